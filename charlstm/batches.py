@@ -1,0 +1,295 @@
+"""From ids to batches: what is read side by side in one step of training, a function of the step's number alone.
+
+A stream corpus is cut into B contiguous rows that are read in windows of T characters, the state carried from window
+to window. A line corpus gives whole lines as rows, each from a fresh state: a newline is read, the line is predicted,
+then the newline that ends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from charlstm.config import TrainingConfig
+from charlstm.errors import CorpusError
+from charlstm.parameters import Array
+from charlstm.randomness import Purpose, generator
+
+LONGEST_LINE = 10_000
+CHARACTERS_PER_BATCH = 200_000
+LINES_SORTED_TOGETHER = 50
+HELD_OUT_ROWS = 64
+HELD_OUT_SPAN = 256
+HELD_OUT_CONTEXT = 256
+
+
+class Batch(NamedTuple):
+    """T characters of each of B rows, what comes after each, and which of these predictions count.
+
+    Attributes
+    ----------
+    ids, targets : (T, B) arrays of ids
+        What is read and what is to be predicted.
+    counted : (T, B) float32 array
+        1 where the prediction counts, 0 in padding and in context that is only read.
+    fresh : bool
+        True where the rows start anew: the state before them is zero.
+    """
+
+    ids: Array
+    targets: Array
+    counted: Array
+    fresh: bool
+
+
+class Batches(Protocol):
+    """A corpus as batches; the batch of a step does not depend on what was asked for before.
+
+    Attributes
+    ----------
+    per_epoch : int
+        Batches in which every character is predicted once.
+    rows : int
+        Rows of a full batch.
+    """
+
+    per_epoch: int
+    rows: int
+
+    def batch(self, step: int) -> Batch:
+        """Return the batch of a step, 0 or more; epochs follow one another."""
+
+
+class Streams:
+    """A text as B parallel streams.
+
+    Parameters
+    ----------
+    ids : (N,) array of ids
+        The text, two characters or more.
+    rows
+        Streams wanted (B); fewer are made of a text that is too short for them.
+    seq_len
+        Characters in a window (T).
+    """
+
+    def __init__(self, ids: Array, rows: int, seq_len: int) -> None:
+        if len(ids) < 2:
+            raise CorpusError("two characters or more are needed: one to read and one to predict")
+        self.rows = max(1, min(rows, (len(ids) - 1) // min(seq_len, 8)))
+        self._ids = ids
+        self._seq_len = seq_len
+        self._span = (len(ids) - 1) // self.rows
+        self.per_epoch = -(-self._span // seq_len)
+
+    def batch(self, step: int) -> Batch:
+        """Return window `step` modulo `per_epoch` of every stream; the first one of an epoch is fresh."""
+        window = step % self.per_epoch
+        first = window * self._seq_len
+        steps = min(self._seq_len, self._span - first)
+        starts = np.arange(self.rows) * self._span + first  # (B,)
+        where = np.arange(steps)[:, None] + starts  # (T, B)
+        return Batch(self._ids[where], self._ids[where + 1], np.ones((steps, self.rows), np.float32), fresh=window == 0)
+
+
+class Lines:
+    """Lines as texts of their own.
+
+    Parameters
+    ----------
+    ids : (N,) array of ids
+        The text, beginning and ending with a newline.
+    spans : (K, 2) array
+        Where each line stands in `ids`: first character and one past the last; at least one line.
+    rows
+        Lines of a batch (B).
+    seed
+        Random seed of the order.
+    short_first
+        Over how many epochs' worth of steps, at the start, rows are drawn from the shortest lines, a share that grows
+        from few to all (a curriculum; Bengio et al. 2009). Epochs begin after it.
+    """
+
+    def __init__(self, ids: Array, spans: Array, rows: int, seed: int, short_first: float = 0.0) -> None:
+        lengths = spans[:, 1] - spans[:, 0]  # (K,)
+        self.rows = max(1, min(rows, len(spans), CHARACTERS_PER_BATCH // (int(lengths.max()) + 1)))
+        self.per_epoch = -(-len(spans) // self.rows)
+        self._ids = ids
+        self._spans = spans
+        self._seed = seed
+        self._ramp = round(short_first * self.per_epoch)
+        self._by_length = np.argsort(lengths, kind="stable")  # (K,)
+        self._epoch = -1
+        self._plan: list[Array] = []
+
+    def batch(self, step: int) -> Batch:
+        """Return a batch of short lines during the ramp, then those of the epoch's own order; always fresh."""
+        if step < self._ramp:
+            return self._rows_of(self._short_lines(step))
+        epoch, index = divmod(step - self._ramp, self.per_epoch)
+        if epoch != self._epoch:
+            self._epoch, self._plan = epoch, self._order(epoch)
+        return self._rows_of(self._plan[index])
+
+    def in_order(self) -> Iterator[Batch]:
+        """Yield every line once, shortest first."""
+        for first in range(0, len(self._by_length), self.rows):
+            yield self._rows_of(self._by_length[first : first + self.rows])
+
+    def _short_lines(self, step: int) -> Array:
+        """Draw lines of about one length from the shortest share of all."""
+        rng = generator(self._seed, Purpose.RAMP, step)
+        reach = max(self.rows, len(self._spans) * (step + 1) // self._ramp)
+        middle = rng.integers(reach)
+        near = self.rows * LINES_SORTED_TOGETHER // 2
+        drawn = rng.integers(max(0, middle - near), min(reach, middle + near), self.rows)
+        return np.asarray(self._by_length[drawn])
+
+    def _order(self, epoch: int) -> list[Array]:
+        """Shuffle the lines; sort pools of them by length, so that a batch has little padding; shuffle the batches."""
+        rng = generator(self._seed, Purpose.ORDER, epoch)
+        lines = rng.permutation(len(self._spans))  # (K,)
+        lengths = (self._spans[:, 1] - self._spans[:, 0])[lines]  # (K,)
+        pools = np.arange(len(lines)) // (self.rows * LINES_SORTED_TOGETHER)  # (K,)
+        lines = lines[np.lexsort((lengths, pools))]
+        batches = [lines[first : first + self.rows] for first in range(0, len(lines), self.rows)]
+        return [batches[k] for k in rng.permutation(len(batches))]
+
+    def _rows_of(self, lines: Array) -> Batch:
+        starts, stops = self._spans[lines].T  # (B,) each
+        steps = int((stops - starts).max()) + 1
+        where = np.arange(steps)[:, None] + starts - 1  # (T, B)
+        counted = where < stops  # (T, B)
+        where = np.minimum(where, stops - 1)
+        return Batch(self._ids[where], self._ids[where + 1], counted.astype(np.float32), fresh=True)
+
+
+class Split(NamedTuple):
+    """A corpus, part to learn and part to be judged by.
+
+    Attributes
+    ----------
+    training : Batches
+        What is learnt.
+    characters : int
+        Predictions in an epoch of it.
+    held_out : callable or None
+        Gives the held-out part's batches, anew at every call; None where nothing is held out.
+    held_out_characters : int
+        Predictions in the held-out part.
+    """
+
+    training: Batches
+    characters: int
+    held_out: Callable[[], Iterable[Batch]] | None
+    held_out_characters: int
+
+
+def split_stream(ids: Array, config: TrainingConfig) -> Split:
+    """Hold out the end of a text and make streams of the rest.
+
+    Parameters
+    ----------
+    ids : (N,) array of ids
+        The text.
+    config
+        Batch, sequence length and held-out share.
+
+    Raises
+    ------
+    CorpusError
+        If fewer than two characters are left to learn.
+    """
+    cut = len(ids) - round(len(ids) * config.val_fraction)
+    training = Streams(ids[:cut], config.batch, config.seq_len)
+    held_out = (lambda: held_out_streams(ids, cut, config.seq_len)) if cut < len(ids) else None
+    return Split(training, cut - 1, held_out, len(ids) - cut)
+
+
+def split_lines(ids: Array, newline: int, config: TrainingConfig) -> Split:
+    """Hold out a share of the lines, drawn at random, and make rows of the others.
+
+    Parameters
+    ----------
+    ids : (N,) array of ids
+        A text that begins and ends with a newline.
+    newline
+        The newline's id.
+    config
+        Batch, held-out share, random seed and `short_first`.
+
+    Raises
+    ------
+    CorpusError
+        If no line is left to learn, or one is too long.
+    """
+    spans = line_spans(ids, newline)
+    drawn = spans[generator(config.random_seed, Purpose.SPLIT).permutation(len(spans))]  # (K, 2)
+    cut = len(spans) - round(len(spans) * config.val_fraction)
+    if cut == 0:
+        raise CorpusError("no line is left to learn; give a text with more lines, or a smaller --val-fraction")
+    learnt, kept = np.sort(drawn[:cut], axis=0), np.sort(drawn[cut:], axis=0)
+    training = Lines(ids, learnt, config.batch, config.random_seed, config.short_first)
+    held_out = Lines(ids, kept, config.batch, config.random_seed).in_order if len(kept) else None
+    return Split(training, _predictions(learnt), held_out, _predictions(kept))
+
+
+def _predictions(spans: Array) -> int:
+    """Return how many characters lines ask to predict: their own and the newline after each."""
+    return int((spans[:, 1] - spans[:, 0] + 1).sum())
+
+
+def line_spans(ids: Array, newline: int) -> Array:
+    """Return where the lines of a text stand: (K, 2), first character and one past the last; empty lines are left out.
+
+    Parameters
+    ----------
+    ids : (N,) array of ids
+        A text that begins and ends with a newline.
+    newline
+        The newline's id.
+
+    Raises
+    ------
+    CorpusError
+        If a line is longer than `LONGEST_LINE` characters.
+    """
+    ends = np.flatnonzero(ids == newline)  # (K+1,)
+    spans = np.stack([ends[:-1] + 1, ends[1:]], axis=1)  # (K, 2)
+    lengths = spans[:, 1] - spans[:, 0]  # (K,)
+    if lengths.size and lengths.max() > LONGEST_LINE:
+        raise CorpusError(
+            f"line {int(lengths.argmax()) + 1} has {int(lengths.max()):,} characters and --lines takes at most"
+            f" {LONGEST_LINE:,} in a line; split it, or leave out --lines to read the text as one stream"
+        )
+    return np.asarray(spans[lengths > 0])
+
+
+def held_out_streams(ids: Array, first: int, seq_len: int) -> Iterator[Batch]:
+    """Yield batches that predict every character from `first` to the end of a text exactly once.
+
+    The stretch is read in up to 64 rows side by side. Each row first reads up to 256 characters of what stands before
+    its part, uncounted, so that it predicts with a state that knows the text.
+
+    Parameters
+    ----------
+    ids : (N,) array of ids
+        The whole text.
+    first
+        The first character to predict, 1 or more.
+    seq_len
+        Characters in a window (T).
+    """
+    wanted = len(ids) - first
+    context = min(HELD_OUT_CONTEXT, first - 1)
+    rows = max(1, min(HELD_OUT_ROWS, wanted // HELD_OUT_SPAN))
+    span = -(-wanted // rows)
+    starts = first + np.arange(rows) * span - 1 - context  # (B,)
+    for start in range(0, context + span, seq_len):
+        k = np.arange(start, min(start + seq_len, context + span))[:, None]  # (T, 1)
+        where = k + starts  # (T, B)
+        counted = (k >= context) & (where + 1 < len(ids))  # (T, B)
+        where = np.minimum(where, len(ids) - 2)
+        yield Batch(ids[where], ids[where + 1], counted.astype(np.float32), fresh=start == 0)

@@ -1,0 +1,109 @@
+"""What every recurrent cell is: the contract between the equations of one step and the network's walk through time.
+
+A cell holds no numbers. The network makes the matrix products x·U + b (for all steps at once) and h'·W (step by step);
+the cell turns them into activations, element by element, and takes gradients back the same way.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import ClassVar, NamedTuple
+
+from charlstm.parameters import Array
+
+
+class Tape(NamedTuple):
+    """One layer over T steps and B rows: what forward wrote, and backward and the inspector read.
+
+    Attributes
+    ----------
+    gates : (T, B, G·H) array
+        x·U + b before a step, the activations after it; blocks of H columns in the order of `Cell.gates`.
+    states : tuple of (T+1, B, H) arrays
+        In the order of `Cell.states`; entry t is the state before step t, entry T the last one.
+    extras : tuple of (T, B, H) arrays
+        In the order of `Cell.extras`: what else backward needs.
+    """
+
+    gates: Array
+    states: tuple[Array, ...]
+    extras: tuple[Array, ...]
+
+
+class Cell(ABC):
+    """The element-wise equations of one kind of unit.
+
+    Attributes
+    ----------
+    gates
+        Names of the column blocks of U, W and b, in order.
+    states
+        Names of what is carried from step to step; the first is always h.
+    extras
+        Names of the other arrays that forward leaves for backward.
+    shown
+        The quantities that an inspector shows, in order.
+    prescale
+        Factor of each column block in the forward products. A logistic gate is ½ + ½·tanh(z/2): its ½ inside is
+        multiplied into the weights beforehand, and one call of tanh serves all gates.
+    forget_gate
+        The block whose initial bias makes the unit remember, if it has one.
+    gated_recurrence
+        True where h'·W is gated before it is added, so that its gradient differs from that of x·U + b.
+    """
+
+    gates: ClassVar[tuple[str, ...]]
+    states: ClassVar[tuple[str, ...]]
+    extras: ClassVar[tuple[str, ...]] = ()
+    shown: ClassVar[tuple[str, ...]]
+    prescale: ClassVar[tuple[float, ...]]
+    forget_gate: ClassVar[str | None] = None
+    gated_recurrence: ClassVar[bool] = False
+
+    @abstractmethod
+    def forward(self, tape: Tape, t: int, recurrent: Array) -> None:
+        """Take step t: read states[·][t] and gates[t] = x·U + b, write the activations and states[·][t+1].
+
+        Parameters
+        ----------
+        tape
+            The layer's record; changed in place at step t.
+        t
+            The step, 0 ≤ t < T.
+        recurrent : (B, G·H) array
+            h'·W; may be overwritten.
+        """
+
+    @abstractmethod
+    def backward(self, tape: Tape, t: int, d_states: tuple[Array, ...], dz: Array, dr: Array, scratch: Scratch) -> None:
+        """Take step t back: from the gradient of the states after it to that of the products and states before it.
+
+        Parameters
+        ----------
+        tape
+            What forward wrote; not changed.
+        t
+            The step, 0 ≤ t < T.
+        d_states : tuple of (B, H) arrays
+            ∂loss/∂(state after step t), changed in place into ∂loss/∂(state before step t) along every way that does
+            not lead through h'·W; the network adds that one.
+        dz, dr : (B, G·H) arrays
+            Written: ∂loss/∂(x·U + b) and ∂loss/∂(h'·W). One and the same array unless `gated_recurrence`.
+        scratch
+            Gives working memory.
+        """
+
+    def blocks(self, array: Array) -> list[Array]:
+        """Return the column block of each gate, in order: views (…, H) of an array (…, G·H)."""
+        width = array.shape[-1] // len(self.gates)
+        return [array[..., k * width : (k + 1) * width] for k in range(len(self.gates))]
+
+    def read(self, tape: Tape, name: str) -> Array:
+        """Return a shown quantity for every step: (T, B, H), states as they are after the step."""
+        if name in self.states:
+            return tape.states[self.states.index(name)][1:]
+        return self.blocks(tape.gates)[self.gates.index(name)]
+
+
+Scratch = Callable[[str, tuple[int, ...]], Array]

@@ -1,0 +1,79 @@
+"""The gated recurrent unit.
+
+    forward                                        backward (d· = ∂loss/∂·)
+    r  = σ(z_r)              reset gate            d h~  = dh · (1 − u)
+    u  = σ(z_u)              update gate           d z_u = dh · (h' − h~) · u · (1 − u)
+    h~ = tanh(z_h + r·(h'·W_h))  candidate         d z_h = d h~ · (1 − h~²)
+    h  = u·h' + (1 − u)·h~   hidden state          d z_r = d z_h · (h'·W_h) · r · (1 − r)
+    with z_r = x·U_r + h'·W_r + b_r, z_u alike,    d (h'·W_h) = d z_h · r
+    and z_h = x·U_h + b_h                          d h'  = dh · u
+
+The reset gate acts after the product with W, so that one product serves all blocks; u near one keeps the state, which
+is what the initial forget bias raises. Sources: Cho et al. 2014, "Learning phrase representations using RNN
+encoder-decoder"; Chung et al. 2014, "Empirical evaluation of gated recurrent neural networks".
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from charlstm.cells.cell import Cell, Scratch, Tape
+from charlstm.parameters import Array
+
+
+class GRU(Cell):
+    """A reset and an update gate; the hidden state is its own memory."""
+
+    gates = ("r", "u", "h_tilde")
+    states = ("h",)
+    extras = ("recalled",)
+    shown = ("r", "u", "h_tilde", "h")
+    prescale = (0.5, 0.5, 1.0)
+    forget_gate = "u"
+    gated_recurrence = True
+
+    def forward(self, tape: Tape, t: int, recurrent: Array) -> None:
+        """Take step t; see `Cell.forward` and the equations above."""
+        (h,), (recalled,) = tape.states, tape.extras
+        gates, width = tape.gates[t], h.shape[2]
+        r, u, h_tilde = self.blocks(gates)
+
+        sigmoids = gates[:, : 2 * width]  # (B, 2H)
+        sigmoids += recurrent[:, : 2 * width]
+        np.tanh(sigmoids, out=sigmoids)
+        sigmoids *= 0.5
+        sigmoids += 0.5
+        recalled[t] = recurrent[:, 2 * width :]
+        h_tilde += r * recalled[t]
+        np.tanh(h_tilde, out=h_tilde)
+        np.subtract(h[t], h_tilde, out=h[t + 1])
+        h[t + 1] *= u
+        h[t + 1] += h_tilde
+
+    def backward(self, tape: Tape, t: int, d_states: tuple[Array, ...], dz: Array, dr: Array, scratch: Scratch) -> None:
+        """Take step t back; see `Cell.backward` and the equations above."""
+        (h,), (recalled,) = tape.states, tape.extras
+        (dh,) = d_states
+        r, u, h_tilde = self.blocks(tape.gates[t])
+        dz_r, dz_u, dz_h = self.blocks(dz)
+
+        np.multiply(h_tilde, h_tilde, out=dz_h)
+        np.subtract(1.0, dz_h, out=dz_h)
+        kept = scratch("kept", dh.shape)  # (B, H)
+        np.subtract(1.0, u, out=kept)
+        dz_h *= kept
+        dz_h *= dh
+
+        kept *= u
+        np.subtract(h[t], h_tilde, out=dz_u)
+        dz_u *= kept
+        dz_u *= dh
+
+        np.subtract(1.0, r, out=dz_r)
+        dz_r *= r
+        dz_r *= recalled[t]
+        dz_r *= dz_h
+
+        np.copyto(dr, dz)
+        dr[:, 2 * dh.shape[1] :] *= r
+        dh *= u

@@ -1,0 +1,85 @@
+"""The LSTM, with the article's six components.
+
+    forward                                     backward (d· = ∂loss/∂·, z_f = x·U_f + h'·W_f + b_f and so on)
+    f  = σ(z_f)      forget gate                d c   += dh · o · (1 − tanh²(c))
+    i  = σ(z_i)      input gate                 d z_o  = dh · tanh(c) · o · (1 − o)
+    o  = σ(z_o)      output gate                d z_f  = dc · c' · f · (1 − f)
+    c~ = tanh(z_c)   candidate                  d z_i  = dc · c~ · i · (1 − i)
+    c  = f·c' + i·c~ memory state               d z_c  = dc · i · (1 − c~²)
+    h  = o·tanh(c)   hidden state               d c'   = dc · f
+
+Sources: Hochreiter & Schmidhuber 1997, "Long short-term memory"; Gers, Schmidhuber & Cummins 2000, "Learning to
+forget" (the forget gate).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from charlstm.cells.cell import Cell, Scratch, Tape
+from charlstm.parameters import Array
+
+
+class LSTM(Cell):
+    """Forget, input and output gates around a memory c that is only ever scaled and added to."""
+
+    gates = ("f", "i", "o", "c_tilde")
+    states = ("h", "c")
+    extras = ("tanh_c",)
+    shown = ("f", "i", "o", "c_tilde", "c", "h")
+    prescale = (0.5, 0.5, 0.5, 1.0)
+    forget_gate = "f"
+
+    def forward(self, tape: Tape, t: int, recurrent: Array) -> None:
+        """Take step t; see `Cell.forward` and the equations above."""
+        (h, c), (tanh_c,) = tape.states, tape.extras
+        f, i, o, c_tilde = self._activate(tape.gates[t], recurrent)
+
+        written = h[t + 1]
+        np.multiply(i, c_tilde, out=written)
+        np.multiply(f, c[t], out=c[t + 1])
+        c[t + 1] += written
+        np.tanh(c[t + 1], out=tanh_c[t])
+        np.multiply(o, tanh_c[t], out=h[t + 1])
+
+    def backward(self, tape: Tape, t: int, d_states: tuple[Array, ...], dz: Array, dr: Array, scratch: Scratch) -> None:
+        """Take step t back; see `Cell.backward` and the equations above."""
+        (_, c), (tanh_c,) = tape.states, tape.extras
+        dh, dc = d_states
+        f, i, o, c_tilde = self.blocks(tape.gates[t])
+        dz_f, dz_i, dz_o, dz_c = self.blocks(dz)
+
+        slope = scratch("slope", dh.shape)  # (B, H)
+        np.multiply(tanh_c[t], tanh_c[t], out=slope)
+        np.subtract(1.0, slope, out=slope)
+        slope *= o
+        slope *= dh
+        dc += slope
+
+        sigmoids = tape.gates[t][:, : 3 * dh.shape[1]]  # (B, 3H)
+        d_sigmoids = dz[:, : 3 * dh.shape[1]]  # (B, 3H)
+        np.subtract(1.0, sigmoids, out=d_sigmoids)
+        d_sigmoids *= sigmoids
+        dz_o *= dh
+        dz_o *= tanh_c[t]
+        dz_f *= dc
+        dz_f *= c[t]
+        dz_i *= dc
+        dz_i *= c_tilde
+
+        np.multiply(c_tilde, c_tilde, out=dz_c)
+        np.subtract(1.0, dz_c, out=dz_c)
+        dz_c *= i
+        dz_c *= dc
+
+        dc *= f
+        dh.fill(0.0)
+
+    def _activate(self, gates: Array, recurrent: Array) -> list[Array]:
+        """Turn x·U + b into the activations, in place; returns f, i, o and c~ as (B, H) views."""
+        gates += recurrent
+        np.tanh(gates, out=gates)
+        sigmoids = gates[:, : 3 * gates.shape[1] // 4]  # (B, 3H)
+        sigmoids *= 0.5
+        sigmoids += 0.5
+        return self.blocks(gates)

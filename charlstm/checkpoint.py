@@ -1,0 +1,164 @@
+"""Model files: one `.npz`, written without pickle and never trusted when read.
+
+A file is a zip archive of `.npy` members, not compressed, so that `numpy.load` alone can read it:
+
+    metadata            UTF-8 bytes of a JSON object: format, version, network, training, corpus, vocabulary
+    layer0/U … output/b the weights, float32, as in `charlstm.network.shapes`
+    history/step …      the loss history
+    sha256              32 bytes: the digest of all members above
+
+Reading takes every member whole, checks the archive's own CRC-32, compares the SHA-256 of what was read with the one
+that was written, and checks every setting and shape before a network is made of it. So whatever happened to a file,
+it either gives what was saved or one error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from charlstm.config import NetworkConfig, TrainingConfig, from_mapping, to_mapping
+from charlstm.corpus import CorpusFacts
+from charlstm.errors import CharlstmError, CheckpointError
+from charlstm.files import replace_atomically
+from charlstm.model import History, Model
+from charlstm.network import Network, shapes
+from charlstm.parameters import Array
+from charlstm.vocabulary import Vocabulary
+
+FORMAT = "charlstm"
+VERSION = 1
+DIGEST = "sha256"
+EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def save(model: Model, path: Path) -> None:
+    """Write a model file; the same model gives the same bytes.
+
+    Raises
+    ------
+    CharlstmError
+        If the file cannot be written; what stood there is then unchanged.
+    """
+    replace_atomically(path, _to_bytes(model))
+
+
+def load(path: Path) -> Model:
+    """Read a model file.
+
+    Raises
+    ------
+    CheckpointError
+        If it is missing, damaged, not ours, of a later version, or its content does not fit together.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise CheckpointError(f"there is no model at {path}; train one first, or name another with -m") from error
+    except OSError as error:
+        raise CheckpointError(f"cannot read the model {path}: {error.strerror or error}") from error
+    try:
+        return _from_bytes(content)
+    except CharlstmError as error:
+        raise CheckpointError(f"{path} is no model that this charlstm can use: {error}") from error
+    except Exception as error:  # a broken archive raises nearly anything; none of it may pass as a model
+        raise CheckpointError(
+            f"{path} is not a charlstm model, or is damaged ({type(error).__name__}); train it again, or use a copy"
+        ) from error
+
+
+def _to_bytes(model: Model) -> bytes:
+    metadata = {
+        "format": FORMAT,
+        "version": VERSION,
+        "network": to_mapping(model.network.config),
+        "training": to_mapping(model.training),
+        "corpus": to_mapping(model.facts),
+        "vocabulary": model.vocabulary.code_points.tolist(),
+    }
+    arrays: dict[str, Array] = {"metadata": np.frombuffer(json.dumps(metadata).encode(), np.uint8)}
+    arrays |= {name: block.astype("<f4") for name, block in model.network.parameters.items()}
+    arrays |= {f"history/{name}": column for name, column in model.history._asdict().items()}
+    members = {name: _npy(array) for name, array in arrays.items()}
+    members[DIGEST] = _npy(np.frombuffer(_digest(members), np.uint8))
+
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as file:
+        for name, member in members.items():
+            file.writestr(zipfile.ZipInfo(f"{name}.npy", EPOCH), member)
+    return archive.getvalue()
+
+
+def _from_bytes(content: bytes) -> Model:
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
+        for info in file.infolist():
+            if info.compress_type != zipfile.ZIP_STORED or not info.filename.endswith(".npy"):
+                raise CheckpointError("it holds members that charlstm does not write")
+        members = {info.filename.removesuffix(".npy"): file.read(info) for info in file.infolist()}
+    if DIGEST not in members:
+        raise CheckpointError("it is an archive of another program")
+    digest = _array(members.pop(DIGEST)).tobytes()
+    if digest != _digest(members):
+        raise CheckpointError("its content is not what was written; train it again, or use a copy")
+    arrays = {name: _array(member) for name, member in members.items()}
+    return _model(_metadata(arrays.pop("metadata")), arrays)
+
+
+def _metadata(array: Array) -> Mapping[str, Any]:
+    metadata = json.loads(array.tobytes().decode())
+    if metadata["format"] != FORMAT:
+        raise CheckpointError("it is a file of another program")
+    if metadata["version"] != VERSION:
+        raise CheckpointError(
+            f"its format version is {metadata['version']} and this charlstm reads {VERSION}; install a newer one"
+        )
+    expected = {"format", "version", "network", "training", "corpus", "vocabulary"}
+    if set(metadata) != expected:
+        raise CheckpointError(f"its description has {sorted(set(metadata) ^ expected)[0]!r} too much or too little")
+    return dict(metadata)
+
+
+def _model(metadata: Mapping[str, Any], arrays: dict[str, Array]) -> Model:
+    config = from_mapping(NetworkConfig, metadata["network"])
+    vocabulary = Vocabulary(np.array(metadata["vocabulary"]))
+    wanted = shapes(config, len(vocabulary))
+    history = History(*(arrays.pop(f"history/{name}") for name in History._fields))
+    if [column.dtype for column in history] != [np.int64, np.float64, np.float64] or len(
+        {column.shape for column in history}
+    ) != 1:
+        raise CheckpointError("its loss history is malformed")
+    found = {name: array.shape for name, array in arrays.items()}
+    if found != wanted:
+        name = sorted(set(found.items()) ^ set(wanted.items()))[0][0]
+        raise CheckpointError(f"array {name} has shape {found.get(name)}, and its settings ask for {wanted.get(name)}")
+    network = Network(config, len(vocabulary))
+    for name, array in arrays.items():
+        if array.dtype != np.float32 or not np.isfinite(array).all():
+            raise CheckpointError(f"array {name} is not made of finite float32 numbers")
+        network.parameters[name][...] = array
+    training = from_mapping(TrainingConfig, metadata["training"])
+    return Model(network, vocabulary, training, from_mapping(CorpusFacts, metadata["corpus"]), history)
+
+
+def _npy(array: Array) -> bytes:
+    file = io.BytesIO()
+    np.lib.format.write_array(file, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
+    return file.getvalue()
+
+
+def _array(member: bytes) -> Array:
+    return np.asarray(np.lib.format.read_array(io.BytesIO(member), allow_pickle=False))
+
+
+def _digest(members: Mapping[str, bytes]) -> bytes:
+    digest = hashlib.sha256()
+    for name, member in sorted(members.items()):
+        digest.update(f"{name} {len(member)}\n".encode() + member)
+    return digest.digest()

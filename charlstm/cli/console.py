@@ -1,0 +1,167 @@
+"""What all commands share: lazy loading, grouped options, the one door for errors, remarks, colour."""
+
+from __future__ import annotations
+
+import codecs
+import importlib
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from charlstm.errors import CharlstmError, ConfigError
+
+if TYPE_CHECKING:
+    from charlstm.model import Model
+
+INTERRUPTED = 130
+DEFAULT_MODEL = "charlstm.npz"
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+class WrongUsage(click.ClickException):
+    """The command line asks for what cannot be done: one sentence, exit code 2."""
+
+    exit_code = 2
+
+
+class LazyGroup(click.Group):
+    """A group that imports a subcommand when it is needed, and turns every error into one sentence.
+
+    Parameters
+    ----------
+    modules
+        Name of a subcommand → module that holds it, under `command`.
+    """
+
+    def __init__(self, *args: Any, modules: Mapping[str, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._modules = modules
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order in which a person meets them."""
+        return list(self._modules)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a subcommand, None if there is none of that name."""
+        if cmd_name not in self._modules:
+            return None
+        found = importlib.import_module(self._modules[cmd_name]).command
+        assert isinstance(found, click.Command)
+        return found
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the subcommand; exit 2 for wrong usage, 1 for a failure, 130 after Ctrl-C, 0 when a pipe was closed."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
+        except ConfigError as error:
+            raise WrongUsage(f"{error}.") from error
+        except CharlstmError as error:
+            raise click.ClickException(f"{error}.") from error
+        except MemoryError as error:
+            raise click.ClickException(
+                f"not enough memory ({error}); smaller --hidden, --batch or --seq-len need less."
+            ) from error
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.exceptions.Exit(0) from None
+        except KeyboardInterrupt:
+            click.echo(err=True)
+            raise click.exceptions.Exit(INTERRUPTED) from None
+
+
+class GroupedOption(click.Option):
+    """An option that stands under a heading in --help."""
+
+    def __init__(self, *args: Any, heading: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.heading = heading
+
+
+class GroupedCommand(click.Command):
+    """A command whose --help lists its own options by heading."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, each under its heading, in the order in which they are declared."""
+        headings: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None and isinstance(parameter, GroupedOption):
+                headings.setdefault(parameter.heading, []).append(record)
+        for heading, records in headings.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+
+def option_of(heading: str) -> Callable[..., Callable[[Decorated], Decorated]]:
+    """Return `click.option` for options under a heading, with their default in the help."""
+
+    def option(*declarations: str, **settings: Any) -> Callable[[Decorated], Decorated]:
+        settings.setdefault("show_default", True)
+        return click.option(*declarations, cls=GroupedOption, heading=heading, **settings)
+
+    return option
+
+
+def model_option(heading: str, **settings: Any) -> Callable[[Decorated], Decorated]:
+    """Return the option that names the model file, the same for every command."""
+    return option_of(heading)(
+        "-m",
+        "--model",
+        type=click.Path(dir_okay=False, path_type=Path),
+        default=DEFAULT_MODEL,
+        envvar="CHARLSTM_MODEL",
+        show_envvar=True,
+        **settings,
+    )
+
+
+def known_encoding(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
+    """Check the name of a text encoding."""
+    try:
+        "".encode(codecs.lookup(value).name)
+    except LookupError as error:
+        raise click.BadParameter(f"{value!r} is no text encoding that Python knows; utf-8 and latin-1 are.") from error
+    return value
+
+
+def unknown_option(heading: str) -> Callable[[Decorated], Decorated]:
+    """Return the option that says what to do with characters that a model does not know."""
+    return option_of(heading)(
+        "--unknown",
+        type=click.Choice(("error", "skip")),
+        default="error",
+        help="What to do with characters that the model has never seen.",
+    )
+
+
+def known_only(model: Model, text: str, unknown: str) -> str:
+    """Return a text as a model can read it: unchanged, or with `--unknown skip` without what it does not know."""
+    if unknown == "error":
+        return text
+    known = model.vocabulary.known(text)
+    if len(known) < len(text):
+        remark(f"{len(text) - len(known):,} of {len(text):,} characters are unknown to the model and were left out")
+    return known
+
+
+def given(name: str) -> bool:
+    """Say whether the user gave an option, rather than its default standing in."""
+    return click.get_current_context().get_parameter_source(name) not in (ParameterSource.DEFAULT, None)
+
+
+def remark(text: str) -> None:
+    """Say something on stderr that is not the product of a command."""
+    click.echo(text, err=True)
+
+
+def colour_wanted() -> bool:
+    """Say whether stdout is a terminal whose user has not asked for no colour (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")

@@ -1,0 +1,70 @@
+"""`charlstm sample`: text from a model."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from charlstm import checkpoint, sampler
+from charlstm.cli.console import GroupedCommand, known_only, model_option, option_of, unknown_option
+from charlstm.sampler import Drawing
+
+DRAWING = Drawing()
+LENGTH = 500
+text_option = option_of("Text")
+drawing_option = option_of("Drawing")
+
+
+@click.command("sample", cls=GroupedCommand)
+@model_option("Text", help="Model file to read.")
+@text_option("--seed", default="", show_default="begin as a text of the corpus would", help="The text to continue.")
+@unknown_option("Text")
+@text_option(
+    "-n",
+    "--length",
+    type=click.IntRange(min=0),
+    show_default=f"{LENGTH}, or to the end of the line for a model of lines",
+    help="Characters to write.",
+)
+@text_option("--stop", help="End after this text.")
+@drawing_option(
+    "--temperature",
+    type=click.FloatRange(min=0),
+    default=DRAWING.temperature,
+    help="Below 1 safer, above 1 wilder; 0 always takes the likeliest character.",
+)
+@drawing_option("--top-k", type=click.IntRange(min=1), help="Draw among the k likeliest characters only.")
+@drawing_option("--random-seed", type=click.IntRange(min=0), default=DRAWING.random_seed, help="Seed of the draws.")
+def command(
+    model: Path,
+    seed: str,
+    unknown: str,
+    length: int | None,
+    stop: str | None,
+    temperature: float,
+    top_k: int | None,
+    random_seed: int,
+) -> None:
+    """Write the seed and a continuation of it."""
+    loaded = checkpoint.load(model)
+    seed = known_only(loaded, seed, unknown)
+    if length is None and stop is None:
+        length, stop = (None, "\n") if loaded.training.lines else (LENGTH, None)
+    drawn = sampler.stream(loaded, seed, Drawing(temperature, top_k, random_seed))
+    write(seed, sampler.until(drawn, length, stop))
+
+
+def write(seed: str, characters: Iterator[str]) -> None:
+    """Write a text to stdout, character by character to a terminal, and end its last line."""
+    live = sys.stdout.isatty()
+    sys.stdout.write(seed)
+    last = seed[-1:]
+    for last in characters:
+        sys.stdout.write(last)
+        if live:
+            sys.stdout.flush()
+    if last != "\n":
+        sys.stdout.write("\n")

@@ -1,0 +1,248 @@
+"""`charlstm train`: from a text file to a model file."""
+
+from __future__ import annotations
+
+import math
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from charlstm import batches, checkpoint, corpus, files, recipe, trainer
+from charlstm.batches import Split
+from charlstm.cli.console import GroupedCommand, WrongUsage, given, known_encoding, model_option, option_of, remark
+from charlstm.cli.progress import Watch
+from charlstm.config import ACTIVATIONS, CELLS, OPTIMIZERS, NetworkConfig, TrainingConfig
+from charlstm.corpus import Corpus
+from charlstm.errors import CharlstmError
+from charlstm.loss import NATS_PER_BIT
+from charlstm.model import NO_HISTORY, Model
+from charlstm.network import Network
+
+NETWORK, TRAINING = NetworkConfig(), TrainingConfig(steps=0)
+network_option = option_of("Model")
+training_option = option_of("Optimisation")
+data_option = option_of("Data")
+running_option = option_of("Running")
+
+
+@click.command("train", cls=GroupedCommand)
+@click.argument("corpora", metavar="CORPUS...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@network_option("--cell", type=click.Choice(CELLS), default=NETWORK.cell, help="Kind of recurrent unit.")
+@network_option(
+    "--activation", type=click.Choice(ACTIVATIONS), default=NETWORK.activation, help="Non-linearity of the rnn."
+)
+@network_option(
+    "--hidden",
+    type=click.IntRange(min=1),
+    show_default="64, 128 or 256, by the size of the corpus",
+    help="Units in a layer.",
+)
+@network_option("--layers", type=click.IntRange(min=1), default=NETWORK.layers, help="Layers, one above another.")
+@network_option(
+    "--dropout",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=NETWORK.dropout,
+    help="Share of every layer's outputs that is left out while learning.",
+)
+@network_option(
+    "--forget-bias",
+    type=float,
+    default=NETWORK.forget_bias,
+    help="Initial bias of the gate that keeps the memory: larger remembers longer.",
+)
+@training_option("--epochs", type=click.FloatRange(min=0), help="How often the corpus is read.", show_default=False)
+@training_option(
+    "--steps", type=click.IntRange(min=0), show_default="by the size of the corpus", help="Updates of the weights."
+)
+@training_option("--batch", type=click.IntRange(min=1), default=TRAINING.batch, help="Rows read side by side.")
+@training_option(
+    "--seq-len",
+    type=click.IntRange(min=1),
+    default=TRAINING.seq_len,
+    help="Characters through which the gradient runs back; with --lines it is the whole line.",
+)
+@training_option("--optimizer", type=click.Choice(OPTIMIZERS), default=TRAINING.optimizer, help="Rule of the updates.")
+@training_option("--lr", type=click.FloatRange(min=0), default=TRAINING.lr, help="Peak learning rate.")
+@training_option("--warmup", type=click.IntRange(min=0), default=TRAINING.warmup, help="Steps up to the peak rate.")
+@training_option(
+    "--decay/--no-decay", default=TRAINING.decay, help="Let the rate fall to zero along a cosine, or keep it."
+)
+@training_option(
+    "--clip", type=click.FloatRange(min=0), default=TRAINING.clip, help="Largest norm of the gradient; 0: any."
+)
+@data_option(
+    "--val-fraction",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=TRAINING.val_fraction,
+    help="Share held out to judge the model by: the end of the text, or lines drawn at random.",
+)
+@data_option("--lines", is_flag=True, help="Every line is a text of its own.")
+@data_option(
+    "--short-first",
+    type=click.FloatRange(min=0),
+    default=TRAINING.short_first,
+    help="With --lines: let short lines come first for that many epochs.",
+)
+@data_option("--encoding", default="utf-8", callback=known_encoding, help="How the files are encoded.")
+@model_option("Running", help="Model file to write.")
+@running_option("--force", is_flag=True, help="Replace the model file if it exists.")
+@running_option(
+    "--random-seed", type=click.IntRange(min=0), default=TRAINING.random_seed, help="Seed of every random number."
+)
+@running_option("--quiet", is_flag=True, help="Say nothing but errors.")
+def command(
+    corpora: tuple[Path, ...],
+    model: Path,
+    epochs: float | None,
+    steps: int | None,
+    hidden: int | None,
+    encoding: str,
+    force: bool,
+    quiet: bool,
+    **settings: Any,
+) -> None:
+    """Learn the text in CORPUS... and write a model file.
+
+    Nothing else needs to be given: what is left open follows from the size of the text. Several files are read as one
+    text.
+    """
+    say = (lambda text: None) if quiet else remark
+    files.check_target(model)
+    if model.exists() and not force:
+        raise WrongUsage(f"{model} exists already; name another file with -m, or replace it with --force.")
+    if epochs is not None and steps is not None:
+        raise WrongUsage("--epochs and --steps say the same thing; give one of them.")
+    if settings["short_first"] and not settings["lines"]:
+        raise WrongUsage("--short-first orders lines; give --lines with it, or leave it out.")
+    if settings["cell"] == "rnn" and given("forget_bias"):
+        raise WrongUsage("--forget-bias is for the lstm and the gru; the rnn has no gate that keeps a memory.")
+
+    text = corpus.read(corpora, encoding, settings["lines"])
+    for note in text.remarks:
+        say(note)
+    network_settings = {name: settings.pop(name) for name in ("cell", "activation", "layers", "dropout", "forget_bias")}
+    config = TrainingConfig(steps=0, **settings)
+    split = split_of(text, config)
+    per_epoch = split.training.per_epoch
+    if steps is None:
+        steps = recipe.steps(split.characters, per_epoch) if epochs is None else math.ceil(epochs * per_epoch)
+    config = replace(config, steps=steps, batch=split.training.rows)
+    network = Network(
+        NetworkConfig(hidden=hidden or recipe.hidden_units(text.facts.characters), **network_settings),
+        len(text.vocabulary),
+    )
+    network.initialise(config.random_seed)
+    say_plan(say, text, network, split, config, settings["batch"])
+    finished = learn(Model(network, text.vocabulary, config, text.facts), split, model, quiet)
+    if not quiet:
+        say_outcome(finished, model)
+
+
+def split_of(text: Corpus, config: TrainingConfig) -> Split:
+    """Return the corpus as batches to learn and batches to be judged by."""
+    if config.lines:
+        return batches.split_lines(text.ids, text.vocabulary.id("\n"), config)
+    return batches.split_stream(text.ids, config)
+
+
+def learn(model: Model, split: Split, path: Path, quiet: bool) -> Model:
+    """Train a model, save it at every validation and at the end, and return it with its history.
+
+    Raises
+    ------
+    CharlstmError
+        If training cannot go on, or the last save fails.
+    click.exceptions.Exit
+        After Ctrl-C or SIGTERM, once the step is finished and the model saved.
+    """
+    network, config, history = model.network, model.training, NO_HISTORY
+    done = 0
+    with stop_signals() as received, Watch(config.steps, quiet) as watch:
+        for progress in trainer.train(network, split.training, split.held_out, config):
+            watch.show(progress)
+            done = progress.step
+            if progress.report is not None:
+                validation = math.nan if progress.validation is None else progress.validation
+                history = history.plus(done, progress.report, validation)
+            if received:
+                break
+            if progress.validation is not None and done < config.steps:
+                save_or_remark(replace(model, history=history), path)
+    if done and (not history.step.size or history.step[-1] < done):
+        history = history.plus(done, watch.loss, math.nan)
+    finished = replace(model, history=history)
+    checkpoint.save(finished, path)
+    if received:
+        remark(f"stopped at step {done:,} of {config.steps:,}; what was learnt so far is in {path}")
+        raise click.exceptions.Exit(128 + received[0])
+    return finished
+
+
+@contextmanager
+def stop_signals() -> Iterator[list[int]]:
+    """Let the first Ctrl-C or SIGTERM only be noted, in the list that is yielded; a second one acts at once."""
+    received: list[int] = []
+
+    def note(number: int, frame: object) -> None:
+        received.append(number)
+        signal.signal(number, before[signal.Signals(number)])
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def save_or_remark(model: Model, path: Path) -> None:
+    """Save in the middle of a run; a failure is said, and the run goes on."""
+    try:
+        checkpoint.save(model, path)
+    except CharlstmError as error:
+        remark(f"{error}; training goes on")
+
+
+def say_plan(say: Any, text: Corpus, network: Network, split: Split, config: TrainingConfig, batch: int) -> None:
+    """Say what was read and what will be built."""
+    facts, shape = text.facts, network.config
+    say(
+        f"read      {', '.join(facts.files)}: {facts.characters:,} characters, {len(text.vocabulary):,} distinct,"
+        f" {facts.lines:,} lines"
+    )
+    if split.held_out is None:
+        say("held out  nothing")
+    else:
+        part = "lines drawn at random" if config.lines else "the end of the text"
+        say(f"held out  {config.val_fraction:.0%}: {split.held_out_characters:,} characters, {part}")
+    say(
+        f"build     {shape.cell}, {shape.layers} layer{'s' * (shape.layers > 1)} of {shape.hidden:,} units:"
+        f" {network.parameters.flat.size:,} parameters"
+    )
+    width = "whole lines" if config.lines else f"rows of {config.seq_len:,} characters"
+    say(
+        f"train     {config.steps:,} steps of {config.batch:,} {width}:"
+        f" {config.steps / split.training.per_epoch:.1f} epochs"
+    )
+    if config.batch < batch:
+        say(f"          the text is too small for a batch of {batch:,}; it is {config.batch:,}")
+
+
+def say_outcome(model: Model, path: Path) -> None:
+    """Say what came out."""
+    history = model.history
+    if history.step.size:
+        train, validation = float(history.train[-1]), float(history.validation[-1])
+        held_out = "" if math.isnan(validation) else f", held out {loss(validation)}"
+        remark(f"loss      training {loss(train)}{held_out} per character")
+    remark(f"wrote     {path}")
+
+
+def loss(nats: float) -> str:
+    """Return a loss in both units."""
+    return f"{nats:.4f} nats ({nats / NATS_PER_BIT:.4f} bits)"

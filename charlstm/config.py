@@ -1,0 +1,161 @@
+"""The settings of a network and of a training run: frozen values, checked when they are made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, TypeVar
+
+from charlstm.errors import ConfigError
+
+CELLS = ("lstm", "gru", "rnn")
+ACTIVATIONS = ("tanh", "relu")
+OPTIMIZERS = ("adam", "rmsprop", "sgd")
+
+Settings = TypeVar("Settings")
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """What a network is; the same values with the same vocabulary give arrays of the same shapes.
+
+    Attributes
+    ----------
+    cell
+        "lstm", "gru" or "rnn".
+    activation
+        "tanh", or "relu" for the rnn.
+    hidden
+        Units in a layer (H), 1 or more.
+    layers
+        Recurrent layers, one above another (L), 1 or more.
+    dropout
+        Share of a layer's outputs that is zeroed while training, in [0, 1).
+    forget_bias
+        Initial bias of the gate that keeps the memory (f of the lstm, u of the gru; the rnn has none).
+
+    Raises
+    ------
+    ConfigError
+        If a value is of the wrong type or out of range, or the activation does not go with the cell.
+    """
+
+    cell: str = "lstm"
+    activation: str = "tanh"
+    hidden: int = 256
+    layers: int = 1
+    dropout: float = 0.0
+    forget_bias: float = 1.0
+
+    def __post_init__(self) -> None:
+        _one_of("cell", self.cell, CELLS)
+        _one_of("activation", self.activation, ACTIVATIONS)
+        if self.activation != "tanh" and self.cell != "rnn":
+            raise ConfigError(f"activation {self.activation!r} goes with the rnn only, not with the {self.cell}")
+        _whole("hidden", self.hidden, 1)
+        _whole("layers", self.layers, 1)
+        _number("dropout", self.dropout, 0.0, 1.0)
+        if self.dropout >= 1.0:
+            raise ConfigError(f"dropout is {self.dropout}; it must be below 1, or nothing would be left")
+        _number("forget_bias", self.forget_bias, -math.inf, math.inf)
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a network is trained.
+
+    Attributes
+    ----------
+    steps
+        Updates of the weights.
+    batch
+        Rows read side by side (B): streams of the corpus, or whole lines.
+    seq_len
+        Steps (T) through which the gradient runs back, when the corpus is read as streams.
+    lines
+        True: every line is a text of its own, read whole from a fresh state.
+    short_first
+        With `lines`: over how many epochs' worth of steps, at the start, short lines come before long ones.
+    optimizer
+        "adam", "rmsprop" or "sgd".
+    lr
+        Peak learning rate.
+    warmup
+        Steps over which the rate rises from zero to its peak.
+    decay
+        True: after warm-up the rate falls to zero along half a cosine; False: it stays.
+    clip
+        Largest norm of the whole gradient; 0 clips nothing.
+    val_fraction
+        Share of the corpus held out, in [0, 1).
+    random_seed
+        Seed of every random stream, 0 or more.
+
+    Raises
+    ------
+    ConfigError
+        If a value is of the wrong type or out of range.
+    """
+
+    steps: int
+    batch: int = 32
+    seq_len: int = 64
+    lines: bool = False
+    short_first: float = 0.0
+    optimizer: str = "adam"
+    lr: float = 0.01
+    warmup: int = 50
+    decay: bool = True
+    clip: float = 1.0
+    val_fraction: float = 0.1
+    random_seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("steps", 0), ("batch", 1), ("seq_len", 1), ("warmup", 0), ("random_seed", 0)):
+            _whole(name, getattr(self, name), least)
+        for name in ("lines", "decay"):
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigError(f"{name} is {getattr(self, name)!r}; it must be true or false")
+        _one_of("optimizer", self.optimizer, OPTIMIZERS)
+        for name in ("short_first", "lr", "clip"):
+            _number(name, getattr(self, name), 0.0, math.inf)
+        _number("val_fraction", self.val_fraction, 0.0, 1.0)
+        if self.val_fraction >= 1.0:
+            raise ConfigError(f"val_fraction is {self.val_fraction}; it must be below 1, or nothing would be learnt")
+
+
+def to_mapping(settings: Any) -> dict[str, Any]:
+    """Return the settings as a plain mapping of names to numbers, texts and truth values."""
+    return asdict(settings)
+
+
+def from_mapping(kind: type[Settings], mapping: Mapping[str, Any]) -> Settings:
+    """Make settings of a kind from a plain mapping that must name each of them, and nothing else.
+
+    Raises
+    ------
+    ConfigError
+        If a setting is unknown, missing or out of range.
+    """
+    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    for problem, odd in (("unknown", set(mapping) - names), ("missing", names - set(mapping))):
+        if odd:
+            raise ConfigError(f"{problem} setting {sorted(odd)[0]!r} in {kind.__name__}")
+    return kind(**mapping)
+
+
+def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ConfigError(f"{name} is {value!r}; it must be one of {', '.join(allowed)}")
+
+
+def _whole(name: str, value: Any, least: int) -> None:
+    if type(value) is not int or value < least:
+        raise ConfigError(f"{name} is {value!r}; it must be a whole number, {least} or more")
+
+
+def _number(name: str, value: Any, least: float, most: float) -> None:
+    if type(value) not in (int, float) or not math.isfinite(value) or not least <= value <= most:
+        allowed = "a finite number" if least == -math.inf else f"a number, {least:g} or more"
+        raise ConfigError(f"{name} is {value!r}; it must be {allowed}")

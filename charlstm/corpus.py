@@ -1,0 +1,183 @@
+"""From files to ids: a text is read twice in blocks, once for its characters, once for their ids.
+
+Line ends of any kind become newlines; a byte order mark is left out. Both are said.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from charlstm.errors import ConfigError, CorpusError
+from charlstm.parameters import Array
+from charlstm.vocabulary import CODE_POINTS, Vocabulary, code_points_of
+
+BLOCK = 1 << 20
+NEWLINE = ord("\n")
+
+
+@dataclass(frozen=True)
+class CorpusFacts:
+    """What a model remembers of the text that it learnt.
+
+    Attributes
+    ----------
+    files
+        The files' names, without their folders.
+    characters
+        Length of the text.
+    lines
+        Newlines in it, and one for a last line that has none.
+    sha256
+        Hexadecimal digest of the text in UTF-8, line ends as newlines.
+
+    Raises
+    ------
+    ConfigError
+        If a value is of the wrong type.
+    """
+
+    files: tuple[str, ...]
+    characters: int
+    lines: int
+    sha256: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.files, (list, tuple)) or not all(isinstance(file, str) for file in self.files):
+            raise ConfigError("files must be a list of names")
+        object.__setattr__(self, "files", tuple(self.files))
+        for name in ("characters", "lines"):
+            if type(getattr(self, name)) is not int or getattr(self, name) < 0:
+                raise ConfigError(f"{name} is {getattr(self, name)!r}; it must be a whole number, 0 or more")
+        if not isinstance(self.sha256, str):
+            raise ConfigError("sha256 must be a text")
+
+
+class Corpus(NamedTuple):
+    """A text as ids.
+
+    Attributes
+    ----------
+    ids : (N,) array of ids
+        The text; with `lines`, a newline stands before it and at its end.
+    vocabulary : Vocabulary
+        Its characters.
+    facts : CorpusFacts
+        What is worth remembering of it.
+    remarks : tuple of str
+        What was changed while reading.
+    """
+
+    ids: Array
+    vocabulary: Vocabulary
+    facts: CorpusFacts
+    remarks: tuple[str, ...]
+
+
+def read(paths: Sequence[Path], encoding: str = "utf-8", lines: bool = False) -> Corpus:
+    """Read files as one text; a file that does not end its last line gets a newline before the next file.
+
+    Parameters
+    ----------
+    paths
+        One file or more.
+    encoding
+        Name of a text encoding.
+    lines
+        True: the text will be read line by line, so it begins and ends with a newline.
+
+    Raises
+    ------
+    CorpusError
+        If a file cannot be read or decoded, or the text has fewer than two characters.
+    """
+    remarks: dict[str, None] = {}
+    seen = np.zeros(CODE_POINTS, bool)
+    seen[NEWLINE] = lines
+    length, newlines, last, digest = 0, 0, "", sha256()
+    for text in _blocks(paths, encoding, remarks):
+        seen[code_points_of(text)] = True
+        length += len(text)
+        newlines += text.count("\n")
+        last = text[-1]
+        digest.update(text.encode("utf-8", "surrogatepass"))
+    names = ", ".join(str(path) for path in paths)
+    if length < 2:
+        holds = "is empty" if length == 0 else "has one character"
+        raise CorpusError(f"{names} {holds}; two or more are needed: one to read and one to predict")
+
+    vocabulary = Vocabulary(np.flatnonzero(seen))
+    unended = last != "\n"
+    ids = np.full(length + lines * (1 + unended), vocabulary.id("\n") if lines else 0, vocabulary.id_type)  # (N,)
+    start = int(lines)
+    for text in _blocks(paths, encoding, remarks):
+        ids[start : start + len(text)] = vocabulary.encode_known(code_points_of(text))
+        start += len(text)
+    facts = CorpusFacts(tuple(path.name for path in paths), length, newlines + unended, digest.hexdigest())
+    return Corpus(ids, vocabulary, facts, tuple(remarks))
+
+
+def read_text(path: Path, encoding: str = "utf-8") -> str:
+    """Return a file's text, read as `read` reads it.
+
+    Raises
+    ------
+    CorpusError
+        If the file cannot be read or decoded.
+    """
+    return "".join(_decoded(path, encoding, {}))
+
+
+def _blocks(paths: Sequence[Path], encoding: str, remarks: dict[str, None]) -> Iterator[str]:
+    """Yield the files' text in pieces that are not empty; add to `remarks` what was changed."""
+    last = "\n"
+    for path in paths:
+        if last != "\n":
+            yield "\n"
+        for text in _decoded(path, encoding, remarks):
+            last = text[-1]
+            yield text
+
+
+def _decoded(path: Path, encoding: str, remarks: dict[str, None]) -> Iterator[str]:
+    read_so_far = 0
+    try:
+        with path.open("rb") as file:
+            marked = file.peek(3).startswith(codecs.BOM_UTF8) and codecs.lookup(encoding).name == "utf-8"
+            if marked:
+                remarks[f"{path}: a byte order mark was left out"] = None
+            decoder = codecs.getincrementaldecoder("utf-8-sig" if marked else encoding)()
+            newlines = io.IncrementalNewlineDecoder(decoder, translate=True)
+            while True:
+                data = file.read(BLOCK)
+                read_so_far += len(data)
+                text = newlines.decode(data, final=not data)
+                if text:
+                    yield text
+                if not data:
+                    break
+            found = newlines.newlines
+            if found is not None and found != "\n":
+                remarks[f"{path}: line ends of another kind than \\n (such as CRLF) were read as newlines"] = None
+    except OSError as error:
+        raise CorpusError(f"cannot read {path}: {error.strerror or error}") from error
+    except UnicodeError as error:
+        raise CorpusError(_not_text(path, encoding, error, read_so_far)) from error
+
+
+def _not_text(path: Path, encoding: str, error: UnicodeError, read_so_far: int) -> str:
+    where = ""
+    if isinstance(error, UnicodeDecodeError):
+        offset = read_so_far - len(error.object) + error.start
+        where = f" at byte {offset:,} (0x{error.object[error.start]:02X})"
+    return (
+        f"{path} is not {encoding} text: it cannot be decoded{where};"
+        " give a text file, or its encoding with --encoding (for example latin-1 or utf-16)"
+    )

@@ -1,0 +1,71 @@
+"""Writing files so that a reader sees the old one or the new one, never half of one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from charlstm.errors import CharlstmError
+
+
+def check_target(path: Path) -> None:
+    """Find out, before any work is done for it, whether a file could be written there.
+
+    Raises
+    ------
+    CharlstmError
+        If the path is a folder, or its folder does not exist or may not be written to.
+    """
+    folder = path.parent
+    if path.is_dir():
+        raise CharlstmError(f"{path} is a folder; give the path of a file in it")
+    if not folder.is_dir():
+        raise CharlstmError(f"the folder {folder} of {path} does not exist; make it first, or give another path")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise CharlstmError(f"the folder {folder} may not be written to; give a path in another one")
+
+
+def replace_atomically(path: Path, content: bytes) -> None:
+    """Write a file beside its target, flush it to disk, and rename it over the target.
+
+    Parameters
+    ----------
+    path
+        The target; where it is a link, the file that it leads to is replaced.
+    content
+        The whole new content.
+
+    Raises
+    ------
+    CharlstmError
+        If a step fails; the target is then as it was.
+    """
+    target = Path(os.path.realpath(path))
+    beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        try:
+            with beside.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(target)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+        _flush_folder(target.parent)
+    except OSError as error:
+        raise CharlstmError(f"cannot write {path}: {error.strerror or error}; what stood there is unchanged") from error
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make a rename durable; systems that cannot open a folder do without."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    except OSError:
+        pass
+    finally:
+        os.close(handle)

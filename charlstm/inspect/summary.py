@@ -1,0 +1,57 @@
+"""The summary of a model: what it is, what it was trained on, how that went."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from charlstm.config import to_mapping
+from charlstm.loss import NATS_PER_BIT
+from charlstm.model import History, Model
+
+
+class Summary(NamedTuple):
+    """Facts by heading, each a name and a value, and the loss history.
+
+    Attributes
+    ----------
+    sections : dict
+        Heading → name → value; values are texts, whole numbers, floats or truth values.
+    history : History
+        The loss, in nats per character.
+    """
+
+    sections: dict[str, dict[str, Any]]
+    history: History
+
+
+def summary(model: Model) -> Summary:
+    """Return what a person wants to know of a model first."""
+    network, history = model.network, model.history
+    measured = history.validation[~np.isnan(history.validation)]  # (K,)
+    outcome: dict[str, Any] = {"steps done": int(history.step[-1]) if history.step.size else 0}
+    if history.step.size:
+        outcome |= _loss("training loss", float(history.train[-1]))
+    if measured.size:
+        outcome |= _loss("held-out loss", float(measured[-1]))
+    return Summary(
+        {
+            "network": {**to_mapping(network.config), "parameters": network.parameters.flat.size},
+            "corpus": {
+                "files": ", ".join(model.facts.files),
+                "characters": model.facts.characters,
+                "lines": model.facts.lines,
+                "distinct characters": len(model.vocabulary),
+                "sha256": model.facts.sha256,
+            },
+            "training": to_mapping(model.training),
+            "outcome": outcome,
+        },
+        history,
+    )
+
+
+def _loss(name: str, nats: float) -> dict[str, float]:
+    return {f"{name} (nats)": nats, f"{name} (bits)": nats / NATS_PER_BIT, f"{name} (perplexity)": math.exp(nats)}

@@ -1,0 +1,129 @@
+"""A trained model as a value, and how it reads a text: the one place that knows where a text starts anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from charlstm.config import TrainingConfig
+from charlstm.corpus import CorpusFacts
+from charlstm.network import Buffers, Network, Pass
+from charlstm.parameters import Array
+from charlstm.vocabulary import Vocabulary
+
+BLOCK = 1024
+
+
+class History(NamedTuple):
+    """How the loss went, one entry a report.
+
+    Attributes
+    ----------
+    step : (N,) int64 array
+        Updates done at the report.
+    train : (N,) float64 array
+        Mean training loss since the report before, in nats per character.
+    validation : (N,) float64 array
+        Loss on the held-out part, in nats per character; NaN where it was not measured.
+    """
+
+    step: Array
+    train: Array
+    validation: Array
+
+    def plus(self, step: int, train: float, validation: float) -> History:
+        """Return the history with one report more."""
+        return History(np.append(self.step, step), np.append(self.train, train), np.append(self.validation, validation))
+
+
+NO_HISTORY = History(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
+
+
+@dataclass(frozen=True)
+class Model:
+    """Everything that a model file holds.
+
+    Attributes
+    ----------
+    network
+        Configuration and weights.
+    vocabulary
+        The characters that it knows.
+    training
+        How it was trained.
+    facts
+        What it was trained on.
+    history
+        How that went.
+    """
+
+    network: Network
+    vocabulary: Vocabulary
+    training: TrainingConfig
+    facts: CorpusFacts
+    history: History = NO_HISTORY
+
+    @property
+    def opening(self) -> str:
+        """What is read before a text: the newline before a line for a model of lines, nothing for a stream."""
+        return "\n" if self.training.lines else ""
+
+
+class Reader:
+    """Texts read side by side; the state goes on from one call to the next.
+
+    A model of lines has only ever seen a newline in a fresh state, before a line. So here too: whenever it reads a
+    newline, the state is fresh before it.
+
+    Parameters
+    ----------
+    model
+        Whose network reads.
+    rows
+        Texts read side by side (B).
+
+    Attributes
+    ----------
+    state : (L, S, B, H) array
+        The state after what was read so far.
+    logits : (B, V) array
+        The prediction of the next character; before the first one the output layer's bias.
+    """
+
+    def __init__(self, model: Model, rows: int = 1) -> None:
+        network = model.network
+        self._network = network
+        self._weights = network.ready()
+        self._buffers = Buffers(network.parameters.flat.dtype)
+        self._anew_at = model.vocabulary.id("\n") if model.training.lines else None
+        self.state = network.fresh_state(rows)
+        self.logits: Array = np.tile(network.parameters["output/b"], (rows, 1))  # (B, V)
+
+    def read(self, ids: Array) -> None:
+        """Read T characters in each row: (T, B) array of ids."""
+        for _ in self.passes(ids):
+            pass
+
+    def passes(self, ids: Array) -> Iterator[Pass]:
+        """Read T characters in each row and yield what the network did, piece by piece in their order.
+
+        A piece holds at most `BLOCK` steps; its arrays hold until the next one.
+
+        Parameters
+        ----------
+        ids : (T, B) array of ids
+            The characters.
+        """
+        anew = ids == self._anew_at if self._anew_at is not None else np.zeros(ids.shape, bool)  # (T, B)
+        cuts = {*range(0, len(ids), BLOCK), *np.flatnonzero(anew.any(axis=1)).tolist(), len(ids)}
+        bounds = sorted(cuts)
+        for start, stop in pairwise(bounds):
+            self.state[:, :, anew[start]] = 0.0
+            done = self._network.forward(self._weights, ids[start:stop], self.state, None, self._buffers)
+            self.state = done.state
+            self.logits = done.logits[-1].copy()  # (B, V)
+            yield done

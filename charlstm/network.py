@@ -1,0 +1,350 @@
+"""The network: stacked recurrent layers and an output layer, forward through time and back.
+
+Axes, here and everywhere: T steps, B rows read side by side, D inputs of a layer, H hidden units, G gates of the cell,
+V characters of the vocabulary, L layers, S states of the cell, P parameters.
+
+    forward                                         backward (d· = ∂loss/∂·)
+    z_t = x_t·U + h_{t−1}·W + b      each layer     dU = Σ x_tᵀ·dz_t,  dW = Σ h_{t−1}ᵀ·dz_t,  db = Σ dz_t
+    h_t = cell(z_t)                                 dx_t = dz_t·Uᵀ,  dh_{t−1} += dz_t·Wᵀ
+    logits_t = h_t·W_out + b_out     the last one   dW_out = Σ h_tᵀ·dlogits_t,  dh_t += dlogits_t·W_outᵀ
+
+The first layer's x is the one-hot character, so x·U is row x of U. A layer's output is multiplied by its dropout mask
+on the way up, never on the way to the next step.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from charlstm import cells
+from charlstm.cells import Cell, Tape
+from charlstm.config import NetworkConfig
+from charlstm.loss import cross_entropy, cross_entropy_gradient
+from charlstm.parameters import Array, Parameters, Shapes
+from charlstm.randomness import Purpose, generator
+
+
+class LayerWeights(NamedTuple):
+    """The weights of one layer, made ready for the forward products: gates prescaled, b folded into U for ids."""
+
+    U: Array  # (D, G·H)
+    W: Array  # (H, G·H)
+    b: Array  # (G·H,)
+
+
+class Pass(NamedTuple):
+    """What one pass forward leaves: a value that backward, the sampler and the inspector read.
+
+    The arrays live in the network's buffers and hold until its next pass with the same buffers; `state` is a copy.
+
+    Attributes
+    ----------
+    tapes : tuple of L Tape
+        Every layer's activations.
+    outputs : tuple of L (T, B, H) arrays
+        Each layer's h after dropout: what the layer above, or the output layer, read.
+    logits : (T, B, V) array
+        Unnormalised log-probabilities of the next character.
+    state : (L, S, B, H) array
+        The state after the last step.
+    """
+
+    tapes: tuple[Tape, ...]
+    outputs: tuple[Array, ...]
+    logits: Array
+    state: Array
+
+
+class Buffers:
+    """Working memory that is asked for by name and shape, and used again."""
+
+    def __init__(self, dtype: npt.DTypeLike) -> None:
+        self._dtype = np.dtype(dtype)
+        self._arrays: dict[str, Array] = {}
+
+    def __call__(self, name: str, shape: tuple[int, ...]) -> Array:
+        """Return an array of that shape whose content is whatever was left there."""
+        size = int(np.prod(shape))
+        if name not in self._arrays or self._arrays[name].size < size:
+            self._arrays[name] = np.empty(size, self._dtype)
+        return self._arrays[name][:size].reshape(shape)
+
+
+def shapes(config: NetworkConfig, vocabulary_size: int) -> Shapes:
+    """Return the names and shapes of all weights, in the order of the flat vector.
+
+    Returns
+    -------
+    mapping
+        layer0/U (V, G·H), layer0/W (H, G·H), layer0/b (G·H,), layer1/U (H, G·H), …, output/W (H, V), output/b (V,).
+    """
+    H, G = config.hidden, len(cells.make(config.cell, config.activation).gates)
+    table: dict[str, tuple[int, ...]] = {}
+    for layer in range(config.layers):
+        table[f"layer{layer}/U"] = (vocabulary_size if layer == 0 else H, G * H)
+        table[f"layer{layer}/W"] = (H, G * H)
+        table[f"layer{layer}/b"] = (G * H,)
+    table["output/W"] = (H, vocabulary_size)
+    table["output/b"] = (vocabulary_size,)
+    return table
+
+
+class Network:
+    """Weights and the walk through time.
+
+    Parameters
+    ----------
+    config
+        What the network is.
+    vocabulary_size
+        Number of distinct characters (V).
+    dtype
+        float32, or float64 for checks.
+
+    Attributes
+    ----------
+    parameters : Parameters
+        All weights; zeros until `initialise` or a checkpoint fills them.
+    cell : Cell
+        The element-wise equations.
+    """
+
+    def __init__(self, config: NetworkConfig, vocabulary_size: int, dtype: npt.DTypeLike = np.float32) -> None:
+        self.config = config
+        self.vocabulary_size = vocabulary_size
+        self.cell: Cell = cells.make(config.cell, config.activation)
+        self.parameters = Parameters(shapes(config, vocabulary_size), dtype)
+
+    def initialise(self, seed: int) -> None:
+        """Fill the weights for training.
+
+        W: an orthogonal matrix for each gate (Saxe et al. 2014), so that a signal neither grows nor fades on its way
+        through time. U: normal, of variance 1/H for characters (a row is picked, not summed) and 1/D above. The output
+        layer starts small, so that the first predictions are near uniform: ln V nats. Biases are zero, besides the
+        forget gate's.
+        """
+        rng = generator(seed, Purpose.WEIGHTS)
+        H, p = self.config.hidden, self.parameters
+        dtype = p.flat.dtype
+        for layer in range(self.config.layers):
+            U, W, b = (p[f"layer{layer}/{name}"] for name in "UWb")
+            U[...] = rng.standard_normal(U.shape).astype(dtype) / np.sqrt(H, dtype=dtype)
+            for block in self.cell.blocks(W):
+                block[...] = np.linalg.qr(rng.standard_normal((H, H)))[0]
+            b.fill(0.0)
+            if self.cell.forget_gate is not None:
+                self.cell.blocks(b)[self.cell.gates.index(self.cell.forget_gate)].fill(self.config.forget_bias)
+        p["output/W"][...] = rng.standard_normal(p["output/W"].shape) * (0.1 / np.sqrt(H))
+        p["output/b"].fill(0.0)
+
+    def fresh_state(self, rows: int) -> Array:
+        """Return the state before any character: zeros (L, S, B, H)."""
+        return np.zeros(
+            (self.config.layers, len(self.cell.states), rows, self.config.hidden), self.parameters.flat.dtype
+        )
+
+    def dropout_masks(self, rows: int, seed: int, step: int) -> Array | None:
+        """Return the masks of one batch, (L, B, H), or None without dropout.
+
+        A unit is dropped for a row over all T steps of the batch (Gal & Ghahramani 2016), and what stays is divided by
+        the share that stays.
+        """
+        keep = 1.0 - self.config.dropout
+        if keep == 1.0:
+            return None
+        kept = generator(seed, Purpose.DROPOUT, step).random((self.config.layers, rows, self.config.hidden)) < keep
+        return np.asarray(kept / keep, self.parameters.flat.dtype)
+
+    def ready(self) -> tuple[LayerWeights, ...]:
+        """Return each layer's weights as the forward products want them; made again whenever the weights changed."""
+        layers = []
+        scale = np.repeat(np.array(self.cell.prescale, self.parameters.flat.dtype), self.config.hidden)  # (G·H,)
+        for layer in range(self.config.layers):
+            U, W, b = (self.parameters[f"layer{layer}/{name}"] * scale for name in "UWb")
+            layers.append(LayerWeights(U + b if layer == 0 else U, W, b))
+        return tuple(layers)
+
+    def forward(
+        self,
+        weights: tuple[LayerWeights, ...],
+        ids: Array,
+        state: Array,
+        masks: Array | None = None,
+        buffers: Buffers | None = None,
+    ) -> Pass:
+        """Read T characters in each of B rows.
+
+        Parameters
+        ----------
+        weights
+            What `ready` returned.
+        ids : (T, B) array of ids
+            The characters.
+        state : (L, S, B, H) array
+            The state before the first of them; not changed.
+        masks : (L, B, H) array, optional
+            Dropout masks.
+        buffers
+            Working memory to use again; fresh memory without.
+
+        Returns
+        -------
+        Pass
+            Activations, logits and the state after the last character.
+        """
+        buffers = buffers or Buffers(self.parameters.flat.dtype)
+        T, B = ids.shape
+        H = self.config.hidden
+        tapes: list[Tape] = []
+        outputs: list[Array] = []
+        for layer, (U, W, b) in enumerate(weights):
+            tape = self._tape(layer, T, B, buffers)
+            flat = tape.gates.reshape(T * B, -1)  # (T·B, G·H)
+            if layer == 0:
+                np.take(U, ids.reshape(-1), axis=0, out=flat, mode="clip")
+            else:
+                np.matmul(outputs[-1].reshape(T * B, H), U, out=flat)
+                flat += b
+            for start, given in zip(tape.states, state[layer], strict=True):
+                start[0] = given
+            recurrent = buffers("recurrent", (B, W.shape[1]))
+            h = tape.states[0]  # (T+1, B, H)
+            for t in range(T):
+                np.matmul(h[t], W, out=recurrent)
+                self.cell.forward(tape, t, recurrent)
+            tapes.append(tape)
+            outputs.append(_masked(h[1:], masks, layer, buffers))
+        logits = buffers("logits", (T, B, self.vocabulary_size))
+        np.matmul(outputs[-1].reshape(T * B, H), self.parameters["output/W"], out=logits.reshape(T * B, -1))
+        logits += self.parameters["output/b"]
+        last = np.stack([np.stack([s[T] for s in tape.states]) for tape in tapes])  # (L, S, B, H)
+        return Pass(tuple(tapes), tuple(outputs), logits, last)
+
+    def backward(
+        self, done: Pass, ids: Array, d_logits: Array, masks: Array | None, buffers: Buffers, gradient: Parameters
+    ) -> None:
+        """Take a pass back through time and write ∂loss/∂(every weight).
+
+        Parameters
+        ----------
+        done
+            What `forward` returned for these ids and masks.
+        ids : (T, B) array of ids
+            The characters read.
+        d_logits : (T, B, V) array
+            ∂loss/∂logits.
+        masks : (L, B, H) array, optional
+            The masks given to `forward`.
+        buffers
+            Working memory; the same as for `forward`.
+        gradient
+            Overwritten.
+        """
+        T, B = ids.shape
+        H = self.config.hidden
+        flat_d_logits = d_logits.reshape(T * B, -1)  # (T·B, V)
+        np.matmul(done.outputs[-1].reshape(T * B, H).T, flat_d_logits, out=gradient["output/W"])
+        np.sum(flat_d_logits, axis=0, out=gradient["output/b"])
+        d_output = buffers("d_output", (T, B, H))
+        np.matmul(flat_d_logits, self.parameters["output/W"].T, out=d_output.reshape(T * B, H))
+
+        for layer in reversed(range(self.config.layers)):
+            if masks is not None:
+                d_output *= masks[layer]
+            dU, dW, db = (gradient[f"layer{layer}/{name}"] for name in "UWb")
+            dz, dr = self._backward_through_time(layer, done.tapes[layer], d_output, buffers)
+            h_before = done.tapes[layer].states[0][:-1].reshape(T * B, H)  # (T·B, H)
+            np.matmul(h_before.T, dr.reshape(T * B, -1), out=dW)
+            np.sum(dz.reshape(T * B, -1), axis=0, out=db)
+            if layer == 0:
+                dU.fill(0.0)
+                for row, character in zip(dz.reshape(T * B, -1), ids.reshape(-1).tolist(), strict=True):
+                    dU[character] += row
+            else:
+                np.matmul(done.outputs[layer - 1].reshape(T * B, H).T, dz.reshape(T * B, -1), out=dU)
+                U = self.parameters[f"layer{layer}/U"]
+                np.matmul(dz.reshape(T * B, -1), U.T, out=d_output.reshape(T * B, H))
+
+    def loss(
+        self,
+        weights: tuple[LayerWeights, ...],
+        ids: Array,
+        targets: Array,
+        counted: Array,
+        state: Array,
+        buffers: Buffers,
+    ) -> tuple[float, Array]:
+        """Return the summed loss in nats of predicting `targets` while reading `ids`, and the state after them.
+
+        Parameters
+        ----------
+        weights
+            What `ready` returned.
+        ids, targets : (T, B) arrays of ids
+            What is read, and what comes next.
+        counted : (T, B) array
+            1 where a prediction counts, 0 where it does not.
+        state : (L, S, B, H) array
+            The state before.
+        buffers
+            Working memory.
+        """
+        done = self.forward(weights, ids, state, None, buffers)
+        logits = done.logits.reshape(ids.size, -1)  # (T·B, V)
+        return cross_entropy(logits, targets.reshape(-1), counted.reshape(-1)), done.state
+
+    def loss_and_gradient(
+        self,
+        ids: Array,
+        targets: Array,
+        counted: Array,
+        state: Array,
+        masks: Array | None,
+        buffers: Buffers,
+        gradient: Parameters,
+    ) -> tuple[float, Array]:
+        """Return what `loss` returns, with dropout masks, and write ∂(loss · 1)/∂(every weight) into `gradient`.
+
+        The gradient is that of Σ counted · −log p(target): give `counted` divided by its sum to get a mean.
+        """
+        done = self.forward(self.ready(), ids, state, masks, buffers)
+        logits = done.logits.reshape(ids.size, -1)  # (T·B, V)
+        loss = cross_entropy_gradient(logits, targets.reshape(-1), counted.reshape(-1))
+        self.backward(done, ids, done.logits, masks, buffers, gradient)
+        return loss, done.state
+
+    def _tape(self, layer: int, T: int, B: int, buffers: Buffers) -> Tape:
+        H, cell = self.config.hidden, self.cell
+        return Tape(
+            buffers(f"gates{layer}", (T, B, len(cell.gates) * H)),
+            tuple(buffers(f"{name}{layer}", (T + 1, B, H)) for name in cell.states),
+            tuple(buffers(f"{name}{layer}", (T, B, H)) for name in cell.extras),
+        )
+
+    def _backward_through_time(self, layer: int, tape: Tape, d_output: Array, buffers: Buffers) -> tuple[Array, Array]:
+        """Return ∂loss/∂(x·U + b) and ∂loss/∂(h'·W) of one layer, each (T, B, G·H)."""
+        T, B, H = d_output.shape
+        W = self.parameters[f"layer{layer}/W"]
+        dz = buffers("dz", tape.gates.shape)
+        dr = buffers("dr", tape.gates.shape) if self.cell.gated_recurrence else dz
+        d_states = tuple(buffers(f"d_{name}", (B, H)) for name in self.cell.states)
+        for d_state in d_states:
+            d_state.fill(0.0)
+        dh, through_W = d_states[0], buffers("through_W", (B, H))
+        for t in reversed(range(T)):
+            dh += d_output[t]
+            self.cell.backward(tape, t, d_states, dz[t], dr[t], buffers)
+            np.matmul(dr[t], W.T, out=through_W)
+            dh += through_W
+        return dz, dr
+
+
+def _masked(h: Array, masks: Array | None, layer: int, buffers: Buffers) -> Array:
+    if masks is None:
+        return h
+    output = buffers(f"output{layer}", h.shape)
+    np.multiply(h, masks[layer], out=output)
+    return output

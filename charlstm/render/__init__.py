@@ -1,0 +1,1 @@
+"""Views as text: nothing here looks into a network, nothing below here knows of a screen."""

@@ -1,0 +1,120 @@
+"""Sampling: from logits to one character after another."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from charlstm.errors import ConfigError
+from charlstm.loss import log_softmax
+from charlstm.model import Model, Reader
+from charlstm.parameters import Array
+from charlstm.randomness import Purpose, generator
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How the next character is drawn.
+
+    Attributes
+    ----------
+    temperature
+        Logits are divided by it: below 1 likelier characters gain, 0 takes the likeliest always.
+    top_k
+        Only the k likeliest characters can be drawn; None: all.
+    random_seed
+        Seed of the draws, 0 or more.
+
+    Raises
+    ------
+    ConfigError
+        If a value is out of range.
+    """
+
+    temperature: float = 0.8
+    top_k: int | None = None
+    random_seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.temperature) and self.temperature >= 0):
+            raise ConfigError(f"temperature is {self.temperature}; it must be a number, 0 or more")
+        if self.top_k is not None and self.top_k < 1:
+            raise ConfigError(f"top_k is {self.top_k}; it must be a whole number, 1 or more")
+        if self.random_seed < 0:
+            raise ConfigError(f"random_seed is {self.random_seed}; it must be a whole number, 0 or more")
+
+
+def probabilities(logits: Array, drawing: Drawing) -> Array:
+    """Return the probability with which each character is drawn: (V,) float64, summing to 1.
+
+    Parameters
+    ----------
+    logits : (V,) array
+        The network's prediction.
+    drawing
+        Temperature and top-k. Where several logits are equal, the lower ids count as likelier.
+    """
+    order = np.argsort(-logits, kind="stable")  # (V,)
+    kept = order[:1] if drawing.temperature == 0 else order[: drawing.top_k]  # (K,)
+    result = np.zeros(len(logits))  # (V,)
+    above_least = logits[kept].astype(np.float64) - logits[kept].max()  # (K,)
+    result[kept] = np.exp(log_softmax(above_least / (drawing.temperature or 1.0)))
+    return result
+
+
+def stream(model: Model, seed: str, drawing: Drawing) -> Iterator[str]:
+    """Continue a text without end, character by character.
+
+    Parameters
+    ----------
+    model
+        What to sample from.
+    seed
+        The text to continue; empty: begin as a text of the corpus would.
+    drawing
+        How to draw.
+
+    Yields
+    ------
+    str
+        One character; after it has been asked for, the next.
+
+    Raises
+    ------
+    UnknownCharacterError
+        If the seed has characters that the model does not know.
+    """
+    vocabulary, reader = model.vocabulary, Reader(model)
+    reader.read(vocabulary.encode(model.opening + seed, "the seed")[:, None])
+    uniform = generator(drawing.random_seed, Purpose.SAMPLE)
+    while True:
+        cumulative = np.cumsum(probabilities(reader.logits[0], drawing))  # (V,)
+        drawn = np.searchsorted(cumulative, uniform.random() * cumulative[-1], side="right")
+        yield vocabulary.character(int(drawn))
+        reader.read(np.array([[drawn]]))
+
+
+def until(characters: Iterable[str], length: int | None, stop: str | None) -> Iterator[str]:
+    """Yield characters up to a number of them, or through the first `stop` text, whichever comes first.
+
+    Parameters
+    ----------
+    characters
+        A text, character by character.
+    length
+        Most characters to yield; None: no limit.
+    stop
+        A text, not empty, after which to end; None: none.
+    """
+    if length == 0:
+        return
+    recent = ""
+    for count, character in enumerate(characters, 1):
+        yield character
+        if stop:
+            recent = (recent + character)[-len(stop) :]
+        if count == length or (stop and recent == stop):
+            return

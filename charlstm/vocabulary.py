@@ -1,0 +1,124 @@
+"""Characters and their ids: the sorted Unicode code points of a corpus, and nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from charlstm.errors import UnknownCharacterError
+from charlstm.parameters import Array
+
+CODE_POINTS = 0x110000
+NAMED_AT_MOST = 5
+
+
+class Vocabulary:
+    """The characters that a model knows, sorted; a character's id is its place.
+
+    Parameters
+    ----------
+    code_points : (V,) array of uint32
+        Distinct and in ascending order, one or more.
+
+    Attributes
+    ----------
+    code_points : (V,) array of uint32
+        The characters.
+    id_type : dtype
+        The smallest unsigned integer type that holds every id.
+
+    Raises
+    ------
+    ValueError
+        If the code points are not distinct, ascending and within Unicode.
+    """
+
+    def __init__(self, code_points: Array) -> None:
+        points = np.asarray(code_points, np.int64)  # (V,)
+        if (
+            points.ndim != 1
+            or not points.size
+            or points[0] < 0
+            or points[-1] >= CODE_POINTS
+            or (np.diff(points) <= 0).any()
+        ):
+            raise ValueError("a vocabulary is a list of distinct ascending Unicode code points")
+        self.code_points: Array = points.astype(np.uint32)
+        self.id_type = np.min_scalar_type(len(points) - 1)
+
+    def __len__(self) -> int:
+        return len(self.code_points)
+
+    def __contains__(self, character: str) -> bool:
+        return ord(character) in self.code_points
+
+    def id(self, character: str) -> int:
+        """Return the id of a character that is known."""
+        return int(self.encode(character)[0])
+
+    def character(self, index: int) -> str:
+        """Return the character of an id."""
+        return chr(self.code_points[index])
+
+    def encode_known(self, code_points: Array) -> Array:
+        """Return the ids of code points that all belong to the vocabulary: (N,) array of `id_type`."""
+        table = np.zeros(int(self.code_points[-1]) + 1, self.id_type)
+        table[self.code_points] = np.arange(len(self))
+        return np.asarray(table[code_points])
+
+    def encode(self, text: str, what: str = "the text") -> Array:
+        """Return the ids of a text: (N,) array of `id_type`.
+
+        Parameters
+        ----------
+        text
+            Any characters.
+        what
+            What the text is, for the error.
+
+        Raises
+        ------
+        UnknownCharacterError
+            If a character is not in the vocabulary; the message names each, its code point and its positions.
+        """
+        points = code_points_of(text)
+        known = np.isin(points, self.code_points)  # (N,)
+        if not known.all():
+            raise UnknownCharacterError(self._unknown(points, np.flatnonzero(~known), what))
+        return self.encode_known(points)
+
+    def known(self, text: str) -> str:
+        """Return the text without the characters that the vocabulary does not hold."""
+        points = code_points_of(text)
+        return text_of(points[np.isin(points, self.code_points)])
+
+    def decode(self, ids: Array) -> str:
+        """Return the text of ids: (N,) array → N characters."""
+        return text_of(self.code_points[ids])
+
+    def _unknown(self, points: Array, where: Array, what: str) -> str:
+        odd, first, count = np.unique(points[where], return_index=True, return_counts=True)
+        named = [
+            f"{name(chr(point))} at character {where[place] + 1:,}" + (f" and {times - 1:,} more" if times > 1 else "")
+            for point, place, times in zip(odd, first, count, strict=True)
+        ]
+        if len(named) > NAMED_AT_MOST:
+            named[NAMED_AT_MOST:] = [f"{len(named) - NAMED_AT_MOST:,} others"]
+        return (
+            f"{what} has characters that the model has never seen: {'; '.join(named)};"
+            f" use the {len(self):,} that it knows, or leave the others out with --unknown skip"
+        )
+
+
+def name(character: str) -> str:
+    """Return a character as a person can read it: itself where it can be printed, and its code point."""
+    return (f"'{character}' " if character.isprintable() else "") + f"U+{ord(character):04X}"
+
+
+def code_points_of(text: str) -> Array:
+    """Return the code points of a text: (N,) array of uint32."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+
+
+def text_of(code_points: Array) -> str:
+    """Return the text of code points."""
+    return code_points.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
