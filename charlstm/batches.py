@@ -203,6 +203,11 @@ def split_stream(ids: Array, config: TrainingConfig) -> Split:
         If fewer than two characters are left to learn.
     """
     cut = len(ids) - round(len(ids) * config.val_fraction)
+    if cut < 2:
+        raise CorpusError(
+            f"only {cut} of {len(ids)} characters would be left to learn;"
+            " give a longer text, or a smaller --val-fraction"
+        )
     training = Streams(ids[:cut], config.batch, config.seq_len)
     held_out = (lambda: held_out_streams(ids, cut, config.seq_len)) if cut < len(ids) else None
     return Split(training, cut - 1, held_out, len(ids) - cut)

@@ -20,7 +20,7 @@ import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -59,13 +59,14 @@ def load(path: Path) -> Model:
         If it is missing, damaged, not ours, of a later version, or its content does not fit together.
     """
     try:
-        content = path.read_bytes()
+        file = path.open("rb")
     except FileNotFoundError as error:
         raise CheckpointError(f"there is no model at {path}; train one first, or name another with -m") from error
     except OSError as error:
         raise CheckpointError(f"cannot read the model {path}: {error.strerror or error}") from error
     try:
-        return _from_bytes(content)
+        with file:
+            return _from_file(file)
     except CharlstmError as error:
         raise CheckpointError(f"{path} is no model that this charlstm can use: {error}") from error
     except Exception as error:  # a broken archive raises nearly anything; none of it may pass as a model
@@ -96,12 +97,12 @@ def _to_bytes(model: Model) -> bytes:
     return archive.getvalue()
 
 
-def _from_bytes(content: bytes) -> Model:
-    with zipfile.ZipFile(io.BytesIO(content)) as file:
-        for info in file.infolist():
-            if info.compress_type != zipfile.ZIP_STORED or not info.filename.endswith(".npy"):
-                raise CheckpointError("it holds members that charlstm does not write")
-        members = {info.filename.removesuffix(".npy"): file.read(info) for info in file.infolist()}
+def _from_file(file: BinaryIO) -> Model:
+    with zipfile.ZipFile(file) as archive:
+        infos = archive.infolist()
+        if any(info.compress_type != zipfile.ZIP_STORED or not info.filename.endswith(".npy") for info in infos):
+            raise CheckpointError("it is an archive of another program, or is damaged")
+        members = {info.filename.removesuffix(".npy"): archive.read(info) for info in infos}
     if DIGEST not in members:
         raise CheckpointError("it is an archive of another program")
     digest = _array(members.pop(DIGEST)).tobytes()

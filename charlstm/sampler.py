@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,7 +61,9 @@ def probabilities(logits: Array, drawing: Drawing) -> Array:
     kept = order[:1] if drawing.temperature == 0 else order[: drawing.top_k]  # (K,)
     result = np.zeros(len(logits))  # (V,)
     above_least = logits[kept].astype(np.float64) - logits[kept].max()  # (K,)
-    result[kept] = np.exp(log_softmax(above_least / (drawing.temperature or 1.0)))
+    with np.errstate(over="ignore"):
+        scaled = above_least / (drawing.temperature or 1.0)  # (K,)
+    result[kept] = np.exp(log_softmax(scaled))
     return result
 
 
@@ -97,8 +99,8 @@ def stream(model: Model, seed: str, drawing: Drawing) -> Iterator[str]:
         reader.read(np.array([[drawn]]))
 
 
-def until(characters: Iterable[str], length: int | None, stop: str | None) -> Iterator[str]:
-    """Yield characters up to a number of them, or through the first `stop` text, whichever comes first.
+def until(characters: Iterable[str], length: int | None, stops: Sequence[str] = ()) -> Iterator[str]:
+    """Yield characters up to a number of them, or through the first text that ends it, whichever comes first.
 
     Parameters
     ----------
@@ -106,15 +108,15 @@ def until(characters: Iterable[str], length: int | None, stop: str | None) -> It
         A text, character by character.
     length
         Most characters to yield; None: no limit.
-    stop
-        A text, not empty, after which to end; None: none.
+    stops
+        Texts, none of them empty, after each of which to end.
     """
     if length == 0:
         return
+    longest = max(map(len, stops), default=0)
     recent = ""
     for count, character in enumerate(characters, 1):
         yield character
-        if stop:
-            recent = (recent + character)[-len(stop) :]
-        if count == length or (stop and recent == stop):
+        recent = (recent + character)[-longest:] if longest else ""
+        if count == length or recent.endswith(tuple(stops)):
             return

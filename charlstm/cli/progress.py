@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from types import TracebackType
@@ -35,9 +36,8 @@ class Watch:
     def __init__(self, steps: int, quiet: bool) -> None:
         self._steps = steps
         self._plain = not quiet and not sys.stderr.isatty()
-        self._bar = tqdm(
-            total=steps, bar_format=BAR, disable=quiet or self._plain, file=sys.stderr, dynamic_ncols=True, leave=False
-        )
+        columns, rows = shutil.get_terminal_size()  # tqdm draws nothing on a terminal that says it has no size
+        self._bar = tqdm(total=steps, bar_format=BAR, disable=quiet or self._plain, ncols=columns, nrows=rows)
         self._start = time.monotonic()
         self._characters = 0
         self._sum = self._weight = 0.0

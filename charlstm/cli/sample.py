@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from charlstm import checkpoint, sampler
-from charlstm.cli.console import GroupedCommand, known_only, model_option, option_of, unknown_option
+from charlstm.cli.console import GroupedCommand, WrongUsage, known_only, model_option, option_of, unknown_option
 from charlstm.sampler import Drawing
 
 DRAWING = Drawing()
@@ -49,12 +49,17 @@ def command(
     random_seed: int,
 ) -> None:
     """Write the seed and a continuation of it."""
+    if stop == "":
+        raise WrongUsage("the text of --stop is empty; give one character or more, or leave it out.")
     loaded = checkpoint.load(model)
     seed = known_only(loaded, seed, unknown)
-    if length is None and stop is None:
-        length, stop = (None, "\n") if loaded.training.lines else (LENGTH, None)
+    stops = [stop] if stop else []
+    if length is None and loaded.training.lines:
+        stops.append("\n")
+    elif length is None:
+        length = LENGTH
     drawn = sampler.stream(loaded, seed, Drawing(temperature, top_k, random_seed))
-    write(seed, sampler.until(drawn, length, stop))
+    write(seed, sampler.until(drawn, length, stops))
 
 
 def write(seed: str, characters: Iterator[str]) -> None:

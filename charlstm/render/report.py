@@ -20,10 +20,14 @@ def summary_text(view: Summary, width: int) -> str:
     lines = []
     for heading, facts in view.sections.items():
         lines.append(heading)
-        lines += [f"  {name:<28}{_fact(value)}" for name, value in facts.items()]
+        lines += [_cut(f"  {name:<28}{_fact(value)}", width) for name, value in facts.items()]
     if view.history.step.size > 1:
         lines += ["loss, nats per character (. training, o held out)", *_curve(view.history, min(width, WIDEST))]
     return "".join(f"{line}\n" for line in lines)
+
+
+def _cut(line: str, width: int) -> str:
+    return line if len(line) <= width else f"{line[: width - 1]}…"
 
 
 def _fact(value: Any) -> str:
