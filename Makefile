@@ -1,0 +1,45 @@
+# Everything runs in .venv, which the first target that needs it creates.
+PYTHON ?= python3
+BIN := .venv/bin
+
+# The recipe that learns the stories of data/rooms.txt; README.md tells how it came about.
+DEMO_OPTIONS := --lines
+
+.PHONY: demo test lint docs clean
+
+demo: .venv/installed
+	@echo "A network reads short stories, and learns who is in the room."
+	$(BIN)/charlstm train data/rooms.txt $(DEMO_OPTIONS) -m rooms.npz --force
+	@echo; echo "The article's seed, then its two stories. None of them is in the corpus."
+	$(BIN)/charlstm sample -m rooms.npz --seed "mady said hi to"
+	$(BIN)/charlstm sample -m rooms.npz --seed "mady walks in to the room, monica also walks in to the room. mady said hi to"
+	$(BIN)/charlstm sample -m rooms.npz --seed "mady and monica walk in to the room together, later richard walks in to the room. mady said hi to"
+	@echo; echo "Whole stories of its own:"
+	$(BIN)/charlstm sample -m rooms.npz --length 600
+	@echo; echo "What the gates did at every character:"
+	$(BIN)/charlstm inspect -m rooms.npz "monica walks in. mady said hi to monica."
+	@echo; echo "Stories about people who never met in the corpus, answered letter by letter:"
+	$(BIN)/python data/score_rooms.py rooms.npz
+
+test: .venv/installed-test
+	$(BIN)/python -m pytest
+
+lint: .venv/installed-lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: .venv/installed
+	$(BIN)/python docs/make_options.py
+
+clean:
+	rm -rf .venv build charlstm.egg-info rooms.npz
+
+.venv/installed: setup.cfg pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/installed-%: .venv/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@touch $@
