@@ -1,0 +1,405 @@
+"""The command line as a person meets it: through real processes, and through Click's runner where that is enough."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import pty
+import re
+import resource
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from charlstm import __version__
+from charlstm.cli.console import GroupedOption
+from charlstm.cli.main import COMMANDS, main
+
+TEXT = "the cat sat on the mat.\n" * 40
+QUICK = ("--steps", "60", "--hidden", "12", "--batch", "4", "--seq-len", "16", "--lr", "0.03")
+
+
+def charlstm(*arguments: object, cwd: Path, **settings: object) -> subprocess.CompletedProcess[str]:
+    """Run the command as its own process, away from any terminal."""
+    return subprocess.run(
+        [sys.executable, "-m", "charlstm", *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        **settings,  # type: ignore[call-overload]
+    )
+
+
+def invoke(*arguments: object) -> Result:
+    """Run the command in this process."""
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def one_sentence(text: str) -> bool:
+    """Say whether an error is one line that begins as errors do and ends as sentences do, with no traceback."""
+    return bool(re.fullmatch(r"Error: [^\n]+\.\n", text))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder in which `charlstm train corpus.txt` has been run."""
+    where = tmp_path_factory.mktemp("trained")
+    (where / "corpus.txt").write_text(TEXT)
+    done = charlstm("train", "corpus.txt", *QUICK, cwd=where)
+    assert done.returncode == 0, done.stderr
+    return where
+
+
+def test_training_writes_one_file_and_nothing_to_stdout(folder: Path) -> None:
+    assert {path.name for path in folder.iterdir()} == {"corpus.txt", "charlstm.npz"}
+
+
+def test_training_says_what_it_read_what_it_builds_and_what_came_out(tmp_path: Path) -> None:
+    (tmp_path / "corpus.txt").write_text(TEXT)
+    done = charlstm("train", "corpus.txt", *QUICK, cwd=tmp_path)
+    parameters = 12 * 48 + 12 * 48 + 48 + 12 * 12 + 12
+    assert done.stdout == ""
+    for said in (
+        f"{len(TEXT):,} characters, 12 distinct, 40 lines",
+        "10%: 96 characters, the end of the text",
+        f"lstm, 1 layer of 12 units: {parameters:,} parameters",
+        "60 steps of 4 rows of 16 characters",
+        "wrote     charlstm.npz",
+    ):
+        assert said in done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("step ")]
+    assert len(lines) == 10
+    assert all(re.search(r"\d nats \d\.\d+ bits .*held out .* char/s .* left$", line) for line in lines)
+    assert "\r" not in done.stderr
+
+
+def test_quiet_training_says_nothing(tmp_path: Path) -> None:
+    (tmp_path / "corpus.txt").write_text(TEXT)
+    done = charlstm("train", "corpus.txt", *QUICK, "--quiet", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(folder: Path, tmp_path: Path) -> None:
+    for name, seed in (("same", 0), ("other", 1)):
+        arguments = ("train", folder / "corpus.txt", *QUICK, "-m", tmp_path / name, "--random-seed", seed, "--quiet")
+        assert charlstm(*arguments, cwd=tmp_path).returncode == 0
+    assert (tmp_path / "same").read_bytes() == (folder / "charlstm.npz").read_bytes()
+    assert (tmp_path / "other").read_bytes() != (folder / "charlstm.npz").read_bytes()
+
+
+def test_a_model_is_never_replaced_unasked(folder: Path) -> None:
+    before = (folder / "charlstm.npz").read_bytes()
+    done = charlstm("train", "corpus.txt", *QUICK, cwd=folder)
+    assert done.returncode == 2 and one_sentence(done.stderr)
+    assert "--force" in done.stderr and "-m" in done.stderr
+    assert (folder / "charlstm.npz").read_bytes() == before
+    assert charlstm("train", "corpus.txt", *QUICK, "--force", cwd=folder).returncode == 0
+    assert (folder / "charlstm.npz").read_bytes() == before
+
+
+def test_sample_continues_the_seed_and_ends_its_line(folder: Path) -> None:
+    done = charlstm("sample", "--seed", "the cat", "-n", "50", cwd=folder)
+    assert done.stderr == ""
+    assert done.stdout.startswith("the cat") and done.stdout.endswith("\n")
+    assert len(done.stdout.rstrip("\n")) - len("the cat") in range(40, 51)
+
+
+def test_sample_says_the_same_for_the_same_random_seed(folder: Path) -> None:
+    arguments = ("sample", "-m", folder / "charlstm.npz", "--temperature", "1.5", "-n", "80")
+    first = invoke(*arguments).output
+    assert invoke(*arguments).output == first
+    assert charlstm(*arguments, cwd=folder).stdout == first
+    assert invoke(*arguments, "--random-seed", "1").output != first
+
+
+def test_top_k_1_is_temperature_0(folder: Path) -> None:
+    arguments = ("sample", "-m", folder / "charlstm.npz", "--seed", "the ")
+    assert invoke(*arguments, "--top-k", "1").output == invoke(*arguments, "--temperature", "0").output
+
+
+def test_sample_stops_after_the_stop_text(folder: Path) -> None:
+    done = invoke("sample", "-m", folder / "charlstm.npz", "--seed", "the cat", "--stop", "mat")
+    assert done.output.endswith("mat\n") and done.output.count("mat") == 1
+
+
+def test_the_model_is_found_through_the_environment(folder: Path, tmp_path: Path) -> None:
+    there = {**os.environ, "CHARLSTM_MODEL": str(folder / "charlstm.npz")}
+    assert charlstm("sample", "-n", "5", cwd=tmp_path, env=there).returncode == 0
+    missing = charlstm("sample", "-n", "5", cwd=tmp_path)
+    assert missing.returncode == 1 and one_sentence(missing.stderr) and "charlstm.npz" in missing.stderr
+
+
+def test_a_closed_pipe_ends_quietly(folder: Path) -> None:
+    command = f"{sys.executable} -m charlstm sample -n 200000 | head -c 10"
+    done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], cwd=folder, capture_output=True, text=True)
+    assert (done.returncode, done.stderr, len(done.stdout)) == (0, "", 10)
+
+
+def test_inspect_shows_a_row_a_character(folder: Path) -> None:
+    done = charlstm("inspect", "the cat", cwd=folder)
+    rows = done.stdout.splitlines()
+    assert "\x1b" not in done.stdout and max(map(len, rows)) <= 80
+    assert re.split(r"\s\s+", rows[1].strip())[-6:] == ["f", "i", "o", "c~", "c", "h"]
+    assert [row[0] for row in rows[2:]] == ["t", "h", "e", "␣", "c", "a", "t"]
+    assert rows[2].split()[1] == "-" and all(float(row.split()[1]) >= 0 for row in rows[3:])
+
+
+def test_inspect_gives_every_value_as_csv_and_json(folder: Path) -> None:
+    arguments = ("inspect", "-m", folder / "charlstm.npz", "the cat", "--format")
+    table = list(csv.DictReader(io.StringIO(invoke(*arguments, "csv").output)))
+    value = json.loads(invoke(*arguments, "json").output)
+    assert value["text"] == "the cat" and value["characters"][0]["surprise_bits"] is None
+    for n, row in enumerate(table):
+        for quantity in ("f", "i", "o", "c_tilde", "c", "h"):
+            units = value["layers"][0][quantity][n]
+            assert len(units) == 12
+            assert units == [float(row[f"layer0.{quantity}.{unit}"]) for unit in range(12)]
+
+
+def test_inspect_shows_single_units(folder: Path) -> None:
+    arguments = ("inspect", "-m", folder / "charlstm.npz", "the cat")
+    value = json.loads(invoke(*arguments, "--format", "json").output)
+    shown = invoke(*arguments, "--unit", "3", "--unit", "0").output
+    assert "layer 0, unit 3" in shown and "layer 0, unit 0" in shown
+    assert shown.splitlines()[2].split()[-1] == f"{value['layers'][0]['h'][0][3]:+.2f}"
+    done = invoke(*arguments, "--unit", "12")
+    assert done.exit_code == 2 and one_sentence(done.stderr) and "0 to 11" in done.stderr
+
+
+def test_inspect_without_a_text_sums_the_model_up(folder: Path) -> None:
+    arguments = ("inspect", "-m", folder / "charlstm.npz")
+    shown = invoke(*arguments).output
+    value = json.loads(invoke(*arguments, "--format", "json").output)
+    assert value["network"]["hidden"] == 12 and value["corpus"]["files"] == "corpus.txt"
+    assert value["outcome"]["steps done"] == 60 and len(value["history"]["step"]) == 60
+    for fact in ("corpus.txt", "960", "training loss (nats)", "held-out loss (nats)", "step 1"):
+        assert fact in shown
+    curve = [line for line in shown.splitlines() if " |" in line]
+    assert len(curve) == 8 and any("o" in line.split("|")[1] for line in curve)
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_inspect_reads_a_file_as_it_reads_a_text(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_bytes(b"\xef\xbb\xbfthe\r\ncat")
+    model = folder / "charlstm.npz"
+    from_file = invoke("inspect", "-m", model, "--file", tmp_path / "text.txt")
+    assert from_file.output == invoke("inspect", "-m", model, "the\ncat").output
+
+
+@pytest.mark.parametrize("arguments", [("sample", "--seed"), ("inspect",)])
+def test_unknown_characters_are_named_or_skipped(folder: Path, arguments: tuple[str, ...]) -> None:
+    command, *option = arguments
+    model = ("-m", folder / "charlstm.npz")
+    done = invoke(command, *model, *option, "the 🎈 ca\tté")
+    assert done.exit_code == 1 and one_sentence(done.stderr)
+    for named in (
+        "'🎈' U+1F388 at character 5",
+        "U+0009 at character 9",
+        "'é' U+00E9 at character 11",
+        "--unknown skip",
+    ):
+        assert named in done.stderr
+    skipped = invoke(command, *model, *option, "the 🎈 cat", "--unknown", "skip")
+    assert skipped.exit_code == 0 and skipped.stderr.startswith("1 of 9 characters")
+    assert skipped.stdout == invoke(command, *model, *option, "the  cat").stdout
+
+
+def test_a_model_of_lines_writes_whole_lines(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("anna\notto\nhannah\nbob\n" * 20)
+    arguments = (
+        "--lines",
+        "--steps",
+        200,
+        "--hidden",
+        16,
+        "--lr",
+        0.03,
+        "--batch",
+        8,
+        "--val-fraction",
+        0.2,
+        "--quiet",
+    )
+    assert charlstm("train", "names.txt", *arguments, cwd=tmp_path).returncode == 0
+    for seed in range(8):
+        line = charlstm("sample", "--random-seed", seed, cwd=tmp_path).stdout
+        assert line in ("anna\n", "otto\n", "hannah\n", "bob\n")
+    many = charlstm("sample", "-n", 100, cwd=tmp_path).stdout
+    assert set(many.splitlines()[:-1]) <= {"anna", "otto", "hannah", "bob"} and many.count("\n") > 10
+    assert charlstm("inspect", "anna", cwd=tmp_path).stdout.splitlines()[2].split()[1] != "-"
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        (b"", "is empty"),
+        (b"x", "one character"),
+        (b"abc\xff\xfe" * 9, "byte 3 (0xFF)"),
+        (b"PK\x03\x04\x89PNG\x00\x80" * 30, "--encoding"),
+    ],
+)
+def test_a_corpus_that_cannot_be_learnt_is_one_sentence(tmp_path: Path, content: bytes, named: str) -> None:
+    path = tmp_path / "corpus.txt"
+    path.write_bytes(content)
+    done = charlstm("train", path, cwd=tmp_path)
+    assert done.returncode == 1 and one_sentence(done.stderr) and named in done.stderr and "corpus.txt" in done.stderr
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "named"),
+    [
+        (("train", "missing.txt"), 1, "missing.txt"),
+        (("train", "."), 1, "directory"),
+        (("train", "corpus.txt", "-m", "no/such/folder.npz"), 1, "no/such"),
+        (("train", "corpus.txt", "-m", "."), 2, "."),
+        (("train", "corpus.txt", "--epochs", "1", "--steps", "1"), 2, "--epochs"),
+        (("train", "corpus.txt", "--hidden", "0"), 2, "--hidden"),
+        (("train", "corpus.txt", "--dropout", "1"), 2, "--dropout"),
+        (("train", "corpus.txt", "--lr", "nan"), 2, "lr"),
+        (("train", "corpus.txt", "--lr", "-1"), 2, "--lr"),
+        (("train", "corpus.txt", "--activation", "relu"), 2, "rnn"),
+        (("train", "corpus.txt", "--cell", "rnn", "--forget-bias", "1"), 2, "--forget-bias"),
+        (("train", "corpus.txt", "--encoding", "klingon"), 2, "klingon"),
+        (("train", "corpus.txt", "--encoding", "hex"), 2, "hex"),
+        (("train", "corpus.txt", "--short-first", "1"), 2, "--lines"),
+        (("train", "corpus.txt", "--val-fraction", "1"), 2, "--val-fraction"),
+        (("train",), 2, "CORPUS"),
+        (("sample", "-m", "corpus.txt"), 1, "corpus.txt"),
+        (("sample", "--temperature", "nan"), 2, "temperature"),
+        (("sample", "--temperature", "-1"), 2, "--temperature"),
+        (("sample", "--top-k", "0"), 2, "--top-k"),
+        (("sample", "--stop", ""), 2, "--stop"),
+        (("sample", "-n", "-1"), 2, "-n"),
+        (("inspect", ""), 2, "empty"),
+        (("inspect", "the", "--file", "corpus.txt"), 2, "--file"),
+        (("inspect", "--unit", "1"), 2, "--unit"),
+        (("inspect", "--file", "missing.txt"), 1, "missing.txt"),
+        (("paint",), 2, "paint"),
+    ],
+)
+def test_what_cannot_be_done_is_said_with_the_right_exit_code(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], code: int, named: str
+) -> None:
+    monkeypatch.chdir(folder)
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    extra = ("--force",) if arguments[:1] == ("train",) and len(arguments) > 1 else ()
+    done = invoke(*arguments, *extra)
+    assert done.exit_code == code and done.stdout == ""
+    *_, last = done.stderr.splitlines(keepends=True)
+    assert one_sentence(last) and named in last
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_corpus_too_small_for_the_batch_shrinks_it_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "corpus.txt").write_text("hello world, hello\n")
+    done = charlstm("train", "corpus.txt", "--steps", 5, "--batch", 32, cwd=tmp_path)
+    assert done.returncode == 0 and "too small for a batch of 32; it is 2" in done.stderr
+
+
+def test_a_byte_order_mark_and_foreign_line_ends_are_read_and_said(tmp_path: Path) -> None:
+    (tmp_path / "plain.txt").write_text(TEXT)
+    (tmp_path / "dos.txt").write_bytes(b"\xef\xbb\xbf" + TEXT.replace("\n", "\r\n").encode())
+    for name in ("plain", "dos"):
+        done = charlstm("train", f"{name}.txt", *QUICK, "-m", f"{name}.npz", cwd=tmp_path)
+        assert ("byte order mark" in done.stderr, "CRLF" in done.stderr) == ((name == "dos"),) * 2
+    texts = [charlstm("sample", "-m", f"{name}.npz", cwd=tmp_path).stdout for name in ("plain", "dos")]
+    assert texts[0] == texts[1] != ""
+
+
+def test_a_full_disk_leaves_the_old_model(folder: Path, tmp_path: Path) -> None:
+    old = (folder / "charlstm.npz").read_bytes()
+    (tmp_path / "charlstm.npz").write_bytes(old)
+    done = charlstm(
+        *("train", folder / "corpus.txt", *QUICK, "--force"),
+        cwd=tmp_path,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
+    )
+    assert done.returncode == 1
+    assert "training goes on" in done.stderr and one_sentence(done.stderr.splitlines(keepends=True)[-1])
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"charlstm.npz": old}
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_run_saves_what_it_learnt(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    (tmp_path / "corpus.txt").write_text(TEXT)
+    command = [sys.executable, "-m", "charlstm", "train", "corpus.txt", "--steps", "100000", "--hidden", "8"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("train "):
+                break
+        time.sleep(0.5)
+        process.send_signal(number)
+        said = process.stderr.read()
+    assert process.returncode == code and "Traceback" not in said
+    assert re.search(r"stopped at step [\d,]+ of 100,000; what was learnt so far is in charlstm.npz\n$", said)
+    assert json.loads(charlstm("inspect", "--format", "json", cwd=tmp_path).stdout)["outcome"]["steps done"] > 0
+
+
+def in_a_terminal(*arguments: object, cwd: Path, environment: dict[str, str]) -> str:
+    """Run the command in a terminal of its own, 80 columns wide, and return what appeared on it."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "charlstm", *map(str, arguments)],
+        cwd=cwd,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        env={**os.environ, "COLUMNS": "80", "TERM": "xterm-256color", **environment},
+    )
+    os.close(slave)
+    seen = b""
+    while True:
+        ready, _, _ = select.select([master], [], [], 60)
+        try:
+            piece = os.read(master, 65536) if ready else b""
+        except OSError:
+            piece = b""
+        if not piece:
+            break
+        seen += piece
+    os.close(master)
+    assert process.wait() == 0, seen
+    return seen.decode()
+
+
+def test_a_terminal_gets_a_bar_and_colour_unless_it_asks_for_none(folder: Path, tmp_path: Path) -> None:
+    trained = in_a_terminal("train", folder / "corpus.txt", *QUICK, "--steps", 3000, cwd=tmp_path, environment={})
+    assert "\r" in trained and "nats" in trained and "char/s" in trained and "100%|" in trained
+    coloured = in_a_terminal("inspect", "the cat", cwd=tmp_path, environment={})
+    plain = in_a_terminal("inspect", "the cat", cwd=tmp_path, environment={"NO_COLOR": "1"})
+    assert "\x1b[" in coloured and "\x1b[" not in plain
+    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured).split() == plain.split()
+
+
+def test_every_option_has_help_and_a_heading() -> None:
+    for name in COMMANDS:
+        command = main.get_command(None, name)  # type: ignore[arg-type]
+        shown = invoke(name, "--help").output
+        for parameter in command.params:
+            if isinstance(parameter, GroupedOption):
+                assert parameter.help and parameter.help.endswith(".")
+                assert f"{parameter.heading}:" in shown
+                assert all(word in shown for word in parameter.opts)
+        assert command.help
+
+
+def test_version_and_help(tmp_path: Path) -> None:
+    assert charlstm("--version", cwd=tmp_path).stdout == f"charlstm, version {__version__}\n"
+    shown = charlstm("--help", cwd=tmp_path).stdout
+    assert all(name in shown for name in COMMANDS) and max(map(len, shown.splitlines())) <= 80
+
+
+def test_help_imports_no_more_than_it_needs(tmp_path: Path) -> None:
+    code = "import sys, charlstm.cli.main; print('numpy' in sys.modules, 'tqdm' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert done.stdout == "False False\n"

@@ -1,0 +1,143 @@
+"""Reading text: every character survives, line ends and marks are said, and what is no text is refused."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charlstm import corpus
+from charlstm.corpus import read
+from charlstm.errors import CorpusError, UnknownCharacterError
+from charlstm.vocabulary import Vocabulary, code_points_of, text_of
+
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"), min_size=2, max_size=60)
+
+
+def written(folder: Path, *contents: bytes) -> list[Path]:
+    paths = [folder / f"{number}.txt" for number in range(len(contents))]
+    for path, content in zip(paths, contents, strict=True):
+        path.write_bytes(content)
+    return paths
+
+
+@given(text=texts, block=st.integers(1, 40))
+def test_any_text_survives_the_way_to_ids_and_back(
+    tmp_path_factory: pytest.TempPathFactory, text: str, block: int
+) -> None:
+    paths = written(tmp_path_factory.mktemp("corpus"), text.encode())
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(corpus, "BLOCK", block)
+        found = read(paths)
+    text = text.removeprefix("\ufeff")
+    assert found.vocabulary.decode(found.ids) == text
+    assert "".join(map(chr, found.vocabulary.code_points)) == "".join(sorted(set(text)))
+    assert found.facts.characters == len(text)
+    assert found.facts.lines == text.count("\n") + (not text.endswith("\n"))
+    assert found.facts.sha256 == sha256(text.encode()).hexdigest()
+
+
+@pytest.mark.parametrize("block", [1, 2, 3, 1 << 20])
+@pytest.mark.parametrize("text", ["é漢🎈", "👩‍🚀e\u0301", "אבג العربية", "\0\x1b[31m\u2028"])
+def test_characters_of_many_bytes_are_whole_across_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, block: int
+) -> None:
+    monkeypatch.setattr(corpus, "BLOCK", block)
+    for encoding in ("utf-8", "utf-16", "utf-32-be"):
+        found = read(written(tmp_path, text.encode(encoding)), encoding)
+        assert found.vocabulary.decode(found.ids) == text and found.remarks == ()
+
+
+@pytest.mark.parametrize("block", [1, 2, 3, 1 << 20])
+def test_line_ends_of_every_kind_become_newlines_and_are_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    monkeypatch.setattr(corpus, "BLOCK", block)
+    found = read(written(tmp_path, b"\xef\xbb\xbfone\r\ntwo\rthree\n"))
+    assert found.vocabulary.decode(found.ids) == "one\ntwo\nthree\n"
+    assert ["byte order mark" in found.remarks[0], "CRLF" in found.remarks[1]] == [True, True]
+    assert read(written(tmp_path, b"one\ntwo\n")).remarks == ()
+
+
+def test_files_are_joined_at_line_ends(tmp_path: Path) -> None:
+    found = read(written(tmp_path, b"one", b"two\n", b"", b"three"))
+    assert found.vocabulary.decode(found.ids) == "one\ntwo\nthree"
+    assert found.facts.files == ("0.txt", "1.txt", "2.txt", "3.txt") and found.facts.characters == 13
+
+
+@pytest.mark.parametrize("content", [b"one\ntwo", b"one\ntwo\n", b"\n\none\n\ntwo\n\n"])
+def test_lines_stand_between_newlines(tmp_path: Path, content: bytes) -> None:
+    found = read(written(tmp_path, content), lines=True)
+    text = found.vocabulary.decode(found.ids)
+    assert text == "\n" + content.decode().removesuffix("\n") + "\n"
+
+
+@given(before=st.binary(max_size=30).filter(bytes.isascii), block=st.integers(1, 40))
+def test_a_decode_error_names_the_byte(tmp_path_factory: pytest.TempPathFactory, before: bytes, block: int) -> None:
+    (path,) = written(tmp_path_factory.mktemp("corpus"), before + b"\xff rest")
+    with pytest.MonkeyPatch.context() as patched, pytest.raises(CorpusError) as caught:
+        patched.setattr(corpus, "BLOCK", block)
+        read([path])
+    assert f"byte {len(before)} (0xFF)" in str(caught.value) and "--encoding" in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_a_character_cut_at_the_end_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=r"byte 2 \(0xC3\)"):
+        read(written(tmp_path, b"ab\xc3"))
+
+
+@pytest.mark.parametrize(
+    ("contents", "said"), [([b""], "is empty"), ([b"", b""], "is empty"), ([b"x"], "one character")]
+)
+def test_texts_too_small_to_learn_are_refused(tmp_path: Path, contents: list[bytes], said: str) -> None:
+    with pytest.raises(CorpusError, match=said):
+        read(written(tmp_path, *contents))
+
+
+def test_what_cannot_be_opened_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in (tmp_path, tmp_path / "missing.txt"):
+        with pytest.raises(CorpusError, match=f"cannot read {path}"):
+            read([path])
+
+    def refuse(path: Path, mode: str) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(CorpusError, match="Permission denied"):
+        read([tmp_path / "locked.txt"])
+
+
+@given(texts, st.text(max_size=20))
+def test_unknown_characters_are_exactly_those_not_in_the_corpus(text: str, other: str) -> None:
+    vocabulary = Vocabulary(code_points_of("".join(sorted(set(text)))))
+    unknown = sorted(set(other) - set(text))
+    assert vocabulary.known(other) == "".join(c for c in other if c in text)
+    if not unknown:
+        assert vocabulary.decode(vocabulary.encode(other)) == other
+        return
+    with pytest.raises(UnknownCharacterError) as caught:
+        vocabulary.encode(other, "the seed")
+    for character in unknown[:5]:
+        assert f"U+{ord(character):04X} at character {other.index(character) + 1}" in str(caught.value)
+
+
+def test_lone_surrogates_of_an_argument_are_unknown_characters() -> None:
+    with pytest.raises(UnknownCharacterError, match=r"U\+DCFF at character 2"):
+        Vocabulary(code_points_of("ab")).encode("a\udcff")
+    assert text_of(code_points_of("a\udcff")) == "a\udcff"
+
+
+@pytest.mark.parametrize("points", [[], [2, 1], [1, 1], [-1, 2], [0x110000], [[1, 2]]])
+def test_a_vocabulary_is_distinct_ascending_code_points(points: list[int]) -> None:
+    with pytest.raises(ValueError, match="distinct ascending"):
+        Vocabulary(points)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("size", "name"), [(2, "uint8"), (256, "uint8"), (257, "uint16"), (70_000, "uint32")])
+def test_ids_take_the_smallest_type(size: int, name: str) -> None:
+    vocabulary = Vocabulary(range(size))  # type: ignore[arg-type]
+    assert vocabulary.encode(chr(size - 1)).dtype == name and vocabulary.id(chr(size - 1)) == size - 1

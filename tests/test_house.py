@@ -1,0 +1,102 @@
+"""The house stands as ARCHITECTURE.md draws it, and the papers around it are true."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "charlstm"
+FLOORS = (
+    {"errors"},
+    {"parameters", "config", "randomness"},
+    {"cells", "vocabulary", "batches", "optimizers", "loss", "files", "recipe"},
+    {"network", "corpus"},
+    {"model", "trainer"},
+    {"checkpoint", "sampler", "inspect"},
+    {"render"},
+    {"cli"},
+)
+FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}
+
+
+def module_at(path: Path) -> ModuleType:
+    """Import a file that belongs to no package."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports_of(path: Path) -> set[str]:
+    """Return the full names of the modules that a file imports, wherever in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            names |= {node.module or ""} if node.module != "charlstm" else {f"charlstm.{a.name}" for a in node.names}
+    return names
+
+
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+
+def test_every_room_has_a_floor() -> None:
+    rooms = {room_of(path) for path in SOURCES} - {"__init__", "__main__"}
+    assert rooms == set(FLOOR_OF)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_arrows_only_go_down(path: Path) -> None:
+    room = room_of(path)
+    for name in imports_of(path):
+        if not name.startswith("charlstm.") or name == "charlstm.__version__":
+            continue
+        other = name.split(".")[1]
+        assert room == "__main__" or other == room or FLOOR_OF[other] < FLOOR_OF[room], f"{room} imports {other}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_the_command_line_prints_and_reads_the_environment(path: Path) -> None:
+    if room_of(path) in ("cli", "__main__"):
+        return
+    source = path.read_text()
+    used = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+    assert "print" not in used and "environ" not in source and "np.random.seed" not in source
+    assert not {"sys", "tqdm"} & imports_of(path)
+
+
+def test_only_the_declared_libraries_are_imported() -> None:
+    top = {name.split(".")[0] for path in SOURCES for name in imports_of(path)}
+    assert top - set(sys.stdlib_module_names) == {"charlstm", "numpy", "click", "tqdm"}
+
+
+def test_architecture_names_every_file_and_floor() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    for path in SOURCES:
+        if path.name not in ("__init__.py", "__main__.py"):
+            assert f"`{path.relative_to(PACKAGE)}`" in text, path
+
+
+def test_the_option_reference_of_the_readme_is_fresh() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert module_at(ROOT / "docs" / "make_options.py").renewed(readme) == readme, "run `make docs`"
+
+
+def test_the_story_files_are_what_their_program_writes(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, ROOT / "data" / "make_rooms.py", tmp_path], check=True)
+    for name in ("rooms.txt", "rooms-heldout.tsv"):
+        assert (tmp_path / name).read_bytes() == (ROOT / "data" / name).read_bytes()
