@@ -1,0 +1,117 @@
+"""The networks once more, one number at a time in plain Python, written from the equations and from nothing else.
+
+Lists stand for arrays, in the order of axes of the package: ids[t][row], state[layer][which][row][unit],
+masks[layer][row][unit], logits[t][row][character].
+"""
+
+from math import exp, log, tanh
+from typing import NamedTuple
+
+
+class Reading(NamedTuple):
+    """What reading a text does."""
+
+    logits: list  # [t][row][character]
+    quantities: list  # [layer]{name: [t][row][unit]}
+    state: list  # [layer][which][row][unit]
+
+
+def sigma(z):
+    return 1.0 / (1.0 + exp(-z))
+
+
+def lstm(x, r, state):
+    """One step of one row: x = x·U + b and r = h·W, one block after another for f, i, o and c~."""
+    h, c = state
+    H = len(h)
+    step = {name: [] for name in ("f", "i", "o", "c_tilde", "c", "h")}
+    for j in range(H):
+        f = sigma(x[j] + r[j])
+        i = sigma(x[H + j] + r[H + j])
+        o = sigma(x[2 * H + j] + r[2 * H + j])
+        c_tilde = tanh(x[3 * H + j] + r[3 * H + j])
+        new_c = f * c[j] + i * c_tilde
+        for name, value in zip(step, (f, i, o, c_tilde, new_c, o * tanh(new_c)), strict=True):
+            step[name].append(value)
+    return step, [step["h"], step["c"]]
+
+
+def gru(x, r, state):
+    """One step of one row; the blocks are r, u and h~, and the reset gate acts on h·W."""
+    (h,) = state
+    H = len(h)
+    step = {name: [] for name in ("r", "u", "h_tilde", "h")}
+    for j in range(H):
+        reset = sigma(x[j] + r[j])
+        update = sigma(x[H + j] + r[H + j])
+        h_tilde = tanh(x[2 * H + j] + reset * r[2 * H + j])
+        new_h = update * h[j] + (1.0 - update) * h_tilde
+        for name, value in zip(step, (reset, update, h_tilde, new_h), strict=True):
+            step[name].append(value)
+    return step, [step["h"]]
+
+
+def rnn(x, r, state):
+    new_h = [tanh(x[j] + r[j]) for j in range(len(state[0]))]
+    return {"h": new_h}, [new_h]
+
+
+def relu(x, r, state):
+    new_h = [max(0.0, x[j] + r[j]) for j in range(len(state[0]))]
+    return {"h": new_h}, [new_h]
+
+
+STEPS = {"lstm": lstm, "gru": gru, "rnn": rnn, "relu": relu}
+
+
+def product(vector, matrix):
+    return [sum(v * row[k] for v, row in zip(vector, matrix, strict=True)) for k in range(len(matrix[0]))]
+
+
+def plus(one, other):
+    return [a + b for a, b in zip(one, other, strict=True)]
+
+
+def read(kind, weights, ids, state, masks=None):
+    """Read ids[t][row] from a state; `weights` maps layer0/U … output/b to nested lists."""
+    vocabulary = len(weights["output/b"])
+    logits = []
+    quantities = [{} for _ in state]
+    for characters in ids:
+        for layer in quantities:
+            for rows in layer.values():
+                rows.append([])
+        logits.append([])
+        after = [[[] for _ in layer] for layer in state]
+        for row, character in enumerate(characters):
+            below = [1.0 if k == character else 0.0 for k in range(vocabulary)]
+            for layer, before in enumerate(state):
+                U, W, b = (weights[f"layer{layer}/{name}"] for name in "UWb")
+                mine = [which[row] for which in before]
+                step, new = STEPS[kind](plus(product(below, U), b), product(mine[0], W), mine)
+                for name, values in step.items():
+                    quantities[layer].setdefault(name, [[]])[-1].append(values)
+                for which, values in enumerate(new):
+                    after[layer][which].append(values)
+                below = new[0]
+                if masks is not None:
+                    below = [h * m for h, m in zip(below, masks[layer][row], strict=True)]
+            logits[-1].append(plus(product(below, weights["output/W"]), weights["output/b"]))
+        state = after
+    return Reading(logits, quantities, state)
+
+
+def probabilities(logits):
+    """Softmax of one prediction."""
+    largest = max(logits)
+    powers = [exp(z - largest) for z in logits]
+    return [power / sum(powers) for power in powers]
+
+
+def loss(logits, targets, counted):
+    """Sum of counted[t][row] · −log p(targets[t][row])."""
+    total = 0.0
+    for predictions, wanted, weights in zip(logits, targets, counted, strict=True):
+        for prediction, target, weight in zip(predictions, wanted, weights, strict=True):
+            total -= weight * log(probabilities(prediction)[target])
+    return total

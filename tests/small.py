@@ -1,0 +1,74 @@
+"""Small networks, batches and models, filled with random numbers that are the same every time."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import reference
+
+from charlstm.config import NetworkConfig, TrainingConfig
+from charlstm.corpus import CorpusFacts
+from charlstm.model import Model
+from charlstm.network import Buffers, Network
+from charlstm.vocabulary import Vocabulary
+
+KINDS = {
+    "lstm": {"cell": "lstm"},
+    "gru": {"cell": "gru"},
+    "rnn": {"cell": "rnn", "activation": "tanh"},
+    "relu": {"cell": "rnn", "activation": "relu"},
+}
+every_kind = pytest.mark.parametrize("kind", KINDS)
+one_and_two_layers = pytest.mark.parametrize("layers", [1, 2])
+with_and_without_dropout = pytest.mark.parametrize("dropout", [0.0, 0.4])
+
+
+def network(kind, dtype=np.float64, vocabulary=5, seed=1, **config):
+    """A network whose every weight, biases too, is far from zero."""
+    made = Network(NetworkConfig(**KINDS[kind], **({"hidden": 3} | config)), vocabulary, dtype)
+    made.parameters.flat[:] = np.random.default_rng(seed).normal(0.0, 0.7, made.parameters.flat.size)
+    return made
+
+
+class Example(NamedTuple):
+    """What a pass needs: characters, what comes next, weights of the predictions, a state, dropout masks."""
+
+    ids: np.ndarray
+    targets: np.ndarray
+    counted: np.ndarray
+    state: np.ndarray
+    masks: np.ndarray | None
+
+
+def example(network, steps=4, rows=3, seed=2):
+    """Random characters and weights, some of which are zero, after a text that left a state."""
+    rng = np.random.default_rng(seed)
+    ids, targets = rng.integers(network.vocabulary_size, size=(2, steps, rows))
+    counted = rng.uniform(0.2, 1.5, (steps, rows)) * (rng.random((steps, rows)) < 0.7)
+    dtype = network.parameters.flat.dtype
+    state = rng.normal(0.0, 0.8, network.fresh_state(rows).shape).astype(dtype)
+    return Example(ids, targets, counted.astype(dtype), state, network.dropout_masks(rows, seed, 0))
+
+
+def gradient(network, of, buffers=None):
+    """Loss, state after it and gradient of an example, written over what was there."""
+    result = network.parameters.like()
+    result.flat.fill(7.0)
+    buffers = buffers or Buffers(network.parameters.flat.dtype)
+    loss, state = network.loss_and_gradient(*of, buffers, result)
+    return loss, state, result.flat
+
+
+def by_reference(kind, network, ids, state=None, masks=None):
+    """What the plain equations make of the same weights and characters."""
+    weights = {name: block.tolist() for name, block in network.parameters.items()}
+    state = network.fresh_state(np.shape(ids)[1]) if state is None else state
+    return reference.read(
+        kind, weights, np.asarray(ids).tolist(), state.tolist(), None if masks is None else masks.tolist()
+    )
+
+
+def model(network, characters, lines=False):
+    """A model around a network, as if it had been trained."""
+    vocabulary = Vocabulary(np.array(sorted(map(ord, characters))))
+    return Model(network, vocabulary, TrainingConfig(steps=0, lines=lines), CorpusFacts((), 0, 0, ""))

@@ -1,0 +1,255 @@
+"""Every character is predicted as often as it should be, from the text that stands before it."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charlstm.batches import (
+    CHARACTERS_PER_BATCH,
+    HELD_OUT_CONTEXT,
+    LINES_SORTED_TOGETHER,
+    LONGEST_LINE,
+    Lines,
+    Streams,
+    held_out_streams,
+    line_spans,
+    split_lines,
+    split_stream,
+)
+from charlstm.config import TrainingConfig
+from charlstm.errors import CorpusError
+
+sizes = st.integers(2, 400), st.integers(1, 12), st.integers(1, 40)  # characters, rows, characters in a window
+line_lengths = st.lists(st.integers(1, 12), min_size=1, max_size=40)
+
+
+def text(characters):
+    """A text in which every character is its own place."""
+    return np.arange(characters)
+
+
+def text_of_lines(lengths):
+    """Line k is the character k + 1, over and over; with where the lines stand."""
+    ids = np.concatenate([[0], *([k + 1] * length + [0] for k, length in enumerate(lengths))])
+    return ids, line_spans(ids, 0)
+
+
+def lines_in(batch, lengths):
+    """The numbers of the lines in a batch, once it is shown that they stand in it as they should."""
+    assert batch.fresh
+    assert batch.ids.shape == batch.targets.shape == batch.counted.shape
+    numbers = []
+    for ids, targets, counted in zip(batch.ids.T, batch.targets.T, batch.counted.T, strict=True):
+        line = int(targets[0])
+        there = lengths[line - 1] + 1
+        assert counted.tolist() == [1.0] * there + [0.0] * (len(counted) - there)
+        assert ids[:there].tolist() == [0] + [line] * (there - 1)
+        assert targets[:there].tolist() == [line] * (there - 1) + [0]
+        numbers.append(line - 1)
+    return numbers
+
+
+def all_lines_in(batches, lengths):
+    return [line for batch in batches for line in lines_in(batch, lengths)]
+
+
+def same(one, other):
+    return one.fresh == other.fresh and all(map(np.array_equal, one[:3], other[:3]))
+
+
+@given(*sizes)
+def test_streams_predict_every_character_of_a_row_once_and_in_order(characters, wanted_rows, seq_len):
+    streams = Streams(text(characters), wanted_rows, seq_len)
+    epoch = [streams.batch(step) for step in range(streams.per_epoch)]
+    ids = np.concatenate([batch.ids for batch in epoch])  # (span, rows)
+    targets = np.concatenate([batch.targets for batch in epoch])
+
+    span, rows = ids.shape
+    assert rows == streams.rows <= wanted_rows
+    np.testing.assert_array_equal(targets, ids + 1)
+    np.testing.assert_array_equal(ids.T.reshape(-1), np.arange(rows * span))
+    assert characters - 1 - rows * span < rows  # what is left over is less than one character a row
+    assert [batch.fresh for batch in epoch] == [True] + [False] * (len(epoch) - 1)
+    assert [len(batch.ids) for batch in epoch[:-1]] == [seq_len] * (len(epoch) - 1)
+    assert 1 <= len(epoch[-1].ids) <= seq_len
+    assert all(batch.counted.all() for batch in epoch)
+    assert rows == 1 or span >= min(seq_len, 8)
+    assert rows == wanted_rows or (characters - 1) < (rows + 1) * min(seq_len, 8)
+
+
+@given(*sizes, st.randoms(use_true_random=False))
+def test_a_batch_of_streams_depends_on_its_step_alone(characters, rows, seq_len, random):
+    streams, others = (Streams(text(characters), rows, seq_len) for _ in range(2))
+    steps = list(range(2 * streams.per_epoch + 1))
+    in_order = [streams.batch(step) for step in steps]
+    assert all(same(in_order[step], in_order[step % streams.per_epoch]) for step in steps)
+    random.shuffle(steps)
+    assert all(same(others.batch(step), in_order[step]) for step in steps)
+
+
+@pytest.mark.parametrize("characters", [0, 1])
+def test_a_stream_needs_something_to_read_and_something_to_predict(characters):
+    with pytest.raises(CorpusError, match="two characters"):
+        Streams(text(characters), 4, 8)
+
+
+@given(line_lengths, st.integers(1, 9), st.integers(0, 3), st.sampled_from([0.0, 0.3, 1.0, 2.5]))
+def test_every_line_is_learnt_once_an_epoch_after_the_short_ones(lengths, rows, seed, short_first):
+    ids, spans = text_of_lines(lengths)
+    lines = Lines(ids, spans, rows, seed, short_first)
+    ramp = round(short_first * lines.per_epoch)
+    for step in range(ramp):
+        reach = max(lines.rows, len(lengths) * (step + 1) // ramp)
+        drawn = lines_in(lines.batch(step), lengths)
+        assert len(drawn) == lines.rows
+        assert max(lengths[line] for line in drawn) <= sorted(lengths)[reach - 1]
+    for epoch in range(2):
+        steps = range(ramp + epoch * lines.per_epoch, ramp + (epoch + 1) * lines.per_epoch)
+        batches = [lines.batch(step) for step in steps]
+        assert sorted(all_lines_in(batches, lengths)) == list(range(len(lengths)))
+        assert max(batch.ids.shape[1] for batch in batches) == lines.rows == min(rows, len(lengths))
+
+
+@given(line_lengths, st.integers(1, 9))
+def test_lines_in_order_are_all_lines_shortest_first(lengths, rows):
+    batches = Lines(*text_of_lines(lengths), rows, 0).in_order()
+    numbers = all_lines_in(batches, lengths)
+    assert sorted(numbers) == list(range(len(lengths)))
+    assert [lengths[line] for line in numbers] == sorted(lengths)
+
+
+@given(line_lengths, st.integers(1, 4), st.randoms(use_true_random=False))
+def test_a_batch_of_lines_depends_on_seed_and_step_alone(lengths, rows, random):
+    lines, others = (Lines(*text_of_lines(lengths), rows, 5, short_first=0.5) for _ in range(2))
+    steps = list(range(3 * lines.per_epoch))
+    in_order = [lines.batch(step) for step in steps]
+    random.shuffle(steps)
+    assert all(same(others.batch(step), in_order[step]) for step in steps)
+
+
+def test_epochs_and_seeds_have_their_own_order():
+    lengths = [3] * 50
+    orders = []
+    for seed, epoch in [(0, 0), (0, 1), (1, 0)]:
+        lines = Lines(*text_of_lines(lengths), 5, seed)
+        orders.append(all_lines_in([lines.batch(10 * epoch + k) for k in range(10)], lengths))
+    assert orders[0] != orders[1] != orders[2] != orders[0]
+
+
+def test_the_ramp_goes_from_short_lines_of_about_one_length_to_all():
+    lengths = list(range(1, 801))
+    lines = Lines(*text_of_lines(lengths), 2, 0, short_first=1.0)
+    drawn = [lines_in(lines.batch(step), lengths) for step in range(lines.per_epoch)]
+    assert max(map(max, drawn[-40:])) > 600
+    assert max(abs(one - other) for one, other in drawn) <= 2 * LINES_SORTED_TOGETHER
+    assert len({tuple(batch) for batch in drawn}) > len(drawn) // 2
+
+
+def test_epochs_of_lines_have_little_padding_and_do_not_run_from_short_to_long():
+    lengths = list(range(1, 201)) * 2
+    lines = Lines(*text_of_lines(lengths), 8, 0)
+    epoch = [lines.batch(step) for step in range(lines.per_epoch)]
+    assert sum(batch.counted.sum() for batch in epoch) > 0.9 * sum(batch.counted.size for batch in epoch)
+    widths = [len(batch.ids) for batch in epoch]
+    assert widths != sorted(widths)
+
+
+def test_long_lines_come_in_smaller_batches():
+    lengths = [LONGEST_LINE] * 30
+    lines = Lines(*text_of_lines(lengths), 64, 0)
+    full = next(lines.in_order()).ids
+    assert lines.rows == full.shape[1]
+    assert full.size <= CHARACTERS_PER_BATCH < full.size + LONGEST_LINE + 1
+
+
+def test_a_line_may_be_as_long_as_the_longest_and_no_longer():
+    assert len(text_of_lines([3, LONGEST_LINE])[1]) == 2
+    with pytest.raises(CorpusError, match=r"line 2 has 10,001 characters.*10,000"):
+        text_of_lines([3, LONGEST_LINE + 1])
+
+
+def test_empty_lines_are_left_out():
+    ids = np.array([0, 0, 1, 1, 0, 0, 0, 2, 0])
+    assert [ids[a:b].tolist() for a, b in line_spans(ids, 0)] == [[1, 1], [2]]
+    assert line_spans(np.array([0, 0, 0]), 0).shape == (0, 2)
+
+
+@given(st.integers(2, 40_000), st.floats(0.0, 1.0, exclude_max=True), st.integers(1, 300))
+def test_held_out_text_is_predicted_once_from_the_text_before_it(characters, share, seq_len):
+    first = 1 + int(share * (characters - 1))
+    batches = list(held_out_streams(text(characters), first, seq_len))
+    ids, targets, counted = (np.concatenate([batch[k] for batch in batches]) for k in range(3))
+    np.testing.assert_array_equal(np.sort(targets[counted == 1.0]), np.arange(first, characters))
+    np.testing.assert_array_equal(targets, ids + 1)
+    assert set(np.unique(counted)) <= {0.0, 1.0}
+    assert [batch.fresh for batch in batches] == [True] + [False] * (len(batches) - 1)
+    assert all(len(batch.ids) == seq_len for batch in batches[:-1])
+    assert 1 <= len(batches[-1].ids) <= seq_len
+    context = min(HELD_OUT_CONTEXT, first - 1)
+    for row, counts in zip(ids.T, counted.T, strict=True):
+        last = np.flatnonzero(counts)[-1]
+        np.testing.assert_array_equal(row[: last + 1], row[0] + np.arange(last + 1))  # real text, without a gap
+        assert counts[: last + 1].tolist() == [0.0] * context + [1.0] * (last + 1 - context)
+    assert ids.shape[1] <= 64
+
+
+@given(st.integers(3, 3000), st.floats(0.0, 0.95), st.integers(1, 8), st.integers(1, 50))
+def test_a_stream_is_split_into_what_is_learnt_and_its_end(characters, share, rows, seq_len):
+    config = TrainingConfig(steps=1, batch=rows, seq_len=seq_len, val_fraction=share)
+    held = round(characters * share)
+    if characters - held < 2:
+        with pytest.raises(CorpusError):
+            split_stream(text(characters), config)
+        return
+    split = split_stream(text(characters), config)
+    learnt = np.concatenate([split.training.batch(step).targets.ravel() for step in range(split.training.per_epoch)])
+    assert learnt.max() < characters - held
+    assert len(learnt) > characters - held - 1 - split.training.rows
+    assert split.characters == characters - held - 1
+    assert split.held_out_characters == held
+    if not held:
+        assert split.held_out is None
+        return
+    for _ in range(2):  # anew at every call
+        predicted = np.concatenate([batch.targets[batch.counted == 1.0] for batch in split.held_out()])
+        np.testing.assert_array_equal(np.sort(predicted), np.arange(characters - held, characters))
+
+
+@given(line_lengths, st.floats(0.0, 0.95), st.integers(1, 6), st.integers(0, 3))
+def test_lines_are_split_into_two_parts_that_are_all_of_them(lengths, share, rows, seed):
+    config = TrainingConfig(steps=1, batch=rows, lines=True, val_fraction=share, random_seed=seed)
+    ids, _ = text_of_lines(lengths)
+    held = round(len(lengths) * share)
+    if held == len(lengths):
+        with pytest.raises(CorpusError, match="no line is left"):
+            split_lines(ids, 0, config)
+        return
+    split = split_lines(ids, 0, config)
+    training = split.training
+    learnt = all_lines_in([training.batch(step) for step in range(training.per_epoch)], lengths)
+    kept = all_lines_in(split.held_out(), lengths) if held else []
+    assert (split.held_out is None) == (held == 0)
+    assert sorted(learnt + kept) == list(range(len(lengths)))
+    assert len(kept) == held
+    assert split.characters == sum(lengths[line] + 1 for line in learnt)
+    assert split.held_out_characters == sum(lengths[line] + 1 for line in kept)
+
+
+def test_held_out_lines_are_drawn_by_the_seed_from_everywhere():
+    ids, _ = text_of_lines([2] * 100)
+    kept = []
+    for seed in (0, 0, 1):
+        split = split_lines(ids, 0, TrainingConfig(steps=1, lines=True, val_fraction=0.2, random_seed=seed))
+        kept.append(sorted(all_lines_in(split.held_out(), [2] * 100)))
+    assert kept[0] == kept[1] != kept[2]
+    assert min(kept[0]) < 25
+    assert max(kept[0]) > 75
+    assert np.ptp(kept[0]) > 20
+
+
+def test_the_ramp_is_the_one_asked_for():
+    config = TrainingConfig(steps=1, batch=1, lines=True, val_fraction=0.0, short_first=1.0)
+    lengths = list(range(1, 31))
+    split = split_lines(text_of_lines(lengths)[0], 0, config)
+    assert lines_in(split.training.batch(0), lengths) == [0]  # the shortest of all

@@ -1,0 +1,116 @@
+"""The optimizers number by number, the learning rate's way, and the clipping of the gradient."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charlstm import optimizers
+from charlstm.config import OPTIMIZERS, TrainingConfig
+from charlstm.optimizers import BETA1, BETA2, EPSILON, MOMENTUM, RMS_DECAY, clip, learning_rate
+
+every_optimizer = pytest.mark.parametrize("name", OPTIMIZERS)
+
+
+def adam(w, gradients, rates):
+    m = v = 0.0
+    for t, (g, lr) in enumerate(zip(gradients, rates, strict=True), 1):
+        m = BETA1 * m + (1 - BETA1) * g
+        v = BETA2 * v + (1 - BETA2) * g * g
+        w -= lr * (m / (1 - BETA1**t)) / (math.sqrt(v / (1 - BETA2**t)) + EPSILON)
+    return w
+
+
+def rmsprop(w, gradients, rates):
+    v = 0.0
+    for g, lr in zip(gradients, rates, strict=True):
+        v = RMS_DECAY * v + (1 - RMS_DECAY) * g * g
+        w -= lr * g / (math.sqrt(v) + EPSILON)
+    return w
+
+
+def sgd(w, gradients, rates):
+    m = 0.0
+    for g, lr in zip(gradients, rates, strict=True):
+        m = MOMENTUM * m + g
+        w -= lr * m
+    return w
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-7])
+@pytest.mark.parametrize("rule", [adam, rmsprop, sgd])
+def test_updates_are_the_rule_applied_to_every_number(rule, scale):
+    rng = np.random.default_rng(1)
+    weights, gradients, rates = rng.normal(size=5), scale * rng.normal(size=(7, 5)), rng.uniform(0.01, 0.1, 7)
+    gradients[:, 4] = 0.0
+    wanted = [rule(w, column, rates) for w, column in zip(weights.tolist(), gradients.T.tolist(), strict=True)]
+    optimizer = optimizers.make(rule.__name__, weights)
+    for step, (gradient, lr) in enumerate(zip(gradients, rates, strict=True)):
+        kept = gradient.copy()
+        optimizer.update(weights, gradient, lr, step)
+        np.testing.assert_array_equal(gradient, kept)
+    np.testing.assert_allclose(weights, wanted, rtol=1e-12)
+
+
+@every_optimizer
+def test_the_bottom_of_a_bowl_is_found(name):
+    bottom, steepness = np.array([3.0, -2.0, 0.5]), np.array([1.0, 0.3, 2.0])
+    config = TrainingConfig(steps=800, lr=0.05, warmup=10, optimizer=name)
+    weights = np.zeros(3)
+    optimizer = optimizers.make(name, weights)
+    for step in range(config.steps):
+        optimizer.update(weights, steepness * (weights - bottom), learning_rate(config, step), step)
+    np.testing.assert_allclose(weights, bottom, atol=1e-3)
+
+
+@every_optimizer
+def test_single_precision_stays_single(name):
+    weights, gradient = np.ones(3, np.float32), np.full(3, 0.5, np.float32)
+    optimizer = optimizers.make(name, weights)
+    clip(gradient, 0.1)
+    optimizer.update(weights, gradient, learning_rate(TrainingConfig(steps=9), 3), 3)
+    assert weights.dtype == gradient.dtype == optimizer.moments.dtype == np.float32
+    assert optimizer.moments.any()
+    assert (weights < 1.0).all()
+
+
+@given(warmup=st.integers(1, 60), after=st.integers(1, 60), lr=st.floats(1e-4, 10.0))
+def test_rate_rises_in_a_line_then_falls_in_half_a_cosine(warmup, after, lr):
+    config = TrainingConfig(steps=warmup + after, warmup=warmup, lr=lr)
+    rates = [learning_rate(config, step) for step in range(warmup + after + 1)]
+    assert rates[:warmup] == pytest.approx([lr * (k + 1) / warmup for k in range(warmup)], rel=1e-12)
+    falling = [lr * (1 + math.cos(math.pi * k / after)) / 2 for k in range(after + 1)]
+    assert rates[warmup:] == pytest.approx(falling, rel=1e-12, abs=1e-15)
+    assert rates[warmup] == lr == max(rates)
+    assert rates[-1] == 0.0
+    assert min(rates[:-1]) > 0.0
+
+
+@given(warmup=st.integers(0, 20), steps=st.integers(1, 40))
+def test_without_decay_the_rate_stays(warmup, steps):
+    config = TrainingConfig(steps=steps, warmup=warmup, lr=0.3, decay=False)
+    assert {learning_rate(config, step) for step in range(warmup, max(warmup, steps) + 5)} == {0.3}
+
+
+def test_without_warm_up_the_first_rate_is_the_peak():
+    assert learning_rate(TrainingConfig(steps=10, warmup=0, lr=0.3), 0) == 0.3
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=6), st.floats(1e-3, 1e4))
+def test_clipping_only_shortens(numbers, limit):
+    gradient = np.array(numbers)
+    norm = math.sqrt(math.fsum(x * x for x in numbers))
+    assert clip(gradient, limit) == pytest.approx(norm, rel=1e-12)
+    if norm > limit * (1 + 1e-9):
+        np.testing.assert_allclose(gradient, np.array(numbers) * limit / norm, rtol=1e-12)
+        assert np.linalg.norm(gradient) == pytest.approx(limit, rel=1e-12)
+    elif norm <= limit * (1 - 1e-9):
+        np.testing.assert_array_equal(gradient, numbers)
+
+
+def test_no_limit_never_clips():
+    gradient = np.array([3e5, 4e5])
+    assert clip(gradient, 0) == pytest.approx(5e5)
+    np.testing.assert_array_equal(gradient, [3e5, 4e5])

@@ -1,0 +1,199 @@
+"""Training learns what can be learnt, repeats itself to the bit, and stops before it spoils the weights."""
+
+import math
+
+import numpy as np
+import pytest
+import reference
+from hypothesis import given
+from hypothesis import strategies as st
+from small import by_reference, every_kind, network
+
+from charlstm.batches import Lines, Streams, held_out_streams, line_spans
+from charlstm.config import OPTIMIZERS, TrainingConfig
+from charlstm.errors import TrainingError
+from charlstm.network import Buffers
+from charlstm.trainer import evaluate, train
+
+PERIODIC = np.array([0, 1, 2, 0, 1, 3, 4] * 60)  # what follows 0 1 can only be told by who remembers
+LINES = ([1, 2], [2, 1, 1], [3, 4, 3, 4, 4], [4, 4, 4])  # after the first character of a line all is certain
+RATES = {"adam": 0.02, "rmsprop": 0.01, "sgd": 0.3}
+
+
+def learn(kind="lstm", steps=150, batches=None, held_out=None, seed=0, hidden=16, optimizer="adam", **config):
+    """Train a new network; return it and the progress of every step."""
+    it = network(kind, np.float32, hidden=hidden, **config)
+    it.initialise(seed)
+    settings = TrainingConfig(steps, optimizer=optimizer, lr=RATES[optimizer], warmup=10, random_seed=seed)
+    return it, list(train(it, batches or Streams(PERIODIC, 6, 16), held_out, settings))
+
+
+def lines(rows=3):
+    ids = np.array([0, *(character for line in LINES for character in (*line, 0))])
+    return Lines(ids, line_spans(ids, 0), rows, seed=0)
+
+
+@every_kind
+def test_a_text_that_repeats_is_learnt(kind):
+    it, progress = learn(kind, steps=300)
+    assert progress[0].loss == pytest.approx(math.log(5), rel=0.05)
+    assert evaluate(it, held_out_streams(PERIODIC, 100, 16), Buffers(np.float32)) < 0.02
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_optimizer_learns(optimizer):
+    it, _ = learn(steps=300, optimizer=optimizer)
+    assert evaluate(it, held_out_streams(PERIODIC, 100, 16), Buffers(np.float32)) < 0.1
+
+
+@every_kind
+def test_lines_are_learnt_up_to_what_chance_decides(kind):
+    it, _ = learn(kind, steps=400, batches=lines())
+    characters = sum(len(line) + 1 for line in LINES)
+    least = len(LINES) * math.log(len(LINES)) / characters  # which line comes
+    assert least <= evaluate(it, lines().in_order(), Buffers(np.float32)) < least + 0.02
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+@pytest.mark.parametrize("batches", [lines(), Streams(PERIODIC, 6, 16)])
+def test_the_random_seed_decides_every_bit(batches, dropout):
+    runs = [learn("lstm", 12, batches, seed=seed, layers=2, dropout=dropout) for seed in (0, 0, 1)]
+    weights = [it.parameters.flat.tobytes() for it, _ in runs]
+    assert weights[0] == weights[1] != weights[2]
+    assert runs[0][1] == runs[1][1] != runs[2][1]
+
+
+def test_what_is_held_out_and_measured_changes_nothing():
+    with_measure, progress = learn(steps=20, held_out=lambda: held_out_streams(PERIODIC, 100, 16), dropout=0.2)
+    without, _ = learn(steps=20, dropout=0.2)
+    np.testing.assert_array_equal(with_measure.parameters.flat, without.parameters.flat)
+    measured = [step.validation for step in progress if step.validation is not None]
+    assert len(measured) == 10
+    assert measured[-1] == evaluate(with_measure, held_out_streams(PERIODIC, 100, 16), Buffers(np.float32))
+
+
+def test_progress_counts_and_averages():
+    _, progress = learn(steps=500, batches=lines(), hidden=2)
+    assert [step.step for step in progress] == list(range(1, 501))
+    assert {step.validation for step in progress} == {None}
+    assert sum(step.characters for step in progress[:2]) == sum(len(line) + 1 for line in LINES)
+    reports = [k for k, step in enumerate(progress, 1) if step.report is not None]
+    assert len(reports) == 200
+    assert reports[-1] == 500
+    for start, stop in zip([0, *reports], reports, strict=False):
+        since = progress[start:stop]
+        mean = sum(step.loss * step.characters for step in since) / sum(step.characters for step in since)
+        assert progress[stop - 1].report == pytest.approx(mean, rel=1e-12)
+
+
+@pytest.mark.parametrize("rows", [1, 6])
+def test_the_first_steps_are_those_of_the_definition(rows):
+    batches = Streams(PERIODIC, rows, 50)
+    settings = TrainingConfig(12, optimizer="sgd", lr=0.3, warmup=0, clip=0.5, random_seed=3)
+    it, same = (network("gru", hidden=4, dropout=0.3) for _ in range(2))
+    state, momentum = None, 0.0
+    for step, progress in enumerate(train(it, batches, None, settings)):
+        ids, targets, counted, fresh = batches.batch(step)
+        state = same.fresh_state(rows) if fresh else state
+        gradient = same.parameters.like()
+        share, masks = counted / counted.sum(), same.dropout_masks(rows, 3, step)
+        loss, state = same.loss_and_gradient(ids, targets, share, state, masks, Buffers(np.float64), gradient)
+        momentum = gradient.flat * min(1.0, 0.5 / np.linalg.norm(gradient.flat)) + 0.9 * momentum
+        same.parameters.flat[:] -= 0.15 * (1 + math.cos(math.pi * step / 12)) * momentum
+        assert progress.loss == pytest.approx(loss, rel=1e-6)
+        np.testing.assert_allclose(it.parameters.flat, same.parameters.flat, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("poisoned", ["loss", "gradient"])
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("clip", [0.0, 1.0])
+def test_training_stops_before_numbers_that_are_not_finite_reach_the_weights(monkeypatch, poisoned, value, clip):
+    it = network("lstm", np.float32)
+    right, calls = it.loss_and_gradient, []
+
+    def poison(ids, targets, counted, state, masks, buffers, gradient):
+        loss, state = right(ids, targets, counted, state, masks, buffers, gradient)
+        calls.append(loss)
+        if len(calls) < 4:
+            return loss, state
+        if poisoned == "gradient":
+            gradient.flat[3] = value
+        return (value if poisoned == "loss" else loss), state
+
+    monkeypatch.setattr(it, "loss_and_gradient", poison)
+    done = {}
+    with pytest.raises(TrainingError, match=r"step 4 .*--lr"), np.errstate(invalid="ignore"):
+        for progress in train(it, Streams(PERIODIC, 6, 16), None, TrainingConfig(9, clip=clip)):
+            done[progress.step] = it.parameters.flat.copy()
+    assert list(done) == [1, 2, 3]
+    np.testing.assert_array_equal(it.parameters.flat, done[3])
+    assert np.isfinite(it.parameters.flat).all()
+
+
+def test_training_that_runs_away_is_stopped():
+    it = network("relu", np.float32)
+    settings = TrainingConfig(50, optimizer="sgd", lr=1e30, warmup=0, decay=False)
+    with pytest.raises(TrainingError), np.errstate(all="ignore"):
+        for _ in train(it, Streams(PERIODIC, 6, 16), None, settings):
+            pass
+    assert np.isfinite(it.parameters.flat).all()
+
+
+@every_kind
+def test_training_stays_in_single_precision(kind, monkeypatch):
+    it = network(kind, np.float32, layers=2, dropout=0.2)
+    right, seen = it.loss_and_gradient, []
+
+    def look(ids, targets, counted, state, masks, buffers, gradient):
+        loss, after = right(ids, targets, counted, state, masks, buffers, gradient)
+        seen.extend(array.dtype for array in (counted, state, masks, gradient.flat, after, it.parameters.flat))
+        return loss, after
+
+    monkeypatch.setattr(it, "loss_and_gradient", look)
+    for _ in train(it, Streams(PERIODIC, 3, 50), None, TrainingConfig(5)):
+        pass
+    assert set(seen) == {np.dtype(np.float32)}
+    assert len(seen) == 30
+
+
+@every_kind
+@given(first=st.integers(1, 60), seq_len=st.integers(1, 70))
+def test_a_held_out_end_is_judged_as_if_read_from_the_start(kind, first, seq_len):
+    it = network(kind)
+    text, before = PERIODIC[:80], it.parameters.flat.copy()
+    done = it.forward(it.ready(), text[:-1, None], it.fresh_state(1)).logits[:, 0]
+    wanted = [-math.log(reference.probabilities(done[k - 1].tolist())[text[k]]) for k in range(first, 80)]
+    result = evaluate(it, held_out_streams(text, first, seq_len), Buffers(np.float64))
+    assert result == pytest.approx(sum(wanted) / len(wanted), rel=1e-12)
+    np.testing.assert_array_equal(it.parameters.flat, before)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 4])
+def test_lines_are_judged_each_from_a_fresh_start_without_dropout(rows):
+    it = network("lstm", dropout=0.5)
+    total = 0.0
+    for line in LINES:
+        logits = by_reference("lstm", it, [[character] for character in (0, *line)]).logits
+        total += reference.loss(logits, [[character] for character in (*line, 0)], [[1.0]] * (len(line) + 1))
+    wanted = total / sum(len(line) + 1 for line in LINES)
+    assert evaluate(it, lines(rows).in_order(), Buffers(np.float64)) == pytest.approx(wanted, rel=1e-12)
+
+
+def test_the_state_is_carried_from_window_to_window_and_no_further(monkeypatch):
+    it = network("rnn")
+    right, states = it.loss_and_gradient, []
+
+    def look(ids, targets, counted, state, *rest):
+        loss, after = right(ids, targets, counted, state, *rest)
+        states.append((state.copy(), after.copy()))
+        return loss, after
+
+    monkeypatch.setattr(it, "loss_and_gradient", look)
+    batches = Streams(PERIODIC, 6, 16)
+    for _ in train(it, batches, None, TrainingConfig(2 * batches.per_epoch)):
+        pass
+    for step, (before, _) in enumerate(states):
+        if step % batches.per_epoch:
+            np.testing.assert_array_equal(before, states[step - 1][1])
+        else:
+            assert not before.any()
