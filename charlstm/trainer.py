@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
@@ -63,9 +62,10 @@ def train(
     Raises
     ------
     TrainingError
-        If the loss or the gradient is no longer finite; the update is then not made.
+        If the loss, the gradient or the weights are no longer finite; the weights are then those before the step.
     """
     weights = network.parameters.flat
+    before = np.empty_like(weights)  # (P,)
     gradient = network.parameters.like()
     optimizer = optimizers.make(config.optimizer, weights)
     buffers = Buffers(weights.dtype)
@@ -79,14 +79,18 @@ def train(
         masks = network.dropout_masks(rows, config.random_seed, step)
         characters = int(batch.counted.sum())
         counted = batch.counted / np.float32(characters)  # (T, B)
-        loss, state = network.loss_and_gradient(batch.ids, batch.targets, counted, state, masks, buffers, gradient)
-        norm = optimizers.clip(gradient.flat, config.clip)
-        if not (math.isfinite(loss) and math.isfinite(norm)):
+        with np.errstate(over="ignore", invalid="ignore"):
+            loss, state = network.loss_and_gradient(batch.ids, batch.targets, counted, state, masks, buffers, gradient)
+            norm = optimizers.clip(gradient.flat, config.clip)
+            np.copyto(before, weights)
+            optimizer.update(weights, gradient.flat, optimizers.learning_rate(config, step), step)
+            sound = np.isfinite([loss, norm, weights.sum()]).all()
+        if not sound:
+            np.copyto(weights, before)
             raise TrainingError(
                 f"at step {step + 1:,} the loss was {loss:g} and the gradient's norm {norm:g};"
                 f" the numbers ran away: try a lower --lr than {config.lr:g}, or a lower --clip"
             )
-        optimizer.update(weights, gradient.flat, optimizers.learning_rate(config, step), step)
 
         since_report.append((loss, characters))
         report = validation = None

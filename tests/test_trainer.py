@@ -197,3 +197,14 @@ def test_the_state_is_carried_from_window_to_window_and_no_further(monkeypatch):
             np.testing.assert_array_equal(before, states[step - 1][1])
         else:
             assert not before.any()
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_an_update_that_overflows_is_taken_back(optimizer):
+    it = network("lstm", np.float32)
+    it.initialise(0)
+    before = it.parameters.flat.copy()
+    settings = TrainingConfig(3, optimizer=optimizer, lr=1e39, warmup=0)
+    with pytest.raises(TrainingError, match="step 1 "):
+        list(train(it, Streams(PERIODIC, 6, 16), None, settings))
+    assert np.array_equal(it.parameters.flat, before)
