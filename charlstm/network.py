@@ -26,6 +26,8 @@ from charlstm.loss import cross_entropy, cross_entropy_gradient
 from charlstm.parameters import Array, Parameters, Shapes
 from charlstm.randomness import Purpose, generator
 
+CHARACTER_DEVIATION = 0.5
+
 
 class LayerWeights(NamedTuple):
     """The weights of one layer, made ready for the forward products: gates prescaled, b folded into U for ids."""
@@ -122,16 +124,15 @@ class Network:
         """Fill the weights for training.
 
         W: an orthogonal matrix for each gate (Saxe et al. 2014), so that a signal neither grows nor fades on its way
-        through time. U: normal, of variance 1/H for characters (a row is picked, not summed) and 1/D above. The output
-        layer starts small, so that the first predictions are near uniform: ln V nats. Biases are zero, besides the
-        forget gate's.
+        through time. U: normal, of standard deviation ½ for characters, so that each leaves a mark of its own from the
+        first step on, and of variance 1/D in the layers above. The output layer starts small, so that the first
+        predictions are near uniform: ln V nats. Biases are zero, besides the forget gate's.
         """
         rng = generator(seed, Purpose.WEIGHTS)
         H, p = self.config.hidden, self.parameters
-        dtype = p.flat.dtype
         for layer in range(self.config.layers):
             U, W, b = (p[f"layer{layer}/{name}"] for name in "UWb")
-            U[...] = rng.standard_normal(U.shape).astype(dtype) / np.sqrt(H, dtype=dtype)
+            U[...] = rng.standard_normal(U.shape) * (CHARACTER_DEVIATION if layer == 0 else 1.0 / np.sqrt(H))
             for block in self.cell.blocks(W):
                 block[...] = np.linalg.qr(rng.standard_normal((H, H)))[0]
             b.fill(0.0)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from click.core import ParameterSource
 
 from charlstm.errors import CharlstmError, ConfigError
 
@@ -150,11 +149,6 @@ def known_only(model: Model, text: str, unknown: str) -> str:
     if len(known) < len(text):
         remark(f"{len(text) - len(known):,} of {len(text):,} characters are unknown to the model and were left out")
     return known
-
-
-def given(name: str) -> bool:
-    """Say whether the user gave an option, rather than its default standing in."""
-    return click.get_current_context().get_parameter_source(name) not in (ParameterSource.DEFAULT, None)
 
 
 def remark(text: str) -> None:

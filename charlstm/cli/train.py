@@ -14,7 +14,7 @@ import click
 
 from charlstm import batches, checkpoint, corpus, files, recipe, trainer
 from charlstm.batches import Split
-from charlstm.cli.console import GroupedCommand, WrongUsage, given, known_encoding, model_option, option_of, remark
+from charlstm.cli.console import GroupedCommand, WrongUsage, known_encoding, model_option, option_of, remark
 from charlstm.cli.progress import Watch
 from charlstm.config import ACTIVATIONS, CELLS, OPTIMIZERS, NetworkConfig, TrainingConfig
 from charlstm.corpus import Corpus
@@ -52,7 +52,7 @@ running_option = option_of("Running")
 @network_option(
     "--forget-bias",
     type=float,
-    default=NETWORK.forget_bias,
+    show_default="1, or with --lines the logarithm of their mean length",
     help="Initial bias of the gate that keeps the memory: larger remembers longer.",
 )
 @training_option("--epochs", type=click.FloatRange(min=0), help="How often the corpus is read.", show_default=False)
@@ -101,6 +101,7 @@ def command(
     epochs: float | None,
     steps: int | None,
     hidden: int | None,
+    forget_bias: float | None,
     encoding: str,
     force: bool,
     quiet: bool,
@@ -119,23 +120,23 @@ def command(
         raise WrongUsage("--epochs and --steps say the same thing; give one of them.")
     if settings["short_first"] and not settings["lines"]:
         raise WrongUsage("--short-first orders lines; give --lines with it, or leave it out.")
-    if settings["cell"] == "rnn" and given("forget_bias"):
+    if settings["cell"] == "rnn" and forget_bias is not None:
         raise WrongUsage("--forget-bias is for the lstm and the gru; the rnn has no gate that keeps a memory.")
 
     text = corpus.read(corpora, encoding, settings["lines"])
     for note in text.remarks:
         say(note)
-    network_settings = {name: settings.pop(name) for name in ("cell", "activation", "layers", "dropout", "forget_bias")}
+    network_settings = {name: settings.pop(name) for name in ("cell", "activation", "layers", "dropout")}
     config = TrainingConfig(steps=0, **settings)
     split = split_of(text, config)
     per_epoch = split.training.per_epoch
     if steps is None:
         steps = recipe.steps(split.characters, per_epoch) if epochs is None else math.ceil(epochs * per_epoch)
     config = replace(config, steps=steps, batch=split.training.rows)
-    network = Network(
-        NetworkConfig(hidden=hidden or recipe.hidden_units(text.facts.characters), **network_settings),
-        len(text.vocabulary),
-    )
+    if forget_bias is None:
+        forget_bias = recipe.forget_bias(config.lines, text.facts.characters / text.facts.lines)
+    hidden = hidden or recipe.hidden_units(text.facts.characters)
+    network = Network(NetworkConfig(hidden=hidden, forget_bias=forget_bias, **network_settings), len(text.vocabulary))
     network.initialise(config.random_seed)
     say_plan(say, text, network, split, config, settings["batch"])
     finished = learn(Model(network, text.vocabulary, config, text.facts), split, model, quiet)
@@ -223,6 +224,7 @@ def say_plan(say: Any, text: Corpus, network: Network, split: Split, config: Tra
     say(
         f"build     {shape.cell}, {shape.layers} layer{'s' * (shape.layers > 1)} of {shape.hidden:,} units:"
         f" {network.parameters.flat.size:,} parameters"
+        + (f", forget bias {shape.forget_bias:g}" if network.cell.forget_gate else "")
     )
     width = "whole lines" if config.lines else f"rows of {config.seq_len:,} characters"
     say(
