@@ -23,15 +23,20 @@ def reference() -> str:
     for name in main.list_commands(context):
         command = main.get_command(context, name)
         assert command is not None
-        parts.append(f"### `charlstm {name}`\n\n{(command.get_short_help_str(200))}\n")
+        parts.append(f"### `charlstm {name}`\n\n{(command.help or '').splitlines()[0]}\n")
         rows = [
-            f"| {option.heading} | {' '.join(f'`{word}`' for word in (*option.opts, *option.secondary_opts))} |"
-            f" {default(option)} | {option.help} |"
+            f"| {option.heading} | {words(option)} | {default(option)} | {option.help} |"
             for option in command.params
             if isinstance(option, GroupedOption)
         ]
         parts.append("\n".join(["| | option | default | |", "|---|---|---|---|", *rows]) + "\n")
     return "\n".join(parts)
+
+
+def words(option: GroupedOption) -> str:
+    """Return an option's names, and the words that it takes where they are few and fixed."""
+    taken = f" {', '.join(option.type.choices)}" if isinstance(option.type, click.Choice) else ""
+    return " ".join(f"`{word}`" for word in (*option.opts, *option.secondary_opts)) + taken
 
 
 def default(option: GroupedOption) -> str:
