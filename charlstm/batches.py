@@ -179,12 +179,15 @@ class Split(NamedTuple):
         Gives the held-out part's batches, anew at every call; None where nothing is held out.
     held_out_characters : int
         Predictions in the held-out part.
+    longest_line : int
+        Predictions in the longest line that is learnt; 0 for a stream.
     """
 
     training: Batches
     characters: int
     held_out: Callable[[], Iterable[Batch]] | None
     held_out_characters: int
+    longest_line: int
 
 
 def split_stream(ids: Array, config: TrainingConfig) -> Split:
@@ -210,7 +213,7 @@ def split_stream(ids: Array, config: TrainingConfig) -> Split:
         )
     training = Streams(ids[:cut], config.batch, config.seq_len)
     held_out = (lambda: held_out_streams(ids, cut, config.seq_len)) if cut < len(ids) else None
-    return Split(training, cut - 1, held_out, len(ids) - cut)
+    return Split(training, cut - 1, held_out, len(ids) - cut, 0)
 
 
 def split_lines(ids: Array, newline: int, config: TrainingConfig) -> Split:
@@ -238,7 +241,8 @@ def split_lines(ids: Array, newline: int, config: TrainingConfig) -> Split:
     learnt, kept = np.sort(drawn[:cut], axis=0), np.sort(drawn[cut:], axis=0)
     training = Lines(ids, learnt, config.batch, config.random_seed, config.short_first)
     held_out = Lines(ids, kept, config.batch, config.random_seed).in_order if len(kept) else None
-    return Split(training, _predictions(learnt), held_out, _predictions(kept))
+    longest = int((learnt[:, 1] - learnt[:, 0]).max()) + 1
+    return Split(training, _predictions(learnt), held_out, _predictions(kept), longest)
 
 
 def _predictions(spans: Array) -> int:

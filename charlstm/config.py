@@ -33,7 +33,10 @@ class NetworkConfig:
     dropout
         Share of a layer's outputs that is zeroed while training, in [0, 1).
     forget_bias
-        Initial bias of the gate that keeps the memory (f of the lstm, u of the gru; the rnn has none).
+        Initial bias of the gate that keeps the memory (f of the lstm, u of the gru; the rnn has none), where
+        `memory_span` is 0.
+    memory_span
+        T > 0: the units start with memories of every length up to T characters instead of one and the same.
 
     Raises
     ------
@@ -47,6 +50,7 @@ class NetworkConfig:
     layers: int = 1
     dropout: float = 0.0
     forget_bias: float = 1.0
+    memory_span: int = 0
 
     def __post_init__(self) -> None:
         _one_of("cell", self.cell, CELLS)
@@ -59,6 +63,7 @@ class NetworkConfig:
         if self.dropout >= 1.0:
             raise ConfigError(f"dropout is {self.dropout}; it must be below 1, or nothing would be left")
         _number("forget_bias", self.forget_bias, -math.inf, math.inf)
+        _whole("memory_span", self.memory_span, 0)
 
 
 @dataclass(frozen=True)

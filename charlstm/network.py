@@ -126,7 +126,12 @@ class Network:
         W: an orthogonal matrix for each gate (Saxe et al. 2014), so that a signal neither grows nor fades on its way
         through time. U: normal, of standard deviation ½ for characters, so that each leaves a mark of its own from the
         first step on, and of variance 1/D in the layers above. The output layer starts small, so that the first
-        predictions are near uniform: ln V nats. Biases are zero, besides the forget gate's.
+        predictions are near uniform: ln V nats.
+
+        Biases are zero, besides those of memory. A gate that keeps the share σ(b) at every step has kept 1/e after T
+        steps if b = ln(T − 1). With a memory span, each unit draws its own T − 1 evenly between 1 and the span − 1, and
+        lets in as much as it forgets: b_f = ln u, b_i = −b_f (Tallec & Ollivier 2018, "Can recurrent neural networks
+        warp time?"). Without one, b_f is the forget bias in every unit (Gers et al. 2000; Jozefowicz et al. 2015).
         """
         rng = generator(seed, Purpose.WEIGHTS)
         H, p = self.config.hidden, self.parameters
@@ -136,8 +141,13 @@ class Network:
             for block in self.cell.blocks(W):
                 block[...] = np.linalg.qr(rng.standard_normal((H, H)))[0]
             b.fill(0.0)
+            biases = dict(zip(self.cell.gates, self.cell.blocks(b), strict=True))
+            span = self.config.memory_span
             if self.cell.forget_gate is not None:
-                self.cell.blocks(b)[self.cell.gates.index(self.cell.forget_gate)].fill(self.config.forget_bias)
+                drawn = np.log(rng.uniform(1.0, max(span - 1, 2), H)) if span else self.config.forget_bias
+                biases[self.cell.forget_gate][...] = drawn
+            if self.cell.input_gate is not None and span:
+                biases[self.cell.input_gate][...] = -biases[str(self.cell.forget_gate)]
         p["output/W"][...] = rng.standard_normal(p["output/W"].shape) * (0.1 / np.sqrt(H))
         p["output/b"].fill(0.0)
 

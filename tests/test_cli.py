@@ -268,6 +268,8 @@ def test_a_corpus_that_cannot_be_learnt_is_one_sentence(tmp_path: Path, content:
         (("train", "corpus.txt", "--lr", "-1"), 2, "--lr"),
         (("train", "corpus.txt", "--activation", "relu"), 2, "rnn"),
         (("train", "corpus.txt", "--cell", "rnn", "--forget-bias", "1"), 2, "--forget-bias"),
+        (("train", "corpus.txt", "--cell", "rnn", "--memory-span", "9"), 2, "--memory-span"),
+        (("train", "corpus.txt", "--memory-span", "9", "--forget-bias", "1"), 2, "--forget-bias"),
         (("train", "corpus.txt", "--encoding", "klingon"), 2, "klingon"),
         (("train", "corpus.txt", "--encoding", "hex"), 2, "hex"),
         (("train", "corpus.txt", "--short-first", "1"), 2, "--lines"),

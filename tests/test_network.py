@@ -193,6 +193,21 @@ def test_initial_weights(kind, layers, dtype, tolerance):
     assert it.parameters["output/W"].all()
 
 
+@pytest.mark.parametrize("span", [1, 3, 50, 1000])
+def test_a_memory_span_gives_units_memories_of_every_length_up_to_it(span):
+    for kind in ("lstm", "gru"):
+        it = network(kind, hidden=500, memory_span=span, forget_bias=9.0)
+        it.initialise(3)
+        blocks = dict(zip(it.cell.gates, np.split(it.parameters["layer0/b"], GATES[kind]), strict=True))
+        kept = blocks.pop("f" if kind == "lstm" else "u")
+        steps = 1 + np.exp(kept)  # a share σ(b) kept at every step is 1/e after about so many
+        assert steps.min() >= 2 and steps.max() <= max(span, 3)
+        assert steps.mean() == pytest.approx((2 + max(span, 3)) / 2, rel=0.1)
+        if kind == "lstm":
+            np.testing.assert_array_equal(blocks.pop("i"), -kept)
+        assert not any(block.any() for block in blocks.values())
+
+
 @every_kind
 def test_initial_weights_depend_on_the_seed_alone(kind):
     one, same, other = (network(kind, layers=2, seed=seed) for seed in range(3))

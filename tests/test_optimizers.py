@@ -83,7 +83,7 @@ def test_rate_rises_in_a_line_then_falls_in_half_a_cosine(warmup, after, lr):
     assert rates[:warmup] == pytest.approx([lr * (k + 1) / warmup for k in range(warmup)], rel=1e-12)
     falling = [lr * (1 + math.cos(math.pi * k / after)) / 2 for k in range(after + 1)]
     assert rates[warmup:] == pytest.approx(falling, rel=1e-12, abs=1e-15)
-    assert rates[warmup] == lr == max(rates)
+    assert rates[warmup] == lr == pytest.approx(max(rates))
     assert rates[-1] == 0.0
     assert min(rates[:-1]) > 0.0
 

@@ -49,6 +49,8 @@ class Cell(ABC):
         multiplied into the weights beforehand, and one call of tanh serves all gates.
     forget_gate
         The block whose initial bias makes the unit remember, if it has one.
+    input_gate
+        The block that lets new content in, where that is another one.
     gated_recurrence
         True where h'·W is gated before it is added, so that its gradient differs from that of x·U + b.
     """
@@ -59,6 +61,7 @@ class Cell(ABC):
     shown: ClassVar[tuple[str, ...]]
     prescale: ClassVar[tuple[float, ...]]
     forget_gate: ClassVar[str | None] = None
+    input_gate: ClassVar[str | None] = None
     gated_recurrence: ClassVar[bool] = False
 
     @abstractmethod

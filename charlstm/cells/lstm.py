@@ -29,6 +29,7 @@ class LSTM(Cell):
     shown = ("f", "i", "o", "c_tilde", "c", "h")
     prescale = (0.5, 0.5, 0.5, 1.0)
     forget_gate = "f"
+    input_gate = "i"
 
     def forward(self, tape: Tape, t: int, recurrent: Array) -> None:
         """Take step t; see `Cell.forward` and the equations above."""

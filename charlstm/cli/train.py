@@ -52,8 +52,14 @@ running_option = option_of("Running")
 @network_option(
     "--forget-bias",
     type=float,
-    show_default="1, or with --lines the logarithm of their mean length",
+    show_default=f"{NETWORK.forget_bias:g}, unless there is a memory span",
     help="Initial bias of the gate that keeps the memory: larger remembers longer.",
+)
+@network_option(
+    "--memory-span",
+    type=click.IntRange(min=0),
+    show_default="the longest line with --lines, else 0",
+    help="Let the units start with memories of all lengths up to so many characters.",
 )
 @training_option("--epochs", type=click.FloatRange(min=0), help="How often the corpus is read.", show_default=False)
 @training_option(
@@ -102,6 +108,7 @@ def command(
     steps: int | None,
     hidden: int | None,
     forget_bias: float | None,
+    memory_span: int | None,
     encoding: str,
     force: bool,
     quiet: bool,
@@ -120,8 +127,10 @@ def command(
         raise WrongUsage("--epochs and --steps say the same thing; give one of them.")
     if settings["short_first"] and not settings["lines"]:
         raise WrongUsage("--short-first orders lines; give --lines with it, or leave it out.")
-    if settings["cell"] == "rnn" and forget_bias is not None:
-        raise WrongUsage("--forget-bias is for the lstm and the gru; the rnn has no gate that keeps a memory.")
+    if settings["cell"] == "rnn" and (forget_bias is not None or memory_span is not None):
+        raise WrongUsage("--forget-bias and --memory-span are for gates that keep a memory; the rnn has none.")
+    if forget_bias is not None and memory_span:
+        raise WrongUsage("--forget-bias and --memory-span both say how memories start; give one of them.")
 
     text = corpus.read(corpora, encoding, settings["lines"])
     for note in text.remarks:
@@ -133,10 +142,15 @@ def command(
     if steps is None:
         steps = recipe.steps(split.characters, per_epoch) if epochs is None else math.ceil(epochs * per_epoch)
     config = replace(config, steps=steps, batch=split.training.rows)
-    if forget_bias is None:
-        forget_bias = recipe.forget_bias(config.lines, text.facts.characters / text.facts.lines)
-    hidden = hidden or recipe.hidden_units(text.facts.characters)
-    network = Network(NetworkConfig(hidden=hidden, forget_bias=forget_bias, **network_settings), len(text.vocabulary))
+    if memory_span is None:
+        memory_span = split.longest_line if forget_bias is None else 0
+    shape = NetworkConfig(
+        hidden=hidden or recipe.hidden_units(text.facts.characters),
+        forget_bias=NETWORK.forget_bias if forget_bias is None else forget_bias,
+        memory_span=memory_span,
+        **network_settings,
+    )
+    network = Network(shape, len(text.vocabulary))
     network.initialise(config.random_seed)
     say_plan(say, text, network, split, config, settings["batch"])
     finished = learn(Model(network, text.vocabulary, config, text.facts), split, model, quiet)
@@ -224,7 +238,6 @@ def say_plan(say: Any, text: Corpus, network: Network, split: Split, config: Tra
     say(
         f"build     {shape.cell}, {shape.layers} layer{'s' * (shape.layers > 1)} of {shape.hidden:,} units:"
         f" {network.parameters.flat.size:,} parameters"
-        + (f", forget bias {shape.forget_bias:g}" if network.cell.forget_gate else "")
     )
     width = "whole lines" if config.lines else f"rows of {config.seq_len:,} characters"
     say(

@@ -77,7 +77,7 @@ def trace(model: Model, text: str) -> Trace:
     )
     after = np.concatenate(predictions)  # (N, V)
     predicted = np.concatenate([before, after[:-1]])[np.arange(len(ids)), ids]  # (N,)
-    surprise = -predicted.astype(np.float64) / NATS_PER_BIT
+    surprise = 0.0 - predicted.astype(np.float64) / NATS_PER_BIT  # 0.0 − 0.0 is no −0.0
     if not model.opening:
         surprise[0] = np.nan
     everything = model.vocabulary.decode(np.arange(len(model.vocabulary)))

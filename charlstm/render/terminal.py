@@ -9,7 +9,7 @@ import click
 
 from charlstm.inspect import Column, Gates
 
-GUESS_WIDTH = 7
+GUESS_WIDTH = 8
 CHARACTER_WIDTH = 8
 BITS_WIDTH = 6
 VALUE_WIDTH = 7
