@@ -213,7 +213,7 @@ def split_stream(ids: Array, config: TrainingConfig) -> Split:
         )
     training = Streams(ids[:cut], config.batch, config.seq_len)
     held_out = (lambda: held_out_streams(ids, cut, config.seq_len)) if cut < len(ids) else None
-    return Split(training, cut - 1, held_out, len(ids) - cut, 0)
+    return Split(training, (cut - 1) // training.rows * training.rows, held_out, len(ids) - cut, 0)
 
 
 def split_lines(ids: Array, newline: int, config: TrainingConfig) -> Split:

@@ -317,9 +317,9 @@ class Network:
         buffers: Buffers,
         gradient: Parameters,
     ) -> tuple[float, Array]:
-        """Return what `loss` returns, with dropout masks, and write ∂(loss · 1)/∂(every weight) into `gradient`.
+        """Return what `loss` returns, with dropout masks, and write ∂loss/∂(every weight) into `gradient`.
 
-        The gradient is that of Σ counted · −log p(target): give `counted` divided by its sum to get a mean.
+        The loss is Σ counted · −log p(target): give `counted` divided by its sum to get a mean.
         """
         done = self.forward(self.ready(), ids, state, masks, buffers)
         logits = done.logits.reshape(ids.size, -1)  # (T·B, V)

@@ -12,6 +12,8 @@ from typing import ClassVar, NamedTuple
 
 from charlstm.parameters import Array
 
+Scratch = Callable[[str, tuple[int, ...]], Array]
+
 
 class Tape(NamedTuple):
     """One layer over T steps and B rows: what forward wrote, and backward and the inspector read.
@@ -107,6 +109,3 @@ class Cell(ABC):
         if name in self.states:
             return tape.states[self.states.index(name)][1:]
         return self.blocks(tape.gates)[self.gates.index(name)]
-
-
-Scratch = Callable[[str, tuple[int, ...]], Array]
