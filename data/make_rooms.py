@@ -15,7 +15,7 @@ Every story is one line. To answer «mady said hi to» a reader must remember wh
     stays    mady and monica walk in to the room together, later richard walks in to the room.
              monica walks out of the room. mady said hi to richard.
 
-Once for every pair there is also the bare «mady said hi to monica.», which nothing answers.
+Once for every name there is also a bare «mady said hi to clara.», which nothing answers.
 
 The words in brackets in `KINDS` may be left out: so there is a story of nearly every length, and what is learnt on a
 short one carries over to the next. The held-out stories have all the words.
@@ -45,7 +45,6 @@ HELD_OUT_STORIES = 300
 TWO_WALK_IN = "{b} and {c} walk in[ to the room][ together]. "
 THIRD_WALKS_IN = "{a} and {b} walk in[ to the room][ together],[ later] {c} walks in[ to the room]. "
 B_WALKS_OUT, C_WALKS_OUT = "{b} walks out[ of the room]. ", "{c} walks out[ of the room]. "
-BARE = "{a} said hi to {b}.\n"
 KINDS = {
     "one": ("{b} walks in[ to the room]. ", "b"),
     "also": ("{a} walks in[ to the room], {b}[ also] walks in[ to the room]. ", "b"),
@@ -90,9 +89,15 @@ def stories(kind: str, held_out: bool) -> list[tuple[str, str]]:
     return sorted(found, key=lambda story: digest(story[0]))
 
 
+def bare(name: str) -> str:
+    """Return a greeting by someone without a story."""
+    others = (other for other in NAMES if other != name and not held_out_cast((name, other)))
+    return f"{name} said hi to {min(others, key=lambda other: digest(name + other))}.\n"
+
+
 def corpus() -> str:
     """Return rooms.txt: as many lines of each kind as `LINES` says, stories again where there are fewer."""
-    lines = [BARE.format(a=a, b=b) for a, b in permutations(NAMES, 2) if not held_out_cast((a, b))]
+    lines = [bare(name) for name in NAMES]
     for kind, count in LINES.items():
         known = [f"{text} {answer}.\n" for text, answer in stories(kind, held_out=False)]
         lines += (known * -(-count // len(known)))[:count]

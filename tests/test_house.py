@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 
+import click
 import pytest
+
+from charlstm.cli.main import main
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "charlstm"
@@ -100,3 +105,19 @@ def test_the_story_files_are_what_their_program_writes(tmp_path: Path) -> None:
     subprocess.run([sys.executable, ROOT / "data" / "make_rooms.py", tmp_path], check=True)
     for name in ("rooms.txt", "rooms-heldout.tsv"):
         assert (tmp_path / name).read_bytes() == (ROOT / "data" / name).read_bytes()
+
+
+def test_every_command_that_the_papers_show_can_be_typed() -> None:
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.M))
+    shown = 0
+    for paper in ("README.md", "ARCHITECTURE.md"):
+        for line in re.findall(r"^\$? ?((?:charlstm|make) .*)$", (ROOT / paper).read_text(), re.M):
+            program, *words = shlex.split(line, comments=True)
+            if program == "make":
+                assert set(words) <= targets, line
+            else:
+                command = main.get_command(click.Context(main), words[0])
+                assert command is not None, line
+                command.make_context(words[0], words[1:])
+            shown += 1
+    assert shown > 5
