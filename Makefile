@@ -18,7 +18,7 @@ demo: .venv/installed
 	$(BIN)/charlstm sample -m rooms.npz --length 600
 	@echo; echo "What the gates did at every character:"
 	$(BIN)/charlstm inspect -m rooms.npz "monica walks in. mady said hi to monica."
-	@echo; echo "Stories about people who never met in the corpus, answered letter by letter:"
+	@echo; echo "Stories whose casts are not in the corpus, answered letter by letter:"
 	$(BIN)/python data/score_rooms.py rooms.npz
 
 test: .venv/installed-test
