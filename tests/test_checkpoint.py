@@ -90,6 +90,8 @@ def test_what_is_saved_comes_back(tmp_path: Path, cell: str, characters: str) ->
 def test_the_same_model_gives_the_same_bytes(tmp_path: Path, content: bytes) -> None:
     checkpoint.save(a_model(), tmp_path / "again")
     assert (tmp_path / "again").read_bytes() == content
+    with zipfile.ZipFile(tmp_path / "again") as archive:
+        assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
     checkpoint.save(checkpoint.load(tmp_path / "again"), tmp_path / "thrice")
     assert (tmp_path / "thrice").read_bytes() == content
 
