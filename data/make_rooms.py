@@ -20,9 +20,9 @@ Once for every name there is also a bare «mady said hi to clara.», which nothi
 The words in brackets in `KINDS` may be left out: so there is a story of nearly every length, and what is learnt on a
 short one carries over to the next. The held-out stories have all the words.
 
-A story's cast is the set of people in it. A part of all casts, drawn by their digest, is held out: it has stories in
-rooms-heldout.tsv and none in rooms.txt. The article's two casts, mady and monica alone and with richard, are among
-them. The files depend on nothing but this program.
+A story's cast is the set of people in it. A part of all casts is held out: it has stories in rooms-heldout.tsv and none
+in rooms.txt. The article's two casts, mady and monica alone and with richard, are among them. The files depend on
+nothing but this program.
 """
 
 from __future__ import annotations
@@ -38,8 +38,7 @@ NAMES = (
     *("mady", "monica", "richard", "alice", "ben", "clara"),
     *("david", "emma", "felix", "grace", "henry", "julia"),
 )
-ARTICLE = ({"mady", "monica"}, {"mady", "monica", "richard"})
-HELD_OUT_SHARE = {2: 0.2, 3: 0.27}
+HELD_OUT = {2: (6, 1), 3: (4, 3)}
 HELD_OUT_STORIES = 300
 
 TWO_WALK_IN = "{b} and {c} walk in[ to the room][ together]. "
@@ -63,8 +62,12 @@ def digest(text: str) -> bytes:
 
 
 def held_out_cast(people: tuple[str, ...]) -> bool:
-    """Say whether the stories of these people are held out."""
-    return set(people) in ARTICLE or digest(" ".join(sorted(people)))[0] < 256 * HELD_OUT_SHARE[len(people)]
+    """Say whether the stories of these people are held out: by the sum of their places among the names.
+
+    A sixth of all pairs and a quarter of all trios, spread evenly over the names and over who meets whom.
+    """
+    every, which = HELD_OUT[len(people)]
+    return sum(map(NAMES.index, people)) % every == which
 
 
 def wordings(template: str) -> Iterator[str]:
