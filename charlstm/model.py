@@ -97,7 +97,7 @@ class Reader:
     def __init__(self, model: Model, rows: int = 1) -> None:
         network = model.network
         self._network = network
-        self._weights = network.ready()
+        self._weights = network.ready(rows)
         self._buffers = Buffers(network.parameters.flat.dtype)
         self._anew_at = model.vocabulary.id("\n") if model.training.lines else None
         self.state = network.fresh_state(rows)

@@ -24,17 +24,21 @@ from charlstm.cells import Cell, Tape
 from charlstm.config import NetworkConfig
 from charlstm.loss import cross_entropy, cross_entropy_gradient
 from charlstm.parameters import Array, Parameters, Shapes
+from charlstm.products import multiply, strips
 from charlstm.randomness import Purpose, generator
 
 CHARACTER_DEVIATION = 0.5
 
 
 class LayerWeights(NamedTuple):
-    """The weights of one layer, made ready for the forward products: gates prescaled, b folded into U for ids."""
+    """The weights of one layer, made ready for the forward products: a matrix a gate, prescaled.
 
-    U: Array  # (D, G·H)
-    W: Array  # (H, G·H)
-    b: Array  # (G·H,)
+    The first layer's b is folded into its U, whose rows are looked up; all that is multiplied is cut into strips.
+    """
+
+    U: Array  # (G, V, H) in the first layer, (G, n, H, w) above
+    W: Array  # (G, n, H, w)
+    b: Array  # (G, 1, H)
 
 
 class Pass(NamedTuple):
@@ -138,10 +142,10 @@ class Network:
         for layer in range(self.config.layers):
             U, W, b = (p[f"layer{layer}/{name}"] for name in "UWb")
             U[...] = rng.standard_normal(U.shape) * (CHARACTER_DEVIATION if layer == 0 else 1.0 / np.sqrt(H))
-            for block in self.cell.blocks(W):
+            for block in self.by_gate(W):
                 block[...] = np.linalg.qr(rng.standard_normal((H, H)))[0]
             b.fill(0.0)
-            biases = dict(zip(self.cell.gates, self.cell.blocks(b), strict=True))
+            biases = dict(zip(self.cell.gates, self.by_gate(b)[:, 0], strict=True))
             span = self.config.memory_span
             if self.cell.forget_gate is not None:
                 drawn = np.log(rng.uniform(1.0, max(span - 1, 2), H)) if span else self.config.forget_bias
@@ -169,14 +173,36 @@ class Network:
         kept = generator(seed, Purpose.DROPOUT, step).random((self.config.layers, rows, self.config.hidden)) < keep
         return np.asarray(kept / keep, self.parameters.flat.dtype)
 
-    def ready(self) -> tuple[LayerWeights, ...]:
-        """Return each layer's weights as the forward products want them; made again whenever the weights changed."""
+    def ready(self, rows: int = 1, buffers: Buffers | None = None) -> tuple[LayerWeights, ...]:
+        """Return each layer's weights as the forward products want them; made again whenever the weights changed.
+
+        Parameters
+        ----------
+        rows
+            Rows (B) that will be read side by side; other numbers are right as well, only slower.
+        buffers
+            Working memory that holds what is returned; fresh memory without.
+        """
+        buffers = buffers or Buffers(self.parameters.flat.dtype)
         layers = []
-        scale = np.repeat(np.array(self.cell.prescale, self.parameters.flat.dtype), self.config.hidden)  # (G·H,)
+        scale = np.array(self.cell.prescale, self.parameters.flat.dtype)[:, None, None]  # (G, 1, 1)
         for layer in range(self.config.layers):
-            U, W, b = (self.parameters[f"layer{layer}/{name}"] * scale for name in "UWb")
-            layers.append(LayerWeights(U + b if layer == 0 else U, W, b))
+            U, W, b = (self.by_gate(self.parameters[f"layer{layer}/{name}"]) for name in "UWb")
+            b = b * scale
+            if layer == 0:
+                ready_U = np.multiply(U, scale, out=buffers("ready_U0", U.shape))
+                ready_U += b
+            else:
+                ready_U = strips(U, rows, f"ready_U{layer}", buffers)
+                ready_U *= scale[..., None]
+            ready_W = strips(W, rows, f"ready_W{layer}", buffers)
+            ready_W *= scale[..., None]
+            layers.append(LayerWeights(ready_U, ready_W, b))
         return tuple(layers)
+
+    def by_gate(self, weights: Array) -> Array:
+        """Return a view (G, D, H), a matrix a gate, of weights (D, G·H) or biases (G·H,)."""
+        return np.swapaxes(weights.reshape(-1, len(self.cell.gates), self.config.hidden), 0, 1)
 
     def forward(
         self,
@@ -213,19 +239,19 @@ class Network:
         outputs: list[Array] = []
         for layer, (U, W, b) in enumerate(weights):
             tape = self._tape(layer, T, B, buffers)
-            flat = tape.gates.reshape(T * B, -1)  # (T·B, G·H)
-            if layer == 0:
-                np.take(U, ids.reshape(-1), axis=0, out=flat, mode="clip")
-            else:
-                np.matmul(outputs[-1].reshape(T * B, H), U, out=flat)
-                flat += b
             for start, given in zip(tape.states, state[layer], strict=True):
                 start[0] = given
-            recurrent = buffers("recurrent", (B, W.shape[1]))
+            shape = (len(W), B, H)
+            incoming, recurrent = buffers("incoming", shape), buffers("recurrent", shape)
             h = tape.states[0]  # (T+1, B, H)
             for t in range(T):
-                np.matmul(h[t], W, out=recurrent)
-                self.cell.forward(tape, t, recurrent)
+                if layer == 0:
+                    np.take(U, ids[t], axis=1, out=incoming, mode="clip")
+                else:
+                    multiply(outputs[-1][t], U, incoming)
+                    incoming += b
+                multiply(h[t], W, recurrent)
+                self.cell.forward(tape, t, incoming, recurrent)
             tapes.append(tape)
             outputs.append(_masked(h[1:], masks, layer, buffers))
         logits = buffers("logits", (T, B, self.vocabulary_size))
@@ -237,12 +263,12 @@ class Network:
     def backward(
         self, done: Pass, ids: Array, d_logits: Array, masks: Array | None, buffers: Buffers, gradient: Parameters
     ) -> None:
-        """Take a pass back through time and write ∂loss/∂(every weight).
+        """Take a pass back through time and write ∂loss/∂(every weight); uses the pass up.
 
         Parameters
         ----------
         done
-            What `forward` returned for these ids and masks.
+            What `forward` returned for these ids and masks; the gates of its tapes are overwritten.
         ids : (T, B) array of ids
             The characters read.
         d_logits : (T, B, V) array
@@ -265,19 +291,16 @@ class Network:
         for layer in reversed(range(self.config.layers)):
             if masks is not None:
                 d_output *= masks[layer]
-            dU, dW, db = (gradient[f"layer{layer}/{name}"] for name in "UWb")
-            dz, dr = self._backward_through_time(layer, done.tapes[layer], d_output, buffers)
-            h_before = done.tapes[layer].states[0][:-1].reshape(T * B, H)  # (T·B, H)
-            np.matmul(h_before.T, dr.reshape(T * B, -1), out=dW)
-            np.sum(dz.reshape(T * B, -1), axis=0, out=db)
-            if layer == 0:
-                dU.fill(0.0)
-                for row, character in zip(dz.reshape(T * B, -1), ids.reshape(-1).tolist(), strict=True):
-                    dU[character] += row
+            tape, below = done.tapes[layer], done.outputs[layer - 1] if layer else None
+            dU, dW, db = (self.by_gate(gradient[f"layer{layer}/{name}"]) for name in "UWb")
+            dz, dr = self._backward_through_time(layer, tape, d_output, buffers)  # (G, T·B, H) each
+            np.matmul(tape.states[0][:-1].reshape(T * B, H).T, dr, out=dW)
+            if below is None:
+                _sum_by_place(dz, ids.reshape(-1), dU, buffers)
+                np.sum(dU, axis=1, keepdims=True, out=db)
             else:
-                np.matmul(done.outputs[layer - 1].reshape(T * B, H).T, dz.reshape(T * B, -1), out=dU)
-                U = self.parameters[f"layer{layer}/U"]
-                np.matmul(dz.reshape(T * B, -1), U.T, out=d_output.reshape(T * B, H))
+                np.sum(dz, axis=1, keepdims=True, out=db)
+                np.matmul(below.reshape(T * B, H).T, dz, out=dU)
 
     def loss(
         self,
@@ -321,7 +344,7 @@ class Network:
 
         The loss is Σ counted · −log p(target): give `counted` divided by its sum to get a mean.
         """
-        done = self.forward(self.ready(), ids, state, masks, buffers)
+        done = self.forward(self.ready(ids.shape[1], buffers), ids, state, masks, buffers)
         logits = done.logits.reshape(ids.size, -1)  # (T·B, V)
         loss = cross_entropy_gradient(logits, targets.reshape(-1), counted.reshape(-1))
         self.backward(done, ids, done.logits, masks, buffers, gradient)
@@ -330,27 +353,65 @@ class Network:
     def _tape(self, layer: int, T: int, B: int, buffers: Buffers) -> Tape:
         H, cell = self.config.hidden, self.cell
         return Tape(
-            buffers(f"gates{layer}", (T, B, len(cell.gates) * H)),
+            buffers(f"gates{layer}", (len(cell.gates), T, B, H)),
             tuple(buffers(f"{name}{layer}", (T + 1, B, H)) for name in cell.states),
             tuple(buffers(f"{name}{layer}", (T, B, H)) for name in cell.extras),
         )
 
     def _backward_through_time(self, layer: int, tape: Tape, d_output: Array, buffers: Buffers) -> tuple[Array, Array]:
-        """Return ∂loss/∂(x·U + b) and ∂loss/∂(h'·W) of one layer, each (T, B, G·H)."""
+        """Return ∂loss/∂(x·U + b) and ∂loss/∂(h'·W) of one layer, each (G, T·B, H).
+
+        The first takes the place of the gates, which are in the cache at that moment.
+
+        Parameters
+        ----------
+        d_output : (T, B, H) array
+            ∂loss/∂h of the layer; overwritten with that of the layer below, if there is one.
+        """
         T, B, H = d_output.shape
-        W = self.parameters[f"layer{layer}/W"]
-        dz = buffers("dz", tape.gates.shape)
-        dr = buffers("dr", tape.gates.shape) if self.cell.gated_recurrence else dz
+        U, W = (self.by_gate(self.parameters[f"layer{layer}/{name}"]).swapaxes(1, 2) for name in "UW")  # (G, H, D)
+        back_U = strips(U, B, "back_U", buffers) if layer else None
+        back_W = strips(W, B, "back_W", buffers)
+        shape = (len(tape.gates), B, H)
+        dz, by_gate = buffers("dz", shape), buffers("by_gate", shape)
+        gated = self.cell.gated_recurrence
+        dr, every_dr = (buffers("dr", shape), buffers("every_dr", tape.gates.shape)) if gated else (dz, tape.gates)
         d_states = tuple(buffers(f"d_{name}", (B, H)) for name in self.cell.states)
         for d_state in d_states:
             d_state.fill(0.0)
-        dh, through_W = d_states[0], buffers("through_W", (B, H))
+        dh = d_states[0]
         for t in reversed(range(T)):
             dh += d_output[t]
-            self.cell.backward(tape, t, d_states, dz[t], dr[t], buffers)
-            np.matmul(dr[t], W.T, out=through_W)
-            dh += through_W
-        return dz, dr
+            self.cell.backward(tape, t, d_states, dz, dr, buffers)
+            multiply(dr, back_W, by_gate)
+            dh += np.add.reduce(by_gate, axis=0)
+            if back_U is not None:
+                multiply(dz, back_U, by_gate)
+                np.add.reduce(by_gate, axis=0, out=d_output[t])
+            tape.gates[:, t] = dz
+            if gated:
+                every_dr[:, t] = dr
+        return tape.gates.reshape(-1, T * B, H), every_dr.reshape(-1, T * B, H)
+
+
+def _sum_by_place(rows: Array, places: Array, out: Array, buffers: Buffers) -> None:
+    """Write into `out` the sum of the rows that belong to each place.
+
+    Parameters
+    ----------
+    rows : (G, N, H) array
+        What is summed.
+    places : (N,) array of ids
+        Where each row belongs.
+    out : (G, V, H) array
+        Overwritten.
+    """
+    out[...] = 0.0
+    order = np.argsort(places, kind="stable")  # (N,)
+    for group in np.split(order, np.flatnonzero(np.diff(places[order])) + 1):
+        taken = buffers("taken", (len(rows), len(group), rows.shape[2]))
+        np.take(rows, group, axis=1, out=taken, mode="clip")
+        np.add.reduce(taken, axis=1, out=out[:, places[group[0]]])
 
 
 def _masked(h: Array, masks: Array | None, layer: int, buffers: Buffers) -> Array:

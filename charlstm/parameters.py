@@ -8,7 +8,7 @@ needs one block asks for it by name.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 Shapes = Mapping[str, tuple[int, ...]]
+Scratch = Callable[[str, tuple[int, ...]], Array]
 
 
 class Parameters(Mapping[str, Array]):

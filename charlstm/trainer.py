@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from charlstm import optimizers
-from charlstm.batches import Batch, Batches
+from charlstm.batches import HELD_OUT_ROWS, Batch, Batches
 from charlstm.config import TrainingConfig
 from charlstm.errors import TrainingError
 from charlstm.network import Buffers, Network
@@ -104,7 +104,7 @@ def train(
 
 def evaluate(network: Network, held_out: Iterable[Batch], buffers: Buffers) -> float:
     """Return the mean loss over batches, in nats per counted character, without dropout."""
-    weights = network.ready()
+    weights = network.ready(HELD_OUT_ROWS, buffers)
     total, characters = 0.0, 0.0
     state = network.fresh_state(1)
     for batch in held_out:

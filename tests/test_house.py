@@ -21,7 +21,7 @@ PACKAGE = ROOT / "charlstm"
 FLOORS = (
     {"errors"},
     {"parameters", "config", "randomness"},
-    {"cells", "vocabulary", "batches", "optimizers", "loss", "files", "recipe"},
+    {"cells", "products", "vocabulary", "batches", "optimizers", "loss", "files", "recipe"},
     {"network", "corpus"},
     {"model", "trainer"},
     {"checkpoint", "sampler", "inspect"},

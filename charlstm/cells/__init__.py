@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from charlstm.cells.cell import Cell, Scratch, Tape
+from charlstm.cells.cell import Cell, Tape
 from charlstm.cells.gru import GRU
 from charlstm.cells.lstm import LSTM
 from charlstm.cells.rnn import RNN, ReluRNN
 
-__all__ = ["Cell", "Scratch", "Tape", "make"]
+__all__ = ["Cell", "Tape", "make"]
 
 _CELLS: dict[tuple[str, str], type[Cell]] = {
     ("lstm", "tanh"): LSTM,

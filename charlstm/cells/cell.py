@@ -7,12 +7,11 @@ the cell turns them into activations, element by element, and takes gradients ba
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
-from charlstm.parameters import Array
+import numpy as np
 
-Scratch = Callable[[str, tuple[int, ...]], Array]
+from charlstm.parameters import Array, Scratch
 
 
 class Tape(NamedTuple):
@@ -20,8 +19,8 @@ class Tape(NamedTuple):
 
     Attributes
     ----------
-    gates : (T, B, G·H) array
-        x·U + b before a step, the activations after it; blocks of H columns in the order of `Cell.gates`.
+    gates : (G, T, B, H) array
+        The activations, in the order of `Cell.gates`.
     states : tuple of (T+1, B, H) arrays
         In the order of `Cell.states`; entry t is the state before step t, entry T the last one.
     extras : tuple of (T, B, H) arrays
@@ -39,7 +38,7 @@ class Cell(ABC):
     Attributes
     ----------
     gates
-        Names of the column blocks of U, W and b, in order.
+        Names of the gates: blocks of H columns of U, W and b, in order.
     states
         Names of what is carried from step to step; the first is always h.
     extras
@@ -47,7 +46,7 @@ class Cell(ABC):
     shown
         The quantities that an inspector shows, in order.
     prescale
-        Factor of each column block in the forward products. A logistic gate is ½ + ½·tanh(z/2): its ½ inside is
+        Factor of each gate in the forward products. A logistic gate is ½ + ½·tanh(z/2): its ½ inside is
         multiplied into the weights beforehand, and one call of tanh serves all gates.
     forget_gate
         The block whose initial bias makes the unit remember, if it has one.
@@ -67,8 +66,8 @@ class Cell(ABC):
     gated_recurrence: ClassVar[bool] = False
 
     @abstractmethod
-    def forward(self, tape: Tape, t: int, recurrent: Array) -> None:
-        """Take step t: read states[·][t] and gates[t] = x·U + b, write the activations and states[·][t+1].
+    def forward(self, tape: Tape, t: int, incoming: Array, recurrent: Array) -> None:
+        """Take step t: read states[·][t], write the activations gates[:, t] and states[·][t+1].
 
         Parameters
         ----------
@@ -76,8 +75,8 @@ class Cell(ABC):
             The layer's record; changed in place at step t.
         t
             The step, 0 ≤ t < T.
-        recurrent : (B, G·H) array
-            h'·W; may be overwritten.
+        incoming, recurrent : (G, B, H) arrays
+            x·U + b and h'·W; may be overwritten.
         """
 
     @abstractmethod
@@ -93,19 +92,14 @@ class Cell(ABC):
         d_states : tuple of (B, H) arrays
             ∂loss/∂(state after step t), changed in place into ∂loss/∂(state before step t) along every way that does
             not lead through h'·W; the network adds that one.
-        dz, dr : (B, G·H) arrays
+        dz, dr : (G, B, H) arrays
             Written: ∂loss/∂(x·U + b) and ∂loss/∂(h'·W). One and the same array unless `gated_recurrence`.
         scratch
             Gives working memory.
         """
 
-    def blocks(self, array: Array) -> list[Array]:
-        """Return the column block of each gate, in order: views (…, H) of an array (…, G·H)."""
-        width = array.shape[-1] // len(self.gates)
-        return [array[..., k * width : (k + 1) * width] for k in range(len(self.gates))]
-
     def read(self, tape: Tape, name: str) -> Array:
         """Return a shown quantity for every step: (T, B, H), states as they are after the step."""
         if name in self.states:
             return tape.states[self.states.index(name)][1:]
-        return self.blocks(tape.gates)[self.gates.index(name)]
+        return np.asarray(tape.gates[self.gates.index(name)])

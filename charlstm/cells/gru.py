@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from charlstm.cells.cell import Cell, Scratch, Tape
-from charlstm.parameters import Array
+from charlstm.cells.cell import Cell, Tape
+from charlstm.parameters import Array, Scratch
 
 
 class GRU(Cell):
@@ -32,19 +32,19 @@ class GRU(Cell):
     forget_gate = "u"
     gated_recurrence = True
 
-    def forward(self, tape: Tape, t: int, recurrent: Array) -> None:
+    def forward(self, tape: Tape, t: int, incoming: Array, recurrent: Array) -> None:
         """Take step t; see `Cell.forward` and the equations above."""
         (h,), (recalled,) = tape.states, tape.extras
-        gates, width = tape.gates[t], h.shape[2]
-        r, u, h_tilde = self.blocks(gates)
+        r, u, h_tilde = tape.gates[:, t]
 
-        sigmoids = gates[:, : 2 * width]  # (B, 2H)
-        sigmoids += recurrent[:, : 2 * width]
+        sigmoids = tape.gates[:2, t]  # (2, B, H)
+        np.add(incoming[:2], recurrent[:2], out=sigmoids)
         np.tanh(sigmoids, out=sigmoids)
         sigmoids *= 0.5
         sigmoids += 0.5
-        recalled[t] = recurrent[:, 2 * width :]
-        h_tilde += r * recalled[t]
+        recalled[t] = recurrent[2]
+        np.multiply(r, recalled[t], out=h_tilde)
+        h_tilde += incoming[2]
         np.tanh(h_tilde, out=h_tilde)
         np.subtract(h[t], h_tilde, out=h[t + 1])
         h[t + 1] *= u
@@ -54,8 +54,8 @@ class GRU(Cell):
         """Take step t back; see `Cell.backward` and the equations above."""
         (h,), (recalled,) = tape.states, tape.extras
         (dh,) = d_states
-        r, u, h_tilde = self.blocks(tape.gates[t])
-        dz_r, dz_u, dz_h = self.blocks(dz)
+        r, u, h_tilde = tape.gates[:, t]
+        dz_r, dz_u, dz_h = dz
 
         np.multiply(h_tilde, h_tilde, out=dz_h)
         np.subtract(1.0, dz_h, out=dz_h)
@@ -75,5 +75,5 @@ class GRU(Cell):
         dz_r *= dz_h
 
         np.copyto(dr, dz)
-        dr[:, 2 * dh.shape[1] :] *= r
+        dr[2] *= r
         dh *= u

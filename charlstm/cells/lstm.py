@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from charlstm.cells.cell import Cell, Scratch, Tape
-from charlstm.parameters import Array
+from charlstm.cells.cell import Cell, Tape
+from charlstm.parameters import Array, Scratch
 
 
 class LSTM(Cell):
@@ -31,10 +31,16 @@ class LSTM(Cell):
     forget_gate = "f"
     input_gate = "i"
 
-    def forward(self, tape: Tape, t: int, recurrent: Array) -> None:
+    def forward(self, tape: Tape, t: int, incoming: Array, recurrent: Array) -> None:
         """Take step t; see `Cell.forward` and the equations above."""
         (h, c), (tanh_c,) = tape.states, tape.extras
-        f, i, o, c_tilde = self._activate(tape.gates[t], recurrent)
+        gates = tape.gates[:, t]  # (4, B, H)
+        sigmoids = gates[:3]
+        np.add(incoming, recurrent, out=gates)
+        np.tanh(gates, out=gates)
+        sigmoids *= 0.5
+        sigmoids += 0.5
+        f, i, o, c_tilde = gates
 
         written = h[t + 1]
         np.multiply(i, c_tilde, out=written)
@@ -47,8 +53,8 @@ class LSTM(Cell):
         """Take step t back; see `Cell.backward` and the equations above."""
         (_, c), (tanh_c,) = tape.states, tape.extras
         dh, dc = d_states
-        f, i, o, c_tilde = self.blocks(tape.gates[t])
-        dz_f, dz_i, dz_o, dz_c = self.blocks(dz)
+        f, i, o, c_tilde = tape.gates[:, t]
+        dz_f, dz_i, dz_o, dz_c = dz
 
         slope = scratch("slope", dh.shape)  # (B, H)
         np.multiply(tanh_c[t], tanh_c[t], out=slope)
@@ -57,8 +63,7 @@ class LSTM(Cell):
         slope *= dh
         dc += slope
 
-        sigmoids = tape.gates[t][:, : 3 * dh.shape[1]]  # (B, 3H)
-        d_sigmoids = dz[:, : 3 * dh.shape[1]]  # (B, 3H)
+        sigmoids, d_sigmoids = tape.gates[:3, t], dz[:3]  # (3, B, H)
         np.subtract(1.0, sigmoids, out=d_sigmoids)
         d_sigmoids *= sigmoids
         dz_o *= dh
@@ -75,12 +80,3 @@ class LSTM(Cell):
 
         dc *= f
         dh.fill(0.0)
-
-    def _activate(self, gates: Array, recurrent: Array) -> list[Array]:
-        """Turn x·U + b into the activations, in place; returns f, i, o and c~ as (B, H) views."""
-        gates += recurrent
-        np.tanh(gates, out=gates)
-        sigmoids = gates[:, : 3 * gates.shape[1] // 4]  # (B, 3H)
-        sigmoids *= 0.5
-        sigmoids += 0.5
-        return self.blocks(gates)

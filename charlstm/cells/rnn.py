@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from charlstm.cells.cell import Cell, Scratch, Tape
-from charlstm.parameters import Array
+from charlstm.cells.cell import Cell, Tape
+from charlstm.parameters import Array, Scratch
 
 
 class RNN(Cell):
@@ -23,17 +23,16 @@ class RNN(Cell):
     shown = ("h",)
     prescale = (1.0,)
 
-    def forward(self, tape: Tape, t: int, recurrent: Array) -> None:
+    def forward(self, tape: Tape, t: int, incoming: Array, recurrent: Array) -> None:
         """Take step t; see `Cell.forward` and the equations above."""
-        gates = tape.gates[t]
-        gates += recurrent
-        self.activate(gates)
-        tape.states[0][t + 1] = gates
+        h = tape.states[0][t + 1]
+        np.add(incoming[0], recurrent[0], out=h)
+        self.activate(h)
 
     def backward(self, tape: Tape, t: int, d_states: tuple[Array, ...], dz: Array, dr: Array, scratch: Scratch) -> None:
         """Take step t back; see `Cell.backward` and the equations above."""
         (dh,) = d_states
-        self.slope(tape.gates[t], dz)
+        self.slope(tape.states[0][t + 1], dz[0])
         dz *= dh
         dh.fill(0.0)
 
