@@ -254,11 +254,11 @@ class Network:
                 self.cell.forward(tape, t, incoming, recurrent)
             tapes.append(tape)
             outputs.append(_masked(h[1:], masks, layer, buffers))
-        logits = buffers("logits", (T, B, self.vocabulary_size))
-        np.matmul(outputs[-1].reshape(T * B, H), self.parameters["output/W"], out=logits.reshape(T * B, -1))
+        logits = buffers("logits", (T * B, self.vocabulary_size))
+        np.matmul(outputs[-1].reshape(T * B, H), self.parameters["output/W"], out=logits)
         logits += self.parameters["output/b"]
         last = np.stack([np.stack([s[T] for s in tape.states]) for tape in tapes])  # (L, S, B, H)
-        return Pass(tuple(tapes), tuple(outputs), logits, last)
+        return Pass(tuple(tapes), tuple(outputs), logits.reshape(T, B, self.vocabulary_size), last)
 
     def backward(
         self, done: Pass, ids: Array, d_logits: Array, masks: Array | None, buffers: Buffers, gradient: Parameters
@@ -282,7 +282,7 @@ class Network:
         """
         T, B = ids.shape
         H = self.config.hidden
-        flat_d_logits = d_logits.reshape(T * B, -1)  # (T·B, V)
+        flat_d_logits = d_logits.reshape(T * B, self.vocabulary_size)  # (T·B, V)
         np.matmul(done.outputs[-1].reshape(T * B, H).T, flat_d_logits, out=gradient["output/W"])
         np.sum(flat_d_logits, axis=0, out=gradient["output/b"])
         d_output = buffers("d_output", (T, B, H))
@@ -327,7 +327,7 @@ class Network:
             Working memory.
         """
         done = self.forward(weights, ids, state, None, buffers)
-        logits = done.logits.reshape(ids.size, -1)  # (T·B, V)
+        logits = done.logits.reshape(ids.size, self.vocabulary_size)  # (T·B, V)
         return cross_entropy(logits, targets.reshape(-1), counted.reshape(-1)), done.state
 
     def loss_and_gradient(
@@ -345,7 +345,7 @@ class Network:
         The loss is Σ counted · −log p(target): give `counted` divided by its sum to get a mean.
         """
         done = self.forward(self.ready(ids.shape[1], buffers), ids, state, masks, buffers)
-        logits = done.logits.reshape(ids.size, -1)  # (T·B, V)
+        logits = done.logits.reshape(ids.size, self.vocabulary_size)  # (T·B, V)
         loss = cross_entropy_gradient(logits, targets.reshape(-1), counted.reshape(-1))
         self.backward(done, ids, done.logits, masks, buffers, gradient)
         return loss, done.state
@@ -391,7 +391,7 @@ class Network:
             tape.gates[:, t] = dz
             if gated:
                 every_dr[:, t] = dr
-        return tape.gates.reshape(-1, T * B, H), every_dr.reshape(-1, T * B, H)
+        return tape.gates.reshape(len(dz), T * B, H), every_dr.reshape(len(dr), T * B, H)
 
 
 def _sum_by_place(rows: Array, places: Array, out: Array, buffers: Buffers) -> None:
@@ -408,7 +408,7 @@ def _sum_by_place(rows: Array, places: Array, out: Array, buffers: Buffers) -> N
     """
     out[...] = 0.0
     order = np.argsort(places, kind="stable")  # (N,)
-    for group in np.split(order, np.flatnonzero(np.diff(places[order])) + 1):
+    for group in np.split(order, np.flatnonzero(np.diff(places[order])) + 1) if order.size else ():
         taken = buffers("taken", (len(rows), len(group), rows.shape[2]))
         np.take(rows, group, axis=1, out=taken, mode="clip")
         np.add.reduce(taken, axis=1, out=out[:, places[group[0]]])

@@ -20,7 +20,7 @@ Scratch = Callable[[str, tuple[int, ...]], Array]
 
 
 class Parameters(Mapping[str, Array]):
-    """Blocks of numbers by name, stored one after another in one vector of zeros.
+    """Blocks of numbers by name, stored one after another in one vector.
 
     Parameters
     ----------
@@ -28,6 +28,8 @@ class Parameters(Mapping[str, Array]):
         The blocks in the order in which they stand in the vector: name → shape.
     dtype
         Float type of every block.
+    flat : (P,) array, optional
+        The vector to use, whatever it holds; a new one of zeros without.
 
     Attributes
     ----------
@@ -37,9 +39,9 @@ class Parameters(Mapping[str, Array]):
         The shapes given.
     """
 
-    def __init__(self, shapes: Shapes, dtype: npt.DTypeLike) -> None:
+    def __init__(self, shapes: Shapes, dtype: npt.DTypeLike, flat: Array | None = None) -> None:
         self.shapes = dict(shapes)
-        self.flat: Array = np.zeros(count(shapes), dtype)  # (P,)
+        self.flat: Array = np.zeros(count(shapes), dtype) if flat is None else flat  # (P,)
         self._views: dict[str, Array] = {}
         start = 0
         for name, shape in self.shapes.items():

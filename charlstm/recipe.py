@@ -7,6 +7,9 @@ and done in seconds, and a long play is read ten times.
 Memory: lines are read whole, so a unit may have to keep something from the start of the longest line to its end; the
 units start with memories of all lengths up to that. A text read as a stream is mostly predicted from its last few
 characters, and starts with one small forget bias.
+
+Workers: sharing a step among processes costs two meetings and a sum of gradients, so every process has to get enough
+work to win that back, and enough rows for its products to be fast. `make bench` measures where that is.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ HIDDEN_BY_CHARACTERS = ((30_000, 64), (300_000, 128))
 HIDDEN_ABOVE = 256
 READ_OF_A_MILLION = 10_000_000
 READ_AT_MOST = 40_000_000
+WORK_OF_A_WORKER = 80_000_000
+ROWS_OF_A_WORKER = 4
 
 
 def hidden_units(characters: int) -> int:
@@ -36,3 +41,20 @@ def steps(characters: int, per_epoch: int) -> int:
     """
     wanted = min(READ_AT_MOST, READ_OF_A_MILLION * math.sqrt(characters / 1e6))
     return max(1, round(wanted / characters * per_epoch))
+
+
+def workers(cores: int, rows: int, parameters: int, predictions: float) -> int:
+    """Return into how many processes to split a step.
+
+    Parameters
+    ----------
+    cores
+        Processes that can compute side by side.
+    rows
+        Rows of a batch (B).
+    parameters
+        Weights of the network (P).
+    predictions
+        Characters predicted in a step.
+    """
+    return max(1, min(cores, rows // ROWS_OF_A_WORKER, int(parameters * predictions / WORK_OF_A_WORKER)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
@@ -12,9 +13,12 @@ from charlstm.batches import HELD_OUT_ROWS, Batch, Batches
 from charlstm.config import TrainingConfig
 from charlstm.errors import TrainingError
 from charlstm.network import Buffers, Network
+from charlstm.parallel.team import Serial, Team
+from charlstm.parameters import Array, Parameters
 
 VALIDATIONS = 10
 REPORTS = 200
+ALONE = Serial()
 
 
 class Progress(NamedTuple):
@@ -42,11 +46,16 @@ class Progress(NamedTuple):
 
 
 def train(
-    network: Network, batches: Batches, held_out: Callable[[], Iterable[Batch]] | None, config: TrainingConfig
+    network: Network,
+    batches: Batches,
+    held_out: Callable[[], Iterable[Batch]] | None,
+    config: TrainingConfig,
+    team: Team = ALONE,
+    wants_to_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Progress]:
     """Train a network in place and yield the progress of every step.
 
-    Stop asking whenever you like: between two values the weights are those after whole updates.
+    Between two values the weights are those after whole updates.
 
     Parameters
     ----------
@@ -58,29 +67,46 @@ def train(
         Gives the held-out part's batches anew at every call; None where nothing is held out.
     config
         How to train.
+    team
+        The processes that share the work; each of them calls this with the same arguments and asks for every value.
+    wants_to_stop
+        Asked in every step of every process; once one says yes, this step is the last of all of them.
 
     Raises
     ------
     TrainingError
-        If the loss, the gradient or the weights are no longer finite; the weights are then those before the step.
+        If the loss, the gradient or the weights are no longer finite; the weights are then those before the step. Or
+        if a process of the team has ended, or no longer has the same weights.
     """
     weights = network.parameters.flat
     before = np.empty_like(weights)  # (P,)
-    gradient = network.parameters.like()
+    exchanged = np.zeros(weights.size + 2, weights.dtype)  # (P + 2,)  gradient, loss, wish to stop
+    gradient = Parameters(network.parameters.shapes, weights.dtype, exchanged[:-2])
     optimizer = optimizers.make(config.optimizer, weights)
     buffers = Buffers(weights.dtype)
-    state = network.fresh_state(batches.rows)
+    state = network.fresh_state(0)
     since_report: list[tuple[float, int]] = []
     for step in range(config.steps):
         batch = batches.batch(step)
-        rows = batch.ids.shape[1]
+        mine = team.share(batch.ids.shape[1])
         if batch.fresh:
-            state = network.fresh_state(rows)
-        masks = network.dropout_masks(rows, config.random_seed, step)
+            state = network.fresh_state(mine.stop - mine.start)
+        masks = network.dropout_masks(batch.ids.shape[1], config.random_seed, step)
         characters = int(batch.counted.sum())
         counted = batch.counted / np.float32(characters)  # (T, B)
         with np.errstate(over="ignore", invalid="ignore"):
-            loss, state = network.loss_and_gradient(batch.ids, batch.targets, counted, state, masks, buffers, gradient)
+            exchanged[-2], state = network.loss_and_gradient(
+                batch.ids[:, mine],
+                batch.targets[:, mine],
+                counted[:, mine],
+                state,
+                None if masks is None else masks[:, mine],
+                buffers,
+                gradient,
+            )
+            exchanged[-1] = wants_to_stop()
+            team.sum(exchanged)
+            loss = float(exchanged[-2])
             norm = optimizers.clip(gradient.flat, config.clip)
             np.copyto(before, weights)
             optimizer.update(weights, gradient.flat, optimizers.learning_rate(config, step), step)
@@ -95,25 +121,49 @@ def train(
         since_report.append((loss, characters))
         report = validation = None
         if held_out is not None and _ends_one_of(VALIDATIONS, step, config.steps):
-            validation = evaluate(network, held_out(), buffers)
+            validation = evaluate(network, held_out(), buffers, team)
         if validation is not None or _ends_one_of(REPORTS, step, config.steps):
             report = sum(mean * n for mean, n in since_report) / sum(n for _, n in since_report)
             since_report.clear()
+            _check_same(weights, team)
         yield Progress(step + 1, characters, loss, report, validation)
+        if exchanged[-1]:
+            return
 
 
-def evaluate(network: Network, held_out: Iterable[Batch], buffers: Buffers) -> float:
-    """Return the mean loss over batches, in nats per counted character, without dropout."""
+def exchanged_bytes(weights: Array) -> int:
+    """Return the size of what the processes of a team sum in a step."""
+    return (weights.size + 2) * weights.itemsize
+
+
+def evaluate(network: Network, held_out: Iterable[Batch], buffers: Buffers, team: Team = ALONE) -> float:
+    """Return the mean loss over batches, in nats per counted character, without dropout; the team shares the rows."""
     weights = network.ready(HELD_OUT_ROWS, buffers)
-    total, characters = 0.0, 0.0
-    state = network.fresh_state(1)
+    sums = np.zeros(2)  # loss, characters
+    state = network.fresh_state(0)
     for batch in held_out:
+        mine = team.share(batch.ids.shape[1])
         if batch.fresh:
-            state = network.fresh_state(batch.ids.shape[1])
-        loss, state = network.loss(weights, batch.ids, batch.targets, batch.counted, state, buffers)
-        total += loss
-        characters += float(batch.counted.sum())
-    return total / characters
+            state = network.fresh_state(mine.stop - mine.start)
+        ids, targets, counted = (array[:, mine] for array in batch[:3])
+        loss, state = network.loss(weights, ids, targets, counted, state, buffers)
+        sums += loss, counted.sum(dtype=np.float64)
+    team.sum(sums)
+    return float(sums[0] / sums[1])
+
+
+def _check_same(weights: Array, team: Team) -> None:
+    """Raise, in every process of a team, if some have other weights than the others."""
+    mine = zlib.crc32(weights.view(np.uint8).data)
+    total = np.array([float(mine)])
+    team.sum(total)
+    different = np.array([float(total[0] != mine * team.size)])
+    team.sum(different)
+    if different[0]:
+        raise TrainingError(
+            "the processes no longer hold the same weights; are all machines of one kind, with the same NumPy?"
+            " The last save is intact"
+        )
 
 
 def _ends_one_of(parts: int, step: int, steps: int) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -22,6 +22,9 @@ from charlstm.errors import CharlstmError
 from charlstm.loss import NATS_PER_BIT
 from charlstm.model import NO_HISTORY, Model
 from charlstm.network import Network
+from charlstm.parallel.processes import CannotStartError, Job, cores, processes
+from charlstm.parallel.team import Serial, Team
+from charlstm.trainer import Progress
 
 NETWORK, TRAINING = NetworkConfig(), TrainingConfig(steps=0)
 network_option = option_of("Model")
@@ -100,29 +103,63 @@ running_option = option_of("Running")
 @running_option(
     "--random-seed", type=click.IntRange(min=0), default=TRAINING.random_seed, help="Seed of every random number."
 )
+@running_option(
+    "--workers",
+    type=click.IntRange(min=1),
+    show_default="as many as the model pays for and the machine has cores",
+    help="Processes that share every batch.",
+)
+@running_option("--mpi", is_flag=True, help="Share every batch among the processes that mpirun started.")
 @running_option("--quiet", is_flag=True, help="Say nothing but errors.")
-def command(
+def command(model: Path, workers: int | None, mpi: bool, quiet: bool, force: bool, **settings: Any) -> None:
+    """Learn the text in CORPUS... and write a model file.
+
+    Nothing else needs to be given: what is left open follows from the size of the text. Several files are read as one
+    text.
+    """
+    if mpi and workers is not None:
+        raise WrongUsage("--mpi takes the processes that mpirun started; leave out --workers.")
+    with world_of(mpi) as world:
+        say = silence if quiet or world.rank else remark
+        files.check_target(model)
+        if model.exists() and not force:
+            raise WrongUsage(f"{model} exists already; name another file with -m, or replace it with --force.")
+        plan = world.together(lambda: planned(say, **settings))
+        say_plan(say, plan)
+        finished = learn(plan, model, world, workers, quiet)
+        say_outcome(say, finished, model)
+
+
+class Plan(NamedTuple):
+    """What will be trained, on what.
+
+    Attributes
+    ----------
+    model : Model
+        With its first weights.
+    split : Split
+        The corpus.
+    batch : int
+        The rows that were asked for.
+    """
+
+    model: Model
+    split: Split
+    batch: int
+
+
+def planned(
+    say: Callable[[str], None],
     corpora: tuple[Path, ...],
-    model: Path,
     epochs: float | None,
     steps: int | None,
     hidden: int | None,
     forget_bias: float | None,
     memory_span: int | None,
     encoding: str,
-    force: bool,
-    quiet: bool,
     **settings: Any,
-) -> None:
-    """Learn the text in CORPUS... and write a model file.
-
-    Nothing else needs to be given: what is left open follows from the size of the text. Several files are read as one
-    text.
-    """
-    say = (lambda text: None) if quiet else remark
-    files.check_target(model)
-    if model.exists() and not force:
-        raise WrongUsage(f"{model} exists already; name another file with -m, or replace it with --force.")
+) -> Plan:
+    """Read the corpus and choose what the user left open."""
     if epochs is not None and steps is not None:
         raise WrongUsage("--epochs and --steps say the same thing; give one of them.")
     if settings["short_first"] and not settings["lines"]:
@@ -152,10 +189,24 @@ def command(
     )
     network = Network(shape, len(text.vocabulary))
     network.initialise(config.random_seed)
-    say_plan(say, text, network, split, config, settings["batch"])
-    finished = learn(Model(network, text.vocabulary, config, text.facts), split, model, quiet)
-    if not quiet:
-        say_outcome(finished, model)
+    return Plan(Model(network, text.vocabulary, config, text.facts), split, settings["batch"])
+
+
+@contextmanager
+def world_of(mpi: bool) -> Iterator[Team]:
+    """Join the processes that mpirun started, if asked to; of an error that all of them meet, the first one speaks."""
+    if not mpi:
+        yield Serial()
+        return
+    from charlstm.parallel import mpi as module
+
+    with module.mpi() as world:
+        try:
+            yield world
+        except (CharlstmError, click.ClickException) as error:
+            if world.rank == 0:
+                raise
+            raise click.exceptions.Exit(1) from error
 
 
 def split_of(text: Corpus, config: TrainingConfig) -> Split:
@@ -165,7 +216,7 @@ def split_of(text: Corpus, config: TrainingConfig) -> Split:
     return batches.split_stream(text.ids, config)
 
 
-def learn(model: Model, split: Split, path: Path, quiet: bool) -> Model:
+def learn(plan: Plan, path: Path, world: Team, workers: int | None, quiet: bool) -> Model:
     """Train a model, save it at every validation and at the end, and return it with its history.
 
     Raises
@@ -175,27 +226,53 @@ def learn(model: Model, split: Split, path: Path, quiet: bool) -> Model:
     click.exceptions.Exit
         After Ctrl-C or SIGTERM, once the step is finished and the model saved.
     """
+    model, split = plan.model, plan.split
     network, config, history = model.network, model.training, NO_HISTORY
     done = 0
-    with stop_signals() as received, Watch(config.steps, quiet) as watch:
-        for progress in trainer.train(network, split.training, split.held_out, config):
-            watch.show(progress)
-            done = progress.step
-            if progress.report is not None:
-                validation = math.nan if progress.validation is None else progress.validation
-                history = history.plus(done, progress.report, validation)
-            if received:
-                break
-            if progress.validation is not None and done < config.steps:
-                save_or_remark(replace(model, history=history), path)
+    with stop_signals() as received:
+
+        def job(team: Team) -> Iterator[Progress]:
+            return trainer.train(
+                network, split.training, split.held_out, config, team, wants_to_stop=lambda: bool(received)
+            )
+
+        with shared(job, plan, world, workers, quiet) as team, Watch(config.steps, quiet or world.rank > 0) as watch:
+            for progress in job(team):
+                watch.show(progress)
+                done = progress.step
+                if progress.report is not None:
+                    validation = math.nan if progress.validation is None else progress.validation
+                    history = history.plus(done, progress.report, validation)
+                if progress.validation is not None and done < config.steps and world.rank == 0:
+                    save_or_remark(replace(model, history=history), path)
     if done and (not history.step.size or history.step[-1] < done):
         history = history.plus(done, watch.loss, math.nan)
     finished = replace(model, history=history)
-    checkpoint.save(finished, path)
-    if received:
-        remark(f"stopped at step {done:,} of {config.steps:,}; what was learnt so far is in {path}")
-        raise click.exceptions.Exit(128 + received[0])
+    if world.rank == 0:
+        checkpoint.save(finished, path)
+    if done < config.steps:
+        if world.rank == 0:
+            remark(f"stopped at step {done:,} of {config.steps:,}; what was learnt so far is in {path}")
+        raise click.exceptions.Exit(128 + (received or [signal.SIGTERM])[0])
     return finished
+
+
+@contextmanager
+def shared(job: Job, plan: Plan, world: Team, workers: int | None, quiet: bool) -> Iterator[Team]:
+    """Start the processes that share the work on this machine, unless MPI's ranks do; yield this one's place."""
+    weights, rows = plan.model.network.parameters.flat, plan.split.training.rows
+    if workers is None:
+        workers = recipe.workers(cores(), rows, weights.size, plan.split.characters / plan.split.training.per_epoch)
+    with ExitStack() as stack:
+        team = world
+        if world.size == 1 and workers > 1:
+            try:
+                team = stack.enter_context(processes(workers, trainer.exchanged_bytes(weights), job))
+            except CannotStartError as error:
+                remark(f"{error}; going on in one")
+        if not quiet and world.rank == 0:
+            remark(f"work      {team.size} process{'es' * (team.size > 1)}")
+        yield team
 
 
 @contextmanager
@@ -223,11 +300,16 @@ def save_or_remark(model: Model, path: Path) -> None:
         remark(f"{error}; training goes on")
 
 
-def say_plan(say: Any, text: Corpus, network: Network, split: Split, config: TrainingConfig, batch: int) -> None:
+def silence(text: str) -> None:
+    """Say nothing."""
+
+
+def say_plan(say: Callable[[str], None], plan: Plan) -> None:
     """Say what was read and what will be built."""
-    facts, shape = text.facts, network.config
+    model, split, config = plan.model, plan.split, plan.model.training
+    facts, shape = model.facts, model.network.config
     say(
-        f"read      {', '.join(facts.files)}: {facts.characters:,} characters, {len(text.vocabulary):,} distinct,"
+        f"read      {', '.join(facts.files)}: {facts.characters:,} characters, {len(model.vocabulary):,} distinct,"
         f" {facts.lines:,} lines"
     )
     if split.held_out is None:
@@ -237,25 +319,25 @@ def say_plan(say: Any, text: Corpus, network: Network, split: Split, config: Tra
         say(f"held out  {config.val_fraction:.0%}: {split.held_out_characters:,} characters, {part}")
     say(
         f"build     {shape.cell}, {shape.layers} layer{'s' * (shape.layers > 1)} of {shape.hidden:,} units:"
-        f" {network.parameters.flat.size:,} parameters"
+        f" {model.network.parameters.flat.size:,} parameters"
     )
     width = "whole lines" if config.lines else f"rows of {config.seq_len:,} characters"
     say(
         f"train     {config.steps:,} steps of {config.batch:,} {width}:"
         f" {config.steps / split.training.per_epoch:.1f} epochs"
     )
-    if config.batch < batch:
-        say(f"          the text is too small for a batch of {batch:,}; it is {config.batch:,}")
+    if config.batch < plan.batch:
+        say(f"          the text is too small for a batch of {plan.batch:,}; it is {config.batch:,}")
 
 
-def say_outcome(model: Model, path: Path) -> None:
+def say_outcome(say: Callable[[str], None], model: Model, path: Path) -> None:
     """Say what came out."""
     history = model.history
     if history.step.size:
         train, validation = float(history.train[-1]), float(history.validation[-1])
         held_out = "" if math.isnan(validation) else f", held out {loss(validation)}"
-        remark(f"loss      training {loss(train)}{held_out} per character")
-    remark(f"wrote     {path}")
+        say(f"loss      training {loss(train)}{held_out} per character")
+    say(f"wrote     {path}")
 
 
 def loss(nats: float) -> str:

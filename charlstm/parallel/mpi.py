@@ -1,0 +1,70 @@
+"""A team of processes under MPI, on one machine or many: `mpirun -n 8 charlstm train corpus.txt --mpi`.
+
+Only imported when asked for: mpi4py comes with the extra `charlstm[mpi]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar, cast
+
+from charlstm.errors import CharlstmError, ConfigError
+from charlstm.parallel.team import Team
+from charlstm.parameters import Array
+
+Result = TypeVar("Result")
+
+
+class MPI(Team):
+    """One rank of MPI's world."""
+
+    def __init__(self) -> None:
+        try:
+            from mpi4py import MPI as library  # noqa: N811 - the class here is the team's
+        except (ImportError, RuntimeError) as error:
+            raise ConfigError(
+                f"--mpi needs mpi4py and an MPI library ({error}): pip install 'charlstm[mpi]'"
+            ) from error
+        self._world: Any = library.COMM_WORLD
+        self._in_place: Any = library.IN_PLACE
+        self.rank = self._world.Get_rank()
+        self.size = self._world.Get_size()
+
+    def sum(self, vector: Array) -> None:
+        """Replace a vector by the sum over all ranks; see `Team.sum`."""
+        self._world.Allreduce(self._in_place, vector)
+
+    def together(self, work: Callable[[], Result]) -> Result:
+        """Do something in every rank; if it fails in some, raise the first one's error in all."""
+        result, error = None, None
+        try:
+            result = work()
+        except CharlstmError as raised:
+            error = raised
+        errors = [raised for raised in self._world.allgather(error) if raised is not None]
+        if errors:
+            raise errors[0]
+        return cast(Result, result)
+
+    def abort(self) -> None:
+        """End every rank at once."""
+        self._world.Abort(1)
+
+
+@contextmanager
+def mpi() -> Iterator[MPI]:
+    """Join MPI's world; a rank that leaves in the middle of the work, as after a second Ctrl-C, ends all ranks.
+
+    Raises
+    ------
+    ConfigError
+        If mpi4py or its MPI library is missing.
+    """
+    team = MPI()
+    try:
+        yield team
+    except (KeyboardInterrupt, MemoryError):
+        if team.size > 1:
+            team.abort()
+        raise

@@ -1,0 +1,35 @@
+"""One run of training that can be shared: the same network, corpus and settings in every process."""
+
+import numpy as np
+from small import network
+
+from charlstm.batches import Lines, Streams, held_out_streams, line_spans
+from charlstm.config import TrainingConfig
+from charlstm.trainer import train
+
+STEPS = 100
+ROWS = 5  # not a multiple of any team's size
+KINDS = ("streams", "lines", "dropout")
+
+
+def prepared(kind):
+    """A network in float64, what it learns, what is held out, and how it is trained."""
+    rng = np.random.default_rng(3)
+    it = network("lstm", hidden=6, layers=2, dropout=0.3 if kind == "dropout" else 0.0)
+    it.initialise(1)
+    ids = np.concatenate([[0], rng.integers(0, 5, 900), [0]])
+    batches = Lines(ids, spans_of(ids), ROWS, 0) if kind == "lines" else Streams(ids[:800], ROWS, 12)
+    return it, batches, lambda: held_out_streams(ids, 800, 12), TrainingConfig(STEPS, batch=ROWS, seq_len=12)
+
+
+def spans_of(ids):
+    """Where the lines stand; their number leaves a last batch of one row, too few for every process to have one."""
+    spans = line_spans(ids, 0)
+    return spans[: len(spans) - (len(spans) - 1) % ROWS]
+
+
+def run(team, kind):
+    """Train as one of a team; return the loss of every step and the weights."""
+    it, batches, held_out, config = prepared(kind)
+    losses = [progress.loss for progress in train(it, batches, held_out, config, team)]
+    return losses, it.parameters
