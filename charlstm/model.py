@@ -96,12 +96,20 @@ class Reader:
 
     def __init__(self, model: Model, rows: int = 1) -> None:
         network = model.network
+        self._model = model
         self._network = network
-        self._weights = network.ready(rows)
         self._buffers = Buffers(network.parameters.flat.dtype)
+        self._weights = network.ready(rows, self._buffers)
         self._anew_at = model.vocabulary.id("\n") if model.training.lines else None
         self.state = network.fresh_state(rows)
         self.logits: Array = np.tile(network.parameters["output/b"], (rows, 1))  # (B, V)
+
+    def copies(self, rows: int) -> Reader:
+        """Return a reader of so many texts that all stand where the one text of this reader stands."""
+        several = Reader(self._model, rows)
+        several.state = np.repeat(self.state, rows, axis=2)
+        several.logits = np.repeat(self.logits, rows, axis=0)
+        return several
 
     def read(self, ids: Array) -> None:
         """Read T characters in each row: (T, B) array of ids."""
@@ -118,12 +126,14 @@ class Reader:
         ids : (T, B) array of ids
             The characters.
         """
-        anew = ids == self._anew_at if self._anew_at is not None else np.zeros(ids.shape, bool)  # (T, B)
-        cuts = {*range(0, len(ids), BLOCK), *np.flatnonzero(anew.any(axis=1)).tolist(), len(ids)}
-        bounds = sorted(cuts)
-        for start, stop in pairwise(bounds):
-            self.state[:, :, anew[start]] = 0.0
-            done = self._network.forward(self._weights, ids[start:stop], self.state, None, self._buffers)
+        cuts = {*range(0, len(ids), BLOCK), len(ids)}
+        anew = None if self._anew_at is None else ids == self._anew_at  # (T, B)
+        if anew is not None:
+            cuts.update(np.flatnonzero(anew.any(axis=1)).tolist())
+        for start, stop in pairwise(sorted(cuts)):
+            if anew is not None:
+                self.state[:, :, anew[start]] = 0.0
+            done = self._network.forward(ids[start:stop], self.state, None, self._buffers, self._weights)
             self.state = done.state
             self.logits = done.logits[-1].copy()  # (B, V)
             yield done

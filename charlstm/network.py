@@ -14,6 +14,7 @@ on the way up, never on the way to the next step.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -24,21 +25,31 @@ from charlstm.cells import Cell, Tape
 from charlstm.config import NetworkConfig
 from charlstm.loss import cross_entropy, cross_entropy_gradient
 from charlstm.parameters import Array, Parameters, Shapes
-from charlstm.products import multiply, strips
+from charlstm.products import Product
 from charlstm.randomness import Purpose, generator
 
 CHARACTER_DEVIATION = 0.5
 
 
-class LayerWeights(NamedTuple):
-    """The weights of one layer, made ready for the forward products: a matrix a gate, prescaled.
+class Ready(NamedTuple):
+    """The weights as forward wants them, for one number of rows.
 
-    The first layer's b is folded into its U, whose rows are looked up; all that is multiplied is cut into strips.
+    Attributes
+    ----------
+    characters : (G, V, H) array
+        U + b of the first layer, prescaled, whose rows are looked up.
+    from_below : tuple of L − 1 (Product, (G, 1, H) array)
+        U and b of each layer above it.
+    from_before : tuple of L Product
+        W of each layer.
+    output : Product
+        The output layer's W.
     """
 
-    U: Array  # (G, V, H) in the first layer, (G, n, H, w) above
-    W: Array  # (G, n, H, w)
-    b: Array  # (G, 1, H)
+    characters: Array
+    from_below: tuple[tuple[Product, Array], ...]
+    from_before: tuple[Product, ...]
+    output: Product
 
 
 class Pass(NamedTuple):
@@ -70,13 +81,18 @@ class Buffers:
     def __init__(self, dtype: npt.DTypeLike) -> None:
         self._dtype = np.dtype(dtype)
         self._arrays: dict[str, Array] = {}
+        self._views: dict[tuple[str, tuple[int, ...]], Array] = {}
 
     def __call__(self, name: str, shape: tuple[int, ...]) -> Array:
         """Return an array of that shape whose content is whatever was left there."""
-        size = int(np.prod(shape))
-        if name not in self._arrays or self._arrays[name].size < size:
-            self._arrays[name] = np.empty(size, self._dtype)
-        return self._arrays[name][:size].reshape(shape)
+        view = self._views.get((name, shape))
+        if view is None:
+            size = math.prod(shape)
+            if name not in self._arrays or self._arrays[name].size < size:
+                self._arrays[name] = np.empty(size, self._dtype)
+                self._views = {key: kept for key, kept in self._views.items() if key[0] != name}
+            view = self._views[name, shape] = self._arrays[name][:size].reshape(shape)
+        return view
 
 
 def shapes(config: NetworkConfig, vocabulary_size: int) -> Shapes:
@@ -173,32 +189,33 @@ class Network:
         kept = generator(seed, Purpose.DROPOUT, step).random((self.config.layers, rows, self.config.hidden)) < keep
         return np.asarray(kept / keep, self.parameters.flat.dtype)
 
-    def ready(self, rows: int = 1, buffers: Buffers | None = None) -> tuple[LayerWeights, ...]:
-        """Return each layer's weights as the forward products want them; made again whenever the weights changed.
+    def ready(self, rows: int, buffers: Buffers | None = None) -> Ready:
+        """Return the weights as `forward` wants them; made again whenever they changed.
 
         Parameters
         ----------
         rows
-            Rows (B) that will be read side by side; other numbers are right as well, only slower.
+            Rows (B) that will be read side by side.
         buffers
             Working memory that holds what is returned; fresh memory without.
         """
         buffers = buffers or Buffers(self.parameters.flat.dtype)
-        layers = []
         scale = np.array(self.cell.prescale, self.parameters.flat.dtype)[:, None, None]  # (G, 1, 1)
-        for layer in range(self.config.layers):
-            U, W, b = (self.by_gate(self.parameters[f"layer{layer}/{name}"]) for name in "UWb")
-            b = b * scale
-            if layer == 0:
-                ready_U = np.multiply(U, scale, out=buffers("ready_U0", U.shape))
-                ready_U += b
-            else:
-                ready_U = strips(U, rows, f"ready_U{layer}", buffers)
-                ready_U *= scale[..., None]
-            ready_W = strips(W, rows, f"ready_W{layer}", buffers)
-            ready_W *= scale[..., None]
-            layers.append(LayerWeights(ready_U, ready_W, b))
-        return tuple(layers)
+        U, W, b = (
+            [self.by_gate(self.parameters[f"layer{layer}/{name}"]) for layer in range(self.config.layers)]
+            for name in "UWb"
+        )
+        characters = np.multiply(U[0], scale, out=buffers("characters", U[0].shape))  # (G, V, H)
+        characters += b[0] * scale
+        return Ready(
+            characters,
+            tuple(
+                (Product(U[layer], rows, f"U{layer}", buffers, scale), b[layer] * scale)
+                for layer in range(1, self.config.layers)
+            ),
+            tuple(Product(W[layer], rows, f"W{layer}", buffers, scale) for layer in range(self.config.layers)),
+            Product(self.parameters["output/W"][None], rows, "output", buffers),
+        )
 
     def by_gate(self, weights: Array) -> Array:
         """Return a view (G, D, H), a matrix a gate, of weights (D, G·H) or biases (G·H,)."""
@@ -206,18 +223,16 @@ class Network:
 
     def forward(
         self,
-        weights: tuple[LayerWeights, ...],
         ids: Array,
         state: Array,
         masks: Array | None = None,
         buffers: Buffers | None = None,
+        weights: Ready | None = None,
     ) -> Pass:
         """Read T characters in each of B rows.
 
         Parameters
         ----------
-        weights
-            What `ready` returned.
         ids : (T, B) array of ids
             The characters.
         state : (L, S, B, H) array
@@ -226,6 +241,8 @@ class Network:
             Dropout masks.
         buffers
             Working memory to use again; fresh memory without.
+        weights
+            What `ready` returned for as many rows since the weights changed; made here without.
 
         Returns
         -------
@@ -234,31 +251,31 @@ class Network:
         """
         buffers = buffers or Buffers(self.parameters.flat.dtype)
         T, B = ids.shape
-        H = self.config.hidden
+        weights = weights or self.ready(B, buffers)
+        incoming = buffers("incoming", (len(self.cell.gates), B, self.config.hidden))
+        last = np.empty_like(state)  # (L, S, B, H)
         tapes: list[Tape] = []
         outputs: list[Array] = []
-        for layer, (U, W, b) in enumerate(weights):
+        for layer, from_before in enumerate(weights.from_before):
             tape = self._tape(layer, T, B, buffers)
             for start, given in zip(tape.states, state[layer], strict=True):
                 start[0] = given
-            shape = (len(W), B, H)
-            incoming, recurrent = buffers("incoming", shape), buffers("recurrent", shape)
             h = tape.states[0]  # (T+1, B, H)
             for t in range(T):
                 if layer == 0:
-                    np.take(U, ids[t], axis=1, out=incoming, mode="clip")
+                    np.take(weights.characters, ids[t], axis=1, out=incoming, mode="clip")
                 else:
-                    multiply(outputs[-1][t], U, incoming)
-                    incoming += b
-                multiply(h[t], W, recurrent)
-                self.cell.forward(tape, t, incoming, recurrent)
+                    from_below, b = weights.from_below[layer - 1]
+                    np.add(from_below(outputs[-1][t]), b, out=incoming)
+                self.cell.forward(tape, t, incoming, from_before(h[t]))
+            for end, values in zip(last[layer], tape.states, strict=True):
+                end[...] = values[T]
             tapes.append(tape)
             outputs.append(_masked(h[1:], masks, layer, buffers))
-        logits = buffers("logits", (T * B, self.vocabulary_size))
-        np.matmul(outputs[-1].reshape(T * B, H), self.parameters["output/W"], out=logits)
-        logits += self.parameters["output/b"]
-        last = np.stack([np.stack([s[T] for s in tape.states]) for tape in tapes])  # (L, S, B, H)
-        return Pass(tuple(tapes), tuple(outputs), logits.reshape(T, B, self.vocabulary_size), last)
+        logits = buffers("logits", (T, B, self.vocabulary_size))
+        for t in range(T):
+            np.add(weights.output(outputs[-1][t])[0], self.parameters["output/b"], out=logits[t])
+        return Pass(tuple(tapes), tuple(outputs), logits, last)
 
     def backward(
         self, done: Pass, ids: Array, d_logits: Array, masks: Array | None, buffers: Buffers, gradient: Parameters
@@ -304,19 +321,17 @@ class Network:
 
     def loss(
         self,
-        weights: tuple[LayerWeights, ...],
         ids: Array,
         targets: Array,
         counted: Array,
         state: Array,
         buffers: Buffers,
+        weights: Ready | None = None,
     ) -> tuple[float, Array]:
         """Return the summed loss in nats of predicting `targets` while reading `ids`, and the state after them.
 
         Parameters
         ----------
-        weights
-            What `ready` returned.
         ids, targets : (T, B) arrays of ids
             What is read, and what comes next.
         counted : (T, B) array
@@ -325,8 +340,10 @@ class Network:
             The state before.
         buffers
             Working memory.
+        weights
+            As for `forward`.
         """
-        done = self.forward(weights, ids, state, None, buffers)
+        done = self.forward(ids, state, None, buffers, weights)
         logits = done.logits.reshape(ids.size, self.vocabulary_size)  # (T·B, V)
         return cross_entropy(logits, targets.reshape(-1), counted.reshape(-1)), done.state
 
@@ -344,7 +361,7 @@ class Network:
 
         The loss is Σ counted · −log p(target): give `counted` divided by its sum to get a mean.
         """
-        done = self.forward(self.ready(ids.shape[1], buffers), ids, state, masks, buffers)
+        done = self.forward(ids, state, masks, buffers)
         logits = done.logits.reshape(ids.size, self.vocabulary_size)  # (T·B, V)
         loss = cross_entropy_gradient(logits, targets.reshape(-1), counted.reshape(-1))
         self.backward(done, ids, done.logits, masks, buffers, gradient)
@@ -370,10 +387,10 @@ class Network:
         """
         T, B, H = d_output.shape
         U, W = (self.by_gate(self.parameters[f"layer{layer}/{name}"]).swapaxes(1, 2) for name in "UW")  # (G, H, D)
-        back_U = strips(U, B, "back_U", buffers) if layer else None
-        back_W = strips(W, B, "back_W", buffers)
+        to_below = Product(U, B, "U back", buffers) if layer else None
+        to_before = Product(W, B, "W back", buffers)
         shape = (len(tape.gates), B, H)
-        dz, by_gate = buffers("dz", shape), buffers("by_gate", shape)
+        dz = buffers("dz", shape)
         gated = self.cell.gated_recurrence
         dr, every_dr = (buffers("dr", shape), buffers("every_dr", tape.gates.shape)) if gated else (dz, tape.gates)
         d_states = tuple(buffers(f"d_{name}", (B, H)) for name in self.cell.states)
@@ -383,11 +400,9 @@ class Network:
         for t in reversed(range(T)):
             dh += d_output[t]
             self.cell.backward(tape, t, d_states, dz, dr, buffers)
-            multiply(dr, back_W, by_gate)
-            dh += np.add.reduce(by_gate, axis=0)
-            if back_U is not None:
-                multiply(dz, back_U, by_gate)
-                np.add.reduce(by_gate, axis=0, out=d_output[t])
+            dh += np.add.reduce(to_before(dr), axis=0)
+            if to_below is not None:
+                np.add.reduce(to_below(dz), axis=0, out=d_output[t])
             tape.gates[:, t] = dz
             if gated:
                 every_dr[:, t] = dr

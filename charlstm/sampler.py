@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from charlstm.errors import ConfigError
-from charlstm.loss import log_softmax
 from charlstm.model import Model, Reader
 from charlstm.parameters import Array
 from charlstm.randomness import Purpose, generator
+
+DRAWN_AHEAD = 256
 
 
 @dataclass(frozen=True)
@@ -48,27 +49,30 @@ class Drawing:
 
 
 def probabilities(logits: Array, drawing: Drawing) -> Array:
-    """Return the probability with which each character is drawn: (V,) float64, summing to 1.
+    """Return the probability with which each character is drawn: (…, V) float64, each last axis summing to 1.
 
     Parameters
     ----------
-    logits : (V,) array
-        The network's prediction.
+    logits : (…, V) array
+        The network's predictions.
     drawing
         Temperature and top-k. Where several logits are equal, the lower ids count as likelier.
     """
-    order = np.argsort(-logits, kind="stable")  # (V,)
-    kept = order[:1] if drawing.temperature == 0 else order[: drawing.top_k]  # (K,)
-    result = np.zeros(len(logits))  # (V,)
-    above_least = logits[kept].astype(np.float64) - logits[kept].max()  # (K,)
+    scaled = logits.astype(np.float64)  # (…, V)
+    scaled -= scaled.max(axis=-1, keepdims=True)
+    keep = 1 if drawing.temperature == 0 else drawing.top_k
+    if keep is not None:
+        order = np.argsort(-scaled, axis=-1, kind="stable")  # (…, V)
+        np.put_along_axis(scaled, order[..., keep:], -np.inf, axis=-1)
     with np.errstate(over="ignore"):
-        scaled = above_least / (drawing.temperature or 1.0)  # (K,)
-    result[kept] = np.exp(log_softmax(scaled))
-    return result
+        scaled /= drawing.temperature or 1.0
+    np.exp(scaled, out=scaled)
+    scaled /= scaled.sum(axis=-1, keepdims=True)
+    return scaled
 
 
-def stream(model: Model, seed: str, drawing: Drawing) -> Iterator[str]:
-    """Continue a text without end, character by character.
+def streams(model: Model, seed: str, drawing: Drawing, count: int) -> Iterator[str]:
+    """Continue a text several times side by side without end, each time by chance of its own.
 
     Parameters
     ----------
@@ -78,11 +82,13 @@ def stream(model: Model, seed: str, drawing: Drawing) -> Iterator[str]:
         The text to continue; empty: begin as a text of the corpus would.
     drawing
         How to draw.
+    count
+        How many texts (B), 1 or more.
 
     Yields
     ------
     str
-        One character; after it has been asked for, the next.
+        The next character of each text: B characters.
 
     Raises
     ------
@@ -91,12 +97,19 @@ def stream(model: Model, seed: str, drawing: Drawing) -> Iterator[str]:
     """
     vocabulary, reader = model.vocabulary, Reader(model)
     reader.read(vocabulary.encode(model.opening + seed, "the seed")[:, None])
-    uniform = generator(drawing.random_seed, Purpose.SAMPLE)
+    reader = reader.copies(count)
+    uniforms = [generator(drawing.random_seed, Purpose.SAMPLE, row) for row in range(count)]
     while True:
-        cumulative = np.cumsum(probabilities(reader.logits[0], drawing))  # (V,)
-        drawn = np.searchsorted(cumulative, uniform.random() * cumulative[-1], side="right")
-        yield vocabulary.character(int(drawn))
-        reader.read(np.array([[drawn]]))
+        for uniform in np.stack([row.random(DRAWN_AHEAD) for row in uniforms], axis=1):  # (B,)
+            cumulative = np.cumsum(probabilities(reader.logits, drawing), axis=1)  # (B, V)
+            drawn = (cumulative <= uniform[:, None] * cumulative[:, -1:]).sum(axis=1)  # (B,)
+            yield vocabulary.decode(drawn)
+            reader.read(drawn[None])
+
+
+def stream(model: Model, seed: str, drawing: Drawing) -> Iterator[str]:
+    """Continue a text without end, character by character; see `streams`."""
+    return streams(model, seed, drawing, 1)
 
 
 def until(characters: Iterable[str], length: int | None, stops: Sequence[str] = ()) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from charlstm import optimizers
-from charlstm.batches import HELD_OUT_ROWS, Batch, Batches
+from charlstm.batches import Batch, Batches
 from charlstm.config import TrainingConfig
 from charlstm.errors import TrainingError
 from charlstm.network import Buffers, Network
@@ -138,15 +138,18 @@ def exchanged_bytes(weights: Array) -> int:
 
 def evaluate(network: Network, held_out: Iterable[Batch], buffers: Buffers, team: Team = ALONE) -> float:
     """Return the mean loss over batches, in nats per counted character, without dropout; the team shares the rows."""
-    weights = network.ready(HELD_OUT_ROWS, buffers)
+    weights, rows = None, 0
     sums = np.zeros(2)  # loss, characters
     state = network.fresh_state(0)
     for batch in held_out:
         mine = team.share(batch.ids.shape[1])
+        if weights is None or rows != mine.stop - mine.start:
+            rows = mine.stop - mine.start
+            weights = network.ready(rows, buffers)
         if batch.fresh:
-            state = network.fresh_state(mine.stop - mine.start)
+            state = network.fresh_state(rows)
         ids, targets, counted = (array[:, mine] for array in batch[:3])
-        loss, state = network.loss(weights, ids, targets, counted, state, buffers)
+        loss, state = network.loss(ids, targets, counted, state, buffers, weights)
         sums += loss, counted.sum(dtype=np.float64)
     team.sum(sums)
     return float(sums[0] / sums[1])

@@ -230,9 +230,9 @@ def test_a_model_of_lines_writes_whole_lines(tmp_path: Path) -> None:
     )
     assert charlstm("train", "names.txt", *arguments, cwd=tmp_path).returncode == 0
     for seed in range(8):
-        line = charlstm("sample", "--random-seed", seed, cwd=tmp_path).stdout
+        line = charlstm("sample", "--random-seed", seed, "--temperature", 0.5, cwd=tmp_path).stdout
         assert line in ("anna\n", "otto\n", "hannah\n", "bob\n")
-    many = charlstm("sample", "-n", 100, cwd=tmp_path).stdout
+    many = charlstm("sample", "-n", 100, "--temperature", 0.5, cwd=tmp_path).stdout
     assert set(many.splitlines()[:-1]) <= {"anna", "otto", "hannah", "bob"} and many.count("\n") > 10
     assert charlstm("inspect", "anna", cwd=tmp_path).stdout.splitlines()[2].split()[1] != "-"
 

@@ -34,7 +34,7 @@ def test_everything_is_as_the_plain_equations_say(kind, layers, dropout, dtype, 
     ids, targets, counted, state, masks = of = example(it, steps=6)
     wanted = by_reference(kind, it, ids, state, masks)
 
-    done = it.forward(it.ready(), ids, state, masks)
+    done = it.forward(ids, state, masks)
     close = {"rtol": tolerance, "atol": tolerance}
     np.testing.assert_allclose(done.logits, wanted.logits, **close)
     np.testing.assert_allclose(done.state, wanted.state, **close)
@@ -68,10 +68,10 @@ def test_weights_have_the_shapes_of_the_equations_in_their_order(kind, width):
 def test_reading_in_pieces_is_reading_at_once(kind, layers, cuts, rows):
     it = network(kind, layers=layers)
     ids, _, _, state, _ = example(it, steps=12, rows=rows)
-    whole = it.forward(it.ready(), ids, state)
+    whole = it.forward(ids, state)
     logits = []
     for piece in np.split(ids, sorted(cuts)):
-        done = it.forward(it.ready(), piece, state)
+        done = it.forward(piece, state)
         state = done.state
         logits.append(done.logits)
     np.testing.assert_allclose(np.concatenate(logits), whole.logits, **EXACT)
@@ -90,10 +90,10 @@ def test_rows_of_a_batch_do_not_feel_each_other(kind, layers, dropout):
     assert loss == pytest.approx(sum(part[0] for part in alone), rel=1e-12)
     np.testing.assert_allclose(state, np.concatenate([part[1] for part in alone], axis=2), **EXACT)
     np.testing.assert_allclose(whole, sum(part[2] for part in alone), **EXACT)
-    logits = it.forward(it.ready(), of.ids, of.state, of.masks).logits
+    logits = it.forward(of.ids, of.state, of.masks).logits
     for row in range(4):
         ids, _, _, before, masks = only(of, [row])
-        np.testing.assert_allclose(it.forward(it.ready(), ids, before, masks).logits[:, 0], logits[:, row], **EXACT)
+        np.testing.assert_allclose(it.forward(ids, before, masks).logits[:, 0], logits[:, row], **EXACT)
 
 
 @every_kind
@@ -102,7 +102,7 @@ def test_reordered_rows_give_reordered_results(kind, order):
     it = network(kind, layers=2, dropout=0.4)
     of = example(it)
     ids, _, _, state, masks = only(of, order)
-    done, moved = it.forward(it.ready(), of.ids, of.state, of.masks), it.forward(it.ready(), ids, state, masks)
+    done, moved = it.forward(of.ids, of.state, of.masks), it.forward(ids, state, masks)
     np.testing.assert_allclose(moved.logits, done.logits[:, order], **EXACT)
     np.testing.assert_allclose(moved.state, done.state[:, :, order], **EXACT)
     np.testing.assert_allclose(gradient(it, only(of, order))[2], gradient(it, of)[2], **EXACT)
@@ -119,8 +119,8 @@ def test_memory_used_before_leaves_no_trace(kind, shapes):
         assert fresh[0] == used[0]
         np.testing.assert_array_equal(fresh[1], used[1])
         np.testing.assert_array_equal(fresh[2], used[2])
-        done = it.forward(it.ready(), of.ids, of.state, of.masks).logits
-        np.testing.assert_array_equal(done, it.forward(it.ready(), of.ids, of.state, of.masks, buffers).logits)
+        done = it.forward(of.ids, of.state, of.masks).logits
+        np.testing.assert_array_equal(done, it.forward(of.ids, of.state, of.masks, buffers).logits)
 
 
 @every_kind
@@ -128,7 +128,7 @@ def test_memory_used_before_leaves_no_trace(kind, shapes):
 def test_loss_without_gradient_is_loss_with_gradient(kind, layers):
     it = network(kind, layers=layers)
     of = example(it)
-    loss, state = it.loss(it.ready(), *of[:4], Buffers(np.float64))
+    loss, state = it.loss(*of[:4], Buffers(np.float64))
     with_gradient = gradient(it, of)
     assert loss == pytest.approx(with_gradient[0], rel=1e-14)
     np.testing.assert_array_equal(state, with_gradient[1])
@@ -171,7 +171,7 @@ def test_an_untrained_network_knows_nothing(kind, layers, vocabulary):
     it = network(kind, np.float32, vocabulary, hidden=32, layers=layers)
     it.initialise(3)
     ids, targets = np.random.default_rng(4).integers(vocabulary, size=(2, 25, 20))
-    loss, _ = it.loss(it.ready(), ids, targets, np.ones(ids.shape), it.fresh_state(20), Buffers(np.float32))
+    loss, _ = it.loss(ids, targets, np.ones(ids.shape), it.fresh_state(20), Buffers(np.float32))
     assert loss / ids.size == pytest.approx(math.log(vocabulary), rel=0.05)
 
 
@@ -241,9 +241,11 @@ def test_dropout_masks_depend_on_seed_and_step_alone():
 def test_single_precision_stays_single(kind):
     it = network(kind, np.float32, layers=2, dropout=0.4)
     of = example(it)
-    done = it.forward(it.ready(), of.ids, of.state, of.masks)
+    done = it.forward(of.ids, of.state, of.masks)
     arrays = [it.fresh_state(2), of.masks, done.logits, done.state, *done.outputs, gradient(it, of)[1]]
-    arrays += [array for weights in it.ready() for array in weights]
+    ready = it.ready(3)
+    arrays += [ready.characters, ready.output.result, *(product.result for product in ready.from_before)]
+    arrays += [array for product, b in ready.from_below for array in (product.result, b)]
     arrays += [array for tape in done.tapes for array in (tape.gates, *tape.states, *tape.extras)]
     assert {array.dtype for array in arrays} == {np.dtype(np.float32)}
 

@@ -14,7 +14,7 @@ from small import by_reference, every_kind, model, network, one_and_two_layers
 
 from charlstm.errors import ConfigError, UnknownCharacterError
 from charlstm.model import BLOCK, Reader
-from charlstm.sampler import Drawing, probabilities, stream, until
+from charlstm.sampler import Drawing, probabilities, stream, streams, until
 
 logits = st.lists(st.floats(-20.0, 20.0, width=32), min_size=1, max_size=8)
 CLOSE = {"rtol": 1e-12, "atol": 1e-12}
@@ -85,7 +85,9 @@ def test_what_has_no_chance_is_not_drawn_at_the_edges_of_chance(monkeypatch, edg
     it = network("rnn", np.float32)
     it.parameters.flat[:] = 0.0
     it.parameters["output/b"][:] = [0.0, 1.1, 0.7, 0.9, 0.0]
-    monkeypatch.setattr("charlstm.sampler.generator", lambda *_: SimpleNamespace(random=lambda: edge))
+    monkeypatch.setattr(
+        "charlstm.sampler.generator", lambda *_: SimpleNamespace(random=lambda count: np.full(count, edge))
+    )
     assert next(stream(model(it, "abcde"), "", Drawing(0.3, top_k=3))) == ("d" if edge else "b")
 
 
@@ -103,7 +105,7 @@ def test_predictions_follow_from_all_that_was_read_and_drawn_before(monkeypatch,
             since = since[since.rindex("\n") :]  # a line knows nothing of the one before
         read = by_reference(kind, it.network, it.vocabulary.encode(since)[:, None])
         wanted = read.logits[-1][0] if since else it.network.parameters["output/b"]
-        np.testing.assert_allclose(logits, wanted, **CLOSE)
+        np.testing.assert_allclose(logits[0], wanted, **CLOSE)
 
 
 def test_the_same_seed_gives_the_same_text_and_another_another():
@@ -111,6 +113,14 @@ def test_the_same_seed_gives_the_same_text_and_another_another():
     texts = ["".join(islice(stream(it, "ab", Drawing(1.0, None, seed)), 60)) for seed in (3, 3, 4)]
     assert texts[0] == texts[1] != texts[2]
     assert texts[0][:25] == "".join(until(stream(it, "ab", Drawing(1.0, None, 3)), 25))
+
+
+@pytest.mark.parametrize("lines", [False, True])
+def test_texts_side_by_side_are_each_a_text_of_its_own(lines):
+    it = model(network("lstm", layers=2), "\nabcd", lines)
+    together = list(islice(streams(it, "ab", Drawing(1.5), 7), 80))
+    assert "".join(step[0] for step in together) == "".join(islice(stream(it, "ab", Drawing(1.5)), 80))
+    assert len({"".join(text) for text in zip(*together, strict=True)}) == 7
 
 
 def test_a_seed_of_unknown_characters_is_refused():
@@ -165,7 +175,7 @@ def test_a_text_longer_than_a_block_is_read_as_one():
     ids = np.random.default_rng(0).integers(5, size=(2 * BLOCK + 77, 2))
     reader, net = Reader(it, rows=2), it.network
     pieces = [done.logits.copy() for done in reader.passes(ids)]
-    whole = net.forward(net.ready(), ids, net.fresh_state(2))
+    whole = net.forward(ids, net.fresh_state(2))
     assert max(map(len, pieces)) <= BLOCK
     np.testing.assert_allclose(np.concatenate(pieces), whole.logits, **CLOSE)
     np.testing.assert_allclose(reader.state, whole.state, **CLOSE)

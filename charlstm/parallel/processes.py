@@ -13,7 +13,7 @@ import platform
 import signal
 import socket
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -64,17 +64,31 @@ class Processes(Team):
 
     def _meet(self) -> None:
         """Wait until every process is here: all tell the first one, and it tells all."""
-        if self.rank == 0:
-            for pipe in self._pipes:
-                if not pipe.recv(1):
+        first = self.rank == 0
+        exchanges = (_hear, _tell) if first else (_tell, _hear)
+        for exchange in exchanges:
+            for number, pipe in enumerate(self._pipes, start=2 if first else 1):
+                if not exchange(pipe):
                     raise TrainingError(
-                        f"worker {self._pipes.index(pipe) + 2} of {self.size} ended unexpectedly; the last save is"
-                        " intact: train again, with fewer --workers if memory was short"
+                        f"worker {number} of {self.size} ended unexpectedly; what was saved before is intact:"
+                        " train again, with fewer --workers if memory was short"
                     )
-        for pipe in self._pipes:
-            pipe.send(b".")
-        if self.rank and not self._pipes[0].recv(1):
-            raise BrokenPipeError
+
+
+def _tell(pipe: socket.socket) -> bool:
+    """Send a sign; say whether somebody is still there."""
+    try:
+        return bool(pipe.send(b"."))
+    except ConnectionError:
+        return False
+
+
+def _hear(pipe: socket.socket) -> bool:
+    """Wait for a sign; say whether it came."""
+    try:
+        return bool(pipe.recv(1))
+    except ConnectionError:
+        return False
 
 
 def cores() -> int:
@@ -160,5 +174,6 @@ def _work(
     for end in inherited:
         end.close()
     os.dup2(os.open(os.devnull, os.O_WRONLY), STDERR)
-    for _ in job(Processes(rank, memory, [pipe])):
-        pass
+    with suppress(TrainingError):
+        for _ in job(Processes(rank, memory, [pipe])):
+            pass
