@@ -5,7 +5,10 @@ BIN := .venv/bin
 # The recipe that learns the stories of data/rooms.txt; README.md tells how it came about.
 DEMO_OPTIONS := --lines --hidden 192 --dropout 0.1 --lr 0.005 --epochs 17 --short-first 7
 
-.PHONY: demo test lint docs clean
+# What `make bench` measures beside: any build of torch for the CPU.
+TORCH ?= torch
+
+.PHONY: demo test lint docs bench clean
 
 demo: .venv/installed
 	@echo "A network reads short stories, and learns who is in the room."
@@ -32,8 +35,11 @@ lint: .venv/installed-lint
 docs: .venv/installed
 	$(BIN)/python docs/make_options.py
 
+bench: .venv-bench/installed
+	.venv-bench/bin/python benchmarks/bench.py
+
 clean:
-	rm -rf .venv build charlstm.egg-info rooms.npz
+	rm -rf .venv .venv-bench build charlstm.egg-info rooms.npz
 
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -42,4 +48,9 @@ clean:
 
 .venv/installed-%: .venv/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@touch $@
+
+.venv-bench/installed: setup.cfg pyproject.toml
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/pip install --quiet --disable-pip-version-check --editable . $(TORCH)
 	@touch $@

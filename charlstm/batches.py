@@ -20,6 +20,7 @@ from charlstm.randomness import Purpose, generator
 LONGEST_LINE = 10_000
 CHARACTERS_PER_BATCH = 200_000
 LINES_SORTED_TOGETHER = 50
+PIECE = 1 << 24
 HELD_OUT_ROWS = 64
 HELD_OUT_SPAN = 256
 HELD_OUT_CONTEXT = 256
@@ -265,7 +266,8 @@ def line_spans(ids: Array, newline: int) -> Array:
     CorpusError
         If a line is longer than `LONGEST_LINE` characters.
     """
-    ends = np.flatnonzero(ids == newline)  # (K+1,)
+    pieces = range(0, len(ids), PIECE)
+    ends = np.concatenate([np.flatnonzero(ids[k : k + PIECE] == newline) + k for k in pieces])  # (K+1,)
     spans = np.stack([ends[:-1] + 1, ends[1:]], axis=1)  # (K, 2)
     lengths = spans[:, 1] - spans[:, 0]  # (K,)
     if lengths.size and lengths.max() > LONGEST_LINE:

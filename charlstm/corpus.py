@@ -1,5 +1,7 @@
 """From files to ids: a text is read twice in blocks, once for its characters, once for their ids.
 
+No object is made for a character; ids are of the smallest integer type, and those of a large text stand in a file.
+
 Line ends of any kind become newlines; a byte order mark is left out. Both are said.
 """
 
@@ -7,11 +9,13 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +24,7 @@ from charlstm.parameters import Array
 from charlstm.vocabulary import CODE_POINTS, Vocabulary, code_points_of
 
 BLOCK = 1 << 20
+IN_MEMORY = 1 << 28
 NEWLINE = ord("\n")
 
 
@@ -115,13 +120,29 @@ def read(paths: Sequence[Path], encoding: str = "utf-8", lines: bool = False) ->
 
     vocabulary = Vocabulary(np.flatnonzero(seen))
     unended = last != "\n"
-    ids = np.full(length + lines * (1 + unended), vocabulary.id("\n") if lines else 0, vocabulary.id_type)  # (N,)
+    ids = _room(length + lines * (1 + unended), vocabulary.id_type)  # (N,)
     start = int(lines)
     for text in _blocks(paths, encoding, remarks):
         ids[start : start + len(text)] = vocabulary.encode_known(code_points_of(text))
         start += len(text)
+    if lines:
+        ids[0] = ids[-1] = vocabulary.id("\n")
     facts = CorpusFacts(tuple(path.name for path in paths), length, newlines + unended, digest.hexdigest())
     return Corpus(ids, vocabulary, facts, tuple(remarks))
+
+
+def _room(count: int, kind: np.dtype[Any]) -> Array:
+    """Return an array for ids: in memory, or a large one in an unnamed file, of which memory holds what is in use."""
+    if count * kind.itemsize <= IN_MEMORY:
+        return np.empty(count, kind)
+    try:
+        with tempfile.TemporaryFile() as file:
+            os.posix_fallocate(
+                file.fileno(), 0, count * kind.itemsize
+            )  # a full disk is noticed here, not in the middle
+            return np.memmap(file, kind, shape=(count,))
+    except (OSError, AttributeError):
+        return np.empty(count, kind)
 
 
 def read_text(path: Path, encoding: str = "utf-8") -> str:

@@ -169,7 +169,9 @@ def test_a_line_may_be_as_long_as_the_longest_and_no_longer():
         text_of_lines([3, LONGEST_LINE + 1])
 
 
-def test_empty_lines_are_left_out():
+@pytest.mark.parametrize("piece", [1, 2, 4, 100])
+def test_empty_lines_are_left_out(monkeypatch, piece):
+    monkeypatch.setattr("charlstm.batches.PIECE", piece)
     ids = np.array([0, 0, 1, 1, 0, 0, 0, 2, 0])
     assert [ids[a:b].tolist() for a, b in line_spans(ids, 0)] == [[1, 1], [2]]
     assert line_spans(np.array([0, 0, 0]), 0).shape == (0, 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,20 +25,38 @@ def written(folder: Path, *contents: bytes) -> list[Path]:
     return paths
 
 
-@given(text=texts, block=st.integers(1, 40))
+@given(text=texts, block=st.integers(1, 40), large=st.booleans())
 def test_any_text_survives_the_way_to_ids_and_back(
-    tmp_path_factory: pytest.TempPathFactory, text: str, block: int
+    tmp_path_factory: pytest.TempPathFactory, text: str, block: int, large: bool
 ) -> None:
     paths = written(tmp_path_factory.mktemp("corpus"), text.encode())
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(corpus, "BLOCK", block)
+        patched.setattr(corpus, "IN_MEMORY", 0 if large else corpus.IN_MEMORY)
         found = read(paths)
+    assert isinstance(found.ids, np.memmap) == large
     text = text.removeprefix("\ufeff")
     assert found.vocabulary.decode(found.ids) == text
     assert "".join(map(chr, found.vocabulary.code_points)) == "".join(sorted(set(text)))
     assert found.facts.characters == len(text)
     assert found.facts.lines == text.count("\n") + (not text.endswith("\n"))
     assert found.facts.sha256 == sha256(text.encode()).hexdigest()
+
+
+@pytest.mark.parametrize(("text", "wanted"), [("\0a\nb", "\n\0a\nb\n"), ("\0a\n", "\n\0a\n"), ("ab", "\nab\n")])
+def test_a_text_of_lines_begins_and_ends_with_a_newline(tmp_path: Path, text: str, wanted: str) -> None:
+    found = read(written(tmp_path, text.encode()), lines=True)
+    assert found.vocabulary.decode(found.ids) == wanted
+
+
+def test_where_the_disk_is_full_a_large_text_stands_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(corpus, "IN_MEMORY", 0)
+    monkeypatch.setattr("os.posix_fallocate", full)
+    found = read(written(tmp_path, b"abc\n"))
+    assert found.vocabulary.decode(found.ids) == "abc\n" and not isinstance(found.ids, np.memmap)
 
 
 @pytest.mark.parametrize("block", [1, 2, 3, 1 << 20])

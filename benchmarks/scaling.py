@@ -1,0 +1,71 @@
+"""Where more machines stop paying: measured on this one, modelled beyond.
+
+    python benchmarks/scaling.py
+
+Measured: the characters a second of 1 process and of as many as there are cores, and the time of a step for ever fewer
+rows. Modelled: N machines with one process each share a batch of B rows; a step takes the time of B/N rows, and the
+exchange of the gradient, a ring all-reduce of P floats: 2·(N−1)/N · 4·P bytes at the bandwidth, and 2·(N−1) latencies.
+"""
+
+from __future__ import annotations
+
+from bench import in_turn
+
+from charlstm.config import NetworkConfig
+from charlstm.network import shapes
+from charlstm.parallel.processes import cores
+from charlstm.parameters import count
+
+CHARACTERS = 65
+SEQ_LEN = 64
+MODELS = ((128, 32), (128, 128), (256, 64), (256, 256), (512, 128), (512, 512))
+MACHINES = (1, 2, 4, 8, 16, 32)
+NETWORKS = {"1 Gbit/s": (125e6, 100e-6), "10 Gbit/s": (1.25e9, 50e-6), "100 Gbit/s": (12.5e9, 5e-6)}
+WORTH = 1.2  # doubling the machines pays where it makes a step at least so many times faster
+
+
+def exchange(parameters: int, machines: int, bandwidth: float, latency: float) -> float:
+    """Return the seconds of an all-reduce."""
+    return 2 * (machines - 1) / machines * 4 * parameters / bandwidth + 2 * (machines - 1) * latency
+
+
+def main() -> None:
+    """Measure, model, print."""
+    print(f"seq-len {SEQ_LEN}, {CHARACTERS} distinct characters; characters a second, and how many times one process")
+    print("hidden batch  parameters  1 process  " + f"{cores()} processes here        network   " + " machines")
+    print(" " * 62 + "".join(f"{machines:9}" for machines in MACHINES[1:]) + "   pays up to")
+    for hidden, batch in MODELS:
+        parameters = count(shapes(NetworkConfig(hidden=hidden), CHARACTERS))
+        shape = {"hidden": hidden, "layers": 1, "seq_len": SEQ_LEN}
+        seconds = in_turn(
+            {
+                str(machines): ("charlstm_training", {**shape, "batch": batch // machines, "processes": 1})
+                for machines in MACHINES
+            }
+        )
+        here = in_turn(
+            {
+                "1": ("charlstm_training", {**shape, "batch": batch, "processes": 1}),
+                "all": ("charlstm_training", {**shape, "batch": batch, "processes": cores()}),
+            }
+        )
+        start = (
+            f"{hidden:6} {batch:5} {parameters:11,} {SEQ_LEN * batch / here['1']:10,.0f}"
+            f" {SEQ_LEN * batch / here['all']:10,.0f}, {here['1'] / here['all']:4.2f} ×"
+        )
+        for network, (bandwidth, latency) in NETWORKS.items():
+            times = [
+                seconds["1"] / (seconds[str(machines)] + exchange(parameters, machines, bandwidth, latency))
+                for machines in MACHINES
+            ]
+            pays = 1
+            for machines, before, after in zip(MACHINES[1:], times[:-1], times[1:], strict=True):
+                if after < WORTH * before:
+                    break
+                pays = machines
+            print(f"{start:48}{network:>14}" + "".join(f"{faster:9.2f}" for faster in times[1:]) + f"{pays:10}")
+            start = ""
+
+
+if __name__ == "__main__":
+    main()
