@@ -423,10 +423,11 @@ def _sum_by_place(rows: Array, places: Array, out: Array, buffers: Buffers) -> N
     """
     out[...] = 0.0
     order = np.argsort(places, kind="stable")  # (N,)
-    for group in np.split(order, np.flatnonzero(np.diff(places[order])) + 1) if order.size else ():
-        taken = buffers("taken", (len(rows), len(group), rows.shape[2]))
-        np.take(rows, group, axis=1, out=taken, mode="clip")
-        np.add.reduce(taken, axis=1, out=out[:, places[group[0]]])
+    ordered = places[order]  # (N,)
+    together = np.take(rows, order, axis=1, out=buffers("together", rows.shape), mode="clip")  # (G, N, H)
+    starts = np.flatnonzero(np.diff(ordered, prepend=-1)) if order.size else order  # one for each place that occurs
+    for place, start, stop in zip(ordered[starts].tolist(), starts.tolist(), [*starts[1:].tolist(), None], strict=True):
+        np.add.reduce(together[:, start:stop], axis=1, out=out[:, place])
 
 
 def _masked(h: Array, masks: Array | None, layer: int, buffers: Buffers) -> Array:

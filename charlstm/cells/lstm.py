@@ -1,7 +1,7 @@
 """The LSTM, with the article's six components.
 
     forward                                     backward (d· = ∂loss/∂·, z_f = x·U_f + h'·W_f + b_f and so on)
-    f  = σ(z_f)      forget gate                d c   += dh · o · (1 − tanh²(c))
+    f  = σ(z_f)      forget gate                d c   += dh · (o − h · tanh(c))  = dh · o · (1 − tanh²(c))
     i  = σ(z_i)      input gate                 d z_o  = dh · tanh(c) · o · (1 − o)
     o  = σ(z_o)      output gate                d z_f  = dc · c' · f · (1 − f)
     c~ = tanh(z_c)   candidate                  d z_i  = dc · c~ · i · (1 − i)
@@ -51,27 +51,26 @@ class LSTM(Cell):
 
     def backward(self, tape: Tape, t: int, d_states: tuple[Array, ...], dz: Array, dr: Array, scratch: Scratch) -> None:
         """Take step t back; see `Cell.backward` and the equations above."""
-        (_, c), (tanh_c,) = tape.states, tape.extras
+        (h, c), (tanh_c,) = tape.states, tape.extras
         dh, dc = d_states
-        f, i, o, c_tilde = tape.gates[:, t]
+        gates = tape.gates[:, t]  # (4, B, H)
+        f, i, o, c_tilde = gates
         dz_f, dz_i, dz_o, dz_c = dz
 
         slope = scratch("slope", dh.shape)  # (B, H)
-        np.multiply(tanh_c[t], tanh_c[t], out=slope)
-        np.subtract(1.0, slope, out=slope)
-        slope *= o
+        np.multiply(h[t + 1], tanh_c[t], out=slope)
+        np.subtract(o, slope, out=slope)
         slope *= dh
         dc += slope
 
-        sigmoids, d_sigmoids = tape.gates[:3, t], dz[:3]  # (3, B, H)
-        np.subtract(1.0, sigmoids, out=d_sigmoids)
+        np.multiply(dc, c[t], out=dz_f)
+        np.multiply(dc, c_tilde, out=dz_i)
+        np.multiply(dh, tanh_c[t], out=dz_o)
+        sigmoids, d_sigmoids = gates[:3], dz[:3]  # (3, B, H)
+        closed = scratch("closed", d_sigmoids.shape)  # (3, B, H)
+        np.subtract(1.0, sigmoids, out=closed)
         d_sigmoids *= sigmoids
-        dz_o *= dh
-        dz_o *= tanh_c[t]
-        dz_f *= dc
-        dz_f *= c[t]
-        dz_i *= dc
-        dz_i *= c_tilde
+        d_sigmoids *= closed
 
         np.multiply(c_tilde, c_tilde, out=dz_c)
         np.subtract(1.0, dz_c, out=dz_c)
