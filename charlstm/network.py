@@ -422,10 +422,12 @@ def _sum_by_place(rows: Array, places: Array, out: Array, buffers: Buffers) -> N
         Overwritten.
     """
     out[...] = 0.0
+    if not places.size:
+        return
     order = np.argsort(places, kind="stable")  # (N,)
     ordered = places[order]  # (N,)
     together = np.take(rows, order, axis=1, out=buffers("together", rows.shape), mode="clip")  # (G, N, H)
-    starts = np.flatnonzero(np.diff(ordered, prepend=-1)) if order.size else order  # one for each place that occurs
+    starts = np.flatnonzero(np.diff(ordered, prepend=-1))  # one for each place that occurs
     for place, start, stop in zip(ordered[starts].tolist(), starts.tolist(), [*starts[1:].tolist(), None], strict=True):
         np.add.reduce(together[:, start:stop], axis=1, out=out[:, place])
 

@@ -5,10 +5,12 @@ import sys
 
 from shared_work import run
 
-from charlstm.parallel.mpi import mpi
+from charlstm.cli.train import world_of
 
 if __name__ == "__main__":
-    with mpi() as team:
-        losses, weights = run(team, sys.argv[1])
+    with world_of(mpi=True) as team:
+        if sys.argv[1] == "broken" and team.rank == 1:
+            raise RuntimeError("this rank is broken")
+        losses, weights = run(team, "streams" if sys.argv[1] == "broken" else sys.argv[1])
         if team.rank == 0:
             print(json.dumps({"size": team.size, "losses": losses, "weights": weights.flat.tobytes().hex()}))

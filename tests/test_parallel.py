@@ -35,11 +35,15 @@ def run_in_processes(size, kind):
         return run(team, kind)
 
 
+def under_mpi(size, *command, cwd=None):
+    """Run a command in the ranks of a real mpirun; one that hangs is ended."""
+    return subprocess.run([MPIRUN, "-n", str(size), *command], cwd=cwd, capture_output=True, text=True, timeout=120)
+
+
 def run_under_mpi(size, kind):
-    """`run`, shared among ranks of a real mpirun."""
-    done = subprocess.run(
-        [MPIRUN, "-n", str(size), sys.executable, HERE / "mpi_run.py", kind], capture_output=True, text=True, check=True
-    )
+    """`run`, shared among ranks."""
+    done = under_mpi(size, sys.executable, HERE / "mpi_run.py", kind)
+    assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["size"] == size
     return told["losses"], told["weights"]
@@ -77,6 +81,12 @@ def test_ranks_of_mpi_learn_what_one_learns(kind, size):
         assert shared_weights == weights.flat.tobytes().hex()
     else:
         assert (shared_losses, shared_weights) == run_under_mpi(size, kind)
+
+
+@pytest.mark.skipif(MPIRUN is None, reason="no mpirun on this machine")
+def test_a_rank_that_fails_ends_the_others_that_wait_for_it():
+    done = under_mpi(2, sys.executable, HERE / "mpi_run.py", "broken")
+    assert done.returncode != 0 and "this rank is broken" in done.stderr
 
 
 def test_sums_follow_one_another_though_some_processes_are_slow():
@@ -248,8 +258,8 @@ def test_mpi_without_its_library_names_the_extra(tmp_path):
 @pytest.mark.skipif(MPIRUN is None, reason="no mpirun on this machine")
 def test_under_mpi_one_rank_writes_and_speaks(tmp_path):
     (tmp_path / "corpus.txt").write_text("the cat sat on the mat.\n" * 200)
-    command = [MPIRUN, "-n", "2", sys.executable, "-m", "charlstm", "train", "--mpi", "--hidden", "16", "--steps", "50"]
-    done = subprocess.run([*command, "corpus.txt"], cwd=tmp_path, capture_output=True, text=True)
+    command = [sys.executable, "-m", "charlstm", "train", "--mpi", "--hidden", "16", "--steps", "50"]
+    done = under_mpi(2, *command, "corpus.txt", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     for said in ("read      corpus.txt", "work      2 processes", "wrote     charlstm.npz", "step 50/50"):
         assert done.stderr.count(said) == 1
@@ -257,5 +267,5 @@ def test_under_mpi_one_rank_writes_and_speaks(tmp_path):
         process.stderr.read()
     one, two = (np.load(tmp_path / name) for name in ("charlstm.npz", "workers.npz"))
     np.testing.assert_allclose(one["layer0/W"], two["layer0/W"], atol=1e-3)
-    missing = subprocess.run([*command, "nothing.txt", "-m", "x.npz"], cwd=tmp_path, capture_output=True, text=True)
+    missing = under_mpi(2, *command, "nothing.txt", "-m", "x.npz", cwd=tmp_path)
     assert missing.returncode != 0 and missing.stderr.count("Error: cannot read nothing.txt") == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import signal
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -198,15 +199,22 @@ def world_of(mpi: bool) -> Iterator[Team]:
     if not mpi:
         yield Serial()
         return
-    from charlstm.parallel import mpi as module
+    from charlstm.parallel.mpi import MPI
 
-    with module.mpi() as world:
-        try:
-            yield world
-        except (CharlstmError, click.ClickException) as error:
-            if world.rank == 0:
-                raise
-            raise click.exceptions.Exit(1) from error
+    world = MPI()
+    try:
+        yield world
+    except (CharlstmError, click.ClickException) as error:
+        if world.rank == 0:
+            raise
+        raise click.exceptions.Exit(1) from error
+    except click.exceptions.Exit:
+        raise
+    except BaseException:
+        if world.size > 1:
+            traceback.print_exc()
+            world.abort()
+        raise
 
 
 def split_of(text: Corpus, config: TrainingConfig) -> Split:

@@ -5,8 +5,7 @@ Only imported when asked for: mpi4py comes with the extra `charlstm[mpi]`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from charlstm.errors import CharlstmError, ConfigError
@@ -17,7 +16,13 @@ Result = TypeVar("Result")
 
 
 class MPI(Team):
-    """One rank of MPI's world."""
+    """One rank of MPI's world.
+
+    Raises
+    ------
+    ConfigError
+        If mpi4py or its MPI library is missing.
+    """
 
     def __init__(self) -> None:
         try:
@@ -48,23 +53,5 @@ class MPI(Team):
         return cast(Result, result)
 
     def abort(self) -> None:
-        """End every rank at once."""
+        """End every rank at once: for one that cannot go on while the others wait for it."""
         self._world.Abort(1)
-
-
-@contextmanager
-def mpi() -> Iterator[MPI]:
-    """Join MPI's world; a rank that leaves in the middle of the work, as after a second Ctrl-C, ends all ranks.
-
-    Raises
-    ------
-    ConfigError
-        If mpi4py or its MPI library is missing.
-    """
-    team = MPI()
-    try:
-        yield team
-    except (KeyboardInterrupt, MemoryError):
-        if team.size > 1:
-            team.abort()
-        raise
