@@ -39,7 +39,7 @@ bench: .venv-bench/installed
 	.venv-bench/bin/python benchmarks/bench.py
 
 clean:
-	rm -rf .venv .venv-bench build charlstm.egg-info rooms.npz
+	rm -rf .venv .venv-bench build charlstm.egg-info rooms.npz rooms.resume.npz
 
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -42,7 +42,7 @@ def charlstm_training(hidden: int, layers: int, seq_len: int, batch: int, proces
     def job(team: Any) -> Iterator[Any]:
         return trainer.train(network, streams, None, config, team)
 
-    with started(processes, trainer.exchanged_bytes(network.parameters.flat), job) as team:
+    with started(processes, trainer.largest_sum(network, batch), job) as team:
         steps = job(team)
 
         def work(count: int) -> None:

@@ -20,10 +20,12 @@ import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from types import MappingProxyType
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from charlstm import optimizers
 from charlstm.config import NetworkConfig, TrainingConfig, from_mapping, to_mapping
 from charlstm.corpus import CorpusFacts
 from charlstm.errors import CharlstmError, CheckpointError
@@ -31,12 +33,31 @@ from charlstm.files import replace_atomically
 from charlstm.model import History, Model
 from charlstm.network import Network, shapes
 from charlstm.parameters import Array
+from charlstm.trainer import Standing
 from charlstm.vocabulary import Vocabulary
 
 FORMAT = "charlstm"
 VERSION = 1
 DIGEST = "sha256"
 EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+class Run(NamedTuple):
+    """A run of training that can be gone on with.
+
+    Attributes
+    ----------
+    model : Model
+        With the newest weights.
+    standing : Standing
+        Where it stands.
+    best : (P,) array
+        The weights that predicted the held-out part best so far, or the newest where nothing is held out.
+    """
+
+    model: Model
+    standing: Standing
+    best: Array
 
 
 def save(model: Model, path: Path) -> None:
@@ -58,6 +79,11 @@ def load(path: Path) -> Model:
     CheckpointError
         If it is missing, damaged, not ours, of a later version, or its content does not fit together.
     """
+    return _load(path)[0]
+
+
+def _load(path: Path) -> tuple[Model, dict[str, Array]]:
+    """Read a file; return its model and what else resuming needs, if that is there."""
     try:
         file = path.open("rb")
     except FileNotFoundError as error:
@@ -75,7 +101,47 @@ def load(path: Path) -> Model:
         ) from error
 
 
-def _to_bytes(model: Model) -> bytes:
+def save_run(run: Run, path: Path) -> None:
+    """Write all that resuming a run needs: a model file, whose weights are the newest, with more members.
+
+    Raises
+    ------
+    CharlstmError
+        If the file cannot be written; what stood there is then unchanged.
+    """
+    standing = run.standing._asdict()
+    del standing["weights"]
+    more = {f"run/{name}": np.asarray(array) for name, array in standing.items()}
+    replace_atomically(path, _to_bytes(run.model, more | {"run/best": run.best}))
+
+
+def load_run(path: Path) -> Run:
+    """Read what `save_run` wrote.
+
+    Raises
+    ------
+    CheckpointError
+        As for `load`, or if it is a model file without the rest.
+    """
+    model, more = _load(path)
+    flat, training = model.network.parameters.flat, model.training
+    wanted = {"run/moments": flat.dtype, "run/carried": flat.dtype, "run/losses": np.float64, "run/best": flat.dtype}
+    kinds = {name: array.dtype for name, array in more.items() if name != "run/step"}
+    moments = (optimizers.make(training.optimizer, flat).moments.shape, (2,), flat.shape)
+    if (
+        kinds != wanted
+        or (more["run/moments"].shape, more["run/losses"].shape, more["run/best"].shape) != moments
+        or more["run/step"].shape != (1,)
+        or more["run/carried"].shape[:2] != model.network.fresh_state(1).shape[:2]
+        or not all(np.isfinite(array).all() for array in more.values())
+    ):
+        raise CheckpointError(f"{path} does not hold where a run stands; start again without --resume")
+    step, best = int(more.pop("run/step")[0]), more.pop("run/best")
+    rest = {name.removeprefix("run/"): array for name, array in more.items()}
+    return Run(model, Standing(step=step, weights=flat.copy(), **rest), best)
+
+
+def _to_bytes(model: Model, more: Mapping[str, Array] = MappingProxyType({})) -> bytes:
     metadata = {
         "format": FORMAT,
         "version": VERSION,
@@ -87,6 +153,7 @@ def _to_bytes(model: Model) -> bytes:
     arrays: dict[str, Array] = {"metadata": np.frombuffer(json.dumps(metadata).encode(), np.uint8)}
     arrays |= {name: block.astype("<f4") for name, block in model.network.parameters.items()}
     arrays |= {f"history/{name}": column for name, column in model.history._asdict().items()}
+    arrays |= more
     members = {name: _npy(array) for name, array in arrays.items()}
     members[DIGEST] = _npy(np.frombuffer(_digest(members), np.uint8))
 
@@ -97,7 +164,7 @@ def _to_bytes(model: Model) -> bytes:
     return archive.getvalue()
 
 
-def _from_file(file: BinaryIO) -> Model:
+def _from_file(file: BinaryIO) -> tuple[Model, dict[str, Array]]:
     with zipfile.ZipFile(file) as archive:
         infos = archive.infolist()
         if any(info.compress_type != zipfile.ZIP_STORED or not info.filename.endswith(".npy") for info in infos):
@@ -109,7 +176,8 @@ def _from_file(file: BinaryIO) -> Model:
     if digest != _digest(members):
         raise CheckpointError("its content is not what was written; train it again, or use a copy")
     arrays = {name: _array(member) for name, member in members.items()}
-    return _model(_metadata(arrays.pop("metadata")), arrays)
+    more = {name: arrays.pop(name) for name in sorted(arrays) if name.startswith("run/")}
+    return _model(_metadata(arrays.pop("metadata")), arrays), more
 
 
 def _metadata(array: Array) -> Mapping[str, Any]:

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from charlstm.errors import CharlstmError
+
+try:
+    import fcntl
+except ImportError:  # a system without it goes without the check
+    fcntl = None  # type: ignore[assignment]
 
 
 def check_target(path: Path) -> None:
@@ -23,6 +30,37 @@ def check_target(path: Path) -> None:
         raise CharlstmError(f"the folder {folder} of {path} does not exist; make it first, or give another path")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise CharlstmError(f"the folder {folder} may not be written to; give a path in another one")
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Keep other processes from holding the same path; however this one ends, it lets go.
+
+    Raises
+    ------
+    CharlstmError
+        If another process holds it.
+    """
+    if fcntl is None:
+        yield
+        return
+    mark = path.with_name(f".{path.name}.lock")
+    try:
+        file = mark.open("w")
+    except OSError as error:
+        raise CharlstmError(f"cannot write beside {path}: {error.strerror or error}") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            same = os.path.samestat(os.fstat(file.fileno()), mark.stat())  # else its last holder has just removed it
+        except OSError:
+            same = False
+        if not same:
+            raise CharlstmError(f"another training is writing {path}; wait for it, or give another path")
+        try:
+            yield
+        finally:
+            mark.unlink(missing_ok=True)
 
 
 def replace_atomically(path: Path, content: bytes) -> None:

@@ -15,6 +15,7 @@ on the way up, never on the way to the next step.
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -139,6 +140,12 @@ class Network:
         self.vocabulary_size = vocabulary_size
         self.cell: Cell = cells.make(config.cell, config.activation)
         self.parameters = Parameters(shapes(config, vocabulary_size), dtype)
+
+    def with_weights(self, flat: Array) -> Network:
+        """Return a network like this one that holds other weights: a copy of (P,) numbers."""
+        other = Network(self.config, self.vocabulary_size, flat.dtype)
+        other.parameters.flat[...] = flat
+        return other
 
     def initialise(self, seed: int) -> None:
         """Fill the weights for training.
@@ -425,11 +432,12 @@ def _sum_by_place(rows: Array, places: Array, out: Array, buffers: Buffers) -> N
     if not places.size:
         return
     order = np.argsort(places, kind="stable")  # (N,)
-    ordered = places[order]  # (N,)
-    together = np.take(rows, order, axis=1, out=buffers("together", rows.shape), mode="clip")  # (G, N, H)
-    starts = np.flatnonzero(np.diff(ordered, prepend=-1))  # one for each place that occurs
-    for place, start, stop in zip(ordered[starts].tolist(), starts.tolist(), [*starts[1:].tolist(), None], strict=True):
-        np.add.reduce(together[:, start:stop], axis=1, out=out[:, place])
+    bounds = [0, *(np.flatnonzero(np.diff(places[order])) + 1).tolist(), len(order)]
+    for start, stop in pairwise(bounds):
+        group = order[start:stop]  # those of one place
+        taken = buffers("taken", (len(rows), stop - start, rows.shape[2]))
+        np.take(rows, group, axis=1, out=taken, mode="clip")
+        np.add.reduce(taken, axis=1, out=out[:, places[group[0]]])
 
 
 def _masked(h: Array, masks: Array | None, layer: int, buffers: Buffers) -> Array:

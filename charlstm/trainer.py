@@ -18,7 +18,32 @@ from charlstm.parameters import Array, Parameters
 
 VALIDATIONS = 10
 REPORTS = 200
+EXTRAS = 3
 ALONE = Serial()
+
+
+class Standing(NamedTuple):
+    """Where a run stands after a step: all that is needed to go on as if it had never stopped.
+
+    Attributes
+    ----------
+    step : int
+        Updates done.
+    weights : (P,) array
+        The flat vector.
+    moments : (M, P) array
+        The optimizer's running averages.
+    carried : (L, S, B, H) array
+        The state after the last batch, of all rows.
+    losses : (2,) float64 array
+        Since the last report: loss summed over characters, and characters.
+    """
+
+    step: int
+    weights: Array
+    moments: Array
+    carried: Array
+    losses: Array
 
 
 class Progress(NamedTuple):
@@ -36,6 +61,8 @@ class Progress(NamedTuple):
         The mean training loss since the last report, if this step ends one; else None.
     validation
         The loss on the held-out part, in nats per character, if it was measured after this step; else None.
+    standing
+        Where the run stands, after a validation, after the last step, and when it was wished for; else None.
     """
 
     step: int
@@ -43,6 +70,7 @@ class Progress(NamedTuple):
     loss: float
     report: float | None
     validation: float | None
+    standing: Standing | None
 
 
 def train(
@@ -52,6 +80,8 @@ def train(
     config: TrainingConfig,
     team: Team = ALONE,
     wants_to_stop: Callable[[], bool] = lambda: False,
+    wants_to_save: Callable[[], bool] = lambda: False,
+    start: Standing | None = None,
 ) -> Iterator[Progress]:
     """Train a network in place and yield the progress of every step.
 
@@ -71,6 +101,10 @@ def train(
         The processes that share the work; each of them calls this with the same arguments and asks for every value.
     wants_to_stop
         Asked in every step of every process; once one says yes, this step is the last of all of them.
+    wants_to_save
+        Asked likewise; after a step in which one says yes the progress tells where the run stands.
+    start
+        Where an earlier run stood, to go on from there; the network's weights are replaced.
 
     Raises
     ------
@@ -80,13 +114,17 @@ def train(
     """
     weights = network.parameters.flat
     before = np.empty_like(weights)  # (P,)
-    exchanged = np.zeros(weights.size + 2, weights.dtype)  # (P + 2,)  gradient, loss, wish to stop
-    gradient = Parameters(network.parameters.shapes, weights.dtype, exchanged[:-2])
+    exchanged = np.zeros(weights.size + EXTRAS, weights.dtype)  # (P + 3,)  gradient, loss, wishes to stop and to save
+    gradient = Parameters(network.parameters.shapes, weights.dtype, exchanged[:-EXTRAS])
     optimizer = optimizers.make(config.optimizer, weights)
     buffers = Buffers(weights.dtype)
-    state = network.fresh_state(0)
-    since_report: list[tuple[float, int]] = []
-    for step in range(config.steps):
+    state, losses = network.fresh_state(0), np.zeros(2)
+    if start is not None:
+        weights[...] = start.weights
+        optimizer.moments[...] = start.moments
+        state = start.carried[:, :, team.share(start.carried.shape[2])]
+        losses = start.losses.copy()
+    for step in range(0 if start is None else start.step, config.steps):
         batch = batches.batch(step)
         mine = team.share(batch.ids.shape[1])
         if batch.fresh:
@@ -95,7 +133,7 @@ def train(
         characters = int(batch.counted.sum())
         counted = batch.counted / np.float32(characters)  # (T, B)
         with np.errstate(over="ignore", invalid="ignore"):
-            exchanged[-2], state = network.loss_and_gradient(
+            exchanged[-3], state = network.loss_and_gradient(
                 batch.ids[:, mine],
                 batch.targets[:, mine],
                 counted[:, mine],
@@ -104,9 +142,9 @@ def train(
                 buffers,
                 gradient,
             )
-            exchanged[-1] = wants_to_stop()
+            exchanged[-2:] = wants_to_stop(), wants_to_save()
             team.sum(exchanged)
-            loss = float(exchanged[-2])
+            loss, stop, save = map(float, exchanged[-EXTRAS:])
             norm = optimizers.clip(gradient.flat, config.clip)
             np.copyto(before, weights)
             optimizer.update(weights, gradient.flat, optimizers.learning_rate(config, step), step)
@@ -118,22 +156,35 @@ def train(
                 f" the numbers ran away: try a lower --lr than {config.lr:g}, or a lower --clip"
             )
 
-        since_report.append((loss, characters))
+        losses += loss * characters, characters
         report = validation = None
         if held_out is not None and _ends_one_of(VALIDATIONS, step, config.steps):
             validation = evaluate(network, held_out(), buffers, team)
         if validation is not None or _ends_one_of(REPORTS, step, config.steps):
-            report = sum(mean * n for mean, n in since_report) / sum(n for _, n in since_report)
-            since_report.clear()
+            report = float(losses[0] / losses[1])
+            losses[:] = 0.0
             _check_same(weights, team)
-        yield Progress(step + 1, characters, loss, report, validation)
-        if exchanged[-1]:
+        standing = None
+        if stop or save or validation is not None or step + 1 == config.steps:
+            carried = _of_all_rows(state, batch.ids.shape[1], team)
+            standing = Standing(step + 1, weights.copy(), optimizer.moments.copy(), carried, losses.copy())
+        yield Progress(step + 1, characters, loss, report, validation, standing)
+        if stop:
             return
 
 
-def exchanged_bytes(weights: Array) -> int:
-    """Return the size of what the processes of a team sum in a step."""
-    return (weights.size + 2) * weights.itemsize
+def largest_sum(network: Network, rows: int) -> int:
+    """Return the bytes of the longest vector that the processes of a team sum while they train."""
+    weights = network.parameters.flat
+    return max(weights.size + EXTRAS, network.fresh_state(rows).size) * weights.itemsize
+
+
+def _of_all_rows(state: Array, rows: int, team: Team) -> Array:
+    """Return the state of all rows of a batch, in every process of a team that each have some."""
+    everything = np.zeros((*state.shape[:2], rows, state.shape[3]), state.dtype)  # (L, S, B, H)
+    everything[:, :, team.share(rows)] = state
+    team.sum(everything.reshape(-1))
+    return everything
 
 
 def evaluate(network: Network, held_out: Iterable[Batch], buffers: Buffers, team: Team = ALONE) -> float:

@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from shared_work import KINDS, STEPS, prepared, run
+from shared_work import KINDS, ROWS, STEPS, prepared, run
 
 from charlstm.errors import TrainingError
 from charlstm.parallel.processes import Processes, cores, processes
 from charlstm.parallel.team import Serial
-from charlstm.trainer import exchanged_bytes, train
+from charlstm.trainer import largest_sum, train
 
 HERE = Path(__file__).parent
 MPIRUN = shutil.which("mpirun", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
@@ -116,7 +116,7 @@ def test_one_that_wants_to_stop_stops_all():
         asked = iter(range(1000))
         return train(it, batches, held_out, config, team, lambda: team.rank == 1 and next(asked) == 6)
 
-    with processes(2, exchanged_bytes(it.parameters.flat), job) as team:
+    with processes(2, largest_sum(it, ROWS), job) as team:
         assert [progress.step for progress in job(team)][-1] == 7
 
 
@@ -131,7 +131,7 @@ def test_weights_that_differ_are_noticed():
 
     with (
         pytest.raises(TrainingError, match="no longer hold the same weights"),
-        processes(3, exchanged_bytes(it.parameters.flat), job) as team,
+        processes(3, largest_sum(it, ROWS), job) as team,
     ):
         assert all(progress.step < 60 for progress in job(team))
 
@@ -149,7 +149,7 @@ def test_a_process_that_dies_ends_the_run_and_leaves_nothing(rank):
 
     with (
         pytest.raises(TrainingError, match=f"worker {rank + 1} of 3 ended unexpectedly"),
-        processes(3, exchanged_bytes(it.parameters.flat), job) as team,
+        processes(3, largest_sum(it, ROWS), job) as team,
     ):
         assert all(progress.step < 7 for progress in job(team))
     assert multiprocessing.active_children() == []

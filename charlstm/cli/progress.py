@@ -26,6 +26,8 @@ class Watch:
         Steps of the whole run.
     quiet
         True: show nothing.
+    done
+        Steps that an earlier run has done.
 
     Attributes
     ----------
@@ -33,11 +35,14 @@ class Watch:
         The recent training loss in nats: a running mean that starts without a bias towards zero.
     """
 
-    def __init__(self, steps: int, quiet: bool) -> None:
+    def __init__(self, steps: int, quiet: bool, done: int = 0) -> None:
         self._steps = steps
+        self._done = done
         self._plain = not quiet and not sys.stderr.isatty()
         columns, rows = shutil.get_terminal_size()  # tqdm draws nothing on a terminal that says it has no size
-        self._bar = tqdm(total=steps, bar_format=BAR, disable=quiet or self._plain, ncols=columns, nrows=rows)
+        self._bar = tqdm(
+            total=steps, initial=done, bar_format=BAR, disable=quiet or self._plain, ncols=columns, nrows=rows
+        )
         self._start = time.monotonic()
         self._characters = 0
         self._sum = self._weight = 0.0
@@ -62,7 +67,7 @@ class Watch:
         self._bar.update()
         if self._plain and progress.validation is not None:
             seconds = self.seconds
-            left = seconds / progress.step * (self._steps - progress.step)
+            left = seconds / (progress.step - self._done) * (self._steps - progress.step)
             remark(f"step {progress.step:,}/{self._steps:,}  {self._described()}{duration(left)} left")
 
     @property

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import math
 import signal
+import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
+import numpy as np
+from click.core import ParameterSource
 
-from charlstm import batches, checkpoint, corpus, files, recipe, trainer
+from charlstm import batches, checkpoint, corpus, files, optimizers, recipe, trainer
 from charlstm.batches import Split
+from charlstm.checkpoint import Run
 from charlstm.cli.console import GroupedCommand, WrongUsage, known_encoding, model_option, option_of, remark
 from charlstm.cli.progress import Watch
-from charlstm.config import ACTIVATIONS, CELLS, OPTIMIZERS, NetworkConfig, TrainingConfig
+from charlstm.config import ACTIVATIONS, CELLS, OPTIMIZERS, NetworkConfig, TrainingConfig, to_mapping
 from charlstm.corpus import Corpus
-from charlstm.errors import CharlstmError
+from charlstm.errors import CharlstmError, CheckpointError, ConfigError, CorpusError
 from charlstm.loss import NATS_PER_BIT
-from charlstm.model import NO_HISTORY, Model
+from charlstm.model import Model
 from charlstm.network import Network
 from charlstm.parallel.processes import CannotStartError, Job, cores, processes
 from charlstm.parallel.team import Serial, Team
@@ -32,6 +37,7 @@ network_option = option_of("Model")
 training_option = option_of("Optimisation")
 data_option = option_of("Data")
 running_option = option_of("Running")
+SAVE_EVERY = 120.0
 
 
 @click.command("train", cls=GroupedCommand)
@@ -101,6 +107,10 @@ running_option = option_of("Running")
 @data_option("--encoding", default="utf-8", callback=known_encoding, help="How the files are encoded.")
 @model_option("Running", help="Model file to write.")
 @running_option("--force", is_flag=True, help="Replace the model file if it exists.")
+@running_option("--resume", is_flag=True, help="Go on with the run that was stopped, as if it never had been.")
+@running_option(
+    "--save-every", type=click.FloatRange(min=0), default=SAVE_EVERY, help="Save at least once in so many seconds."
+)
 @running_option(
     "--random-seed", type=click.IntRange(min=0), default=TRAINING.random_seed, help="Seed of every random number."
 )
@@ -112,7 +122,16 @@ running_option = option_of("Running")
 )
 @running_option("--mpi", is_flag=True, help="Share every batch among the processes that mpirun started.")
 @running_option("--quiet", is_flag=True, help="Say nothing but errors.")
-def command(model: Path, workers: int | None, mpi: bool, quiet: bool, force: bool, **settings: Any) -> None:
+def command(
+    model: Path,
+    workers: int | None,
+    mpi: bool,
+    quiet: bool,
+    force: bool,
+    resume: bool,
+    save_every: float,
+    **settings: Any,
+) -> None:
     """Learn the text in CORPUS... and write a model file.
 
     Nothing else needs to be given: what is left open follows from the size of the text. Several files are read as one
@@ -120,14 +139,23 @@ def command(model: Path, workers: int | None, mpi: bool, quiet: bool, force: boo
     """
     if mpi and workers is not None:
         raise WrongUsage("--mpi takes the processes that mpirun started; leave out --workers.")
-    with world_of(mpi) as world:
+    run = model.with_suffix(".resume.npz")
+    with world_of(mpi) as world, ExitStack() as stack:
         say = silence if quiet or world.rank else remark
         files.check_target(model)
-        if model.exists() and not force:
-            raise WrongUsage(f"{model} exists already; name another file with -m, or replace it with --force.")
-        plan = world.together(lambda: planned(say, **settings))
+        world.together(lambda: stack.enter_context(nullcontext() if world.rank else files.held(model)))
+        if resume:
+            plan = world.together(lambda: resumed(say, run, given(settings), **settings))
+        else:
+            for path in (model, run):
+                if path.exists() and not force:
+                    raise WrongUsage(
+                        f"{path} exists already; go on with its run by --resume, name another file with -m,"
+                        " or replace it with --force."
+                    )
+            plan = world.together(lambda: planned(say, **settings))
         say_plan(say, plan)
-        finished = learn(plan, model, world, workers, quiet)
+        finished = learn(plan, model, run, world, workers, quiet, save_every)
         say_outcome(say, finished, model)
 
 
@@ -142,11 +170,14 @@ class Plan(NamedTuple):
         The corpus.
     batch : int
         The rows that were asked for.
+    run : Run or None
+        Where an earlier run stood, to go on from there.
     """
 
     model: Model
     split: Split
     batch: int
+    run: Run | None = None
 
 
 def planned(
@@ -193,6 +224,61 @@ def planned(
     return Plan(Model(network, text.vocabulary, config, text.facts), split, settings["batch"])
 
 
+def given(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings that stand on the command line, without the defaults."""
+    source = click.get_current_context().get_parameter_source
+    return {name: value for name, value in settings.items() if source(name) is ParameterSource.COMMANDLINE}
+
+
+def resumed(
+    say: Callable[[str], None],
+    path: Path,
+    chosen: dict[str, Any],
+    corpora: tuple[Path, ...],
+    epochs: float | None,
+    steps: int | None,
+    encoding: str,
+    **_: Any,
+) -> Plan:
+    """Read where a run stands and the corpus that it learns; see that nothing else than its length is to change.
+
+    Raises
+    ------
+    CharlstmError
+        If there is no run, its corpus was another one, an option contradicts it, or it has been completed.
+    """
+    if not path.exists():
+        raise CheckpointError(f"there is no {path} to go on with; start the run without --resume")
+    run = checkpoint.load_run(path)
+    model, config, done = run.model, run.model.training, run.standing.step
+    recorded = to_mapping(model.network.config) | to_mapping(config)
+    for name, value in chosen.items():
+        if name in recorded and name != "steps" and recorded[name] != value:
+            raise ConfigError(
+                f"--{name.replace('_', '-')} {value} contradicts the run of {path}, which has {recorded[name]};"
+                " leave it out, or start another run with -m"
+            )
+    text = corpus.read(corpora, encoding, config.lines)
+    if text.facts.sha256 != model.facts.sha256:
+        raise CorpusError(
+            f"the text is not the one that the run of {path} learns: {text.facts.characters:,} characters in"
+            f" {', '.join(text.facts.files)}, {model.facts.characters:,} in {', '.join(model.facts.files)} there;"
+            " give the same text, or start another run with -m"
+        )
+    split = split_of(text, config)
+    wanted = steps if epochs is None else math.ceil(epochs * split.training.per_epoch)
+    longer = replace(config, steps=config.steps if wanted is None else wanted)
+    if longer.steps <= done:
+        raise ConfigError(
+            f"the run of {path} has done {done:,} steps of {longer.steps:,}; give more --steps or --epochs to go on"
+        )
+    say(f"resume    after step {done:,}")
+    if longer.steps != config.steps:
+        was, now = (optimizers.learning_rate(length, min(done, length.steps - 1)) for length in (config, longer))
+        say(f"          the learning rate goes on along the curve of {longer.steps:,} steps: {now:.2g}, was {was:.2g}")
+    return Plan(replace(model, training=longer), split, config.batch, run)
+
+
 @contextmanager
 def world_of(mpi: bool) -> Iterator[Team]:
     """Join the processes that mpirun started, if asked to; of an error that all of them meet, the first one speaks."""
@@ -224,43 +310,68 @@ def split_of(text: Corpus, config: TrainingConfig) -> Split:
     return batches.split_stream(text.ids, config)
 
 
-def learn(plan: Plan, path: Path, world: Team, workers: int | None, quiet: bool) -> Model:
-    """Train a model, save it at every validation and at the end, and return it with its history.
+def learn(plan: Plan, path: Path, run: Path, world: Team, workers: int | None, quiet: bool, save_every: float) -> Model:
+    """Train a model, save it and where the run stands now and then, and return the best with its history.
 
     Raises
     ------
     CharlstmError
         If training cannot go on, or the last save fails.
     click.exceptions.Exit
-        After Ctrl-C or SIGTERM, once the step is finished and the model saved.
+        After Ctrl-C or SIGTERM, once the step is finished and all is saved.
     """
-    model, split = plan.model, plan.split
-    network, config, history = model.network, model.training, NO_HISTORY
-    done = 0
+    model, split, start = plan.model, plan.split, plan.run.standing if plan.run else None
+    network, config, history = model.network, model.training, model.history
+    best = plan.run.best if plan.run else network.parameters.flat.copy()
+    least = min(history.validation[~np.isnan(history.validation)], default=math.inf)
+    done, saved = start.step if start else 0, time.monotonic()
     with stop_signals() as received:
 
         def job(team: Team) -> Iterator[Progress]:
             return trainer.train(
-                network, split.training, split.held_out, config, team, wants_to_stop=lambda: bool(received)
+                network,
+                split.training,
+                split.held_out,
+                config,
+                team,
+                wants_to_stop=lambda: bool(received),
+                wants_to_save=lambda: team.rank == 0 and time.monotonic() - saved > save_every,
+                start=start,
             )
 
-        with shared(job, plan, world, workers, quiet) as team, Watch(config.steps, quiet or world.rank > 0) as watch:
+        with (
+            shared(job, plan, world, workers, quiet) as team,
+            Watch(config.steps, quiet or world.rank > 0, done) as watch,
+        ):
             for progress in job(team):
                 watch.show(progress)
                 done = progress.step
                 if progress.report is not None:
                     validation = math.nan if progress.validation is None else progress.validation
                     history = history.plus(done, progress.report, validation)
-                if progress.validation is not None and done < config.steps and world.rank == 0:
-                    save_or_remark(replace(model, history=history), path)
+                if progress.standing is None:
+                    continue
+                if progress.validation is not None and progress.validation < least:
+                    least, best = progress.validation, progress.standing.weights
+                elif least == math.inf:
+                    best = progress.standing.weights
+                saved = time.monotonic()
+                if world.rank == 0:
+                    model = replace(model, history=history)
+                    save_or_remark(partial(checkpoint.save_run, Run(model, progress.standing, best), run))
+                    if best is progress.standing.weights and done < config.steps:
+                        save_or_remark(partial(checkpoint.save, model, path))
     if done and (not history.step.size or history.step[-1] < done):
         history = history.plus(done, watch.loss, math.nan)
-    finished = replace(model, history=history)
+    finished = replace(model, network=network.with_weights(best), history=history)
     if world.rank == 0:
         checkpoint.save(finished, path)
     if done < config.steps:
         if world.rank == 0:
-            remark(f"stopped at step {done:,} of {config.steps:,}; what was learnt so far is in {path}")
+            remark(
+                f"stopped at step {done:,} of {config.steps:,}; what was learnt so far is in {path}, and the same"
+                " command with --resume goes on"
+            )
         raise click.exceptions.Exit(128 + (received or [signal.SIGTERM])[0])
     return finished
 
@@ -275,7 +386,7 @@ def shared(job: Job, plan: Plan, world: Team, workers: int | None, quiet: bool) 
         team = world
         if world.size == 1 and workers > 1:
             try:
-                team = stack.enter_context(processes(workers, trainer.exchanged_bytes(weights), job))
+                team = stack.enter_context(processes(workers, trainer.largest_sum(plan.model.network, rows), job))
             except CannotStartError as error:
                 remark(f"{error}; going on in one")
         if not quiet and world.rank == 0:
@@ -300,10 +411,10 @@ def stop_signals() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def save_or_remark(model: Model, path: Path) -> None:
-    """Save in the middle of a run; a failure is said, and the run goes on."""
+def save_or_remark(save: Callable[[], None]) -> None:
+    """Save in the middle of a run; a failure is said, and the run goes on and tries again."""
     try:
-        checkpoint.save(model, path)
+        save()
     except CharlstmError as error:
         remark(f"{error}; training goes on")
 
