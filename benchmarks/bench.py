@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+RESULTS = HERE / "results.json"
 ROUNDS = 5
 SECONDS = 0.6
 ROWS = (  # hidden, layers, seq_len, batch, the ratio aimed at, the largest part of a step beside its products
@@ -235,7 +236,7 @@ def memory() -> list[dict[str, Any]]:
 def formula_of(hidden: int, layers: int, seq_len: int, batch: int, characters: int) -> float:
     """Return the bytes of working memory of training, as ARCHITECTURE.md gives them."""
     weights = characters * 4 * hidden + (2 * layers - 1) * 4 * hidden**2 + hidden * characters
-    return 4 * (8 * weights + seq_len * batch * (layers * 7 * hidden + hidden + 2 * characters))
+    return 4 * (9 * weights + seq_len * batch * (layers * 7 * hidden + hidden + 2 * characters))
 
 
 def main() -> None:
@@ -249,9 +250,10 @@ def main() -> None:
         "memory": memory,
     }
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    results = {name: part() for name, part in parts.items() if name in (sys.argv[1:] or parts)}
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    results |= {name: part() for name, part in parts.items() if name in (sys.argv[1:] or parts)}
     results["machine"] = {"processor": processor(), "cores": cores(), "python": platform.python_version()}
-    (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     print(f"\n{results['machine']}")
 
 

@@ -19,8 +19,8 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -40,6 +40,8 @@ FORMAT = "charlstm"
 VERSION = 1
 DIGEST = "sha256"
 EPOCH = (1980, 1, 1, 0, 0, 0)
+
+Parts = tuple[bytes | memoryview, ...]
 
 
 class Run(NamedTuple):
@@ -68,7 +70,7 @@ def save(model: Model, path: Path) -> None:
     CharlstmError
         If the file cannot be written; what stood there is then unchanged.
     """
-    replace_atomically(path, _to_bytes(model))
+    replace_atomically(path, partial(_write, _arrays(model)))
 
 
 def load(path: Path) -> Model:
@@ -112,7 +114,7 @@ def save_run(run: Run, path: Path) -> None:
     standing = run.standing._asdict()
     del standing["weights"]
     more = {f"run/{name}": np.asarray(array) for name, array in standing.items()}
-    replace_atomically(path, _to_bytes(run.model, more | {"run/best": run.best}))
+    replace_atomically(path, partial(_write, _arrays(run.model) | more | {"run/best": run.best}))
 
 
 def load_run(path: Path) -> Run:
@@ -141,7 +143,7 @@ def load_run(path: Path) -> Run:
     return Run(model, Standing(step=step, weights=flat.copy(), **rest), best)
 
 
-def _to_bytes(model: Model, more: Mapping[str, Array] = MappingProxyType({})) -> bytes:
+def _arrays(model: Model) -> dict[str, Array]:
     metadata = {
         "format": FORMAT,
         "version": VERSION,
@@ -153,15 +155,20 @@ def _to_bytes(model: Model, more: Mapping[str, Array] = MappingProxyType({})) ->
     arrays: dict[str, Array] = {"metadata": np.frombuffer(json.dumps(metadata).encode(), np.uint8)}
     arrays |= {name: block.astype("<f4") for name, block in model.network.parameters.items()}
     arrays |= {f"history/{name}": column for name, column in model.history._asdict().items()}
-    arrays |= more
+    return arrays
+
+
+def _write(arrays: Mapping[str, Array], file: BinaryIO) -> None:
+    """Write an archive from the arrays as they stand in memory, without a copy of them."""
     members = {name: _npy(array) for name, array in arrays.items()}
     members[DIGEST] = _npy(np.frombuffer(_digest(members), np.uint8))
-
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as file:
-        for name, member in members.items():
-            file.writestr(zipfile.ZipInfo(f"{name}.npy", EPOCH), member)
-    return archive.getvalue()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, parts in members.items():
+            info = zipfile.ZipInfo(f"{name}.npy", EPOCH)
+            info.file_size = sum(map(len, parts))
+            with archive.open(info, "w") as member:
+                for part in parts:
+                    member.write(part)
 
 
 def _from_file(file: BinaryIO) -> tuple[Model, dict[str, Array]]:
@@ -173,7 +180,7 @@ def _from_file(file: BinaryIO) -> tuple[Model, dict[str, Array]]:
     if DIGEST not in members:
         raise CheckpointError("it is an archive of another program")
     digest = _array(members.pop(DIGEST)).tobytes()
-    if digest != _digest(members):
+    if digest != _digest({name: (member,) for name, member in members.items()}):
         raise CheckpointError("its content is not what was written; train it again, or use a copy")
     arrays = {name: _array(member) for name, member in members.items()}
     more = {name: arrays.pop(name) for name in sorted(arrays) if name.startswith("run/")}
@@ -216,18 +223,22 @@ def _model(metadata: Mapping[str, Any], arrays: dict[str, Array]) -> Model:
     return Model(network, vocabulary, training, from_mapping(CorpusFacts, metadata["corpus"]), history)
 
 
-def _npy(array: Array) -> bytes:
-    file = io.BytesIO()
-    np.lib.format.write_array(file, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
-    return file.getvalue()
+def _npy(array: Array) -> Parts:
+    """Return the header and the numbers of an `.npy` member."""
+    header = io.BytesIO()
+    whole = np.ascontiguousarray(array)
+    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(whole))
+    return header.getvalue(), whole.reshape(-1).view(np.uint8).data
 
 
 def _array(member: bytes) -> Array:
     return np.asarray(np.lib.format.read_array(io.BytesIO(member), allow_pickle=False))
 
 
-def _digest(members: Mapping[str, bytes]) -> bytes:
+def _digest(members: Mapping[str, Parts]) -> bytes:
     digest = hashlib.sha256()
-    for name, member in sorted(members.items()):
-        digest.update(f"{name} {len(member)}\n".encode() + member)
+    for name, parts in sorted(members.items()):
+        digest.update(f"{name} {sum(map(len, parts))}\n".encode())
+        for part in parts:
+            digest.update(part)
     return digest.digest()

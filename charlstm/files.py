@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from charlstm.errors import CharlstmError
 
@@ -63,15 +64,15 @@ def held(path: Path) -> Iterator[None]:
             mark.unlink(missing_ok=True)
 
 
-def replace_atomically(path: Path, content: bytes) -> None:
+def replace_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
     """Write a file beside its target, flush it to disk, and rename it over the target.
 
     Parameters
     ----------
     path
         The target; where it is a link, the file that it leads to is replaced.
-    content
-        The whole new content.
+    write
+        Writes the whole new content into a file that is open for it.
 
     Raises
     ------
@@ -83,7 +84,7 @@ def replace_atomically(path: Path, content: bytes) -> None:
     try:
         try:
             with beside.open("wb") as file:
-                file.write(content)
+                write(file)
                 file.flush()
                 os.fsync(file.fileno())
             beside.replace(target)

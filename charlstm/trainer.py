@@ -25,6 +25,8 @@ ALONE = Serial()
 class Standing(NamedTuple):
     """Where a run stands after a step: all that is needed to go on as if it had never stopped.
 
+    The arrays are those of the run itself: save or copy them before the next step.
+
     Attributes
     ----------
     step : int
@@ -167,7 +169,7 @@ def train(
         standing = None
         if stop or save or validation is not None or step + 1 == config.steps:
             carried = _of_all_rows(state, batch.ids.shape[1], team)
-            standing = Standing(step + 1, weights.copy(), optimizer.moments.copy(), carried, losses.copy())
+            standing = Standing(step + 1, weights, optimizer.moments, carried, losses.copy())
         yield Progress(step + 1, characters, loss, report, validation, standing)
         if stop:
             return

@@ -35,10 +35,10 @@ class LazyGroup(click.Group):
     Parameters
     ----------
     modules
-        Name of a subcommand → module that holds it, under `command`.
+        Name of a subcommand → the module that holds it, under `command`, and what it does, in a sentence.
     """
 
-    def __init__(self, *args: Any, modules: Mapping[str, str], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, modules: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._modules = modules
 
@@ -50,9 +50,14 @@ class LazyGroup(click.Group):
         """Return a subcommand, None if there is none of that name."""
         if cmd_name not in self._modules:
             return None
-        found = importlib.import_module(self._modules[cmd_name]).command
+        found = importlib.import_module(self._modules[cmd_name][0]).command
         assert isinstance(found, click.Command)
         return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what each subcommand does, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, sentence) for name, (_, sentence) in self._modules.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the subcommand; exit 2 for wrong usage, 1 for a failure, 130 after Ctrl-C, 0 when a pipe was closed."""

@@ -15,9 +15,9 @@ for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "
     os.environ.setdefault(variable, "1")
 
 COMMANDS = {
-    "train": "charlstm.cli.train",
-    "sample": "charlstm.cli.sample",
-    "inspect": "charlstm.cli.inspect",
+    "train": ("charlstm.cli.train", "Learn the text in CORPUS... and write a model file."),
+    "sample": ("charlstm.cli.sample", "Write the seed and a continuation of it."),
+    "inspect": ("charlstm.cli.inspect", "Look into a model."),
 }
 
 

@@ -351,15 +351,15 @@ def learn(plan: Plan, path: Path, run: Path, world: Team, workers: int | None, q
                     history = history.plus(done, progress.report, validation)
                 if progress.standing is None:
                     continue
-                if progress.validation is not None and progress.validation < least:
-                    least, best = progress.validation, progress.standing.weights
-                elif least == math.inf:
-                    best = progress.standing.weights
+                better = math.inf if progress.validation is None else progress.validation
+                improved = better < least or least == math.inf  # before a first measure, the newest are the best
+                if improved:
+                    least, best = better, progress.standing.weights.copy()
                 saved = time.monotonic()
                 if world.rank == 0:
                     model = replace(model, history=history)
                     save_or_remark(partial(checkpoint.save_run, Run(model, progress.standing, best), run))
-                    if best is progress.standing.weights and done < config.steps:
+                    if improved and done < config.steps:
                         save_or_remark(partial(checkpoint.save, model, path))
     if done and (not history.step.size or history.step[-1] < done):
         history = history.plus(done, watch.loss, math.nan)
