@@ -240,12 +240,12 @@ def resumed(
     encoding: str,
     **_: Any,
 ) -> Plan:
-    """Read where a run stands and the corpus that it learns; see that nothing else than its length is to change.
+    """Read where a run stands and the corpus that it learns; see that nothing but its length is to change.
 
     Raises
     ------
     CharlstmError
-        If there is no run, its corpus was another one, an option contradicts it, or it has been completed.
+        If there is no run, its corpus was another one, or an option contradicts it.
     """
     if not path.exists():
         raise CheckpointError(f"there is no {path} to go on with; start the run without --resume")
@@ -268,11 +268,9 @@ def resumed(
     split = split_of(text, config)
     wanted = steps if epochs is None else math.ceil(epochs * split.training.per_epoch)
     longer = replace(config, steps=config.steps if wanted is None else wanted)
-    if longer.steps <= done:
-        raise ConfigError(
-            f"the run of {path} has done {done:,} steps of {longer.steps:,}; give more --steps or --epochs to go on"
-        )
-    say(f"resume    after step {done:,}")
+    if longer.steps < done:
+        raise ConfigError(f"the run of {path} has done {done:,} steps already, more than {longer.steps:,}; give more")
+    say(f"resume    after step {done:,}" + ", the last one: more --steps or --epochs go on" * (longer.steps == done))
     if longer.steps != config.steps:
         was, now = (optimizers.learning_rate(length, min(done, length.steps - 1)) for length in (config, longer))
         say(f"          the learning rate goes on along the curve of {longer.steps:,} steps: {now:.2g}, was {was:.2g}")
