@@ -130,6 +130,12 @@ def test_sample_stops_after_the_stop_text(folder: Path) -> None:
     assert done.output.endswith("mat\n") and done.output.count("mat") == 1
 
 
+def test_samples_are_texts_side_by_side_and_the_first_is_the_one_alone(folder: Path) -> None:
+    alone = charlstm("sample", "--seed", "the", "-n", 40, cwd=folder).stdout
+    several = charlstm("sample", "--seed", "the", "-n", 40, "--samples", 3, cwd=folder).stdout
+    assert several.startswith(alone + "\nthe") and len(several) == 3 * len(alone) + 2
+
+
 def test_the_model_is_found_through_the_environment(folder: Path, tmp_path: Path) -> None:
     there = {**os.environ, "CHARLSTM_MODEL": str(folder / "charlstm.npz")}
     assert charlstm("sample", "-n", "5", cwd=tmp_path, env=there).returncode == 0

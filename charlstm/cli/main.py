@@ -16,7 +16,7 @@ for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "
 
 COMMANDS = {
     "train": ("charlstm.cli.train", "Learn the text in CORPUS... and write a model file."),
-    "sample": ("charlstm.cli.sample", "Write the seed and a continuation of it."),
+    "sample": ("charlstm.cli.sample", "Write the seed and a continuation of it, or several."),
     "inspect": ("charlstm.cli.inspect", "Look into a model."),
 }
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from itertools import tee
+from operator import itemgetter
 from pathlib import Path
 
 import click
@@ -30,6 +32,7 @@ drawing_option = option_of("Drawing")
     help="Characters to write.",
 )
 @text_option("--stop", help="End after this text.")
+@text_option("--samples", type=click.IntRange(min=1), default=1, help="Texts to write, drawn side by side.")
 @drawing_option(
     "--temperature",
     type=click.FloatRange(min=0),
@@ -44,11 +47,12 @@ def command(
     unknown: str,
     length: int | None,
     stop: str | None,
+    samples: int,
     temperature: float,
     top_k: int | None,
     random_seed: int,
 ) -> None:
-    """Write the seed and a continuation of it."""
+    """Write the seed and a continuation of it, or several, with an empty line between."""
     if stop == "":
         raise WrongUsage("the text of --stop is empty; give one character or more, or leave it out.")
     loaded = checkpoint.load(model)
@@ -58,8 +62,11 @@ def command(
         stops.append("\n")
     elif length is None:
         length = LENGTH
-    drawn = sampler.stream(loaded, seed, Drawing(temperature, top_k, random_seed))
-    write(seed, sampler.until(drawn, length, stops))
+    copies = tee(sampler.streams(loaded, seed, Drawing(temperature, top_k, random_seed), samples), samples)
+    for row, steps in enumerate(copies):
+        if row and not loaded.training.lines:
+            sys.stdout.write("\n")
+        write(seed, sampler.until(map(itemgetter(row), steps), length, stops))
 
 
 def write(seed: str, characters: Iterator[str]) -> None:
