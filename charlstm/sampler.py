@@ -12,6 +12,7 @@ from charlstm.errors import ConfigError
 from charlstm.model import Model, Reader
 from charlstm.parameters import Array
 from charlstm.randomness import Purpose, generator
+from charlstm.vocabulary import Vocabulary
 
 DRAWN_AHEAD = 256
 
@@ -85,10 +86,10 @@ def streams(model: Model, seed: str, drawing: Drawing, count: int) -> Iterator[s
     count
         How many texts (B), 1 or more.
 
-    Yields
-    ------
-    str
-        The next character of each text: B characters.
+    Returns
+    -------
+    iterator of str
+        The next character of each text, again and again: B characters. The seed has been read when it is returned.
 
     Raises
     ------
@@ -97,7 +98,10 @@ def streams(model: Model, seed: str, drawing: Drawing, count: int) -> Iterator[s
     """
     vocabulary, reader = model.vocabulary, Reader(model)
     reader.read(vocabulary.encode(model.opening + seed, "the seed")[:, None])
-    reader = reader.copies(count)
+    return _drawn(reader.copies(count), vocabulary, drawing, count)
+
+
+def _drawn(reader: Reader, vocabulary: Vocabulary, drawing: Drawing, count: int) -> Iterator[str]:
     uniforms = [generator(drawing.random_seed, Purpose.SAMPLE, row) for row in range(count)]
     while True:
         for uniform in np.stack([row.random(DRAWN_AHEAD) for row in uniforms], axis=1):  # (B,)

@@ -205,7 +205,7 @@ def test_unknown_characters_are_named_or_skipped(folder: Path, arguments: tuple[
     command, *option = arguments
     model = ("-m", folder / "charlstm.npz")
     done = invoke(command, *model, *option, "the 🎈 ca\tté")
-    assert done.exit_code == 1 and one_sentence(done.stderr)
+    assert done.exit_code == 1 and one_sentence(done.stderr) and done.stdout == ""
     for named in (
         "'🎈' U+1F388 at character 5",
         "U+0009 at character 9",
