@@ -7,7 +7,7 @@ then the newline that ends it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -24,6 +24,9 @@ PIECE = 1 << 24
 HELD_OUT_ROWS = 64
 HELD_OUT_SPAN = 256
 HELD_OUT_CONTEXT = 256
+HELD_OUT_MEASURED = 1_000_000
+STRIPES = 20
+STRIPE_LEAST = 1000
 
 
 class Batch(NamedTuple):
@@ -63,6 +66,33 @@ class Batches(Protocol):
         """Return the batch of a step, 0 or more; epochs follow one another."""
 
 
+class Stripes(NamedTuple):
+    """Which parts of a text are learnt and which are held out: they take turns, beginning with one to learn.
+
+    Attributes
+    ----------
+    parts
+        Parts of each kind.
+    learnt
+        Characters in a part to learn.
+    held
+        Characters in a part that is held out, none in the last one.
+    """
+
+    parts: int
+    learnt: int
+    held: int
+
+    def place(self, characters: Array) -> Array:
+        """Return where in the text the characters stand that are number so and so of those to learn."""
+        return np.asarray(characters + characters // self.learnt * self.held)
+
+    def held_out(self) -> list[tuple[int, int]]:
+        """Return the first character of each part that is held out, and one past its last."""
+        period = self.learnt + self.held
+        return [(k * period + self.learnt, (k + 1) * period) for k in range(self.parts)]
+
+
 class Streams:
     """A text as B parallel streams.
 
@@ -74,15 +104,19 @@ class Streams:
         Streams wanted (B); fewer are made of a text that is too short for them.
     seq_len
         Characters in a window (T).
+    stripes
+        Which parts of the text are learnt; all of it without.
     """
 
-    def __init__(self, ids: Array, rows: int, seq_len: int) -> None:
-        if len(ids) < 2:
+    def __init__(self, ids: Array, rows: int, seq_len: int, stripes: Stripes | None = None) -> None:
+        self._stripes = stripes or Stripes(1, max(len(ids), 1), 0)
+        learnt = min(self._stripes.parts * self._stripes.learnt, len(ids))
+        if learnt < 2:
             raise CorpusError("two characters or more are needed: one to read and one to predict")
-        self.rows = max(1, min(rows, (len(ids) - 1) // min(seq_len, 8)))
+        self.rows = max(1, min(rows, (learnt - 1) // min(seq_len, 8)))
         self._ids = ids
         self._seq_len = seq_len
-        self._span = (len(ids) - 1) // self.rows
+        self._span = (learnt - 1) // self.rows
         self.per_epoch = -(-self._span // seq_len)
 
     def batch(self, step: int) -> Batch:
@@ -91,8 +125,8 @@ class Streams:
         first = window * self._seq_len
         steps = min(self._seq_len, self._span - first)
         starts = np.arange(self.rows) * self._span + first  # (B,)
-        where = np.arange(steps)[:, None] + starts  # (T, B)
-        return Batch(self._ids[where], self._ids[where + 1], np.ones((steps, self.rows), np.float32), fresh=window == 0)
+        characters = self._ids[self._stripes.place(np.arange(steps + 1)[:, None] + starts)]  # (T+1, B)
+        return Batch(characters[:-1], characters[1:], np.ones((steps, self.rows), np.float32), fresh=window == 0)
 
 
 class Lines:
@@ -180,45 +214,62 @@ class Split(NamedTuple):
         Gives the held-out part's batches, anew at every call; None where nothing is held out.
     held_out_characters : int
         Predictions in the held-out part.
+    measured : int
+        How many of them `held_out` gives: all, or about the first million.
     longest_line : int
         Predictions in the longest line that is learnt; 0 for a stream.
+    per_line : float
+        Predictions in a line of those that `held_out` gives, on average; 0 for a stream.
     """
 
     training: Batches
     characters: int
     held_out: Callable[[], Iterable[Batch]] | None
     held_out_characters: int
-    longest_line: int
+    measured: int
+    longest_line: int = 0
+    per_line: float = 0.0
 
 
-def split_stream(ids: Array, config: TrainingConfig) -> Split:
-    """Hold out the end of a text and make streams of the rest.
+def split_stream(ids: Array, config: TrainingConfig, last_file: int = 0) -> Split:
+    """Hold out the end of a text, or stripes of it, and make streams of the rest.
 
     Parameters
     ----------
     ids : (N,) array of ids
         The text.
     config
-        Batch, sequence length and held-out share.
+        Batch, sequence length and what is held out.
+    last_file
+        Where the last file begins, for the split "file".
 
     Raises
     ------
     CorpusError
         If fewer than two characters are left to learn.
     """
-    cut = len(ids) - round(len(ids) * config.val_fraction)
-    if cut < 2:
+    held = len(ids) - last_file if config.split == "file" else round(len(ids) * config.val_fraction)
+    count = 1 if config.split != "stripes" else max(1, min(STRIPES, held // STRIPE_LEAST))
+    stripes = Stripes(count, len(ids) // count - held // count, held // count)
+    if stripes.learnt < 2:
         raise CorpusError(
-            f"only {cut} of {len(ids)} characters would be left to learn;"
-            " give a longer text, or a smaller --val-fraction"
+            f"only {max(stripes.learnt, 0)} of {len(ids)} characters would be left to learn;"
+            " give a longer text, or hold out less of it"
         )
-    training = Streams(ids[:cut], config.batch, config.seq_len)
-    held_out = (lambda: held_out_streams(ids, cut, config.seq_len)) if cut < len(ids) else None
-    return Split(training, (cut - 1) // training.rows * training.rows, held_out, len(ids) - cut, 0)
+    training = Streams(ids, config.batch, config.seq_len, stripes)
+    measured = min(stripes.held, HELD_OUT_MEASURED // count)
+    spans = [(first, first + measured) for first, _ in stripes.held_out()]
+    return Split(
+        training,
+        (count * stripes.learnt - 1) // training.rows * training.rows,
+        (lambda: held_out_streams(ids, spans, config.seq_len)) if measured else None,
+        stripes.held * count,
+        measured * count,
+    )
 
 
-def split_lines(ids: Array, newline: int, config: TrainingConfig) -> Split:
-    """Hold out a share of the lines, drawn at random, and make rows of the others.
+def split_lines(ids: Array, newline: int, config: TrainingConfig, last_file: int = 0) -> Split:
+    """Hold out a share of the lines, drawn at random, or those of the last file, and make rows of the others.
 
     Parameters
     ----------
@@ -227,23 +278,36 @@ def split_lines(ids: Array, newline: int, config: TrainingConfig) -> Split:
     newline
         The newline's id.
     config
-        Batch, held-out share, random seed and `short_first`.
+        Batch, what is held out, random seed and `short_first`.
+    last_file
+        Where the last file begins, for the split "file".
 
     Raises
     ------
     CorpusError
         If no line is left to learn, or one is too long.
     """
-    spans = line_spans(ids, newline)
-    drawn = spans[generator(config.random_seed, Purpose.SPLIT).permutation(len(spans))]  # (K, 2)
-    cut = len(spans) - round(len(spans) * config.val_fraction)
-    if cut == 0:
-        raise CorpusError("no line is left to learn; give a text with more lines, or a smaller --val-fraction")
-    learnt, kept = np.sort(drawn[:cut], axis=0), np.sort(drawn[cut:], axis=0)
-    training = Lines(ids, learnt, config.batch, config.random_seed, config.short_first)
-    held_out = Lines(ids, kept, config.batch, config.random_seed).in_order if len(kept) else None
-    longest = int((learnt[:, 1] - learnt[:, 0]).max()) + 1
-    return Split(training, _predictions(learnt), held_out, _predictions(kept), longest)
+    spans = line_spans(ids, newline)  # (K, 2)
+    order = generator(config.random_seed, Purpose.SPLIT).permutation(len(spans))  # (K,)
+    if config.split == "file":
+        of_file = spans[order, 0] >= last_file  # (K,)
+        learnt, kept = spans[order[~of_file]], spans[order[of_file]]
+    else:
+        cut = len(spans) - round(len(spans) * config.val_fraction)
+        learnt, kept = spans[order[:cut]], spans[order[cut:]]
+    if not len(learnt):
+        raise CorpusError("no line is left to learn; give a text with more lines, or hold out less of it")
+    measured = kept[: 1 + int(np.searchsorted(np.cumsum(kept[:, 1] - kept[:, 0] + 1), HELD_OUT_MEASURED))]  # (M, 2)
+    learnt = np.sort(learnt, axis=0)
+    return Split(
+        Lines(ids, learnt, config.batch, config.random_seed, config.short_first),
+        _predictions(learnt),
+        Lines(ids, np.sort(measured, axis=0), config.batch, config.random_seed).in_order if len(kept) else None,
+        _predictions(kept),
+        _predictions(measured),
+        int((learnt[:, 1] - learnt[:, 0]).max()) + 1,
+        _predictions(measured) / max(len(measured), 1),
+    )
 
 
 def _predictions(spans: Array) -> int:
@@ -278,29 +342,31 @@ def line_spans(ids: Array, newline: int) -> Array:
     return np.asarray(spans[lengths > 0])
 
 
-def held_out_streams(ids: Array, first: int, seq_len: int) -> Iterator[Batch]:
-    """Yield batches that predict every character from `first` to the end of a text exactly once.
+def held_out_streams(ids: Array, spans: Sequence[tuple[int, int]], seq_len: int) -> Iterator[Batch]:
+    """Yield batches that predict every character of some spans of a text exactly once.
 
-    The stretch is read in up to 64 rows side by side. Each row first reads up to 256 characters of what stands before
+    The spans are read in up to 64 rows side by side. Each row first reads up to 256 characters of what stands before
     its part, uncounted, so that it predicts with a state that knows the text.
 
     Parameters
     ----------
     ids : (N,) array of ids
         The whole text.
-    first
-        The first character to predict, 1 or more.
+    spans
+        The first character to predict, 1 or more, and one past the last, of each span; all of one length.
     seq_len
         Characters in a window (T).
     """
-    wanted = len(ids) - first
-    context = min(HELD_OUT_CONTEXT, first - 1)
-    rows = max(1, min(HELD_OUT_ROWS, wanted // HELD_OUT_SPAN))
-    span = -(-wanted // rows)
-    starts = first + np.arange(rows) * span - 1 - context  # (B,)
-    for start in range(0, context + span, seq_len):
-        k = np.arange(start, min(start + seq_len, context + span))[:, None]  # (T, 1)
+    wanted = spans[0][1] - spans[0][0]
+    context = min(HELD_OUT_CONTEXT, spans[0][0] - 1)
+    rows = max(1, min(HELD_OUT_ROWS // len(spans), wanted // HELD_OUT_SPAN))
+    width = -(-wanted // rows)
+    starts, ends = np.array(
+        [(first + row * width - 1 - context, last) for first, last in spans for row in range(rows)]
+    ).T  # (B,) each
+    for start in range(0, context + width, seq_len):
+        k = np.arange(start, min(start + seq_len, context + width))[:, None]  # (T, 1)
         where = k + starts  # (T, B)
-        counted = (k >= context) & (where + 1 < len(ids))  # (T, B)
+        counted = (k >= context) & (where + 1 < ends)  # (T, B)
         where = np.minimum(where, len(ids) - 2)
         yield Batch(ids[where], ids[where + 1], counted.astype(np.float32), fresh=start == 0)

@@ -37,7 +37,7 @@ from charlstm.trainer import Standing
 from charlstm.vocabulary import Vocabulary
 
 FORMAT = "charlstm"
-VERSION = 1
+VERSION = 2
 DIGEST = "sha256"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -126,17 +126,18 @@ def load_run(path: Path) -> Run:
         As for `load`, or if it is a model file without the rest.
     """
     model, more = _load(path)
-    flat, training = model.network.parameters.flat, model.training
-    wanted = {"run/moments": flat.dtype, "run/carried": flat.dtype, "run/losses": np.float64, "run/best": flat.dtype}
-    kinds = {name: array.dtype for name, array in more.items() if name != "run/step"}
-    moments = (optimizers.make(training.optimizer, flat).moments.shape, (2,), flat.shape)
-    if (
-        kinds != wanted
-        or (more["run/moments"].shape, more["run/losses"].shape, more["run/best"].shape) != moments
-        or more["run/step"].shape != (1,)
-        or more["run/carried"].shape[:2] != model.network.fresh_state(1).shape[:2]
-        or not all(np.isfinite(array).all() for array in more.values())
-    ):
+    flat, network, training = model.network.parameters.flat, model.network, model.training
+    rows = more["run/carried"].shape[2:3] if "run/carried" in more else (0,)
+    wanted = {
+        "run/best": (flat.dtype, flat.shape),
+        "run/carried": (flat.dtype, network.fresh_state(*rows).shape),
+        "run/judged": (np.dtype(np.float64), (2,)),
+        "run/moments": (flat.dtype, optimizers.make(training.optimizer, flat).moments.shape),
+        "run/step": (np.dtype(np.int64), (1,)),
+        "run/sums": (np.dtype(np.float64), (4,)),
+    }
+    sound = {name: (array.dtype, array.shape) for name, array in more.items()} == wanted
+    if not sound or not all(np.isfinite(more[name]).all() for name in wanted if name != "run/judged"):
         raise CheckpointError(f"{path} does not hold where a run stands; start again without --resume")
     step, best = int(more.pop("run/step")[0]), more.pop("run/best")
     rest = {name.removeprefix("run/"): array for name, array in more.items()}
@@ -193,7 +194,8 @@ def _metadata(array: Array) -> Mapping[str, Any]:
         raise CheckpointError("it is a file of another program")
     if metadata["version"] != VERSION:
         raise CheckpointError(
-            f"its format version is {metadata['version']} and this charlstm reads {VERSION}; install a newer one"
+            f"its format version is {metadata['version']} and this charlstm reads {VERSION}; install the charlstm that"
+            " wrote it, or train it again"
         )
     expected = {"format", "version", "network", "training", "corpus", "vocabulary"}
     if set(metadata) != expected:
@@ -206,9 +208,8 @@ def _model(metadata: Mapping[str, Any], arrays: dict[str, Array]) -> Model:
     vocabulary = Vocabulary(np.array(metadata["vocabulary"]))
     wanted = shapes(config, len(vocabulary))
     history = History(*(arrays.pop(f"history/{name}") for name in History._fields))
-    if [column.dtype for column in history] != [np.int64, np.float64, np.float64] or len(
-        {column.shape for column in history}
-    ) != 1:
+    kinds = [np.int64, *[np.float64] * (len(history) - 1)]
+    if [column.dtype for column in history] != kinds or len({column.shape for column in history}) != 1:
         raise CheckpointError("its loss history is malformed")
     found = {name: array.shape for name, array in arrays.items()}
     if found != wanted:

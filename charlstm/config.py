@@ -12,6 +12,7 @@ from charlstm.errors import ConfigError
 CELLS = ("lstm", "gru", "rnn")
 ACTIVATIONS = ("tanh", "relu")
 OPTIMIZERS = ("adam", "rmsprop", "sgd")
+SPLITS = ("tail", "stripes", "file")
 
 Settings = TypeVar("Settings")
 
@@ -32,6 +33,8 @@ class NetworkConfig:
         Recurrent layers, one above another (L), 1 or more.
     dropout
         Share of a layer's outputs that is zeroed while training, in [0, 1).
+    weight_dropout
+        Share of the weights W, from the hidden state to itself, that is zeroed while training, in [0, 1).
     forget_bias
         Initial bias of the gate that keeps the memory (f of the lstm, u of the gru; the rnn has none), where
         `memory_span` is 0.
@@ -49,6 +52,7 @@ class NetworkConfig:
     hidden: int = 256
     layers: int = 1
     dropout: float = 0.0
+    weight_dropout: float = 0.0
     forget_bias: float = 1.0
     memory_span: int = 0
 
@@ -59,9 +63,8 @@ class NetworkConfig:
             raise ConfigError(f"activation {self.activation!r} goes with the rnn only, not with the {self.cell}")
         _whole("hidden", self.hidden, 1)
         _whole("layers", self.layers, 1)
-        _number("dropout", self.dropout, 0.0, 1.0)
-        if self.dropout >= 1.0:
-            raise ConfigError(f"dropout is {self.dropout}; it must be below 1, or nothing would be left")
+        for name in ("dropout", "weight_dropout"):
+            _share(name, getattr(self, name), "nothing would be left")
         _number("forget_bias", self.forget_bias, -math.inf, math.inf)
         _whole("memory_span", self.memory_span, 0)
 
@@ -89,11 +92,20 @@ class TrainingConfig:
     warmup
         Steps over which the rate rises from zero to its peak.
     decay
-        True: after warm-up the rate falls to zero along half a cosine; False: it stays.
+        True: the rate falls to zero along half a cosine; False: it stays.
+    hold
+        Share of the steps after warm-up, in [0, 1), before the rate begins to fall.
     clip
         Largest norm of the whole gradient; 0 clips nothing.
+    split
+        What is held out: "tail", the end of the text (or lines drawn at random); "stripes", pieces from all over it;
+        "file", the last of the files.
     val_fraction
-        Share of the corpus held out, in [0, 1).
+        Share of the corpus held out, in [0, 1), where that is not a file.
+    validate_every
+        Steps from one validation to the next; 0: a tenth of all.
+    patience
+        Validations in a row without a better one that end the run; 0: any number.
     random_seed
         Seed of every random stream, 0 or more.
 
@@ -112,22 +124,28 @@ class TrainingConfig:
     lr: float = 0.01
     warmup: int = 50
     decay: bool = True
+    hold: float = 0.0
     clip: float = 1.0
+    split: str = "tail"
     val_fraction: float = 0.1
+    validate_every: int = 0
+    patience: int = 0
     random_seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("steps", 0), ("batch", 1), ("seq_len", 1), ("warmup", 0), ("random_seed", 0)):
-            _whole(name, getattr(self, name), least)
+        for name in ("batch", "seq_len"):
+            _whole(name, getattr(self, name), 1)
+        for name in ("steps", "warmup", "validate_every", "patience", "random_seed"):
+            _whole(name, getattr(self, name), 0)
         for name in ("lines", "decay"):
             if not isinstance(getattr(self, name), bool):
                 raise ConfigError(f"{name} is {getattr(self, name)!r}; it must be true or false")
         _one_of("optimizer", self.optimizer, OPTIMIZERS)
+        _one_of("split", self.split, SPLITS)
         for name in ("short_first", "lr", "clip"):
             _number(name, getattr(self, name), 0.0, math.inf)
-        _number("val_fraction", self.val_fraction, 0.0, 1.0)
-        if self.val_fraction >= 1.0:
-            raise ConfigError(f"val_fraction is {self.val_fraction}; it must be below 1, or nothing would be learnt")
+        for name, otherwise in (("val_fraction", "nothing would be learnt"), ("hold", "the rate would never fall")):
+            _share(name, getattr(self, name), otherwise)
 
 
 def to_mapping(settings: Any) -> dict[str, Any]:
@@ -164,3 +182,9 @@ def _number(name: str, value: Any, least: float, most: float) -> None:
     if type(value) not in (int, float) or not math.isfinite(value) or not least <= value <= most:
         allowed = "a finite number" if least == -math.inf else f"a number, {least:g} or more"
         raise ConfigError(f"{name} is {value!r}; it must be {allowed}")
+
+
+def _share(name: str, value: Any, otherwise: str) -> None:
+    _number(name, value, 0.0, 1.0)
+    if value >= 1.0:
+        raise ConfigError(f"{name} is {value}; it must be below 1, or {otherwise}")

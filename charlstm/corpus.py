@@ -78,15 +78,20 @@ class Corpus(NamedTuple):
         What is worth remembering of it.
     remarks : tuple of str
         What was changed while reading.
+    last_file : int
+        Where in `ids` the last file begins.
     """
 
     ids: Array
     vocabulary: Vocabulary
     facts: CorpusFacts
     remarks: tuple[str, ...]
+    last_file: int
 
 
-def read(paths: Sequence[Path], encoding: str = "utf-8", lines: bool = False) -> Corpus:
+def read(
+    paths: Sequence[Path], encoding: str = "utf-8", lines: bool = False, known: Vocabulary | None = None
+) -> Corpus:
     """Read files as one text; a file that does not end its last line gets a newline before the next file.
 
     Parameters
@@ -97,6 +102,8 @@ def read(paths: Sequence[Path], encoding: str = "utf-8", lines: bool = False) ->
         Name of a text encoding.
     lines
         True: the text will be read line by line, so it begins and ends with a newline.
+    known
+        Characters that the vocabulary has whether or not they occur.
 
     Raises
     ------
@@ -106,8 +113,12 @@ def read(paths: Sequence[Path], encoding: str = "utf-8", lines: bool = False) ->
     remarks: dict[str, None] = {}
     seen = np.zeros(CODE_POINTS, bool)
     seen[NEWLINE] = lines
-    length, newlines, last, digest = 0, 0, "", sha256()
-    for text in _blocks(paths, encoding, remarks):
+    if known is not None:
+        seen[known.code_points] = True
+    length, newlines, last, digest, last_file = 0, 0, "", sha256(), 0
+    for number, text in _blocks(paths, encoding, remarks):
+        if number + 1 < len(paths):
+            last_file = length + len(text)
         seen[code_points_of(text)] = True
         length += len(text)
         newlines += text.count("\n")
@@ -122,13 +133,13 @@ def read(paths: Sequence[Path], encoding: str = "utf-8", lines: bool = False) ->
     unended = last != "\n"
     ids = _room(length + lines * (1 + unended), vocabulary.id_type)  # (N,)
     start = int(lines)
-    for text in _blocks(paths, encoding, remarks):
+    for _, text in _blocks(paths, encoding, remarks):
         ids[start : start + len(text)] = vocabulary.encode_known(code_points_of(text))
         start += len(text)
     if lines:
         ids[0] = ids[-1] = vocabulary.id("\n")
     facts = CorpusFacts(tuple(path.name for path in paths), length, newlines + unended, digest.hexdigest())
-    return Corpus(ids, vocabulary, facts, tuple(remarks))
+    return Corpus(ids, vocabulary, facts, tuple(remarks), last_file + lines)
 
 
 def _room(count: int, kind: np.dtype[Any]) -> Array:
@@ -156,15 +167,18 @@ def read_text(path: Path, encoding: str = "utf-8") -> str:
     return "".join(_decoded(path, encoding, {}))
 
 
-def _blocks(paths: Sequence[Path], encoding: str, remarks: dict[str, None]) -> Iterator[str]:
-    """Yield the files' text in pieces that are not empty; add to `remarks` what was changed."""
+def _blocks(paths: Sequence[Path], encoding: str, remarks: dict[str, None]) -> Iterator[tuple[int, str]]:
+    """Yield the files' text in pieces that are not empty, each with the number of its file.
+
+    A newline that has to be added belongs to the file that it ends. What was changed is added to `remarks`.
+    """
     last = "\n"
-    for path in paths:
+    for number, path in enumerate(paths):
         if last != "\n":
-            yield "\n"
+            yield number - 1, "\n"
         for text in _decoded(path, encoding, remarks):
             last = text[-1]
-            yield text
+            yield number, text
 
 
 def _decoded(path: Path, encoding: str, remarks: dict[str, None]) -> Iterator[str]:

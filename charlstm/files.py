@@ -64,7 +64,7 @@ def held(path: Path) -> Iterator[None]:
             mark.unlink(missing_ok=True)
 
 
-def replace_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
+def replace_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Write a file beside its target, flush it to disk, and rename it over the target.
 
     Parameters

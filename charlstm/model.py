@@ -29,18 +29,26 @@ class History(NamedTuple):
         Mean training loss since the report before, in nats per character.
     validation : (N,) float64 array
         Loss on the held-out part, in nats per character; NaN where it was not measured.
+    norm : (N,) float64 array
+        Mean norm of the gradient since the report before.
     """
 
     step: Array
     train: Array
     validation: Array
+    norm: Array
 
-    def plus(self, step: int, train: float, validation: float) -> History:
+    def plus(self, step: int, train: float, validation: float, norm: float) -> History:
         """Return the history with one report more."""
-        return History(np.append(self.step, step), np.append(self.train, train), np.append(self.validation, validation))
+        return History(*(np.append(*pair) for pair in zip(self, (step, train, validation, norm), strict=True)))
+
+    @property
+    def judged(self) -> History:
+        """The reports in which the held-out part was measured."""
+        return History(*(column[~np.isnan(self.validation)] for column in self))
 
 
-NO_HISTORY = History(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
+NO_HISTORY = History(np.zeros(0, np.int64), np.zeros(0), np.zeros(0), np.zeros(0))
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,27 @@ class Model:
     def opening(self) -> str:
         """What is read before a text: the newline before a line for a model of lines, nothing for a stream."""
         return "\n" if self.training.lines else ""
+
+    def take_over(self, origin: Model) -> int:
+        """Take the weights of a model of the same shape, a character's from the same character; return how many.
+
+        What belongs to characters that only this model has stays as it is.
+
+        Parameters
+        ----------
+        origin
+            Whose characters this model knows too.
+        """
+        places = self.vocabulary.encode_known(origin.vocabulary.code_points)  # (K,)
+        mine, theirs = self.network.parameters, origin.network.parameters
+        for name in mine:
+            if name == "layer0/U":
+                mine[name][places] = theirs[name]
+            elif name.startswith("output/"):
+                mine[name][..., places] = theirs[name]
+            else:
+                mine[name][...] = theirs[name]
+        return len(places)
 
 
 class Reader:

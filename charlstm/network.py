@@ -141,6 +141,11 @@ class Network:
         self.cell: Cell = cells.make(config.cell, config.activation)
         self.parameters = Parameters(shapes(config, vocabulary_size), dtype)
 
+    @property
+    def multiplications(self) -> int:
+        """How many of them reading a character takes: one a weight, but a character's own are looked up."""
+        return int(self.parameters.flat.size - self.parameters["layer0/U"].size)
+
     def with_weights(self, flat: Array) -> Network:
         """Return a network like this one that holds other weights: a copy of (P,) numbers."""
         other = Network(self.config, self.vocabulary_size, flat.dtype)
@@ -195,6 +200,25 @@ class Network:
             return None
         kept = generator(seed, Purpose.DROPOUT, step).random((self.config.layers, rows, self.config.hidden)) < keep
         return np.asarray(kept / keep, self.parameters.flat.dtype)
+
+    def weight_mask(self, seed: int, step: int) -> Array | None:
+        """Return what the flat vector is multiplied by for one batch, (P,), or None without weight dropout.
+
+        Some of every layer's W are zero, the same for all rows and steps of the batch (Wan et al. 2013, "Regularization
+        of neural networks using DropConnect"; Merity et al. 2018), and the others are divided by the share that stays.
+        Shares are 256ths: a random byte decides.
+        """
+        dropped = min(255, round(256 * self.config.weight_dropout))
+        if not dropped:
+            return None
+        mask = self.parameters.like()
+        mask.flat.fill(1.0)
+        rng = generator(seed, Purpose.WEIGHT_DROPOUT, step)
+        for layer in range(self.config.layers):
+            W = mask[f"layer{layer}/W"]
+            kept = np.frombuffer(rng.bytes(W.size), np.uint8) >= dropped  # (H·G·H,)
+            np.multiply(kept.reshape(W.shape), 256.0 / (256 - dropped), out=W)
+        return mask.flat
 
     def ready(self, rows: int, buffers: Buffers | None = None) -> Ready:
         """Return the weights as `forward` wants them; made again whenever they changed.

@@ -114,13 +114,13 @@ def make(name: str, like: Array) -> Optimizer:
 
 
 def learning_rate(config: TrainingConfig, step: int) -> float:
-    """Return the rate of one step: a straight warm-up to the peak, then half a cosine down to zero, or the peak."""
+    """Return the rate of one step: a straight warm-up, the peak for a while, then half a cosine down to zero."""
     if step < config.warmup:
         return config.lr * (step + 1) / config.warmup
-    if not config.decay:
-        return config.lr
     share = (step - config.warmup) / max(1, config.steps - config.warmup)
-    return config.lr * 0.5 * (1.0 + math.cos(math.pi * share))
+    if not config.decay or share <= config.hold:
+        return config.lr
+    return config.lr * 0.5 * (1.0 + math.cos(math.pi * (share - config.hold) / (1.0 - config.hold)))
 
 
 def clip(gradient: Array, limit: float) -> float:

@@ -1,46 +1,70 @@
-"""What is learnt with when the user does not say: rules from the size of the corpus, each with its reason.
+"""What is learnt with when the user does not say: rules from the text and the work that it is worth, with reasons.
 
-Hidden units: a small text cannot fill a large network and would be learnt by heart; a large one is worth the time.
-Length of training: the number of characters read grows with the square root of the corpus, so a poem is read often
-and done in seconds, and a long play is read ten times.
+Work is counted in multiplications (each with its addition). Reading a character costs one for every weight but those
+of U in the first layer, which are looked up; learning from it costs three times as much.
 
-Memory: lines are read whole, so a unit may have to keep something from the start of the longest line to its end; the
-units start with memories of all lengths up to that. A text read as a stream is mostly predicted from its last few
-characters, and starts with one small forget bias.
-
-Workers: sharing a step among processes costs two meetings and a sum of gradients, so every process has to get enough
-work to win that back, and enough rows for its products to be fast. `make bench` measures where that is.
+docs/recipes.md has what was measured for each number here.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
-HIDDEN_BY_CHARACTERS = ((30_000, 64), (300_000, 128))
-HIDDEN_ABOVE = 256
-READ_OF_A_MILLION = 10_000_000
-READ_AT_MOST = 40_000_000
+# The work that a text is worth: five minutes on two cores of a laptop for a million characters. It grows with the
+# square root of the text, so a poem is done in seconds, and not beyond three times that.
+WORK_OF_A_MILLION = 15e12
+WORK_AT_MOST = 45e12
+LEARNING = 3
+
+# Sharing a step among processes costs two meetings and a sum of gradients. Every process has to get enough work to win
+# that back, and enough rows for its products to be fast. `make bench` measures where that is.
 WORK_OF_A_WORKER = 80_000_000
 ROWS_OF_A_WORKER = 4
 
 
-def hidden_units(characters: int) -> int:
-    """Return the hidden units of a layer for a corpus of that many characters."""
-    return next((hidden for limit, hidden in HIDDEN_BY_CHARACTERS if characters < limit), HIDDEN_ABOVE)
+def work(characters: int) -> float:
+    """Return the multiplications that a text of so many characters is worth, where no time is given."""
+    return min(WORK_AT_MOST, WORK_OF_A_MILLION * math.sqrt(characters / 1e6))
 
 
-def steps(characters: int, per_epoch: int) -> int:
-    """Return the steps to train for.
+def settings(characters: int, work: float, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was chosen, and for what was left open the settings of a network and its training.
 
     Parameters
     ----------
     characters
-        Predictions in an epoch, one or more.
-    per_epoch
-        Steps in an epoch.
+        Length of the text.
+    work
+        Multiplications to spend.
+    chosen
+        Settings by name, `lines` among them.
     """
-    wanted = min(READ_AT_MOST, READ_OF_A_MILLION * math.sqrt(characters / 1e6))
-    return max(1, round(wanted / characters * per_epoch))
+    hidden = 256
+    best: dict[str, Any] = {"hidden": hidden, "layers": 1, "dropout": 0.0, "batch": 32, "hold": 0.5}
+    if chosen["lines"]:
+        best |= {"lr": 0.005}
+    else:
+        best |= {"seq_len": 64, "lr": 0.02, "dropout": 0.1}
+        if not {"forget_bias", "memory_span"} & set(chosen):
+            best["forget_bias"] = 0.0
+    return best | dict(chosen)
+
+
+def steps(work: float, multiplications: int, predictions: float) -> int:
+    """Return the updates that so much work allows, one or more.
+
+    Parameters
+    ----------
+    work
+        Multiplications to spend.
+    multiplications
+        Those of reading one character.
+    predictions
+        Characters predicted in a step.
+    """
+    return max(1, round(work / (LEARNING * multiplications * predictions)))
 
 
 def workers(cores: int, rows: int, parameters: int, predictions: float) -> int:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from itertools import count
 from typing import NamedTuple
 
 import numpy as np
@@ -17,8 +20,9 @@ from charlstm.parallel.team import Serial, Team
 from charlstm.parameters import Array, Parameters
 
 VALIDATIONS = 10
-REPORTS = 200
-EXTRAS = 3
+REPORTS_OF_A_VALIDATION = 20
+EXTRAS = 4
+MOST_STEPS = 1 << 24
 ALONE = Serial()
 
 
@@ -37,15 +41,39 @@ class Standing(NamedTuple):
         The optimizer's running averages.
     carried : (L, S, B, H) array
         The state after the last batch, of all rows.
-    losses : (2,) float64 array
-        Since the last report: loss summed over characters, and characters.
+    sums : (4,) float64 array
+        Since the last report: loss summed over characters, characters, gradient norms summed over steps, steps.
+    judged : (2,) float64 array
+        The least loss on the held-out part so far, infinite before the first, and validations since then.
     """
 
     step: int
     weights: Array
     moments: Array
     carried: Array
-    losses: Array
+    sums: Array
+    judged: Array
+
+
+class Report(NamedTuple):
+    """What happened since the report before.
+
+    Attributes
+    ----------
+    loss
+        Mean training loss, in nats per character.
+    norm
+        Mean norm of the gradient before it was clipped.
+    validation
+        The loss on the held-out part now, in nats per character; None where it was not measured.
+    improved
+        True: no validation before was as good.
+    """
+
+    loss: float
+    norm: float
+    validation: float | None
+    improved: bool
 
 
 class Progress(NamedTuple):
@@ -55,24 +83,46 @@ class Progress(NamedTuple):
     ----------
     step
         Updates done, this one included.
+    steps
+        Updates of the whole run, as it is planned now.
     characters
         Characters predicted in this step.
     loss
         Its training loss, in nats per character.
     report
-        The mean training loss since the last report, if this step ends one; else None.
-    validation
-        The loss on the held-out part, in nats per character, if it was measured after this step; else None.
+        What happened since the last report, if this step ends a stretch that is reported; else None.
     standing
         Where the run stands, after a validation, after the last step, and when it was wished for; else None.
+    complete
+        True after the last step of a run that nobody stopped.
     """
 
     step: int
+    steps: int
     characters: int
     loss: float
-    report: float | None
-    validation: float | None
+    report: Report | None
     standing: Standing | None
+    complete: bool
+
+
+class Wishes(NamedTuple):
+    """What is asked of a run from outside, before a step.
+
+    Attributes
+    ----------
+    stop
+        Let this step be the last, in all processes, once one of them says so.
+    save
+        Tell where the run stands after it.
+    steps
+        Let the whole run have so many steps, at most `MOST_STEPS`; 0: as many as before. One process may wish it, and
+        only while the learning rate would be the same either way.
+    """
+
+    stop: bool = False
+    save: bool = False
+    steps: int = 0
 
 
 def train(
@@ -81,8 +131,7 @@ def train(
     held_out: Callable[[], Iterable[Batch]] | None,
     config: TrainingConfig,
     team: Team = ALONE,
-    wants_to_stop: Callable[[], bool] = lambda: False,
-    wants_to_save: Callable[[], bool] = lambda: False,
+    wishes: Callable[[int], Wishes] = lambda done: Wishes(),
     start: Standing | None = None,
 ) -> Iterator[Progress]:
     """Train a network in place and yield the progress of every step.
@@ -101,10 +150,8 @@ def train(
         How to train.
     team
         The processes that share the work; each of them calls this with the same arguments and asks for every value.
-    wants_to_stop
-        Asked in every step of every process; once one says yes, this step is the last of all of them.
-    wants_to_save
-        Asked likewise; after a step in which one says yes the progress tells where the run stands.
+    wishes
+        Asked in every step of every process, with the updates done before it.
     start
         Where an earlier run stood, to go on from there; the network's weights are replaced.
 
@@ -116,26 +163,35 @@ def train(
     """
     weights = network.parameters.flat
     before = np.empty_like(weights)  # (P,)
-    exchanged = np.zeros(weights.size + EXTRAS, weights.dtype)  # (P + 3,)  gradient, loss, wishes to stop and to save
+    exchanged = np.zeros(weights.size + EXTRAS, weights.dtype)  # (P + 4,)  gradient, loss, wishes
     gradient = Parameters(network.parameters.shapes, weights.dtype, exchanged[:-EXTRAS])
     optimizer = optimizers.make(config.optimizer, weights)
     buffers = Buffers(weights.dtype)
-    state, losses = network.fresh_state(0), np.zeros(2)
+    state, sums, judged = network.fresh_state(0), np.zeros(4), np.array([math.inf, 0.0])
+    first = 0
     if start is not None:
+        first = start.step
         weights[...] = start.weights
         optimizer.moments[...] = start.moments
         state = start.carried[:, :, team.share(start.carried.shape[2])]
-        losses = start.losses.copy()
-    for step in range(0 if start is None else start.step, config.steps):
+        sums, judged = start.sums.copy(), start.judged.copy()
+    every = config.validate_every or -(-config.steps // VALIDATIONS)
+    for step in count(first):
+        if step >= config.steps or 0 < config.patience <= judged[1]:
+            return
         batch = batches.batch(step)
         mine = team.share(batch.ids.shape[1])
         if batch.fresh:
             state = network.fresh_state(mine.stop - mine.start)
         masks = network.dropout_masks(batch.ids.shape[1], config.random_seed, step)
+        thinning = network.weight_mask(config.random_seed, step)
         characters = int(batch.counted.sum())
         counted = batch.counted / np.float32(characters)  # (T, B)
+        np.copyto(before, weights)
         with np.errstate(over="ignore", invalid="ignore"):
-            exchanged[-3], state = network.loss_and_gradient(
+            if thinning is not None:
+                weights *= thinning
+            exchanged[-EXTRAS], state = network.loss_and_gradient(
                 batch.ids[:, mine],
                 batch.targets[:, mine],
                 counted[:, mine],
@@ -144,11 +200,15 @@ def train(
                 buffers,
                 gradient,
             )
-            exchanged[-2:] = wants_to_stop(), wants_to_save()
+            if thinning is not None:
+                np.copyto(weights, before)
+                gradient.flat *= thinning
+            exchanged[1 - EXTRAS :] = wishes(step)
             team.sum(exchanged)
-            loss, stop, save = map(float, exchanged[-EXTRAS:])
+            loss, stop, save, steps = map(float, exchanged[-EXTRAS:])
+            if steps:
+                config = replace(config, steps=int(steps))
             norm = optimizers.clip(gradient.flat, config.clip)
-            np.copyto(before, weights)
             optimizer.update(weights, gradient.flat, optimizers.learning_rate(config, step), step)
             sound = np.isfinite([loss, norm, weights.sum()]).all()
         if not sound:
@@ -158,19 +218,22 @@ def train(
                 f" the numbers ran away: try a lower --lr than {config.lr:g}, or a lower --clip"
             )
 
-        losses += loss * characters, characters
-        report = validation = None
-        if held_out is not None and _ends_one_of(VALIDATIONS, step, config.steps):
-            validation = evaluate(network, held_out(), buffers, team)
-        if validation is not None or _ends_one_of(REPORTS, step, config.steps):
-            report = float(losses[0] / losses[1])
-            losses[:] = 0.0
+        sums += loss * characters, characters, norm, 1.0
+        done, report, standing = step + 1, None, None
+        last = done == config.steps
+        if last or done * REPORTS_OF_A_VALIDATION // every > step * REPORTS_OF_A_VALIDATION // every:
+            validation = None
+            if held_out is not None and (last or done % every == 0):
+                validation = evaluate(network, held_out(), buffers, team)
+                judged[:] = (validation, 0) if validation < judged[0] else (judged[0], judged[1] + 1)
+            report = Report(sums[0] / sums[1], sums[2] / sums[3], validation, validation is not None and not judged[1])
+            sums[:] = 0.0
             _check_same(weights, team)
-        standing = None
-        if stop or save or validation is not None or step + 1 == config.steps:
+        complete = last or 0 < config.patience <= judged[1]
+        if stop or save or complete or done % every == 0:
             carried = _of_all_rows(state, batch.ids.shape[1], team)
-            standing = Standing(step + 1, weights, optimizer.moments, carried, losses.copy())
-        yield Progress(step + 1, characters, loss, report, validation, standing)
+            standing = Standing(done, weights, optimizer.moments, carried, sums.copy(), judged.copy())
+        yield Progress(done, config.steps, characters, loss, report, standing, complete)
         if stop:
             return
 
@@ -220,8 +283,3 @@ def _check_same(weights: Array, team: Team) -> None:
             "the processes no longer hold the same weights; are all machines of one kind, with the same NumPy?"
             " The last save is intact"
         )
-
-
-def _ends_one_of(parts: int, step: int, steps: int) -> bool:
-    """Say whether a step is the last of one of `parts` even stretches of a run."""
-    return (step + 1) * parts // steps > step * parts // steps

@@ -19,7 +19,12 @@ def prepared(kind):
     it.initialise(1)
     ids = np.concatenate([[0], rng.integers(0, 5, 900), [0]])
     batches = Lines(ids, spans_of(ids), ROWS, 0) if kind == "lines" else Streams(ids[:800], ROWS, 12)
-    return it, batches, lambda: held_out_streams(ids, 800, 12), TrainingConfig(STEPS, batch=ROWS, seq_len=12)
+    return (
+        it,
+        batches,
+        lambda: held_out_streams(ids, [(800, len(ids))], 12),
+        TrainingConfig(STEPS, batch=ROWS, seq_len=12),
+    )
 
 
 def spans_of(ids):

@@ -1,5 +1,7 @@
 """Every character is predicted as often as it should be, from the text that stands before it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -180,7 +182,7 @@ def test_empty_lines_are_left_out(monkeypatch, piece):
 @given(st.integers(2, 40_000), st.floats(0.0, 1.0, exclude_max=True), st.integers(1, 300))
 def test_held_out_text_is_predicted_once_from_the_text_before_it(characters, share, seq_len):
     first = 1 + int(share * (characters - 1))
-    batches = list(held_out_streams(text(characters), first, seq_len))
+    batches = list(held_out_streams(text(characters), [(first, characters)], seq_len))
     ids, targets, counted = (np.concatenate([batch[k] for batch in batches]) for k in range(3))
     np.testing.assert_array_equal(np.sort(targets[counted == 1.0]), np.arange(first, characters))
     np.testing.assert_array_equal(targets, ids + 1)
@@ -216,6 +218,55 @@ def test_a_stream_is_split_into_what_is_learnt_and_its_end(characters, share, ro
     for _ in range(2):  # anew at every call
         predicted = np.concatenate([batch.targets[batch.counted == 1.0] for batch in split.held_out()])
         np.testing.assert_array_equal(np.sort(predicted), np.arange(characters - held, characters))
+
+
+@given(st.integers(300, 90_000), st.floats(0.0, 0.6), st.integers(1, 8), st.integers(1, 300))
+def test_stripes_are_held_out_all_over_the_text(characters, share, rows, seq_len):
+    config = TrainingConfig(steps=1, batch=rows, seq_len=seq_len, val_fraction=share, split="stripes")
+    split = split_stream(text(characters), config)
+    batches = [split.training.batch(step) for step in range(split.training.per_epoch)]
+    learnt = np.sort(np.concatenate([batch.targets.ravel() for batch in batches]))
+    assert len(learnt) == len(set(learnt)) == split.characters
+    held = round(characters * share)
+    if not held:
+        assert split.held_out is None
+        return
+    predicted = [batch.targets[batch.counted == 1.0] for batch in split.held_out()]
+    kept = np.sort(np.concatenate(predicted))
+    assert len(kept) == len(set(kept)) == split.measured == split.held_out_characters
+    assert not set(kept) & set(learnt)
+    parts = np.split(kept, np.flatnonzero(np.diff(kept) > 1) + 1)
+    assert len(parts) == max(1, min(20, held // 1000))
+    assert {len(part) for part in parts} == {held // len(parts)}
+    assert len({int(gap) for gap in np.diff([part[0] for part in parts])}) <= 1
+    assert len(kept) + len(learnt) > characters - rows - 2 * len(parts) - 1
+    for batch in batches:  # what follows is the next character, but where a stripe was cut out
+        gaps = batch.targets - batch.ids
+        assert set(np.unique(gaps)) <= {1, 1 + held // len(parts)}
+
+
+def test_the_last_file_is_held_out_as_it_stands():
+    config = TrainingConfig(steps=1, batch=2, seq_len=5, split="file")
+    split = split_stream(text(100), config, last_file=83)
+    predicted = np.concatenate([batch.targets[batch.counted == 1.0] for batch in split.held_out()])
+    np.testing.assert_array_equal(np.sort(predicted), np.arange(83, 100))
+    lengths = [3, 1, 4, 1, 5]
+    ids, spans = text_of_lines(lengths)
+    split = split_lines(ids, 0, replace(config, lines=True), last_file=int(spans[3, 0]))
+    assert sorted(all_lines_in(split.held_out(), lengths)) == [3, 4]
+
+
+@pytest.mark.parametrize("how", ["tail", "stripes", "lines"])
+def test_of_much_that_is_held_out_a_million_characters_are_measured(monkeypatch, how):
+    monkeypatch.setattr("charlstm.batches.HELD_OUT_MEASURED", 4000)
+    if how == "lines":
+        ids, _ = text_of_lines([9] * 2000)
+        split = split_lines(ids, 0, TrainingConfig(steps=1, lines=True, val_fraction=0.5))
+        assert split.per_line == 10.0
+    else:
+        split = split_stream(text(20_000), TrainingConfig(steps=1, split=how, val_fraction=0.5))
+    assert split.held_out_characters == 10_000
+    assert split.measured == sum(int(batch.counted.sum()) for batch in split.held_out()) == 4000
 
 
 @given(line_lengths, st.floats(0.0, 0.95), st.integers(1, 6), st.integers(0, 3))

@@ -27,7 +27,7 @@ from charlstm.vocabulary import Vocabulary, code_points_of
 def a_model(cell: str = "lstm", layers: int = 2, characters: str = "\n abc🎈") -> Model:
     network = Network(NetworkConfig(cell=cell, hidden=3, layers=layers), len(characters))
     network.initialise(7)
-    history = History(np.array([10, 20]), np.array([2.5, 1.5]), np.array([np.nan, 1.75]))
+    history = History(np.array([10, 20]), np.array([2.5, 1.5]), np.array([np.nan, 1.75]), np.array([0.5, 0.25]))
     facts = CorpusFacts(("poem.txt", "Ünïcode.txt"), 1234, 56, "ab" * 32)
     return Model(network, Vocabulary(code_points_of(characters)), TrainingConfig(steps=20, lines=True), facts, history)
 
@@ -112,7 +112,7 @@ def test_numpy_alone_reads_the_documented_arrays(content: bytes) -> None:
     }
     assert np.array_equal(members["layer1/b"][:3], np.full(3, model.network.config.forget_bias))
     metadata = metadata_of(content)
-    assert (metadata["format"], metadata["version"]) == ("charlstm", 1)
+    assert (metadata["format"], metadata["version"]) == ("charlstm", 2)
     assert "".join(map(chr, metadata["vocabulary"])) == "\n abc🎈"
     assert metadata["corpus"]["files"] == ["poem.txt", "Ünïcode.txt"] and metadata["network"]["hidden"] == 3
     assert members["history/step"].tolist() == [10, 20]
@@ -168,7 +168,7 @@ def test_a_forged_file_that_fits_together_is_read(tmp_path: Path, content: bytes
 @pytest.mark.parametrize(
     ("section", "name", "value", "said"),
     [
-        ("", "version", 2, "format version"),
+        ("", "version", 1, "format version"),
         ("", "format", "other", "another program"),
         ("", "extra", 1, "extra"),
         ("", "vocabulary", [3, 2, 1, 4, 5, 6], "damaged"),

@@ -238,6 +238,24 @@ def test_dropout_masks_depend_on_seed_and_step_alone():
 
 
 @every_kind
+@pytest.mark.parametrize("dropout", [0.1, 0.5, 0.999])
+def test_weight_masks_thin_the_way_from_a_layer_to_itself_alone(kind, dropout):
+    it = network(kind, np.float32, hidden=100, layers=2, weight_dropout=dropout)
+    masks = it.parameters.like()
+    masks.flat[:] = it.weight_mask(0, 0)
+    thinned = {"layer0/W", "layer1/W"}
+    assert all((masks[name] == 1.0).all() for name in masks if name not in thinned)
+    keep = 1.0 - min(255, round(256 * dropout)) / 256
+    for name in thinned:
+        np.testing.assert_allclose(np.unique(masks[name]), [0.0, 1.0 / keep], rtol=1e-6)
+        assert masks[name].mean() == pytest.approx(1.0, abs=5 * math.sqrt((1 / keep - 1) / masks[name].size))
+    assert (masks["layer0/W"] != masks["layer1/W"]).any()
+    assert masks.flat.tobytes() == it.weight_mask(0, 0).tobytes()
+    assert len({it.weight_mask(seed, step).tobytes() for seed, step in [(0, 0), (0, 1), (1, 0)]}) == 3
+    assert network(kind).weight_mask(0, 0) is None
+
+
+@every_kind
 def test_single_precision_stays_single(kind):
     it = network(kind, np.float32, layers=2, dropout=0.4)
     of = example(it)

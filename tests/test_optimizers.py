@@ -88,6 +88,15 @@ def test_rate_rises_in_a_line_then_falls_in_half_a_cosine(warmup, after, lr):
     assert min(rates[:-1]) > 0.0
 
 
+@given(warmup=st.integers(0, 60), after=st.integers(1, 60), hold=st.floats(0.0, 0.9))
+def test_the_rate_holds_its_peak_for_a_share_of_the_steps_before_it_falls(warmup, after, hold):
+    config = TrainingConfig(steps=warmup + after, warmup=warmup, lr=0.1, hold=hold)
+    rates = [learning_rate(config, warmup + k) for k in range(after)]
+    held = [0.1] * sum(k <= hold * after for k in range(after))
+    falling = [0.05 * (1 + math.cos(math.pi * (k / after - hold) / (1 - hold))) for k in range(len(held), after)]
+    assert rates == pytest.approx(held + falling, rel=1e-9, abs=1e-15)
+
+
 @given(warmup=st.integers(0, 20), steps=st.integers(1, 40))
 def test_without_decay_the_rate_stays(warmup, steps):
     config = TrainingConfig(steps=steps, warmup=warmup, lr=0.3, decay=False)

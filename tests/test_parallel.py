@@ -22,7 +22,7 @@ from shared_work import KINDS, ROWS, STEPS, prepared, run
 from charlstm.errors import TrainingError
 from charlstm.parallel.processes import Processes, cores, processes
 from charlstm.parallel.team import Serial
-from charlstm.trainer import largest_sum, train
+from charlstm.trainer import Wishes, largest_sum, train
 
 HERE = Path(__file__).parent
 MPIRUN = shutil.which("mpirun", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
@@ -113,8 +113,7 @@ def test_one_that_wants_to_stop_stops_all():
     it, batches, held_out, config = prepared("streams")
 
     def job(team):
-        asked = iter(range(1000))
-        return train(it, batches, held_out, config, team, lambda: team.rank == 1 and next(asked) == 6)
+        return train(it, batches, held_out, config, team, lambda done: Wishes(stop=team.rank == 1 and done == 6))
 
     with processes(2, largest_sum(it, ROWS), job) as team:
         assert [progress.step for progress in job(team)][-1] == 7

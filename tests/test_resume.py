@@ -21,7 +21,20 @@ from charlstm.files import held
 
 KILLS = 50
 TEXT = "".join(random.Random(0).choices("abcde \n", k=6000))
-COMMON = ("--hidden", "16", "--batch", "8", "--seq-len", "16", "--dropout", "0.2", "--layers", "2")
+COMMON = (
+    "--hidden",
+    "16",
+    "--batch",
+    "8",
+    "--seq-len",
+    "16",
+    "--dropout",
+    "0.2",
+    "--weight-dropout",
+    "0.2",
+    "--layers",
+    "2",
+)
 STREAMS, LINES = ("--steps", "300"), ("--lines", "--steps", "200", "--short-first", "1")
 FILES = ("charlstm.npz", "charlstm.resume.npz")
 

@@ -1,6 +1,7 @@
 """Training learns what can be learnt, repeats itself to the bit, and stops before it spoils the weights."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small import by_reference, every_kind, network
 
+from charlstm import optimizers
 from charlstm.batches import Lines, Streams, held_out_streams, line_spans
 from charlstm.config import OPTIMIZERS, TrainingConfig
 from charlstm.errors import TrainingError
 from charlstm.network import Buffers
-from charlstm.trainer import evaluate, train
+from charlstm.trainer import Wishes, evaluate, train
 
 PERIODIC = np.array([0, 1, 2, 0, 1, 3, 4] * 60)  # what follows 0 1 can only be told by who remembers
 LINES = ([1, 2], [2, 1, 1], [3, 4, 3, 4, 4], [4, 4, 4])  # after the first character of a line all is certain
@@ -37,13 +39,13 @@ def lines(rows=3):
 def test_a_text_that_repeats_is_learnt(kind):
     it, progress = learn(kind, steps=300)
     assert progress[0].loss == pytest.approx(math.log(5), rel=0.05)
-    assert evaluate(it, held_out_streams(PERIODIC, 100, 16), Buffers(np.float32)) < 0.02
+    assert evaluate(it, held_out_streams(PERIODIC, [(100, len(PERIODIC))], 16), Buffers(np.float32)) < 0.02
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_optimizer_learns(optimizer):
     it, _ = learn(steps=300, optimizer=optimizer)
-    assert evaluate(it, held_out_streams(PERIODIC, 100, 16), Buffers(np.float32)) < 0.1
+    assert evaluate(it, held_out_streams(PERIODIC, [(100, len(PERIODIC))], 16), Buffers(np.float32)) < 0.1
 
 
 @every_kind
@@ -60,45 +62,91 @@ def test_the_random_seed_decides_every_bit(batches, dropout):
     runs = [learn("lstm", 12, batches, seed=seed, layers=2, dropout=dropout) for seed in (0, 0, 1)]
     weights = [it.parameters.flat.tobytes() for it, _ in runs]
     assert weights[0] == weights[1] != weights[2]
-    told = [[step[:-1] for step in progress] for _, progress in runs]  # all but where the run stands
+    told = [[step._replace(standing=None) for step in progress] for _, progress in runs]
     assert told[0] == told[1] != told[2]
 
 
 def test_what_is_held_out_and_measured_changes_nothing():
-    with_measure, progress = learn(steps=20, held_out=lambda: held_out_streams(PERIODIC, 100, 16), dropout=0.2)
+    with_measure, progress = learn(
+        steps=20, held_out=lambda: held_out_streams(PERIODIC, [(100, len(PERIODIC))], 16), dropout=0.2
+    )
     without, _ = learn(steps=20, dropout=0.2)
     np.testing.assert_array_equal(with_measure.parameters.flat, without.parameters.flat)
-    measured = [step.validation for step in progress if step.validation is not None]
+    measured = [step.report.validation for step in progress if step.report and step.report.validation is not None]
     assert len(measured) == 10
-    assert measured[-1] == evaluate(with_measure, held_out_streams(PERIODIC, 100, 16), Buffers(np.float32))
+    assert measured[-1] == evaluate(
+        with_measure, held_out_streams(PERIODIC, [(100, len(PERIODIC))], 16), Buffers(np.float32)
+    )
 
 
-def test_progress_counts_and_averages():
-    _, progress = learn(steps=500, batches=lines(), hidden=2)
+@pytest.mark.parametrize(("validate_every", "often"), [(0, 50), (30, 30)])
+def test_progress_counts_and_averages(monkeypatch, validate_every, often):
+    norms = []
+
+    def clipped(gradient, limit):
+        norms.append(float(np.linalg.norm(gradient)))
+        return norms[-1]
+
+    monkeypatch.setattr(optimizers, "clip", clipped)
+    it, batches = network("lstm", np.float32, hidden=2), lines()
+    settings = TrainingConfig(500, validate_every=validate_every)
+    progress = list(train(it, batches, batches.in_order, settings))
     assert [step.step for step in progress] == list(range(1, 501))
-    assert {step.validation for step in progress} == {None}
     assert sum(step.characters for step in progress[:2]) == sum(len(line) + 1 for line in LINES)
     reports = [k for k, step in enumerate(progress, 1) if step.report is not None]
-    assert len(reports) == 200
-    assert reports[-1] == 500
+    assert reports == [*(k for k in range(1, 500) if k * 20 // often > (k - 1) * 20 // often), 500]
+    judged = [k for k in reports if progress[k - 1].report.validation is not None]
+    assert judged == [*range(often, 500, often), 500]
+    assert [k for k, step in enumerate(progress, 1) if step.standing] == judged
     for start, stop in zip([0, *reports], reports, strict=False):
-        since = progress[start:stop]
+        since, report = progress[start:stop], progress[stop - 1].report
         mean = sum(step.loss * step.characters for step in since) / sum(step.characters for step in since)
-        assert progress[stop - 1].report == pytest.approx(mean, rel=1e-12)
+        assert report.loss == pytest.approx(mean, rel=1e-12)
+        assert report.norm == pytest.approx(sum(norms[start:stop]) / (stop - start), rel=1e-6)
+    assert [step.complete for step in progress] == [False] * 499 + [True]
+
+
+def test_patience_ends_a_run_that_gets_no_better():
+    it = network("lstm", np.float32)
+    settings = TrainingConfig(1000, lr=0.0, validate_every=7, patience=3)  # nothing is learnt
+    progress = list(train(it, Streams(PERIODIC, 6, 16), lambda: lines().in_order(), settings))
+    assert len(progress) == 4 * 7 and progress[-1].complete
+    assert [step.report.improved for step in progress if step.report and step.report.validation] == [True, *[False] * 3]
+    again = train(it, Streams(PERIODIC, 6, 16), None, settings, start=progress[-1].standing)
+    assert list(again) == []
+    longer = replace(settings, patience=5)
+    more = list(train(it, Streams(PERIODIC, 6, 16), lambda: lines().in_order(), longer, start=progress[-1].standing))
+    assert len(more) == 2 * 7
+
+
+def test_steps_that_change_at_the_peak_of_the_rate_leave_no_trace():
+    settings = TrainingConfig(60, warmup=5, hold=0.5, validate_every=9)
+    wishes = {3: 40, 11: 90, 20: 36}  # after 20 steps the rate of a run of 36 is about to fall
+    changed, same = network("lstm", np.float32), network("lstm", np.float32)
+    first = list(
+        train(changed, Streams(PERIODIC, 6, 16), None, settings, wishes=lambda k: Wishes(steps=wishes.get(k, 0)))
+    )
+    second = list(train(same, Streams(PERIODIC, 6, 16), None, replace(settings, steps=36)))
+    np.testing.assert_array_equal(changed.parameters.flat, same.parameters.flat)
+    assert [step.loss for step in first] == [step.loss for step in second]
+    assert [step.steps for step in first] == [60] * 3 + [40] * 8 + [90] * 9 + [36] * 16
 
 
 @pytest.mark.parametrize("rows", [1, 6])
 def test_the_first_steps_are_those_of_the_definition(rows):
     batches = Streams(PERIODIC, rows, 50)
     settings = TrainingConfig(12, optimizer="sgd", lr=0.3, warmup=0, clip=0.5, random_seed=3)
-    it, same = (network("gru", hidden=4, dropout=0.3) for _ in range(2))
+    it, same = (network("gru", hidden=4, dropout=0.3, weight_dropout=0.4) for _ in range(2))
     state, momentum = None, 0.0
     for step, progress in enumerate(train(it, batches, None, settings)):
         ids, targets, counted, fresh = batches.batch(step)
         state = same.fresh_state(rows) if fresh else state
         gradient = same.parameters.like()
         share, masks = counted / counted.sum(), same.dropout_masks(rows, 3, step)
-        loss, state = same.loss_and_gradient(ids, targets, share, state, masks, Buffers(np.float64), gradient)
+        mask, thin = same.weight_mask(3, step), network("gru", hidden=4)
+        thin.parameters.flat[:] = same.parameters.flat * mask
+        loss, state = thin.loss_and_gradient(ids, targets, share, state, masks, Buffers(np.float64), gradient)
+        gradient.flat *= mask
         momentum = gradient.flat * min(1.0, 0.5 / np.linalg.norm(gradient.flat)) + 0.9 * momentum
         same.parameters.flat[:] -= 0.15 * (1 + math.cos(math.pi * step / 12)) * momentum
         assert progress.loss == pytest.approx(loss, rel=1e-6)
@@ -164,7 +212,7 @@ def test_a_held_out_end_is_judged_as_if_read_from_the_start(kind, first, seq_len
     text, before = PERIODIC[:80], it.parameters.flat.copy()
     done = it.forward(text[:-1, None], it.fresh_state(1)).logits[:, 0]
     wanted = [-math.log(reference.probabilities(done[k - 1].tolist())[text[k]]) for k in range(first, 80)]
-    result = evaluate(it, held_out_streams(text, first, seq_len), Buffers(np.float64))
+    result = evaluate(it, held_out_streams(text, [(first, len(text))], seq_len), Buffers(np.float64))
     assert result == pytest.approx(sum(wanted) / len(wanted), rel=1e-12)
     np.testing.assert_array_equal(it.parameters.flat, before)
 

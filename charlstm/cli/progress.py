@@ -61,14 +61,23 @@ class Watch:
         self._characters += progress.characters
         self._sum = SMOOTHING * self._sum + progress.loss
         self._weight = SMOOTHING * self._weight + 1.0
-        if progress.validation is not None:
-            self._held_out = f"held out {progress.validation:.3f}  "
+        self._steps = self._bar.total = progress.steps
+        measured = progress.report is not None and progress.report.validation is not None
+        if progress.report is not None and progress.report.validation is not None:
+            self._held_out = f"held out {progress.report.validation:.3f}  "
         self._bar.set_description_str(self._described(), refresh=False)
         self._bar.update()
-        if self._plain and progress.validation is not None:
+        if self._plain and measured:
             seconds = self.seconds
             left = seconds / (progress.step - self._done) * (self._steps - progress.step)
             remark(f"step {progress.step:,}/{self._steps:,}  {self._described()}{duration(left)} left")
+
+    def say(self, text: str) -> None:
+        """Write a text above the bar, or on plain lines of its own; nothing when asked to be quiet."""
+        if self._plain:
+            remark(text)
+        elif not self._bar.disable:
+            self._bar.write(text, file=sys.stderr)
 
     @property
     def loss(self) -> float:

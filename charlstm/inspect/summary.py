@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from charlstm.config import to_mapping
 from charlstm.loss import NATS_PER_BIT
 from charlstm.model import History, Model
@@ -30,7 +28,7 @@ class Summary(NamedTuple):
 def summary(model: Model) -> Summary:
     """Return what a person wants to know of a model first."""
     network, history = model.network, model.history
-    measured = history.validation[~np.isnan(history.validation)]  # (K,)
+    measured = history.judged.validation  # (K,)
     outcome: dict[str, Any] = {"steps done": int(history.step[-1]) if history.step.size else 0}
     if history.step.size:
         outcome |= _loss("training loss", float(history.train[-1]))

@@ -65,9 +65,7 @@ def trace_json(trace: Trace) -> str:
 
 def summary_csv(view: Summary) -> str:
     """Return the loss history: a row a report, in nats per character."""
-    rows = (
-        [int(step), _number(train), _number(validation)] for step, train, validation in zip(*view.history, strict=True)
-    )
+    rows = ([int(step), *map(_number, numbers)] for step, *numbers in zip(*view.history, strict=True))
     return _csv(list(History._fields), rows)
 
 

@@ -1,0 +1,323 @@
+"""Carrying out a plan: the processes, the signals, the clock, the saves, the journal, and what is said at the end."""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+from charlstm import checkpoint, optimizers, sampler, trainer
+from charlstm.checkpoint import Run
+from charlstm.cli.console import remark
+from charlstm.cli.plan import Plan
+from charlstm.cli.progress import Watch
+from charlstm.cli.workers import shared
+from charlstm.config import TrainingConfig
+from charlstm.errors import CharlstmError
+from charlstm.files import replace_atomically
+from charlstm.loss import NATS_PER_BIT
+from charlstm.model import Model
+from charlstm.parallel.team import Team
+from charlstm.sampler import Drawing
+from charlstm.trainer import Progress, Wishes
+
+CLOCK_WARM = 10
+LEARNT_BY_HEART = 0.02
+STILL_LEARNING = 0.005
+
+
+class Files(NamedTuple):
+    """What a run writes.
+
+    Attributes
+    ----------
+    model : Path
+        The best weights.
+    run : Path
+        Where the run stands.
+    log : Path or None
+        A line a report.
+    """
+
+    model: Path
+    run: Path
+    log: Path | None
+
+
+class Clock:
+    """Fits a run to the time that it may take.
+
+    While the learning rate is at its peak the steps of the run may change without a trace; when the time left is what
+    the rest of the curve takes at the pace so far, they are fixed.
+
+    Parameters
+    ----------
+    ends
+        When the run shall be done, on the clock `time.monotonic`.
+    config
+        Warm-up and the share of the steps at the peak.
+    """
+
+    def __init__(self, ends: float, config: TrainingConfig) -> None:
+        self._ends = ends
+        self._config = config
+        self._times: list[float] = []
+        self._fixed = False
+
+    def steps(self, done: int) -> int:
+        """Return of how many steps the run is to be after so many of them; 0: as many as were said before."""
+        now, warmup, hold = time.monotonic(), self._config.warmup, self._config.hold
+        self._times.append(now)
+        if self._fixed or not done or done < min(CLOCK_WARM, warmup):
+            return 0
+        half = len(self._times) // 2
+        pace = (now - self._times[-1 - half]) / half
+        steps = done + 1 + round(max(0.0, self._ends - now) / pace)
+        held = max(0, done - warmup)
+        self._fixed = held >= hold * (steps - warmup)
+        if self._fixed and held and hold:
+            steps = max(done + 1, math.ceil(warmup + held / hold))
+        return min(steps, trainer.MOST_STEPS)
+
+
+class Journal:
+    """A file with a JSON object a line, one for every report; a line that cannot be written is said and left out.
+
+    Parameters
+    ----------
+    path
+        The file; None: no journal.
+    done
+        Steps of the run that are done; lines of later ones, which will be done again, are removed.
+
+    Raises
+    ------
+    CharlstmError
+        If the file cannot be written or is of another kind.
+    """
+
+    def __init__(self, path: Path | None, done: int) -> None:
+        self._path = path
+        self._begun = time.monotonic()
+        if path is None:
+            return
+        kept = b""
+        try:
+            if done and path.exists():
+                lines = path.read_bytes().splitlines(keepends=True)
+                kept = b"".join(line for line in lines if line.endswith(b"\n") and json.loads(line)["step"] <= done)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CharlstmError(
+                f"{path} is no journal to go on with ({error}); name another file with --log"
+            ) from error
+        replace_atomically(path, lambda file: file.write(kept))
+
+    def write(self, entry: dict[str, Any]) -> None:
+        """Add a line; numbers that are not finite become null."""
+        if self._path is None:
+            return
+        entry["seconds"] = round(time.monotonic() - self._begun, 3)
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry) + "\n")
+        except OSError as error:
+            remark(f"cannot write {self._path}: {error.strerror or error}; training goes on")
+
+
+def learn(plan: Plan, files: Files, world: Team, quiet: bool, save_every: float, preview: int) -> Model:
+    """Train a model, save it and where the run stands now and then, and return the best with its history.
+
+    Parameters
+    ----------
+    save_every
+        Most seconds between two saves.
+    preview
+        Characters to write after each validation.
+
+    Raises
+    ------
+    CharlstmError
+        If training cannot go on, or the last save fails.
+    click.exceptions.Exit
+        After Ctrl-C or SIGTERM, once the step is finished and all is saved.
+    """
+    model, split, start = plan.model, plan.split, plan.run.standing if plan.run else None
+    network = model.network
+    best = plan.run.best if plan.run else network.parameters.flat.copy()
+    done, saved = start.step if start else 0, time.monotonic()
+    complete = done == model.training.steps
+    clock = Clock(plan.ends, model.training) if plan.ends is not None else None
+    with stop_signals() as received:
+
+        def job(team: Team) -> Iterator[Progress]:
+            def wishes(before: int) -> Wishes:
+                first = team.rank == 0
+                save = first and time.monotonic() - saved > save_every
+                return Wishes(bool(received), save, clock.steps(before) if first and clock else 0)
+
+            return trainer.train(network, split.training, split.held_out, model.training, team, wishes, start)
+
+        writes = world.rank == 0
+        with (
+            shared(job, network, split, world, plan.workers) as team,
+            Watch(model.training.steps, quiet or not writes, done) as watch,
+        ):
+            if writes and not quiet:
+                remark(f"work      {team.size} process{'es' * (team.size > 1)}")
+            journal = Journal(files.log if writes else None, done)
+            for progress in job(team):
+                watch.show(progress)
+                done, complete = progress.step, progress.complete
+                model = replace(model, training=replace(model.training, steps=progress.steps))
+                if progress.report is not None:
+                    model = replace(model, history=model.history.plus(done, *told(progress)))
+                    text = ""
+                    if preview and progress.report.validation is not None and writes:
+                        text = previewed(model, preview)
+                        watch.say(text)
+                    journal.write(entry_of(progress, plan, model, text))
+                if progress.standing is None:
+                    continue
+                improved = progress.report is not None and progress.report.improved
+                if improved or math.isinf(progress.standing.judged[0]):  # before a first measure the newest are best
+                    best = progress.standing.weights.copy()
+                saved = time.monotonic()
+                if writes:
+                    save_or_remark(partial(checkpoint.save_run, Run(model, progress.standing, best), files.run))
+                    if improved and not complete:
+                        save_or_remark(partial(checkpoint.save, best_of(model, best), files.model))
+    if done and (not model.history.step.size or model.history.step[-1] < done):
+        model = replace(model, history=model.history.plus(done, watch.loss, math.nan, math.nan))
+    finished = best_of(model, best)
+    if writes:
+        checkpoint.save(finished, files.model)
+    if not complete:
+        if writes:
+            remark(
+                f"stopped at step {done:,} of {model.training.steps:,}; what was learnt so far is in {files.model}, and"
+                " the same command with --resume goes on"
+            )
+        raise click.exceptions.Exit(128 + (received or [signal.SIGTERM])[0])
+    return finished
+
+
+def told(progress: Progress) -> tuple[float, float, float]:
+    """Return training loss, held-out loss and gradient norm of a report, for the history."""
+    report = progress.report
+    assert report is not None
+    return report.loss, math.nan if report.validation is None else report.validation, report.norm
+
+
+def entry_of(progress: Progress, plan: Plan, model: Model, preview: str) -> dict[str, Any]:
+    """Return what the journal says of a report."""
+    report, config = progress.report, model.training
+    assert report is not None
+    entry: dict[str, Any] = {
+        "step": progress.step,
+        "steps": progress.steps,
+        "epoch": round(progress.step / plan.split.training.per_epoch, 4),
+        "train_nats": report.loss,
+        "train_bits": report.loss / NATS_PER_BIT,
+        "held_out_nats": report.validation,
+        "held_out_bits": None if report.validation is None else report.validation / NATS_PER_BIT,
+        "learning_rate": optimizers.learning_rate(config, progress.step - 1),
+        "gradient_norm": report.norm,
+    }
+    return entry | ({"preview": preview} if preview else {})
+
+
+def best_of(model: Model, weights: Any) -> Model:
+    """Return the model with other weights."""
+    return replace(model, network=model.network.with_weights(weights))
+
+
+def previewed(model: Model, length: int) -> str:
+    """Return a text that the model would write now: the same chances at every call."""
+    drawing = Drawing(random_seed=model.training.random_seed)
+    return "".join(islice(sampler.stream(model, "", drawing), length))
+
+
+@contextmanager
+def stop_signals() -> Iterator[list[int]]:
+    """Let the first Ctrl-C or SIGTERM only be noted, in the list that is yielded; a second one acts at once."""
+    received: list[int] = []
+
+    def note(number: int, frame: object) -> None:
+        received.append(number)
+        signal.signal(number, before[signal.Signals(number)])
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def save_or_remark(save: Callable[[], None]) -> None:
+    """Save in the middle of a run; a failure is said, and the run goes on and tries again."""
+    try:
+        save()
+    except CharlstmError as error:
+        remark(f"{error}; training goes on")
+
+
+def say_outcome(say: Callable[[str], None], plan: Plan, model: Model, path: Path) -> None:
+    """Say what came out, and what that means."""
+    history, config = model.history, model.training
+    if plan.ends is not None:
+        say(f"steps     {config.steps:,}; the options above with --steps {config.steps} repeat the run without a clock")
+    judged = history.judged
+    if history.step.size and history.step[-1] < config.steps:
+        say(
+            f"patience  ended the run: {config.patience:,} validations in a row were no better, after step"
+            f" {int(history.step[-1]):,} of {config.steps:,}"
+        )
+    if history.step.size:
+        say(f"loss      training {loss(float(history.train[-1]))} per character")
+        if judged.step.size:
+            least = int(judged.validation.argmin())
+            best = float(judged.validation[least])
+            line = f"; {best * plan.split.per_line / NATS_PER_BIT:.1f} bits a line" if config.lines else ""
+            say(f"          held out {loss(best)} per character{line}")
+            advice = verdict(judged.validation.tolist(), judged.step.tolist())
+            if advice:
+                say(f"          {advice}")
+    say(f"wrote     {path}")
+
+
+def verdict(validations: list[float], steps: list[int]) -> str:
+    """Return what the held-out losses of a run say about its length, in a sentence; nothing where all is well.
+
+    Parameters
+    ----------
+    validations
+        In nats per character, in their order.
+    steps
+        The steps after which they were measured.
+    """
+    least = validations.index(min(validations))
+    best, last = validations[least], validations[-1]
+    if last > best * (1.0 + LEARNT_BY_HEART):
+        return (
+            f"It began to learn by heart: the held-out part was predicted best after step {steps[least]:,}, and those"
+            " weights were kept. More text, more --dropout or fewer steps help."
+        )
+    if least == len(validations) - 1 > 0 and validations[-2] - last > STILL_LEARNING * last:
+        return "It was still getting better at the end: more --steps or --time will pay."
+    return ""
+
+
+def loss(nats: float) -> str:
+    """Return a loss in both units."""
+    return f"{nats:.4f} nats ({nats / NATS_PER_BIT:.4f} bits)"

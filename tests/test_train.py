@@ -1,0 +1,193 @@
+"""What `charlstm train` chooses, holds out, says and writes on the way, and how it keeps to a time."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import shlex
+import time
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charlstm import checkpoint
+from charlstm.cli.learn import Clock, verdict
+from charlstm.cli.main import main
+from charlstm.cli.train import Duration
+from charlstm.config import TrainingConfig
+from charlstm.model import Reader
+
+TEXT = "".join(random.Random(0).choices(("the cat ", "sat on ", "a mat.\n", "the dog "), k=600))
+SMALL = ("--hidden", "8", "--batch", "4", "--seq-len", "16")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder in which the commands run, with a text to learn."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "corpus.txt").write_text(TEXT)
+    return tmp_path
+
+
+def train(*arguments: object) -> Result:
+    """Run `charlstm train` in this process."""
+    done = CliRunner().invoke(main, ["train", *map(str, arguments)])
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
+    return done
+
+
+def options_in(said: str) -> list[str]:
+    """Return the options that a run says would repeat it."""
+    found = re.search(r"^options   (.*(?:\n {10}.*)*)$", said, re.MULTILINE)
+    assert found is not None, said
+    assert max(map(len, found[0].splitlines())) <= 80
+    return shlex.split(found[1])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (*SMALL, "--steps", 30, "--cell", "gru", "--split", "stripes", "--no-decay", "--patience", 3),
+        ("--lines", "--hidden", 8, "--epochs", 2, "--short-first", 1, "--random-seed", 3),
+        (*SMALL, "--cell", "rnn", "--activation", "relu", "--epochs", 1.5, "--validate-every", 7),
+        (*SMALL, "--time", "2s", "--memory-span", 9),
+    ],
+)
+def test_the_options_that_are_said_repeat_the_run(folder: Path, arguments: tuple[object, ...]) -> None:
+    done = train("corpus.txt", *arguments)
+    assert done.exit_code == 0, done.output
+    options = options_in(done.output)
+    steps = re.search(r"^steps     ([\d,]+); the options above with --steps (\d+) repeat", done.output, re.MULTILINE)
+    assert bool(steps) == ("--time" in arguments)
+    if steps:
+        assert steps[1].replace(",", "") == steps[2]
+        options += ["--steps", steps[2]]
+    again = train("corpus.txt", "-m", "again.npz", *options)
+    assert again.exit_code == 0, again.output
+    assert (folder / "again.npz").read_bytes() == (folder / "charlstm.npz").read_bytes()
+    assert (folder / "again.resume.npz").read_bytes() == (folder / "charlstm.resume.npz").read_bytes()
+
+
+@given(
+    pace=st.floats(1e-3, 10.0),
+    seconds=st.floats(30.0, 1e4),
+    hold=st.floats(0.3, 0.9),
+    warmup=st.integers(0, 50),
+    drift=st.floats(0.5, 2.0),
+)
+def test_the_clock_lands_on_its_time_and_fixes_the_steps_at_the_peak_of_the_rate(
+    pace: float, seconds: float, hold: float, warmup: int, drift: float
+) -> None:
+    now = [1000.0]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(time, "monotonic", lambda: now[0])
+        clock = Clock(now[0] + seconds, TrainingConfig(1, hold=hold, warmup=warmup))
+        done, steps, fixed = 0, 10**9, 0
+        while done < steps and done < 20_000:
+            wish = clock.steps(done)
+            if wish:
+                assert done <= warmup or (done - warmup) <= hold * (wish - warmup) + 1e-6
+                steps, fixed = wish, done
+            now[0] += pace * (drift if done < 20 else 1.0)  # the first steps may be slower or faster than the others
+            done += 1
+    if done < 20_000 and done > 300:
+        assert (done - fixed) / done <= 1.0 - hold + 0.15
+        assert abs(now[0] - 1000.0 - seconds) < 0.05 * seconds + pace
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("10m", 600), ("2h", 7200), ("1h30m", 5400), ("45", 45)])
+def test_times_are_written_as_people_write_them(text: str, seconds: float) -> None:
+    assert Duration().convert(text, None, None) == seconds
+    for wrong in (f"{text}x", f"-{text}", "", "m", "0s"):
+        with pytest.raises(click.BadParameter, match="is not a time such as"):
+            Duration().convert(wrong, None, None)
+
+
+def test_a_file_of_its_own_can_be_held_out(folder: Path) -> None:
+    (folder / "val.txt").write_text("a mat sat on a cat!\n")
+    done = train("corpus.txt", "--val", "val.txt", *SMALL, "--steps", 40)
+    assert done.exit_code == 0, done.output
+    assert "held out  val.txt: 20 characters\n" in done.output and "--val val.txt" in " ".join(options_in(done.output))
+    model = checkpoint.load(folder / "charlstm.npz")
+    assert "!" in model.vocabulary.decode(np.arange(len(model.vocabulary)))
+    again = train("corpus.txt", "--steps", 50, "--resume")
+    assert again.exit_code == 2 and "is judged by --val" in again.output
+    again = train("corpus.txt", "--val", "val.txt", "--steps", 50, "--resume")
+    assert again.exit_code == 0, again.output
+
+
+def test_the_journal_has_a_json_object_a_report_and_is_gone_on_with(folder: Path) -> None:
+    options = (*SMALL, "--steps", 200, "--preview", 12, "--log", "run.jsonl")
+    done = train("corpus.txt", *options)
+    assert done.exit_code == 0, done.output
+    entries = [json.loads(line) for line in (folder / "run.jsonl").read_text().splitlines()]
+    history = checkpoint.load(folder / "charlstm.npz").history
+    assert [entry["step"] for entry in entries] == history.step.tolist()
+    assert [entry["train_nats"] for entry in entries] == history.train.tolist()
+    assert [entry["gradient_norm"] for entry in entries] == history.norm.tolist()
+    judged = [entry for entry in entries if entry["held_out_nats"] is not None]
+    assert [entry["held_out_bits"] * np.log(2) for entry in judged] == pytest.approx(history.judged.validation.tolist())
+    assert len(judged) == 10 and all(len(entry["preview"]) == 12 for entry in judged)
+    for entry in judged:
+        assert entry["preview"].split("\n")[0] in done.output
+    assert train("corpus.txt", *options, "-m", "other.npz").exit_code == 2  # the journal is not replaced unasked
+
+    first = train("corpus.txt", *SMALL, "--steps", 100, "--log", "other.jsonl", "--force")
+    assert first.exit_code == 0, first.output
+    with (folder / "other.jsonl").open("a") as file:
+        file.write('{"step": 101}\n{"ste')  # as if it had been killed a little later
+    second = train("corpus.txt", "--steps", 200, "--log", "other.jsonl", "--resume")
+    assert second.exit_code == 0, second.output
+    steps = [json.loads(line)["step"] for line in (folder / "other.jsonl").read_text().splitlines()]
+    assert steps == checkpoint.load(folder / "charlstm.npz").history.step.tolist()
+    (folder / "other.jsonl").write_text("no journal\n")
+    third = train("corpus.txt", "--steps", 210, "--log", "other.jsonl", "--resume")
+    assert third.exit_code == 1 and "is no journal to go on with" in third.output
+
+
+def test_a_model_goes_on_from_another_with_more_characters(folder: Path) -> None:
+    assert train("corpus.txt", *SMALL, "--steps", 60, "-m", "old.npz").exit_code == 0
+    (folder / "more.txt").write_text("Zebras sat on a mat.\n" * 20)
+    done = train("more.txt", "--init-from", "old.npz", "--steps", 0)
+    assert done.exit_code == 0, done.output
+    old, new = checkpoint.load(folder / "old.npz"), checkpoint.load(folder / "charlstm.npz")
+    known = set(TEXT)
+    assert f"from      old.npz: {len(known)} characters known, 3 new\n" in done.output  # Z, b and r
+    assert set(new.vocabulary.decode(np.arange(len(new.vocabulary)))) == known | set("Zebras sat on a mat.\n")
+    readers = [Reader(model) for model in (old, new)]
+    for reader, model in zip(readers, (old, new), strict=True):
+        reader.read(model.vocabulary.encode("the cat sat", "it")[:, None])
+    places = new.vocabulary.encode(old.vocabulary.decode(np.arange(len(old.vocabulary))), "it")
+    np.testing.assert_array_equal(readers[0].logits, readers[1].logits[:, places])
+    contradicted = train("more.txt", "--init-from", "old.npz", "--hidden", 9, "-m", "other.npz")
+    assert contradicted.exit_code == 2 and "--hidden 9 contradicts old.npz, which has 8" in contradicted.output
+
+
+@pytest.mark.parametrize(
+    ("losses", "said"),
+    [
+        ([3.0, 2.0, 1.5, 1.49, 1.489], ""),
+        ([3.0, 2.0, 1.5, 1.6, 1.7], "learn by heart.*after step 30,"),
+        ([3.0, 2.5, 2.0, 1.8, 1.7], "still getting better"),
+        ([2.0], ""),
+        ([1.5, 1.5, 1.5, 1.5, 1.52], ""),
+    ],
+)
+def test_the_outcome_is_judged_in_a_sentence(losses: list[float], said: str) -> None:
+    sentence = verdict(losses, [10 * (k + 1) for k in range(len(losses))])
+    assert re.search(said, sentence) if said else sentence == ""
+
+
+def test_patience_ends_a_run_early_and_it_can_be_gone_on_with(folder: Path) -> None:
+    options = (*SMALL, "--steps", 5000, "--lr", 0.0, "--validate-every", 10, "--patience", 2)
+    done = train("corpus.txt", *options)
+    assert done.exit_code == 0 and "wrote     charlstm.npz" in done.output, done.output
+    assert re.search(r"^patience  .*2 validations.*after step 30 of 5,000", done.output, re.MULTILINE)
+    again = train("corpus.txt", "--resume", "--patience", 4)
+    assert again.exit_code == 0 and "after step 50 of 5,000" in again.output
