@@ -156,7 +156,7 @@ def _arrays(model: Model) -> dict[str, Array]:
     arrays: dict[str, Array] = {"metadata": np.frombuffer(json.dumps(metadata).encode(), np.uint8)}
     arrays |= {name: block.astype("<f4") for name, block in model.network.parameters.items()}
     arrays |= {f"history/{name}": column for name, column in model.history._asdict().items()}
-    return arrays
+    return arrays | {"corpus/lines": model.lines}
 
 
 def _write(arrays: Mapping[str, Array], file: BinaryIO) -> None:
@@ -211,6 +211,9 @@ def _model(metadata: Mapping[str, Any], arrays: dict[str, Array]) -> Model:
     kinds = [np.int64, *[np.float64] * (len(history) - 1)]
     if [column.dtype for column in history] != kinds or len({column.shape for column in history}) != 1:
         raise CheckpointError("its loss history is malformed")
+    lines = arrays.pop("corpus/lines")
+    if lines.dtype != np.uint64 or lines.ndim != 1 or (lines[1:] <= lines[:-1]).any():
+        raise CheckpointError("its list of lines is malformed")
     found = {name: array.shape for name, array in arrays.items()}
     if found != wanted:
         name = sorted(set(found.items()) ^ set(wanted.items()))[0][0]
@@ -221,7 +224,7 @@ def _model(metadata: Mapping[str, Any], arrays: dict[str, Array]) -> Model:
             raise CheckpointError(f"array {name} is not made of finite float32 numbers")
         network.parameters[name][...] = array
     training = from_mapping(TrainingConfig, metadata["training"])
-    return Model(network, vocabulary, training, from_mapping(CorpusFacts, metadata["corpus"]), history)
+    return Model(network, vocabulary, training, from_mapping(CorpusFacts, metadata["corpus"]), history, lines)
 
 
 def _npy(array: Array) -> Parts:

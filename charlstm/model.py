@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from charlstm.config import TrainingConfig
-from charlstm.corpus import CorpusFacts
+from charlstm.corpus import CorpusFacts, line_digest
 from charlstm.network import Buffers, Network, Pass
 from charlstm.parameters import Array
 from charlstm.vocabulary import Vocabulary
@@ -67,6 +67,8 @@ class Model:
         What it was trained on.
     history
         How that went.
+    lines : (K,) uint64 array
+        Digests of the lines that it was trained and judged on, ascending; none for a model of a stream.
     """
 
     network: Network
@@ -74,6 +76,13 @@ class Model:
     training: TrainingConfig
     facts: CorpusFacts
     history: History = NO_HISTORY
+    lines: Array = field(default_factory=lambda: np.zeros(0, np.uint64))
+
+    def has_seen(self, line: str) -> bool:
+        """Say whether a line stands in the corpus of a model of lines, word for word."""
+        digest = np.uint64(line_digest(line))
+        place = np.searchsorted(self.lines, digest)
+        return bool(place < len(self.lines) and self.lines[place] == digest)
 
     @property
     def opening(self) -> str:

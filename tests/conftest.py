@@ -1,11 +1,30 @@
 """What every test runs under: one thread for the matrix products, and the same generated examples each time."""
 
 import os
+from collections.abc import Callable
 
 for _library in ("OPENBLAS", "OMP", "MKL", "VECLIB_MAXIMUM", "NUMEXPR"):
     os.environ.setdefault(f"{_library}_NUM_THREADS", "1")  # read once, when numpy is imported
 
+import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
 settings.register_profile("suite", derandomize=True, deadline=None, max_examples=25, database=None)
 settings.load_profile("suite")
+
+
+COUNTED: list[str] = []
+
+
+@pytest.fixture
+def counted() -> Callable[[str], None]:
+    """Return what tells, at the end of the suite, how much a test has tried."""
+    return COUNTED.append
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what the tests have counted."""
+    if COUNTED:
+        terminalreporter.section("counted")
+        for line in COUNTED:
+            terminalreporter.line(line)

@@ -133,7 +133,9 @@ def test_sample_stops_after_the_stop_text(folder: Path) -> None:
 def test_samples_are_texts_side_by_side_and_the_first_is_the_one_alone(folder: Path) -> None:
     alone = charlstm("sample", "--seed", "the", "-n", 40, cwd=folder).stdout
     several = charlstm("sample", "--seed", "the", "-n", 40, "--samples", 3, cwd=folder).stdout
-    assert several.startswith(alone + "\nthe") and 3 * 43 + 2 <= len(several) <= 3 * 44 + 2  # a text that ends its line itself gets no newline
+    assert (
+        several.startswith(alone + "\nthe") and 3 * 43 + 2 <= len(several) <= 3 * 44 + 2
+    )  # a text that ends its line itself gets no newline
 
 
 def test_the_model_is_found_through_the_environment(folder: Path, tmp_path: Path) -> None:

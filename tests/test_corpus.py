@@ -81,6 +81,30 @@ def test_line_ends_of_every_kind_become_newlines_and_are_said(
     assert read(written(tmp_path, b"one\ntwo\n")).remarks == ()
 
 
+@given(lines=st.lists(texts.map(lambda text: text.replace("\n", "")), min_size=2, max_size=20))
+def test_lines_are_known_again_by_their_digests(tmp_path_factory: pytest.TempPathFactory, lines: list[str]) -> None:
+    text = "\n".join(lines)
+    if len(text) < 2 or text.startswith("\ufeff"):
+        return
+    digests = corpus.line_digests(read(written(tmp_path_factory.mktemp("lines"), text.encode()), lines=True))
+    assert digests.tolist() == sorted({corpus.line_digest(line) for line in lines})
+    assert len(digests) == len(set(lines))
+
+
+@pytest.mark.parametrize("lines", [False, True])
+@pytest.mark.parametrize(
+    "contents", [(b"ab", b"cd\n"), (b"ab\n", b"c"), (b"a\n", b"", b"bcd"), (b"abc",), (b"ab\n", b"")]
+)
+def test_where_the_last_file_begins_is_known(tmp_path: Path, contents: tuple[bytes, ...], lines: bool) -> None:
+    found = read(written(tmp_path, *contents), lines=lines, known=Vocabulary(np.array([ord("d"), ord("z")])))
+    last = contents[-1].decode()
+    rest = found.vocabulary.decode(found.ids[found.last_file :])
+    assert rest == last + "\n" * (lines and not last.endswith("\n") and last != "")
+    assert set(found.vocabulary.decode(np.arange(len(found.vocabulary)))) == set(
+        found.vocabulary.decode(found.ids) + "dz"
+    )
+
+
 def test_files_are_joined_at_line_ends(tmp_path: Path) -> None:
     found = read(written(tmp_path, b"one", b"two\n", b"", b"three"))
     assert found.vocabulary.decode(found.ids) == "one\ntwo\nthree"

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,9 @@ def never_stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_run_killed_again_and_again_ends_with_the_same_bytes(tmp_path: Path, never_stopped: Path) -> None:
+def test_a_run_killed_again_and_again_ends_with_the_same_bytes(
+    tmp_path: Path, never_stopped: Path, counted: Callable[[str], None]
+) -> None:
     moments, survived, complete = random.Random(1), 0, False
     while survived < KILLS:
         begun = (tmp_path / FILES[1]).exists() and not complete
@@ -90,7 +93,7 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bytes(tmp_path: Path, n
     if not complete:
         finish(tmp_path, *STREAMS, "--resume")
     assert content(tmp_path) == content(never_stopped)
-    print(f"{survived} kills survived")
+    counted(f"{survived} kills survived")
 
 
 @pytest.mark.parametrize(

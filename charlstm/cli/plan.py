@@ -110,6 +110,8 @@ def planned(
         every = plan.model.training.validate_every or -(-plan.model.training.steps // trainer.VALIDATIONS)
         config = replace(plan.model.training, validate_every=every)
         plan = plan._replace(model=replace(plan.model, training=config), ends=ends)
+    if chosen["lines"]:
+        plan = plan._replace(model=replace(plan.model, lines=corpus.line_digests(text)))
     plan.model.network.initialise(plan.model.training.random_seed)
     if origin is not None:
         known = plan.model.take_over(origin)
