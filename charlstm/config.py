@@ -95,6 +95,8 @@ class TrainingConfig:
         True: the rate falls to zero along half a cosine; False: it stays.
     hold
         Share of the steps after warm-up, in [0, 1), before the rate begins to fall.
+    weight_decay
+        Share of every matrix that is taken away in a step, for a learning rate of 1.
     clip
         Largest norm of the whole gradient; 0 clips nothing.
     split
@@ -125,6 +127,7 @@ class TrainingConfig:
     warmup: int = 50
     decay: bool = True
     hold: float = 0.0
+    weight_decay: float = 0.0
     clip: float = 1.0
     split: str = "tail"
     val_fraction: float = 0.1
@@ -142,7 +145,7 @@ class TrainingConfig:
                 raise ConfigError(f"{name} is {getattr(self, name)!r}; it must be true or false")
         _one_of("optimizer", self.optimizer, OPTIMIZERS)
         _one_of("split", self.split, SPLITS)
-        for name in ("short_first", "lr", "clip"):
+        for name in ("short_first", "lr", "weight_decay", "clip"):
             _number(name, getattr(self, name), 0.0, math.inf)
         for name, otherwise in (("val_fraction", "nothing would be learnt"), ("hold", "the rate would never fall")):
             _share(name, getattr(self, name), otherwise)

@@ -29,7 +29,8 @@ from charlstm.parameters import Array, Parameters, Shapes
 from charlstm.products import Product
 from charlstm.randomness import Purpose, generator
 
-CHARACTER_DEVIATION = 0.5
+CHARACTER_DEVIATION = 0.8
+CHARACTER_DEVIATION_WITH_SPAN = 0.5
 
 
 class Ready(NamedTuple):
@@ -156,9 +157,10 @@ class Network:
         """Fill the weights for training.
 
         W: an orthogonal matrix for each gate (Saxe et al. 2014), so that a signal neither grows nor fades on its way
-        through time. U: normal, of standard deviation ½ for characters, so that each leaves a mark of its own from the
-        first step on, and of variance 1/D in the layers above. The output layer starts small, so that the first
-        predictions are near uniform: ln V nats.
+        through time. U: normal, of standard deviation 0.8 for characters, so that each leaves a mark of its own from
+        the first step on, or ½ with a memory span, so that the gates stay near where their biases put them; and of
+        variance 1/D in the layers above. The output layer starts small, so that the first predictions are near
+        uniform: ln V nats.
 
         Biases are zero, besides those of memory. A gate that keeps the share σ(b) at every step has kept 1/e after T
         steps if b = ln(T − 1). With a memory span, each unit draws its own T − 1 evenly between 1 and the span − 1, and
@@ -167,9 +169,10 @@ class Network:
         """
         rng = generator(seed, Purpose.WEIGHTS)
         H, p = self.config.hidden, self.parameters
+        first = CHARACTER_DEVIATION_WITH_SPAN if self.config.memory_span else CHARACTER_DEVIATION
         for layer in range(self.config.layers):
             U, W, b = (p[f"layer{layer}/{name}"] for name in "UWb")
-            U[...] = rng.standard_normal(U.shape) * (CHARACTER_DEVIATION if layer == 0 else 1.0 / np.sqrt(H))
+            U[...] = rng.standard_normal(U.shape) * (first if layer == 0 else 1.0 / np.sqrt(H))
             for block in self.by_gate(W):
                 block[...] = np.linalg.qr(rng.standard_normal((H, H)))[0]
             b.fill(0.0)

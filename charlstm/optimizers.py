@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from charlstm.config import TrainingConfig
-from charlstm.parameters import Array
+from charlstm.parameters import Array, Parameters
 
 BETA1, BETA2, RMS_DECAY, EPSILON, MOMENTUM = 0.9, 0.99, 0.95, 1e-8, 0.9
 
@@ -121,6 +121,14 @@ def learning_rate(config: TrainingConfig, step: int) -> float:
     if not config.decay or share <= config.hold:
         return config.lr
     return config.lr * 0.5 * (1.0 + math.cos(math.pi * (share - config.hold) / (1.0 - config.hold)))
+
+
+def decay(parameters: Parameters, share: float) -> None:
+    """Take a share of every matrix away, in place; biases stay (Loshchilov & Hutter 2019, "Decoupled weight decay")."""
+    if share:
+        for block in parameters.values():
+            if block.ndim > 1:
+                block *= 1.0 - share
 
 
 def clip(gradient: Array, limit: float) -> float:

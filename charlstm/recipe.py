@@ -18,6 +18,25 @@ WORK_OF_A_MILLION = 15e12
 WORK_AT_MOST = 45e12
 LEARNING = 3
 
+# More work pays best as more units and more reading, both: four times the work, 1.4 times the units. A small text
+# cannot fill a large network. Small networks learn at a higher rate.
+UNITS_OF_A_TERA = 142
+UNITS_GROW_WITH_WORK = 0.25
+UNITS_STEP = 32
+UNITS_LEAST = 64
+UNITS_OF_A_MILLION_CHARACTERS = 1024
+RATE, RATE_UNITS = 0.02, 256
+
+# What is read again and again is learnt by heart, unless something is left out each time. The shares grow with every
+# doubling of how often a text is read.
+DROPOUT_OF_A_DOUBLING = 0.05
+WEIGHT_DROPOUT_OF_A_DOUBLING, WEIGHT_DROPOUT_MOST = 0.07, 0.2
+WEIGHT_DECAY = 0.02
+
+# Many small updates are worth more than few large ones, as long as the products stay fast.
+ROWS_BY_CHARACTERS = ((30_000, 8), (100_000, 16))
+ROWS = 32
+
 # Sharing a step among processes costs two meetings and a sum of gradients. Every process has to get enough work to win
 # that back, and enough rows for its products to be fast. `make bench` measures where that is.
 WORK_OF_A_WORKER = 80_000_000
@@ -41,15 +60,29 @@ def settings(characters: int, work: float, chosen: Mapping[str, Any]) -> dict[st
     chosen
         Settings by name, `lines` among them.
     """
-    hidden = 256
-    best: dict[str, Any] = {"hidden": hidden, "layers": 1, "dropout": 0.0, "batch": 32, "hold": 0.5}
+    units = min(
+        UNITS_OF_A_TERA * (work / 1e12) ** UNITS_GROW_WITH_WORK,
+        UNITS_OF_A_MILLION_CHARACTERS * math.sqrt(characters / 1e6),
+    )
+    hidden = chosen.get("hidden", max(UNITS_LEAST, round(units / UNITS_STEP) * UNITS_STEP))
+    doublings = math.log2(1.0 + work / (LEARNING * 4 * hidden**2) / characters)
+    open_settings: dict[str, Any] = {
+        "hidden": hidden,
+        "layers": 1,
+        "batch": next((rows for limit, rows in ROWS_BY_CHARACTERS if characters < limit), ROWS),
+        "lr": round(min(RATE, RATE * math.sqrt(RATE_UNITS / hidden)), 4),
+        "hold": 0.5,
+        "dropout": round(DROPOUT_OF_A_DOUBLING * doublings, 2),
+        "weight_dropout": round(min(WEIGHT_DROPOUT_MOST, WEIGHT_DROPOUT_OF_A_DOUBLING * doublings), 2),
+        "weight_decay": WEIGHT_DECAY,
+    }
     if chosen["lines"]:
-        best |= {"lr": 0.005}
+        open_settings["lr"] /= 4
     else:
-        best |= {"seq_len": 64, "lr": 0.02, "dropout": 0.1}
+        open_settings["seq_len"] = 64
         if not {"forget_bias", "memory_span"} & set(chosen):
-            best["forget_bias"] = 0.0
-    return best | dict(chosen)
+            open_settings["forget_bias"] = 0.0
+    return open_settings | dict(chosen)
 
 
 def steps(work: float, multiplications: int, predictions: float) -> int:

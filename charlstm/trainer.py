@@ -209,7 +209,9 @@ def train(
             if steps:
                 config = replace(config, steps=int(steps))
             norm = optimizers.clip(gradient.flat, config.clip)
-            optimizer.update(weights, gradient.flat, optimizers.learning_rate(config, step), step)
+            rate = optimizers.learning_rate(config, step)
+            optimizer.update(weights, gradient.flat, rate, step)
+            optimizers.decay(network.parameters, rate * config.weight_decay)
             sound = np.isfinite([loss, norm, weights.sum()]).all()
         if not sound:
             np.copyto(weights, before)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from charlstm import optimizers
 from charlstm.config import OPTIMIZERS, TrainingConfig
 from charlstm.optimizers import BETA1, BETA2, EPSILON, MOMENTUM, RMS_DECAY, clip, learning_rate
+from charlstm.parameters import Parameters
 
 every_optimizer = pytest.mark.parametrize("name", OPTIMIZERS)
 
@@ -105,6 +106,16 @@ def test_without_decay_the_rate_stays(warmup, steps):
 
 def test_without_warm_up_the_first_rate_is_the_peak():
     assert learning_rate(TrainingConfig(steps=10, warmup=0, lr=0.3), 0) == 0.3
+
+
+@given(st.floats(0.0, 0.5))
+def test_decay_takes_a_share_of_the_matrices_and_leaves_the_biases(share):
+    parameters = Parameters({"U": (2, 3), "b": (3,), "W": (3, 3)}, np.float64)
+    parameters.flat[:] = before = np.random.default_rng(0).normal(size=18)
+    optimizers.decay(parameters, share)
+    np.testing.assert_allclose(parameters.flat[:6], before[:6] * (1 - share), rtol=1e-12)
+    np.testing.assert_array_equal(parameters.flat[6:9], before[6:9])
+    np.testing.assert_allclose(parameters.flat[9:], before[9:] * (1 - share), rtol=1e-12)
 
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=6), st.floats(1e-3, 1e4))

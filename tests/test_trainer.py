@@ -135,7 +135,7 @@ def test_steps_that_change_at_the_peak_of_the_rate_leave_no_trace():
 @pytest.mark.parametrize("rows", [1, 6])
 def test_the_first_steps_are_those_of_the_definition(rows):
     batches = Streams(PERIODIC, rows, 50)
-    settings = TrainingConfig(12, optimizer="sgd", lr=0.3, warmup=0, clip=0.5, random_seed=3)
+    settings = TrainingConfig(12, optimizer="sgd", lr=0.3, warmup=0, clip=0.5, weight_decay=0.2, random_seed=3)
     it, same = (network("gru", hidden=4, dropout=0.3, weight_dropout=0.4) for _ in range(2))
     state, momentum = None, 0.0
     for step, progress in enumerate(train(it, batches, None, settings)):
@@ -148,7 +148,10 @@ def test_the_first_steps_are_those_of_the_definition(rows):
         loss, state = thin.loss_and_gradient(ids, targets, share, state, masks, Buffers(np.float64), gradient)
         gradient.flat *= mask
         momentum = gradient.flat * min(1.0, 0.5 / np.linalg.norm(gradient.flat)) + 0.9 * momentum
-        same.parameters.flat[:] -= 0.15 * (1 + math.cos(math.pi * step / 12)) * momentum
+        rate = 0.15 * (1 + math.cos(math.pi * step / 12))
+        same.parameters.flat[:] -= rate * momentum
+        for name in ("layer0/U", "layer0/W", "output/W"):
+            same.parameters[name][...] *= 1 - 0.2 * rate
         assert progress.loss == pytest.approx(loss, rel=1e-6)
         np.testing.assert_allclose(it.parameters.flat, same.parameters.flat, rtol=1e-5, atol=1e-7)
 

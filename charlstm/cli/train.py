@@ -102,6 +102,12 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 h
     "--decay/--no-decay", default=TRAINING.decay, help="Let the rate fall to zero along a cosine, or keep it."
 )
 @training_option(
+    "--weight-decay",
+    type=click.FloatRange(min=0),
+    show_default=BY_THE_TEXT,
+    help="Share of every matrix that a step takes away, times the learning rate.",
+)
+@training_option(
     "--clip", type=click.FloatRange(min=0), default=TRAINING.clip, help="Largest norm of the gradient; 0: any."
 )
 @training_option(
