@@ -1,78 +1,50 @@
-"""Sampling: from logits to one character after another."""
+"""Sampling: from logits to one character after another, for several texts side by side."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from charlstm.errors import ConfigError
+from charlstm.drawing import Drawing, probabilities
+from charlstm.loss import NATS_PER_BIT, log_softmax
 from charlstm.model import Model, Reader
 from charlstm.parameters import Array
 from charlstm.randomness import Purpose, generator
-from charlstm.vocabulary import Vocabulary
 
 DRAWN_AHEAD = 256
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """How the next character is drawn.
+class Step(NamedTuple):
+    """The next character of each of B texts, and what the network thought of it.
 
     Attributes
     ----------
-    temperature
-        Logits are divided by it: below 1 likelier characters gain, 0 takes the likeliest always.
-    top_k
-        Only the k likeliest characters can be drawn; None: all.
-    random_seed
-        Seed of the draws, 0 or more.
-
-    Raises
-    ------
-    ConfigError
-        If a value is out of range.
+    characters
+        B characters.
+    ids : (B,) array of ids
+        The same.
+    logits : (B, V) array
+        What the network predicted, before any rule of drawing.
     """
 
-    temperature: float = 0.8
-    top_k: int | None = None
-    random_seed: int = 0
+    characters: str
+    ids: Array
+    logits: Array
 
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.temperature) and self.temperature >= 0):
-            raise ConfigError(f"temperature is {self.temperature}; it must be a number, 0 or more")
-        if self.top_k is not None and self.top_k < 1:
-            raise ConfigError(f"top_k is {self.top_k}; it must be a whole number, 1 or more")
-        if self.random_seed < 0:
-            raise ConfigError(f"random_seed is {self.random_seed}; it must be a whole number, 0 or more")
+    def surprise(self) -> Array:
+        """Return −log₂ of the probability that the network gave to each character: (B,) float64, in bits."""
+        log_p = log_softmax(self.logits.astype(np.float64))  # (B, V)
+        return np.asarray(0.0 - log_p[np.arange(len(self.ids)), self.ids] / NATS_PER_BIT)  # (B,)
 
-
-def probabilities(logits: Array, drawing: Drawing) -> Array:
-    """Return the probability with which each character is drawn: (…, V) float64, each last axis summing to 1.
-
-    Parameters
-    ----------
-    logits : (…, V) array
-        The network's predictions.
-    drawing
-        Temperature and top-k. Where several logits are equal, the lower ids count as likelier.
-    """
-    scaled = logits.astype(np.float64)  # (…, V)
-    scaled -= scaled.max(axis=-1, keepdims=True)
-    keep = 1 if drawing.temperature == 0 else drawing.top_k
-    if keep is not None:
-        order = np.argsort(-scaled, axis=-1, kind="stable")  # (…, V)
-        np.put_along_axis(scaled, order[..., keep:], -np.inf, axis=-1)
-    with np.errstate(over="ignore"):
-        scaled /= drawing.temperature or 1.0
-    np.exp(scaled, out=scaled)
-    scaled /= scaled.sum(axis=-1, keepdims=True)
-    return scaled
+    def entropy(self) -> Array:
+        """Return how unsure the network was: the entropy of each prediction, (B,) float64, in bits."""
+        log_p = log_softmax(self.logits.astype(np.float64))  # (B, V)
+        return np.asarray(0.0 - (np.exp(log_p) * log_p).sum(axis=1) / NATS_PER_BIT)  # (B,)
 
 
-def streams(model: Model, seed: str, drawing: Drawing, count: int) -> Iterator[str]:
+def streams(model: Model, seed: str, drawing: Drawing, count: int) -> Iterator[Step]:
     """Continue a text several times side by side without end, each time by chance of its own.
 
     Parameters
@@ -88,32 +60,67 @@ def streams(model: Model, seed: str, drawing: Drawing, count: int) -> Iterator[s
 
     Returns
     -------
-    iterator of str
-        The next character of each text, again and again: B characters. The seed has been read when it is returned.
+    iterator of Step
+        The next character of each text, again and again. The seed has been read when it is returned.
 
     Raises
     ------
     UnknownCharacterError
         If the seed has characters that the model does not know.
+    ConfigError
+        If the drawing allows none of the model's characters.
     """
-    vocabulary, reader = model.vocabulary, Reader(model)
-    reader.read(vocabulary.encode(model.opening + seed, "the seed")[:, None])
-    return _drawn(reader.copies(count), vocabulary, drawing, count)
+    allowed = drawing.allowed(model.vocabulary.code_points)
+    reader = Reader(model)
+    ids = model.vocabulary.encode(model.opening + seed, "the seed")  # (N,)
+    reader.read(ids[:, None])
+    return _drawn(model, reader.copies(count), drawing, allowed, _Recent(model, drawing, ids, count))
 
 
-def _drawn(reader: Reader, vocabulary: Vocabulary, drawing: Drawing, count: int) -> Iterator[str]:
-    uniforms = [generator(drawing.random_seed, Purpose.SAMPLE, row) for row in range(count)]
+def _drawn(model: Model, reader: Reader, drawing: Drawing, allowed: Array | None, recent: _Recent) -> Iterator[Step]:
+    uniforms = [generator(drawing.random_seed, Purpose.SAMPLE, row) for row in range(len(reader.logits))]
     while True:
         for uniform in np.stack([row.random(DRAWN_AHEAD) for row in uniforms], axis=1):  # (B,)
-            cumulative = np.cumsum(probabilities(reader.logits, drawing), axis=1)  # (B, V)
+            chances = probabilities(reader.logits, drawing, allowed, recent.seen)  # (B, V)
+            cumulative = np.cumsum(chances, axis=1)  # (B, V)
             drawn = (cumulative <= uniform[:, None] * cumulative[:, -1:]).sum(axis=1)  # (B,)
-            yield vocabulary.decode(drawn)
+            yield Step(model.vocabulary.decode(drawn), drawn, reader.logits)
             reader.read(drawn[None])
+            recent.add(drawn)
+
+
+class _Recent:
+    """Which characters stood a short while ago in each of B texts; keeps nothing where no rule asks for it."""
+
+    def __init__(self, model: Model, drawing: Drawing, ids: Array, rows: int) -> None:
+        self._size = drawing.repeat_window if drawing.repeat_penalty != 1 else 0
+        last = ids[max(0, len(ids) - self._size) :].astype(np.intp)  # (K,)
+        self._window = np.full((self._size, rows), -1, np.intp)  # (window, B)
+        self._window[: len(last)] = last[:, None]
+        self._count = len(last)
+        self._rows = np.arange(rows)
+        self._times = np.tile(np.bincount(last, minlength=len(model.vocabulary)), (rows, 1))  # (B, V)
+
+    @property
+    def seen(self) -> Array | None:
+        """Return (B, V) array of bool, or None where nothing is kept."""
+        return self._times > 0 if self._size else None
+
+    def add(self, ids: Array) -> None:
+        """Take the next character of each text, (B,), and forget the oldest."""
+        if not self._size:
+            return
+        place = self._count % self._size
+        if self._count >= self._size:
+            self._times[self._rows, self._window[place]] -= 1
+        self._window[place] = ids
+        self._times[self._rows, ids] += 1
+        self._count += 1
 
 
 def stream(model: Model, seed: str, drawing: Drawing) -> Iterator[str]:
     """Continue a text without end, character by character; see `streams`."""
-    return streams(model, seed, drawing, 1)
+    return (step.characters for step in streams(model, seed, drawing, 1))
 
 
 def until(characters: Iterable[str], length: int | None, stops: Sequence[str] = ()) -> Iterator[str]:

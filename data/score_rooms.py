@@ -12,8 +12,9 @@ from pathlib import Path
 from make_rooms import KINDS, stories
 
 from charlstm import checkpoint
+from charlstm.drawing import Drawing
 from charlstm.model import Model
-from charlstm.sampler import Drawing, stream, until
+from charlstm.sampler import stream, until
 
 HELD_OUT = Path(__file__).parent / "rooms-heldout.tsv"
 

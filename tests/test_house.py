@@ -21,7 +21,7 @@ PACKAGE = ROOT / "charlstm"
 FLOORS = (
     {"errors"},
     {"parameters", "config", "randomness"},
-    {"cells", "products", "vocabulary", "batches", "optimizers", "loss", "files", "recipe", "parallel"},
+    {"cells", "products", "vocabulary", "batches", "optimizers", "loss", "files", "recipe", "parallel", "drawing"},
     {"network", "corpus"},
     {"model", "trainer"},
     {"checkpoint", "sampler", "inspect"},

@@ -1,83 +1,20 @@
 """Characters are drawn with the right probabilities, end where asked, and follow from what was read before."""
 
-import math
-from collections import Counter
 from itertools import islice
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import reference
 from hypothesis import given
 from hypothesis import strategies as st
 from small import by_reference, every_kind, model, network, one_and_two_layers
 
-from charlstm.errors import ConfigError, UnknownCharacterError
+from charlstm.drawing import Drawing, probabilities
+from charlstm.errors import UnknownCharacterError
 from charlstm.model import BLOCK, Reader
-from charlstm.sampler import Drawing, probabilities, stream, streams, until
+from charlstm.sampler import stream, streams, until
 
-logits = st.lists(st.floats(-20.0, 20.0, width=32), min_size=1, max_size=8)
 CLOSE = {"rtol": 1e-12, "atol": 1e-12}
-
-
-@given(logits, st.floats(0.05, 5.0))
-def test_probabilities_are_the_softmax_of_logits_over_temperature(numbers, temperature):
-    wanted = reference.probabilities([z / temperature for z in numbers])
-    result = probabilities(np.array(numbers, np.float32), Drawing(temperature))
-    np.testing.assert_allclose(result, wanted, **CLOSE)
-    assert result.dtype == np.float64
-
-
-@given(logits, st.sampled_from([0.0, 5e-324, 1e-300, 1e-9, 0.5, 1.0, 7.0]), st.integers(1, 9))
-def test_top_k_keeps_the_k_likeliest_and_their_proportions(numbers, temperature, k):
-    full = probabilities(np.array(numbers), Drawing(temperature))
-    result = probabilities(np.array(numbers), Drawing(temperature, top_k=k))
-    kept = sorted(range(len(numbers)), key=lambda index: (-numbers[index], index))[:k]
-    np.testing.assert_allclose(result[kept], full[kept] / full[kept].sum(), **CLOSE)
-    assert not np.delete(result, kept).any()
-    assert result.sum() == pytest.approx(1.0, rel=1e-14)
-    if temperature >= 0.5:
-        assert np.count_nonzero(result) == min(k, len(numbers))
-
-
-@given(logits, st.sampled_from([(0.0, None), (0.0, 3), (1e-3, 1), (1.0, 1), (9.0, 1)]))
-def test_no_temperature_or_one_choice_takes_the_first_of_the_likeliest(numbers, rule):
-    wanted = [0.0] * len(numbers)
-    wanted[numbers.index(max(numbers))] = 1.0
-    assert probabilities(np.array(numbers), Drawing(*rule)).tolist() == wanted
-
-
-def test_equals_share_and_the_lower_ids_stay():
-    same = np.array([0.0, 3.0, 3.0, 3.0])
-    np.testing.assert_allclose(probabilities(same, Drawing(1e-300)), [0, 1 / 3, 1 / 3, 1 / 3], **CLOSE)
-    np.testing.assert_allclose(probabilities(same, Drawing(1e-300, top_k=2)), [0, 0.5, 0.5, 0], **CLOSE)
-    np.testing.assert_allclose(probabilities(same, Drawing(1.0, top_k=2)), [0, 0.5, 0.5, 0], **CLOSE)
-
-
-@pytest.mark.parametrize(
-    "rule",
-    [{"temperature": -0.1}, {"temperature": math.nan}, {"temperature": math.inf}, {"top_k": 0}, {"random_seed": -1}],
-)
-def test_rules_out_of_range_are_refused(rule):
-    with pytest.raises(ConfigError, match=next(iter(rule))):
-        Drawing(**rule)
-
-
-@pytest.mark.parametrize("rule", [(0.7, None), (2.0, 4)])
-def test_characters_are_drawn_as_often_as_they_should_be(rule):
-    it = network("rnn", np.float32, vocabulary=6, hidden=1)
-    it.parameters.flat[:] = 0.0
-    it.parameters["output/b"][:] = bias = [1.0, -2.0, 0.5, -0.5, 1.5, 0.0]
-    draws = 100_000
-    drawn = Counter(islice(stream(model(it, "abcdef"), "a", Drawing(*rule)), draws))
-
-    temperature, top_k = rule
-    kept = sorted(bias, reverse=True)[:top_k]
-    powers = {c: math.exp(z / temperature) for c, z in zip("abcdef", bias, strict=True) if z in kept}
-    expected = {c: draws * power / sum(powers.values()) for c, power in powers.items()}
-    assert set(drawn) <= set(expected)
-    chi_square = sum((drawn[c] - n) ** 2 / n for c, n in expected.items())
-    assert chi_square < 36.0  # one seed in a million is above it, with five degrees of freedom
 
 
 @pytest.mark.parametrize("edge", [0.0, 1.0 - 2.0**-53])
@@ -95,7 +32,7 @@ def test_what_has_no_chance_is_not_drawn_at_the_edges_of_chance(monkeypatch, edg
 @pytest.mark.parametrize(("lines", "seed"), [(False, ""), (False, "ba"), (True, ""), (True, "ba")])
 def test_predictions_follow_from_all_that_was_read_and_drawn_before(monkeypatch, kind, lines, seed):
     seen = []
-    monkeypatch.setattr("charlstm.sampler.probabilities", lambda z, how: [seen.append(z), probabilities(z, how)][1])
+    monkeypatch.setattr("charlstm.sampler.probabilities", lambda z, *how: [seen.append(z), probabilities(z, *how)][1])
     it = model(network(kind, layers=2), "\nabcd", lines)
     text = "".join(islice(stream(it, seed, Drawing(3.0)), 25))
     assert set(text) == set("\nabcd")
@@ -110,15 +47,15 @@ def test_predictions_follow_from_all_that_was_read_and_drawn_before(monkeypatch,
 
 def test_the_same_seed_gives_the_same_text_and_another_another():
     it = model(network("gru", np.float32), "abcde")
-    texts = ["".join(islice(stream(it, "ab", Drawing(1.0, None, seed)), 60)) for seed in (3, 3, 4)]
+    texts = ["".join(islice(stream(it, "ab", Drawing(1.0, random_seed=seed)), 60)) for seed in (3, 3, 4)]
     assert texts[0] == texts[1] != texts[2]
-    assert texts[0][:25] == "".join(until(stream(it, "ab", Drawing(1.0, None, 3)), 25))
+    assert texts[0][:25] == "".join(until(stream(it, "ab", Drawing(1.0, random_seed=3)), 25))
 
 
 @pytest.mark.parametrize("lines", [False, True])
 def test_texts_side_by_side_are_each_a_text_of_its_own(lines):
     it = model(network("lstm", layers=2), "\nabcd", lines)
-    together = list(islice(streams(it, "ab", Drawing(1.5), 7), 80))
+    together = [step.characters for step in islice(streams(it, "ab", Drawing(1.5), 7), 80)]
     assert "".join(step[0] for step in together) == "".join(islice(stream(it, "ab", Drawing(1.5)), 80))
     assert len({"".join(text) for text in zip(*together, strict=True)}) == 7
 

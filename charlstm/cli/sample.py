@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from itertools import tee
-from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 import click
 
 from charlstm import checkpoint, sampler
 from charlstm.cli.console import GroupedCommand, WrongUsage, known_only, model_option, option_of, unknown_option
-from charlstm.sampler import Drawing
+from charlstm.drawing import Drawing
 
 DRAWING = Drawing()
 LENGTH = 500
@@ -40,6 +40,32 @@ drawing_option = option_of("Drawing")
     help="Below 1 safer, above 1 wilder; 0 always takes the likeliest character.",
 )
 @drawing_option("--top-k", type=click.IntRange(min=1), help="Draw among the k likeliest characters only.")
+@drawing_option(
+    "--top-p",
+    type=click.FloatRange(min=0, max=1, min_open=True),
+    default=DRAWING.top_p,
+    help="Draw among the likeliest that together have this probability.",
+)
+@drawing_option(
+    "--min-p",
+    type=click.FloatRange(min=0, max=1),
+    default=DRAWING.min_p,
+    help="Draw none with less than this share of the likeliest one's probability.",
+)
+@drawing_option(
+    "--repeat-penalty",
+    type=click.FloatRange(min=1),
+    default=DRAWING.repeat_penalty,
+    help="Raise the probability of recent characters to this power: unsure ones are repeated less.",
+)
+@drawing_option(
+    "--repeat-window",
+    type=click.IntRange(min=1),
+    default=DRAWING.repeat_window,
+    help="Characters back that count as recent.",
+)
+@drawing_option("--forbid", default="", help="Characters that are never drawn.")
+@drawing_option("--only", help="The only characters that may be drawn.")
 @drawing_option("--random-seed", type=click.IntRange(min=0), default=DRAWING.random_seed, help="Seed of the draws.")
 def command(
     model: Path,
@@ -48,9 +74,7 @@ def command(
     length: int | None,
     stop: str | None,
     samples: int,
-    temperature: float,
-    top_k: int | None,
-    random_seed: int,
+    **rules: Any,
 ) -> None:
     """Write the seed and a continuation of it, or several, with an empty line between."""
     if stop == "":
@@ -62,11 +86,11 @@ def command(
         stops.append("\n")
     elif length is None:
         length = LENGTH
-    copies = tee(sampler.streams(loaded, seed, Drawing(temperature, top_k, random_seed), samples), samples)
+    copies = tee(sampler.streams(loaded, seed, Drawing(**rules), samples), samples)
     for row, steps in enumerate(copies):
         if row and not loaded.training.lines:
             sys.stdout.write("\n")
-        write(seed, sampler.until(map(itemgetter(row), steps), length, stops))
+        write(seed, sampler.until((step.characters[row] for step in steps), length, stops))
 
 
 def write(seed: str, characters: Iterator[str]) -> None:
