@@ -18,7 +18,7 @@ demo: .venv/installed
 	$(BIN)/charlstm sample -m rooms.npz --seed "mady walks in to the room, monica also walks in to the room. mady said hi to"
 	$(BIN)/charlstm sample -m rooms.npz --seed "mady and monica walk in to the room together, later richard walks in to the room. mady said hi to"
 	@echo; echo "Whole stories of its own:"
-	$(BIN)/charlstm sample -m rooms.npz --length 600
+	$(BIN)/charlstm sample -m rooms.npz --seed '' --length 600
 	@echo; echo "What the gates did at every character:"
 	$(BIN)/charlstm inspect -m rooms.npz "monica walks in. mady said hi to monica."
 	@echo; echo "Stories whose casts are not in the corpus, answered letter by letter:"

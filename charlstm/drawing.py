@@ -14,7 +14,8 @@ equal, the lower ids count as likelier. Every rule sees what the one before it l
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -74,6 +75,21 @@ class Drawing:
         ):
             if not right:
                 raise ConfigError(f"{name} is {value}; it must be {allowed}")
+
+    @classmethod
+    def of(cls, **rules: Any) -> Drawing:
+        """Return the rules given by name.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such rule, or a value is out of range.
+        """
+        names = [field.name for field in fields(cls)]
+        for name in rules:
+            if name not in names:
+                raise ConfigError(f"there is no rule {name!r}; the rules are {', '.join(names)}")
+        return cls(**rules)
 
     def allowed(self, code_points: Array) -> Array | None:
         """Return which characters of a vocabulary may be drawn: (V,) array of bool, or None if all may.

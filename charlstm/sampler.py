@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
 from charlstm.drawing import Drawing, probabilities
+from charlstm.ending import End, Ending
 from charlstm.loss import NATS_PER_BIT, log_softmax
 from charlstm.model import Model, Reader
 from charlstm.parameters import Array
@@ -16,7 +21,8 @@ from charlstm.randomness import Purpose, generator
 DRAWN_AHEAD = 256
 
 
-class Step(NamedTuple):
+@dataclass(frozen=True)
+class Step:
     """The next character of each of B texts, and what the network thought of it.
 
     Attributes
@@ -33,15 +39,131 @@ class Step(NamedTuple):
     ids: Array
     logits: Array
 
-    def surprise(self) -> Array:
-        """Return −log₂ of the probability that the network gave to each character: (B,) float64, in bits."""
-        log_p = log_softmax(self.logits.astype(np.float64))  # (B, V)
-        return np.asarray(0.0 - log_p[np.arange(len(self.ids)), self.ids] / NATS_PER_BIT)  # (B,)
+    @cached_property
+    def log_probabilities(self) -> Array:
+        """What the network predicted, in nats: (B, V) float64."""
+        return log_softmax(self.logits.astype(np.float64))
 
+    @cached_property
+    def surprise(self) -> Array:
+        """−log₂ of the probability that the network gave to each character: (B,) float64, in bits."""
+        drawn = self.log_probabilities[np.arange(len(self.ids)), self.ids]  # (B,)
+        return np.asarray(0.0 - drawn / NATS_PER_BIT)
+
+    @cached_property
     def entropy(self) -> Array:
-        """Return how unsure the network was: the entropy of each prediction, (B,) float64, in bits."""
-        log_p = log_softmax(self.logits.astype(np.float64))  # (B, V)
-        return np.asarray(0.0 - (np.exp(log_p) * log_p).sum(axis=1) / NATS_PER_BIT)  # (B,)
+        """How unsure the network was: the entropy of each prediction, (B,) float64, in bits."""
+        expected = (np.exp(self.log_probabilities) * self.log_probabilities).sum(axis=1)  # (B,)
+        return np.asarray(0.0 - expected / NATS_PER_BIT)
+
+
+class Shown(NamedTuple):
+    """One character that can be shown.
+
+    Attributes
+    ----------
+    row
+        Of which text.
+    character
+        The character.
+    step : Step
+        The step that drew it.
+    """
+
+    row: int
+    character: str
+    step: Step
+
+
+class Sample(NamedTuple):
+    """One text that was made; as a `str` it is the seed and what was made.
+
+    Attributes
+    ----------
+    seed
+        What it continues.
+    text
+        What was made.
+    bits_per_character
+        Mean of −log₂ of the probability that the network gave to each new character, before any rule of drawing; NaN
+        if there is none.
+    stop
+        Why it ended: "length", "stop", "lines" or "sentence"; "interrupted" before that.
+    """
+
+    seed: str
+    text: str
+    bits_per_character: float
+    stop: str
+
+    def __str__(self) -> str:
+        return self.seed + self.text
+
+
+class Texts:
+    """Several texts as they are made side by side: iterate to make them.
+
+    Each comes from the random stream of its own row, so a text does not depend on how many stand beside it.
+
+    Parameters
+    ----------
+    model, seed, drawing
+        As for `streams`; the seed has been read when this is made.
+    ending
+        Where each text ends.
+    count
+        How many (B), 1 or more.
+
+    Attributes
+    ----------
+    ends : list of B End
+        Why each text has ended, or None.
+    """
+
+    def __init__(self, model: Model, seed: str, drawing: Drawing, ending: Ending, count: int = 1) -> None:
+        self.seed = seed
+        self.ends = [End(ending) for _ in range(count)]
+        self._steps = streams(model, seed, drawing, count)
+
+    def __iter__(self) -> Iterator[Shown]:
+        """Yield every character when it can be shown, those of one text in their order."""
+        waiting: list[deque[Shown]] = [deque() for _ in self.ends]
+        going = [row for row, end in enumerate(self.ends) if end.reason is None]
+        while going:
+            step = next(self._steps)
+            for row in going:
+                waiting[row].append(Shown(row, step.characters[row], step))
+                for _ in range(self.ends[row].add(step.characters[row])):
+                    yield waiting[row].popleft()
+            going = [row for row in going if self.ends[row].reason is None]
+
+
+class Tally:
+    """Gathers the characters of one text into a `Sample`."""
+
+    def __init__(self, seed: str) -> None:
+        self._seed = seed
+        self._characters: list[str] = []
+        self._bits = 0.0
+
+    def add(self, shown: Shown) -> None:
+        """Take the next character."""
+        self._characters.append(shown.character)
+        self._bits += float(shown.step.surprise[shown.row])
+
+    def sample(self, stop: str | None) -> Sample:
+        """Return the text so far, and why it ended."""
+        count = len(self._characters)
+        bits = self._bits / count if count else math.nan
+        return Sample(self._seed, "".join(self._characters), bits, stop or "interrupted")
+
+
+def samples(texts: Texts) -> list[Sample]:
+    """Make all the texts and return them."""
+    tallies = [Tally(texts.seed) for _ in texts.ends]
+    for shown in texts:
+        tallies[shown.row].add(shown)
+    return [tally.sample(end.reason) for tally, end in zip(tallies, texts.ends, strict=True)]
 
 
 def streams(model: Model, seed: str, drawing: Drawing, count: int) -> Iterator[Step]:
@@ -116,31 +238,3 @@ class _Recent:
         self._window[place] = ids
         self._times[self._rows, ids] += 1
         self._count += 1
-
-
-def stream(model: Model, seed: str, drawing: Drawing) -> Iterator[str]:
-    """Continue a text without end, character by character; see `streams`."""
-    return (step.characters for step in streams(model, seed, drawing, 1))
-
-
-def until(characters: Iterable[str], length: int | None, stops: Sequence[str] = ()) -> Iterator[str]:
-    """Yield characters up to a number of them, or through the first text that ends it, whichever comes first.
-
-    Parameters
-    ----------
-    characters
-        A text, character by character.
-    length
-        Most characters to yield; None: no limit.
-    stops
-        Texts, none of them empty, after each of which to end.
-    """
-    if length == 0:
-        return
-    longest = max(map(len, stops), default=0)
-    recent = ""
-    for count, character in enumerate(characters, 1):
-        yield character
-        recent = (recent + character)[-longest:] if longest else ""
-        if count == length or recent.endswith(tuple(stops)):
-            return

@@ -1,20 +1,33 @@
 """Characters are drawn with the right probabilities, end where asked, and follow from what was read before."""
 
+import math
+import tracemalloc
+from collections import deque
 from itertools import islice
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import reference
 from hypothesis import given
 from hypothesis import strategies as st
 from small import by_reference, every_kind, model, network, one_and_two_layers
 
+from charlstm.batches import Streams
+from charlstm.config import TrainingConfig
 from charlstm.drawing import Drawing, probabilities
+from charlstm.ending import Ending
 from charlstm.errors import UnknownCharacterError
 from charlstm.model import BLOCK, Reader
-from charlstm.sampler import stream, streams, until
+from charlstm.sampler import Texts, samples, streams
+from charlstm.trainer import train
 
 CLOSE = {"rtol": 1e-12, "atol": 1e-12}
+
+
+def characters(it, seed, drawing):
+    """One text without end."""
+    return (step.characters for step in streams(it, seed, drawing, 1))
 
 
 @pytest.mark.parametrize("edge", [0.0, 1.0 - 2.0**-53])
@@ -25,7 +38,7 @@ def test_what_has_no_chance_is_not_drawn_at_the_edges_of_chance(monkeypatch, edg
     monkeypatch.setattr(
         "charlstm.sampler.generator", lambda *_: SimpleNamespace(random=lambda count: np.full(count, edge))
     )
-    assert next(stream(model(it, "abcde"), "", Drawing(0.3, top_k=3))) == ("d" if edge else "b")
+    assert next(characters(model(it, "abcde"), "", Drawing(0.3, top_k=3))) == ("d" if edge else "b")
 
 
 @pytest.mark.parametrize("kind", ["lstm", "relu"])
@@ -34,7 +47,7 @@ def test_predictions_follow_from_all_that_was_read_and_drawn_before(monkeypatch,
     seen = []
     monkeypatch.setattr("charlstm.sampler.probabilities", lambda z, *how: [seen.append(z), probabilities(z, *how)][1])
     it = model(network(kind, layers=2), "\nabcd", lines)
-    text = "".join(islice(stream(it, seed, Drawing(3.0)), 25))
+    text = "".join(islice(characters(it, seed, Drawing(3.0)), 25))
     assert set(text) == set("\nabcd")
     for drawn, logits in enumerate(seen):
         since = it.opening + seed + text[:drawn]
@@ -47,49 +60,112 @@ def test_predictions_follow_from_all_that_was_read_and_drawn_before(monkeypatch,
 
 def test_the_same_seed_gives_the_same_text_and_another_another():
     it = model(network("gru", np.float32), "abcde")
-    texts = ["".join(islice(stream(it, "ab", Drawing(1.0, random_seed=seed)), 60)) for seed in (3, 3, 4)]
+    texts = ["".join(islice(characters(it, "ab", Drawing(1.0, random_seed=seed)), 60)) for seed in (3, 3, 4)]
     assert texts[0] == texts[1] != texts[2]
-    assert texts[0][:25] == "".join(until(stream(it, "ab", Drawing(1.0, random_seed=3)), 25))
+    assert texts[0][:25] == "".join(islice(characters(it, "ab", Drawing(1.0, random_seed=3)), 25))
 
 
 @pytest.mark.parametrize("lines", [False, True])
 def test_texts_side_by_side_are_each_a_text_of_its_own(lines):
     it = model(network("lstm", layers=2), "\nabcd", lines)
     together = [step.characters for step in islice(streams(it, "ab", Drawing(1.5), 7), 80)]
-    assert "".join(step[0] for step in together) == "".join(islice(stream(it, "ab", Drawing(1.5)), 80))
+    assert "".join(step[0] for step in together) == "".join(islice(characters(it, "ab", Drawing(1.5)), 80))
     assert len({"".join(text) for text in zip(*together, strict=True)}) == 7
 
 
 def test_a_seed_of_unknown_characters_is_refused():
     with pytest.raises(UnknownCharacterError, match="the seed"):
-        next(stream(model(network("rnn"), "abcde"), "abx", Drawing()))
+        next(characters(model(network("rnn"), "abcde"), "abx", Drawing()))
 
 
-@given(
-    st.text("ab", max_size=14),
-    st.none() | st.integers(0, 16),
-    st.lists(st.text("ab", min_size=1, max_size=4), max_size=3),
-)
-def test_a_text_ends_through_the_first_stop_or_at_the_length(text, length, stops):
-    ends = [text.index(stop) + len(stop) for stop in stops if stop in text]
-    wanted = text[: min(ends, default=None)][:length]
-    rest = iter(text)
-    assert "".join(until(rest, length, stops)) == wanted
-    assert "".join(rest) == text[len(wanted) :]  # nothing more was asked for
+@pytest.mark.parametrize("lines", [False, True])
+@pytest.mark.parametrize("kind", ["lstm", "gru", "rnn"])
+def test_the_state_after_a_seed_and_a_stream_is_that_of_the_whole_text_bit_for_bit(monkeypatch, kind, lines):
+    readers = []
+    monkeypatch.setattr("charlstm.sampler.Reader", lambda *_: readers.append(Watched(*_)) or readers[-1])
+    it = model(network(kind, np.float32, hidden=37, layers=2), "\nabcd", lines)
+    seed = "".join(np.random.default_rng(0).choice(list("\nabcd"), 1300))  # read in more than one block
+    text = "".join(islice(characters(it, seed, Drawing(2.0)), 201))
+    whole = Reader(it)
+    whole.read(it.vocabulary.encode(it.opening + seed + text[:200])[:, None])
+    assert readers[0].copy.state.tobytes() == whole.state.tobytes()
+    assert readers[0].copy.logits.tobytes() == whole.logits.tobytes()
 
 
-@pytest.mark.parametrize(
-    ("text", "stops", "wanted"),
-    [
-        ("aaab..", ["aab"], "aaab"),
-        ("ababac..", ["abac"], "ababac"),
-        ("x\n\ny", ["\n\n"], "x\n\n"),
-        ("xaab", ["x"], "x"),
-        ("abcd", ["abcd", "c"], "abc"),
-    ],
-)
-def test_a_stop_is_found_in_every_alignment(text, stops, wanted):
-    assert "".join(until(text, None, stops)) == wanted
+class Watched(Reader):
+    """A reader that remembers the copy made of it."""
+
+    def copies(self, rows):
+        self.copy = super().copies(rows)
+        return self.copy
+
+
+@pytest.mark.parametrize("lines", [False, True])
+@pytest.mark.parametrize("rows", [2, 7, 64])
+def test_one_stream_is_a_row_of_a_batch_bit_for_bit(lines, rows):
+    it = model(network("lstm", np.float32, hidden=37, layers=2), "\nabcd", lines)
+    alone = list(islice(streams(it, "ab", Drawing(1.5), 1), 200))
+    together = list(islice(streams(it, "ab", Drawing(1.5), rows), 200))
+    assert [step.characters for step in alone] == [step.characters[0] for step in together]
+    assert all(one.logits[0].tobytes() == all_.logits[0].tobytes() for one, all_ in zip(alone, together, strict=True))
+
+
+def test_texts_end_each_for_itself_and_are_what_the_streams_give():
+    it = model(network("lstm", np.float32), "abcde")
+    made = samples(Texts(it, "ab", Drawing(1.5), Ending(60, ("ce",)), 9))
+    rows = zip(*[step.characters for step in islice(streams(it, "ab", Drawing(1.5), 9), 60)], strict=True)
+    whole = ["".join(row) for row in rows]
+    assert [sample.text for sample in made] == [text[: text.find("ce") + 2] if "ce" in text else text for text in whole]
+    assert [sample.stop for sample in made] == ["stop" if "ce" in text else "length" for text in whole]
+    assert {sample.stop for sample in made} == {"stop", "length"}
+    assert {sample.seed for sample in made} == {"ab"} and str(made[0]) == "ab" + made[0].text
+
+
+def test_surprise_and_entropy_are_of_the_network_whatever_the_rules():
+    it = model(network("gru", vocabulary=6), "abcdef")
+    (made,) = samples(Texts(it, "ab", Drawing(0.3, top_k=2), Ending(20)))
+    read = by_reference("gru", it.network, it.vocabulary.encode("ab" + made.text)[:, None])
+    chances = [reference.probabilities(rows[0]) for rows in read.logits[1:-1]]
+    bits = [-math.log2(chance["abcdef".index(c)]) for chance, c in zip(chances, made.text, strict=True)]
+    assert made.bits_per_character == pytest.approx(sum(bits) / 20, rel=1e-9)
+    steps = list(islice(streams(it, "ab", Drawing(0.3, top_k=2), 1), 20))
+    np.testing.assert_allclose([step.surprise[0] for step in steps], bits, rtol=1e-9)
+    wanted = [-sum(p * math.log2(p) for p in chance) for chance in chances]
+    np.testing.assert_allclose([step.entropy[0] for step in steps], wanted, rtol=1e-9)
+
+
+def test_a_text_of_no_length_has_no_bits():
+    (made,) = samples(Texts(model(network("rnn"), "abcde"), "ab", Drawing(), Ending(0)))
+    assert (made.text, made.stop, math.isnan(made.bits_per_character)) == ("", "length", True)
+
+
+def test_a_long_text_takes_no_more_memory_than_a_short_one():
+    texts = iter(Texts(model(network("rnn", np.float32), "abcde"), "", Drawing(repeat_penalty=1.2), Ending(), 4))
+    deque(islice(texts, 4 * 300), maxlen=0)
+    tracemalloc.start()
+    try:
+        deque(islice(texts, 4 * 300), maxlen=0)
+        first = tracemalloc.get_traced_memory()[1]
+        deque(islice(texts, 4 * 1500), maxlen=0)
+        assert tracemalloc.get_traced_memory()[1] < first + 10_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_model_of_a_known_markov_source_writes_with_its_transition_frequencies():
+    source = np.array([[0.1, 0.6, 0.3], [0.5, 0.0, 0.5], [0.25, 0.7, 0.05]])
+    rng = np.random.default_rng(0)
+    text = np.zeros(40_000, np.intp)
+    for n, chance in enumerate(rng.random(len(text) - 1)):
+        text[n + 1] = np.searchsorted(np.cumsum(source[text[n]]), chance)
+    net = network("rnn", np.float32, vocabulary=3, hidden=8)
+    net.initialise(0)
+    for _ in train(net, Streams(text, 32, 32), None, TrainingConfig(500, lr=0.02)):
+        pass
+    drawn = [step.ids for step in islice(streams(model(net, "abc"), "", Drawing(1.0), 256), 401)]
+    counts = np.zeros((3, 3))
+    np.add.at(counts, (np.stack(drawn[:-1]), np.stack(drawn[1:])), 1)
+    np.testing.assert_allclose(counts / counts.sum(axis=1, keepdims=True), source, atol=0.015)
 
 
 @every_kind
