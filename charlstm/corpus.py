@@ -195,7 +195,7 @@ def decoded(file: BinaryIO, name: str, encoding: str, remarks: dict[str, None]) 
         If it cannot be decoded.
     """
     read_so_far = 0
-    data = file.read(BLOCK)
+    data = file.read(max(BLOCK, len(codecs.BOM_UTF8)))
     marked = data.startswith(codecs.BOM_UTF8) and codecs.lookup(encoding).name == "utf-8"
     if marked:
         remarks[f"{name}: a byte order mark was left out"] = None
