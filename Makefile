@@ -8,7 +8,7 @@ DEMO_OPTIONS := --lines --hidden 192 --dropout 0.1 --weight-dropout 0 --weight-d
 # What `make bench` measures beside: any build of torch for the CPU.
 TORCH ?= torch
 
-.PHONY: demo test lint docs bench clean
+.PHONY: demo test lint docs bench quality clean
 
 demo: .venv/installed
 	@echo "A network reads short stories, and learns who is in the room."
@@ -18,7 +18,7 @@ demo: .venv/installed
 	$(BIN)/charlstm sample -m rooms.npz --seed "mady walks in to the room, monica also walks in to the room. mady said hi to"
 	$(BIN)/charlstm sample -m rooms.npz --seed "mady and monica walk in to the room together, later richard walks in to the room. mady said hi to"
 	@echo; echo "Whole stories of its own:"
-	$(BIN)/charlstm sample -m rooms.npz --length 600
+	$(BIN)/charlstm sample -m rooms.npz --seed '' --length 600
 	@echo; echo "What the gates did at every character:"
 	$(BIN)/charlstm inspect -m rooms.npz "monica walks in. mady said hi to monica."
 	@echo; echo "Stories whose casts are not in the corpus, answered letter by letter:"
@@ -38,8 +38,12 @@ docs: .venv/installed
 bench: .venv-bench/installed
 	.venv-bench/bin/python benchmarks/bench.py
 
+# How well three minutes teach a text of yours: make quality FILE=corpus.txt
+quality: .venv/installed
+	$(BIN)/charlstm train $(FILE) --time 3m -m quality.npz --log quality.jsonl --force
+
 clean:
-	rm -rf .venv .venv-bench build charlstm.egg-info rooms.npz rooms.resume.npz
+	rm -rf .venv .venv-bench build charlstm.egg-info rooms.npz rooms.resume.npz quality.npz quality.resume.npz quality.jsonl
 
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -158,6 +158,7 @@ def charlstm_sampling(hidden: int, streams: int) -> Iterator[Work]:
     from charlstm import sampler
     from charlstm.config import NetworkConfig, TrainingConfig
     from charlstm.corpus import CorpusFacts
+    from charlstm.drawing import Drawing
     from charlstm.model import Model
     from charlstm.network import Network
     from charlstm.vocabulary import Vocabulary
@@ -166,7 +167,7 @@ def charlstm_sampling(hidden: int, streams: int) -> Iterator[Work]:
     network.initialise(0)
     vocabulary = Vocabulary(np.arange(CHARACTERS) + 32)
     model = Model(network, vocabulary, TrainingConfig(0), CorpusFacts((), 0, 0, ""))
-    drawn = sampler.streams(model, "", sampler.Drawing(), streams)
+    drawn = sampler.streams(model, "", Drawing(), streams)
 
     def work(count: int) -> None:
         for _ in range(count):

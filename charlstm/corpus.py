@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from hashlib import blake2b, sha256
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -196,37 +196,61 @@ def _blocks(paths: Sequence[Path], encoding: str, remarks: dict[str, None]) -> I
 
 
 def _decoded(path: Path, encoding: str, remarks: dict[str, None]) -> Iterator[str]:
-    read_so_far = 0
     try:
         with path.open("rb") as file:
-            marked = file.peek(3).startswith(codecs.BOM_UTF8) and codecs.lookup(encoding).name == "utf-8"
-            if marked:
-                remarks[f"{path}: a byte order mark was left out"] = None
-            decoder = codecs.getincrementaldecoder("utf-8-sig" if marked else encoding)()
-            newlines = io.IncrementalNewlineDecoder(decoder, translate=True)
-            while True:
-                data = file.read(BLOCK)
-                read_so_far += len(data)
-                text = newlines.decode(data, final=not data)
-                if text:
-                    yield text
-                if not data:
-                    break
-            found = newlines.newlines
-            if found is not None and found != "\n":
-                remarks[f"{path}: line ends of another kind than \\n (such as CRLF) were read as newlines"] = None
+            yield from decoded(file, str(path), encoding, remarks)
     except OSError as error:
         raise CorpusError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def decoded(file: BinaryIO, name: str, encoding: str, remarks: dict[str, None]) -> Iterator[str]:
+    """Yield the text of an open file in pieces that are not empty.
+
+    Parameters
+    ----------
+    file
+        Read to its end.
+    name
+        What it is called, for errors and remarks.
+    encoding
+        Name of a text encoding.
+    remarks
+        What was changed is added as keys.
+
+    Raises
+    ------
+    CorpusError
+        If it cannot be decoded.
+    """
+    read_so_far = 0
+    data = file.read(max(BLOCK, len(codecs.BOM_UTF8)))
+    marked = data.startswith(codecs.BOM_UTF8) and codecs.lookup(encoding).name == "utf-8"
+    if marked:
+        remarks[f"{name}: a byte order mark was left out"] = None
+    decoder = codecs.getincrementaldecoder("utf-8-sig" if marked else encoding)()
+    newlines = io.IncrementalNewlineDecoder(decoder, translate=True)
+    try:
+        while True:
+            read_so_far += len(data)
+            text = newlines.decode(data, final=not data)
+            if text:
+                yield text
+            if not data:
+                break
+            data = file.read(BLOCK)
     except UnicodeError as error:
-        raise CorpusError(_not_text(path, encoding, error, read_so_far)) from error
+        raise CorpusError(_not_text(name, encoding, error, read_so_far)) from error
+    found = newlines.newlines
+    if found is not None and found != "\n":
+        remarks[f"{name}: line ends of another kind than \\n (such as CRLF) were read as newlines"] = None
 
 
-def _not_text(path: Path, encoding: str, error: UnicodeError, read_so_far: int) -> str:
+def _not_text(name: str, encoding: str, error: UnicodeError, read_so_far: int) -> str:
     where = ""
     if isinstance(error, UnicodeDecodeError):
         offset = read_so_far - len(error.object) + error.start
         where = f" at byte {offset:,} (0x{error.object[error.start]:02X})"
     return (
-        f"{path} is not {encoding} text: it cannot be decoded{where};"
+        f"{name} is not {encoding} text: it cannot be decoded{where};"
         " give a text file, or its encoding with --encoding (for example latin-1 or utf-16)"
     )

@@ -28,14 +28,16 @@ UNITS_OF_A_MILLION_CHARACTERS = 1024
 RATE, RATE_UNITS = 0.02, 256
 
 # What is read again and again is learnt by heart, unless something is left out each time. The shares grow with every
-# doubling of how often a text is read.
+# doubling of how often a text is read. Networks below some size have nothing to spare, and get a part of the shares.
 DROPOUT_OF_A_DOUBLING = 0.05
 WEIGHT_DROPOUT_OF_A_DOUBLING, WEIGHT_DROPOUT_MOST = 0.07, 0.2
+UNITS_TO_SPARE = 128
 WEIGHT_DECAY = 0.02
 
 # Many small updates are worth more than few large ones, as long as the products stay fast.
 ROWS_BY_CHARACTERS = ((30_000, 8), (100_000, 16))
 ROWS = 32
+SEQ_LEN = 64
 
 # Sharing a step among processes costs two meetings and a sum of gradients. Every process has to get enough work to win
 # that back, and enough rows for its products to be fast. `make bench` measures where that is.
@@ -48,28 +50,38 @@ def work(characters: int) -> float:
     return min(WORK_AT_MOST, WORK_OF_A_MILLION * math.sqrt(characters / 1e6))
 
 
-def settings(characters: int, work: float, chosen: Mapping[str, Any]) -> dict[str, Any]:
+def settings(
+    characters: int, lines: int, work: float, epochs: float | None, steps: int | None, chosen: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return what was chosen, and for what was left open the settings of a network and its training.
 
     Parameters
     ----------
-    characters
+    characters, lines
         Length of the text.
     work
-        Multiplications to spend.
+        Multiplications to spend, where neither `epochs` nor `steps` says how long to train.
+    epochs, steps
+        How long to train; None: as long as the work allows.
     chosen
         Settings by name, `lines` among them.
     """
+    rows = chosen.get("batch", next((rows for limit, rows in ROWS_BY_CHARACTERS if characters < limit), ROWS))
     units = min(
         UNITS_OF_A_TERA * (work / 1e12) ** UNITS_GROW_WITH_WORK,
         UNITS_OF_A_MILLION_CHARACTERS * math.sqrt(characters / 1e6),
     )
     hidden = chosen.get("hidden", max(UNITS_LEAST, round(units / UNITS_STEP) * UNITS_STEP))
-    doublings = math.log2(1.0 + work / (LEARNING * 4 * hidden**2) / characters)
+    seq_len = chosen.get("seq_len", SEQ_LEN)
+    if steps is not None:
+        epochs = steps * rows * (1 / lines if chosen["lines"] else seq_len / characters)
+    elif epochs is None:
+        epochs = work / (LEARNING * 4 * hidden**2) / characters
+    doublings = math.log2(1.0 + epochs) * min(1.0, hidden / UNITS_TO_SPARE)
     open_settings: dict[str, Any] = {
         "hidden": hidden,
         "layers": 1,
-        "batch": next((rows for limit, rows in ROWS_BY_CHARACTERS if characters < limit), ROWS),
+        "batch": rows,
         "lr": round(min(RATE, RATE * math.sqrt(RATE_UNITS / hidden)), 4),
         "hold": 0.5,
         "dropout": round(DROPOUT_OF_A_DOUBLING * doublings, 2),
@@ -79,7 +91,7 @@ def settings(characters: int, work: float, chosen: Mapping[str, Any]) -> dict[st
     if chosen["lines"]:
         open_settings["lr"] /= 4
     else:
-        open_settings["seq_len"] = 64
+        open_settings["seq_len"] = seq_len
         if not {"forget_bias", "memory_span"} & set(chosen):
             open_settings["forget_bias"] = 0.0
     return open_settings | dict(chosen)

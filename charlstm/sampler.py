@@ -1,78 +1,202 @@
-"""Sampling: from logits to one character after another."""
+"""Sampling: from logits to one character after another, for several texts side by side."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
+from charlstm.drawing import Drawing, probabilities
+from charlstm.ending import End, Ending
 from charlstm.errors import ConfigError
+from charlstm.loss import NATS_PER_BIT, log_softmax
 from charlstm.model import Model, Reader
 from charlstm.parameters import Array
 from charlstm.randomness import Purpose, generator
-from charlstm.vocabulary import Vocabulary
 
 DRAWN_AHEAD = 256
+OLD_IN_A_ROW = 1000
 
 
 @dataclass(frozen=True)
-class Drawing:
-    """How the next character is drawn.
+class Step:
+    """The next character of each of B texts, and what the network thought of it.
 
     Attributes
     ----------
-    temperature
-        Logits are divided by it: below 1 likelier characters gain, 0 takes the likeliest always.
-    top_k
-        Only the k likeliest characters can be drawn; None: all.
-    random_seed
-        Seed of the draws, 0 or more.
-
-    Raises
-    ------
-    ConfigError
-        If a value is out of range.
+    characters
+        B characters.
+    ids : (B,) array of ids
+        The same.
+    logits : (B, V) array
+        What the network predicted, before any rule of drawing.
     """
 
-    temperature: float = 0.8
-    top_k: int | None = None
-    random_seed: int = 0
+    characters: str
+    ids: Array
+    logits: Array
 
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.temperature) and self.temperature >= 0):
-            raise ConfigError(f"temperature is {self.temperature}; it must be a number, 0 or more")
-        if self.top_k is not None and self.top_k < 1:
-            raise ConfigError(f"top_k is {self.top_k}; it must be a whole number, 1 or more")
-        if self.random_seed < 0:
-            raise ConfigError(f"random_seed is {self.random_seed}; it must be a whole number, 0 or more")
+    @cached_property
+    def log_probabilities(self) -> Array:
+        """What the network predicted, in nats: (B, V) float64."""
+        return log_softmax(self.logits.astype(np.float64))
+
+    @cached_property
+    def surprise(self) -> Array:
+        """−log₂ of the probability that the network gave to each character: (B,) float64, in bits."""
+        drawn = self.log_probabilities[np.arange(len(self.ids)), self.ids]  # (B,)
+        return np.asarray(0.0 - drawn / NATS_PER_BIT)
+
+    @cached_property
+    def entropy(self) -> Array:
+        """How unsure the network was: the entropy of each prediction, (B,) float64, in bits."""
+        expected = (np.exp(self.log_probabilities) * self.log_probabilities).sum(axis=1)  # (B,)
+        return np.asarray(0.0 - expected / NATS_PER_BIT)
 
 
-def probabilities(logits: Array, drawing: Drawing) -> Array:
-    """Return the probability with which each character is drawn: (…, V) float64, each last axis summing to 1.
+class Shown(NamedTuple):
+    """One character that can be shown.
+
+    Attributes
+    ----------
+    row
+        Of which text.
+    character
+        The character.
+    step : Step
+        The step that drew it.
+    """
+
+    row: int
+    character: str
+    step: Step
+
+
+class Sample(NamedTuple):
+    """One text that was made; as a `str` it is the seed and what was made.
+
+    Attributes
+    ----------
+    seed
+        What it continues.
+    text
+        What was made.
+    bits_per_character
+        Mean of −log₂ of the probability that the network gave to each new character, before any rule of drawing; NaN
+        if there is none.
+    stop
+        Why it ended: "length", "stop", "lines" or "sentence"; "interrupted" before that.
+    """
+
+    seed: str
+    text: str
+    bits_per_character: float
+    stop: str
+
+    def __str__(self) -> str:
+        return self.seed + self.text
+
+
+class Texts:
+    """Several texts as they are made side by side: iterate to make them.
+
+    Each comes from the random stream of its own row, so a text does not depend on how many stand beside it.
 
     Parameters
     ----------
-    logits : (…, V) array
-        The network's predictions.
-    drawing
-        Temperature and top-k. Where several logits are equal, the lower ids count as likelier.
+    model, seed, drawing
+        As for `streams`; the seed has been read when this is made.
+    ending
+        Where each text ends.
+    count
+        How many (B), 1 or more.
+    new_only
+        True: lines that stand in the model's corpus, word for word, are left out as if they had not been drawn.
+
+    Attributes
+    ----------
+    ends : list of B End
+        Why each text has ended, or None.
     """
-    scaled = logits.astype(np.float64)  # (…, V)
-    scaled -= scaled.max(axis=-1, keepdims=True)
-    keep = 1 if drawing.temperature == 0 else drawing.top_k
-    if keep is not None:
-        order = np.argsort(-scaled, axis=-1, kind="stable")  # (…, V)
-        np.put_along_axis(scaled, order[..., keep:], -np.inf, axis=-1)
-    with np.errstate(over="ignore"):
-        scaled /= drawing.temperature or 1.0
-    np.exp(scaled, out=scaled)
-    scaled /= scaled.sum(axis=-1, keepdims=True)
-    return scaled
+
+    def __init__(
+        self, model: Model, seed: str, drawing: Drawing, ending: Ending, count: int = 1, new_only: bool = False
+    ) -> None:
+        if new_only and not model.training.lines:
+            raise ConfigError("only a model of lines, trained with --lines, knows which lines are new")
+        self.seed = seed
+        self.ends = [End(ending) for _ in range(count)]
+        self._steps = streams(model, seed, drawing, count)
+        self._model = model if new_only else None
+
+    def __iter__(self) -> Iterator[Shown]:
+        """Yield every character when it can be shown, those of one text in their order.
+
+        Raises
+        ------
+        ConfigError
+            If a thousand lines in a row were not new.
+        """
+        lines: list[list[Shown]] = [[] for _ in self.ends]
+        waiting: list[deque[Shown]] = [deque() for _ in self.ends]
+        begun, old = [self.seed.rpartition("\n")[2] for _ in self.ends], [0 for _ in self.ends]
+        going = [row for row, end in enumerate(self.ends) if end.reason is None]
+        while going:
+            step = next(self._steps)
+            for row in going:
+                lines[row].append(Shown(row, step.characters[row], step))
+                if self._model is not None:
+                    if step.characters[row] != "\n":
+                        continue
+                    line = begun[row] + "".join(shown.character for shown in lines[row][:-1])
+                    begun[row], old[row] = "", old[row] + 1 if self._model.has_seen(line) else 0
+                    if old[row] > OLD_IN_A_ROW:
+                        raise ConfigError("a thousand lines in a row stand in the corpus; raise --temperature")
+                    lines[row] = [] if old[row] else lines[row]
+                for shown in lines[row]:
+                    waiting[row].append(shown)
+                    for _ in range(self.ends[row].add(shown.character)):
+                        yield waiting[row].popleft()
+                    if self.ends[row].reason:
+                        break
+                lines[row] = []
+            going = [row for row in going if self.ends[row].reason is None]
 
 
-def streams(model: Model, seed: str, drawing: Drawing, count: int) -> Iterator[str]:
+class Tally:
+    """Gathers the characters of one text into a `Sample`."""
+
+    def __init__(self, seed: str) -> None:
+        self._seed = seed
+        self._characters: list[str] = []
+        self._bits = 0.0
+
+    def add(self, shown: Shown) -> None:
+        """Take the next character."""
+        self._characters.append(shown.character)
+        self._bits += float(shown.step.surprise[shown.row])
+
+    def sample(self, stop: str | None) -> Sample:
+        """Return the text so far, and why it ended."""
+        count = len(self._characters)
+        bits = self._bits / count if count else math.nan
+        return Sample(self._seed, "".join(self._characters), bits, stop or "interrupted")
+
+
+def samples(texts: Texts) -> list[Sample]:
+    """Make all the texts and return them."""
+    tallies = [Tally(texts.seed) for _ in texts.ends]
+    for shown in texts:
+        tallies[shown.row].add(shown)
+    return [tally.sample(end.reason) for tally, end in zip(tallies, texts.ends, strict=True)]
+
+
+def streams(model: Model, seed: str, drawing: Drawing, count: int) -> Iterator[Step]:
     """Continue a text several times side by side without end, each time by chance of its own.
 
     Parameters
@@ -88,52 +212,59 @@ def streams(model: Model, seed: str, drawing: Drawing, count: int) -> Iterator[s
 
     Returns
     -------
-    iterator of str
-        The next character of each text, again and again: B characters. The seed has been read when it is returned.
+    iterator of Step
+        The next character of each text, again and again. The seed has been read when it is returned.
 
     Raises
     ------
     UnknownCharacterError
         If the seed has characters that the model does not know.
+    ConfigError
+        If the drawing allows none of the model's characters.
     """
-    vocabulary, reader = model.vocabulary, Reader(model)
-    reader.read(vocabulary.encode(model.opening + seed, "the seed")[:, None])
-    return _drawn(reader.copies(count), vocabulary, drawing, count)
+    allowed = drawing.allowed(model.vocabulary.code_points)
+    reader = Reader(model)
+    ids = model.vocabulary.encode(model.opening + seed, "the seed")  # (N,)
+    reader.read(ids[:, None])
+    return _drawn(model, reader.copies(count), drawing, allowed, _Recent(model, drawing, ids, count))
 
 
-def _drawn(reader: Reader, vocabulary: Vocabulary, drawing: Drawing, count: int) -> Iterator[str]:
-    uniforms = [generator(drawing.random_seed, Purpose.SAMPLE, row) for row in range(count)]
+def _drawn(model: Model, reader: Reader, drawing: Drawing, allowed: Array | None, recent: _Recent) -> Iterator[Step]:
+    uniforms = [generator(drawing.random_seed, Purpose.SAMPLE, row) for row in range(len(reader.logits))]
     while True:
         for uniform in np.stack([row.random(DRAWN_AHEAD) for row in uniforms], axis=1):  # (B,)
-            cumulative = np.cumsum(probabilities(reader.logits, drawing), axis=1)  # (B, V)
+            chances = probabilities(reader.logits, drawing, allowed, recent.seen)  # (B, V)
+            cumulative = np.cumsum(chances, axis=1)  # (B, V)
             drawn = (cumulative <= uniform[:, None] * cumulative[:, -1:]).sum(axis=1)  # (B,)
-            yield vocabulary.decode(drawn)
+            yield Step(model.vocabulary.decode(drawn), drawn, reader.logits)
             reader.read(drawn[None])
+            recent.add(drawn)
 
 
-def stream(model: Model, seed: str, drawing: Drawing) -> Iterator[str]:
-    """Continue a text without end, character by character; see `streams`."""
-    return streams(model, seed, drawing, 1)
+class _Recent:
+    """Which characters stood a short while ago in each of B texts; keeps nothing where no rule asks for it."""
 
+    def __init__(self, model: Model, drawing: Drawing, ids: Array, rows: int) -> None:
+        self._size = drawing.repeat_window if drawing.repeat_penalty != 1 else 0
+        last = ids[max(0, len(ids) - self._size) :].astype(np.intp)  # (K,)
+        self._window = np.full((self._size, rows), -1, np.intp)  # (window, B)
+        self._window[: len(last)] = last[:, None]
+        self._count = len(last)
+        self._rows = np.arange(rows)
+        self._times = np.tile(np.bincount(last, minlength=len(model.vocabulary)), (rows, 1))  # (B, V)
 
-def until(characters: Iterable[str], length: int | None, stops: Sequence[str] = ()) -> Iterator[str]:
-    """Yield characters up to a number of them, or through the first text that ends it, whichever comes first.
+    @property
+    def seen(self) -> Array | None:
+        """Return (B, V) array of bool, or None where nothing is kept."""
+        return self._times > 0 if self._size else None
 
-    Parameters
-    ----------
-    characters
-        A text, character by character.
-    length
-        Most characters to yield; None: no limit.
-    stops
-        Texts, none of them empty, after each of which to end.
-    """
-    if length == 0:
-        return
-    longest = max(map(len, stops), default=0)
-    recent = ""
-    for count, character in enumerate(characters, 1):
-        yield character
-        recent = (recent + character)[-longest:] if longest else ""
-        if count == length or recent.endswith(tuple(stops)):
+    def add(self, ids: Array) -> None:
+        """Take the next character of each text, (B,), and forget the oldest."""
+        if not self._size:
             return
+        place = self._count % self._size
+        if self._count >= self._size:
+            self._times[self._rows, self._window[place]] -= 1
+        self._window[place] = ids
+        self._times[self._rows, ids] += 1
+        self._count += 1

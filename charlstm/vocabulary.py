@@ -48,6 +48,11 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.code_points)
 
+    @property
+    def characters(self) -> str:
+        """Return all characters, in the order of their ids."""
+        return text_of(self.code_points)
+
     def __contains__(self, character: str) -> bool:
         return ord(character) in self.code_points
 

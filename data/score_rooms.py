@@ -11,21 +11,20 @@ from pathlib import Path
 
 from make_rooms import KINDS, stories
 
-from charlstm import checkpoint
-from charlstm.model import Model
-from charlstm.sampler import Drawing, stream, until
+import charlstm
+from charlstm import LanguageModel
 
 HELD_OUT = Path(__file__).parent / "rooms-heldout.tsv"
 
 
-def answer(model: Model, story: str) -> str:
+def answer(model: LanguageModel, story: str) -> str:
     """Return what the model says after a story: its likeliest continuation through the first full stop."""
-    return "".join(until(stream(model, story, Drawing(temperature=0.0)), length=40, stops=(".",)))
+    return model.sample(story, length=40, temperature=0.0, stop=".").text
 
 
 def main(path: Path) -> None:
     """Print a line a kind of story, and one for all."""
-    model = checkpoint.load(path)
+    model = charlstm.load(path)
     kind_of = {text: kind for kind in KINDS for text, _ in stories(kind, held_out=True)}
     asked: Counter[str] = Counter()
     right: Counter[str] = Counter()

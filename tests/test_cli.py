@@ -138,6 +138,74 @@ def test_samples_are_texts_side_by_side_and_the_first_is_the_one_alone(folder: P
     )  # a text that ends its line itself gets no newline
 
 
+@pytest.mark.parametrize("stop", [("--stop", "mat", "--stop", "cat"), ("--until-sentence",), ("--lines", 2)])
+def test_sample_ends_where_it_is_told_to(folder: Path, stop: tuple[str, ...]) -> None:
+    shape = ("--seed", "the cat", "--format", "jsonl")
+    made = json.loads(invoke("sample", "-m", folder / "charlstm.npz", *shape, *stop).output)
+    ends = {"stop": ("mat", "cat"), "sentence": (".",), "lines": ("\n",)}
+    assert made["stop"] in ends and made["text"].endswith(ends[made["stop"]]) and made["seed"] == "the cat"
+
+
+def test_a_hidden_stop_and_a_hidden_seed_are_not_written(folder: Path) -> None:
+    arguments = ("sample", "-m", folder / "charlstm.npz", "--seed", "the cat", "--stop", "mat")
+    whole = invoke(*arguments).output
+    assert invoke(*arguments, "--hide-stop").output == whole.removesuffix("mat\n") + "\n"
+    assert invoke(*arguments, "--hide-seed").output == whole.removeprefix("the cat")
+
+
+def test_the_seed_comes_from_wherever_it_is(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "seed.txt").write_bytes(b"the\r\ncat\n")
+    model = ("-m", folder / "charlstm.npz", "-n", 30)
+    wanted = invoke("sample", *model, "--seed", "the\ncat").output
+    assert invoke("sample", *model, "--seed-file", tmp_path / "seed.txt").output == wanted
+    for arguments in ((), ("--seed", "-")):
+        assert charlstm("sample", *model, *arguments, cwd=tmp_path, input="the\ncat\n").stdout == wanted
+        with (tmp_path / "seed.txt").open() as file:
+            assert charlstm("sample", *model, *arguments, cwd=tmp_path, stdin=file).stdout == wanted
+    assert charlstm("sample", *model, cwd=tmp_path, input="").stdout == invoke("sample", *model).output
+    assert charlstm("sample", *model, "--seed", "the\ncat", cwd=tmp_path, input="x").stdout == wanted
+
+
+def test_samples_as_json_lines_are_the_texts(folder: Path) -> None:
+    arguments = ("sample", "-m", folder / "charlstm.npz", "--seed", "the", "-n", 40, "--samples", 3)
+    objects = [json.loads(line) for line in invoke(*arguments, "--format", "jsonl").output.splitlines()]
+    assert "\n".join(f"{it['seed']}{it['text']}\n" for it in objects) == invoke(*arguments).output
+    assert [it["stop"] for it in objects] == ["length"] * 3 and all(it["bits_per_character"] > 0 for it in objects)
+    empty = invoke(*arguments[:-2], "-n", 0, "--format", "jsonl").output
+    assert json.loads(empty) == {"seed": "the", "text": "", "bits_per_character": None, "stop": "length"}
+
+
+def test_output_is_a_file_with_what_stdout_would_have_had(folder: Path, tmp_path: Path) -> None:
+    arguments = ("sample", "-m", folder / "charlstm.npz", "--seed", "the", "-n", 40, "--samples", 2)
+    done = invoke(*arguments, "--output", tmp_path / "made.txt")
+    assert done.output == "" and [path.name for path in tmp_path.iterdir()] == ["made.txt"]
+    assert (tmp_path / "made.txt").read_text() == invoke(*arguments).output
+    assert invoke(*arguments, "--output", "/dev/null").exit_code == 0 and not Path("/dev/null").is_file()
+
+
+@pytest.mark.parametrize(("shape", "file"), [("text", False), ("jsonl", True)])
+def test_ctrl_c_leaves_all_that_was_made(folder: Path, tmp_path: Path, shape: str, file: bool) -> None:
+    output = ("--output", str(tmp_path / "made")) if file else ()
+    command = [sys.executable, "-m", "charlstm", "sample", "--seed", "the", "-n", "10000000", "--format", shape]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "bufsize": 0}
+    with subprocess.Popen([*command, *output], cwd=folder, **pipes) as process:  # type: ignore[call-overload]
+        assert process.stdout is not None
+        began = process.stdout.read(0 if file else 1)
+        while file and not list(tmp_path.iterdir()):
+            time.sleep(0.05)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        made, said = (stream.decode() for stream in process.communicate())
+        made = began.decode() + made
+    assert process.returncode == 130 and said == "\n" and (made == "") == file
+    made = (tmp_path / "made").read_text() if file else made
+    if shape == "jsonl":
+        assert json.loads(made)["stop"] == "interrupted"
+        made = "the" + json.loads(made)["text"] + "\n"
+    whole = invoke("sample", "-m", folder / "charlstm.npz", "--seed", "the", "-n", len(made) - 4).output
+    assert len(made) > 100 and made.rstrip("\n") == whole.rstrip("\n")
+
+
 def test_the_model_is_found_through_the_environment(folder: Path, tmp_path: Path) -> None:
     there = {**os.environ, "CHARLSTM_MODEL": str(folder / "charlstm.npz")}
     assert charlstm("sample", "-n", "5", cwd=tmp_path, env=there).returncode == 0
@@ -288,6 +356,21 @@ def test_a_corpus_that_cannot_be_learnt_is_one_sentence(tmp_path: Path, content:
         (("sample", "--temperature", "-1"), 2, "--temperature"),
         (("sample", "--top-k", "0"), 2, "--top-k"),
         (("sample", "--stop", ""), 2, "--stop"),
+        (("sample", "--top-p", "0"), 2, "--top-p"),
+        (("sample", "--top-p", "nan"), 2, "top_p"),
+        (("sample", "--min-p", "1.1"), 2, "--min-p"),
+        (("sample", "--repeat-penalty", "0.5"), 2, "--repeat-penalty"),
+        (("sample", "--repeat-window", "0"), 2, "--repeat-window"),
+        (("sample", "--only", "XYZ"), 2, "XYZ"),
+        (("sample", "--lines", "0"), 2, "--lines"),
+        (("sample", "--seed", "a", "--seed-file", "corpus.txt"), 2, "--seed-file"),
+        (("sample", "--seed-file", "missing.txt"), 1, "missing.txt"),
+        (("sample", "--encoding", "klingon"), 2, "klingon"),
+        (("sample", "--format", "jsonl", "--colour", "entropy"), 2, "--colour"),
+        (("sample", "--colour", "blue"), 2, "surprise"),
+        (("sample", "--alternatives", "0"), 2, "--alternatives"),
+        (("sample", "--output", "no/such/file.txt"), 1, "no/such"),
+        (("sample", "--output", "."), 1, "folder"),
         (("sample", "-n", "-1"), 2, "-n"),
         (("inspect", ""), 2, "empty"),
         (("inspect", "the", "--file", "corpus.txt"), 2, "--file"),

@@ -1,7 +1,8 @@
 """Characters are drawn with the right probabilities, end where asked, and follow from what was read before."""
 
 import math
-from collections import Counter
+import tracemalloc
+from collections import deque
 from itertools import islice
 from types import SimpleNamespace
 
@@ -12,72 +13,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small import by_reference, every_kind, model, network, one_and_two_layers
 
-from charlstm.errors import ConfigError, UnknownCharacterError
+from charlstm.batches import Streams
+from charlstm.config import TrainingConfig
+from charlstm.drawing import Drawing, probabilities
+from charlstm.ending import Ending
+from charlstm.errors import UnknownCharacterError
 from charlstm.model import BLOCK, Reader
-from charlstm.sampler import Drawing, probabilities, stream, streams, until
+from charlstm.sampler import Texts, samples, streams
+from charlstm.trainer import train
 
-logits = st.lists(st.floats(-20.0, 20.0, width=32), min_size=1, max_size=8)
 CLOSE = {"rtol": 1e-12, "atol": 1e-12}
 
 
-@given(logits, st.floats(0.05, 5.0))
-def test_probabilities_are_the_softmax_of_logits_over_temperature(numbers, temperature):
-    wanted = reference.probabilities([z / temperature for z in numbers])
-    result = probabilities(np.array(numbers, np.float32), Drawing(temperature))
-    np.testing.assert_allclose(result, wanted, **CLOSE)
-    assert result.dtype == np.float64
-
-
-@given(logits, st.sampled_from([0.0, 5e-324, 1e-300, 1e-9, 0.5, 1.0, 7.0]), st.integers(1, 9))
-def test_top_k_keeps_the_k_likeliest_and_their_proportions(numbers, temperature, k):
-    full = probabilities(np.array(numbers), Drawing(temperature))
-    result = probabilities(np.array(numbers), Drawing(temperature, top_k=k))
-    kept = sorted(range(len(numbers)), key=lambda index: (-numbers[index], index))[:k]
-    np.testing.assert_allclose(result[kept], full[kept] / full[kept].sum(), **CLOSE)
-    assert not np.delete(result, kept).any()
-    assert result.sum() == pytest.approx(1.0, rel=1e-14)
-    if temperature >= 0.5:
-        assert np.count_nonzero(result) == min(k, len(numbers))
-
-
-@given(logits, st.sampled_from([(0.0, None), (0.0, 3), (1e-3, 1), (1.0, 1), (9.0, 1)]))
-def test_no_temperature_or_one_choice_takes_the_first_of_the_likeliest(numbers, rule):
-    wanted = [0.0] * len(numbers)
-    wanted[numbers.index(max(numbers))] = 1.0
-    assert probabilities(np.array(numbers), Drawing(*rule)).tolist() == wanted
-
-
-def test_equals_share_and_the_lower_ids_stay():
-    same = np.array([0.0, 3.0, 3.0, 3.0])
-    np.testing.assert_allclose(probabilities(same, Drawing(1e-300)), [0, 1 / 3, 1 / 3, 1 / 3], **CLOSE)
-    np.testing.assert_allclose(probabilities(same, Drawing(1e-300, top_k=2)), [0, 0.5, 0.5, 0], **CLOSE)
-    np.testing.assert_allclose(probabilities(same, Drawing(1.0, top_k=2)), [0, 0.5, 0.5, 0], **CLOSE)
-
-
-@pytest.mark.parametrize(
-    "rule",
-    [{"temperature": -0.1}, {"temperature": math.nan}, {"temperature": math.inf}, {"top_k": 0}, {"random_seed": -1}],
-)
-def test_rules_out_of_range_are_refused(rule):
-    with pytest.raises(ConfigError, match=next(iter(rule))):
-        Drawing(**rule)
-
-
-@pytest.mark.parametrize("rule", [(0.7, None), (2.0, 4)])
-def test_characters_are_drawn_as_often_as_they_should_be(rule):
-    it = network("rnn", np.float32, vocabulary=6, hidden=1)
-    it.parameters.flat[:] = 0.0
-    it.parameters["output/b"][:] = bias = [1.0, -2.0, 0.5, -0.5, 1.5, 0.0]
-    draws = 100_000
-    drawn = Counter(islice(stream(model(it, "abcdef"), "a", Drawing(*rule)), draws))
-
-    temperature, top_k = rule
-    kept = sorted(bias, reverse=True)[:top_k]
-    powers = {c: math.exp(z / temperature) for c, z in zip("abcdef", bias, strict=True) if z in kept}
-    expected = {c: draws * power / sum(powers.values()) for c, power in powers.items()}
-    assert set(drawn) <= set(expected)
-    chi_square = sum((drawn[c] - n) ** 2 / n for c, n in expected.items())
-    assert chi_square < 36.0  # one seed in a million is above it, with five degrees of freedom
+def characters(it, seed, drawing):
+    """One text without end."""
+    return (step.characters for step in streams(it, seed, drawing, 1))
 
 
 @pytest.mark.parametrize("edge", [0.0, 1.0 - 2.0**-53])
@@ -88,16 +38,16 @@ def test_what_has_no_chance_is_not_drawn_at_the_edges_of_chance(monkeypatch, edg
     monkeypatch.setattr(
         "charlstm.sampler.generator", lambda *_: SimpleNamespace(random=lambda count: np.full(count, edge))
     )
-    assert next(stream(model(it, "abcde"), "", Drawing(0.3, top_k=3))) == ("d" if edge else "b")
+    assert next(characters(model(it, "abcde"), "", Drawing(0.3, top_k=3))) == ("d" if edge else "b")
 
 
 @pytest.mark.parametrize("kind", ["lstm", "relu"])
 @pytest.mark.parametrize(("lines", "seed"), [(False, ""), (False, "ba"), (True, ""), (True, "ba")])
 def test_predictions_follow_from_all_that_was_read_and_drawn_before(monkeypatch, kind, lines, seed):
     seen = []
-    monkeypatch.setattr("charlstm.sampler.probabilities", lambda z, how: [seen.append(z), probabilities(z, how)][1])
+    monkeypatch.setattr("charlstm.sampler.probabilities", lambda z, *how: [seen.append(z), probabilities(z, *how)][1])
     it = model(network(kind, layers=2), "\nabcd", lines)
-    text = "".join(islice(stream(it, seed, Drawing(3.0)), 25))
+    text = "".join(islice(characters(it, seed, Drawing(3.0)), 25))
     assert set(text) == set("\nabcd")
     for drawn, logits in enumerate(seen):
         since = it.opening + seed + text[:drawn]
@@ -110,49 +60,112 @@ def test_predictions_follow_from_all_that_was_read_and_drawn_before(monkeypatch,
 
 def test_the_same_seed_gives_the_same_text_and_another_another():
     it = model(network("gru", np.float32), "abcde")
-    texts = ["".join(islice(stream(it, "ab", Drawing(1.0, None, seed)), 60)) for seed in (3, 3, 4)]
+    texts = ["".join(islice(characters(it, "ab", Drawing(1.0, random_seed=seed)), 60)) for seed in (3, 3, 4)]
     assert texts[0] == texts[1] != texts[2]
-    assert texts[0][:25] == "".join(until(stream(it, "ab", Drawing(1.0, None, 3)), 25))
+    assert texts[0][:25] == "".join(islice(characters(it, "ab", Drawing(1.0, random_seed=3)), 25))
 
 
 @pytest.mark.parametrize("lines", [False, True])
 def test_texts_side_by_side_are_each_a_text_of_its_own(lines):
     it = model(network("lstm", layers=2), "\nabcd", lines)
-    together = list(islice(streams(it, "ab", Drawing(1.5), 7), 80))
-    assert "".join(step[0] for step in together) == "".join(islice(stream(it, "ab", Drawing(1.5)), 80))
+    together = [step.characters for step in islice(streams(it, "ab", Drawing(1.5), 7), 80)]
+    assert "".join(step[0] for step in together) == "".join(islice(characters(it, "ab", Drawing(1.5)), 80))
     assert len({"".join(text) for text in zip(*together, strict=True)}) == 7
 
 
 def test_a_seed_of_unknown_characters_is_refused():
     with pytest.raises(UnknownCharacterError, match="the seed"):
-        next(stream(model(network("rnn"), "abcde"), "abx", Drawing()))
+        next(characters(model(network("rnn"), "abcde"), "abx", Drawing()))
 
 
-@given(
-    st.text("ab", max_size=14),
-    st.none() | st.integers(0, 16),
-    st.lists(st.text("ab", min_size=1, max_size=4), max_size=3),
-)
-def test_a_text_ends_through_the_first_stop_or_at_the_length(text, length, stops):
-    ends = [text.index(stop) + len(stop) for stop in stops if stop in text]
-    wanted = text[: min(ends, default=None)][:length]
-    rest = iter(text)
-    assert "".join(until(rest, length, stops)) == wanted
-    assert "".join(rest) == text[len(wanted) :]  # nothing more was asked for
+@pytest.mark.parametrize("lines", [False, True])
+@pytest.mark.parametrize("kind", ["lstm", "gru", "rnn"])
+def test_the_state_after_a_seed_and_a_stream_is_that_of_the_whole_text_bit_for_bit(monkeypatch, kind, lines):
+    readers = []
+    monkeypatch.setattr("charlstm.sampler.Reader", lambda *_: readers.append(Watched(*_)) or readers[-1])
+    it = model(network(kind, np.float32, hidden=37, layers=2), "\nabcd", lines)
+    seed = "".join(np.random.default_rng(0).choice(list("\nabcd"), 1300))  # read in more than one block
+    text = "".join(islice(characters(it, seed, Drawing(2.0)), 201))
+    whole = Reader(it)
+    whole.read(it.vocabulary.encode(it.opening + seed + text[:200])[:, None])
+    assert readers[0].copy.state.tobytes() == whole.state.tobytes()
+    assert readers[0].copy.logits.tobytes() == whole.logits.tobytes()
 
 
-@pytest.mark.parametrize(
-    ("text", "stops", "wanted"),
-    [
-        ("aaab..", ["aab"], "aaab"),
-        ("ababac..", ["abac"], "ababac"),
-        ("x\n\ny", ["\n\n"], "x\n\n"),
-        ("xaab", ["x"], "x"),
-        ("abcd", ["abcd", "c"], "abc"),
-    ],
-)
-def test_a_stop_is_found_in_every_alignment(text, stops, wanted):
-    assert "".join(until(text, None, stops)) == wanted
+class Watched(Reader):
+    """A reader that remembers the copy made of it."""
+
+    def copies(self, rows):
+        self.copy = super().copies(rows)
+        return self.copy
+
+
+@pytest.mark.parametrize("lines", [False, True])
+@pytest.mark.parametrize("rows", [2, 7, 64])
+def test_one_stream_is_a_row_of_a_batch_bit_for_bit(lines, rows):
+    it = model(network("lstm", np.float32, hidden=37, layers=2), "\nabcd", lines)
+    alone = list(islice(streams(it, "ab", Drawing(1.5), 1), 200))
+    together = list(islice(streams(it, "ab", Drawing(1.5), rows), 200))
+    assert [step.characters for step in alone] == [step.characters[0] for step in together]
+    assert all(one.logits[0].tobytes() == all_.logits[0].tobytes() for one, all_ in zip(alone, together, strict=True))
+
+
+def test_texts_end_each_for_itself_and_are_what_the_streams_give():
+    it = model(network("lstm", np.float32), "abcde")
+    made = samples(Texts(it, "ab", Drawing(1.5), Ending(60, ("ce",)), 9))
+    rows = zip(*[step.characters for step in islice(streams(it, "ab", Drawing(1.5), 9), 60)], strict=True)
+    whole = ["".join(row) for row in rows]
+    assert [sample.text for sample in made] == [text[: text.find("ce") + 2] if "ce" in text else text for text in whole]
+    assert [sample.stop for sample in made] == ["stop" if "ce" in text else "length" for text in whole]
+    assert {sample.stop for sample in made} == {"stop", "length"}
+    assert {sample.seed for sample in made} == {"ab"} and str(made[0]) == "ab" + made[0].text
+
+
+def test_surprise_and_entropy_are_of_the_network_whatever_the_rules():
+    it = model(network("gru", vocabulary=6), "abcdef")
+    (made,) = samples(Texts(it, "ab", Drawing(0.3, top_k=2), Ending(20)))
+    read = by_reference("gru", it.network, it.vocabulary.encode("ab" + made.text)[:, None])
+    chances = [reference.probabilities(rows[0]) for rows in read.logits[1:-1]]
+    bits = [-math.log2(chance["abcdef".index(c)]) for chance, c in zip(chances, made.text, strict=True)]
+    assert made.bits_per_character == pytest.approx(sum(bits) / 20, rel=1e-9)
+    steps = list(islice(streams(it, "ab", Drawing(0.3, top_k=2), 1), 20))
+    np.testing.assert_allclose([step.surprise[0] for step in steps], bits, rtol=1e-9)
+    wanted = [-sum(p * math.log2(p) for p in chance) for chance in chances]
+    np.testing.assert_allclose([step.entropy[0] for step in steps], wanted, rtol=1e-9)
+
+
+def test_a_text_of_no_length_has_no_bits():
+    (made,) = samples(Texts(model(network("rnn"), "abcde"), "ab", Drawing(), Ending(0)))
+    assert (made.text, made.stop, math.isnan(made.bits_per_character)) == ("", "length", True)
+
+
+def test_a_long_text_takes_no_more_memory_than_a_short_one():
+    texts = iter(Texts(model(network("rnn", np.float32), "abcde"), "", Drawing(repeat_penalty=1.2), Ending(), 4))
+    deque(islice(texts, 4 * 300), maxlen=0)
+    tracemalloc.start()
+    try:
+        deque(islice(texts, 4 * 300), maxlen=0)
+        first = tracemalloc.get_traced_memory()[1]
+        deque(islice(texts, 4 * 1500), maxlen=0)
+        assert tracemalloc.get_traced_memory()[1] < first + 10_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_model_of_a_known_markov_source_writes_with_its_transition_frequencies():
+    source = np.array([[0.1, 0.6, 0.3], [0.5, 0.0, 0.5], [0.25, 0.7, 0.05]])
+    rng = np.random.default_rng(0)
+    text = np.zeros(40_000, np.intp)
+    for n, chance in enumerate(rng.random(len(text) - 1)):
+        text[n + 1] = np.searchsorted(np.cumsum(source[text[n]]), chance)
+    net = network("rnn", np.float32, vocabulary=3, hidden=8)
+    net.initialise(0)
+    for _ in train(net, Streams(text, 32, 32), None, TrainingConfig(800, lr=0.01)):
+        pass
+    drawn = [step.ids for step in islice(streams(model(net, "abc"), "", Drawing(1.0), 256), 401)]
+    counts = np.zeros((3, 3))
+    np.add.at(counts, (np.stack(drawn[:-1]), np.stack(drawn[1:])), 1)
+    np.testing.assert_allclose(counts / counts.sum(axis=1, keepdims=True), source, atol=0.015)
 
 
 @every_kind

@@ -191,3 +191,25 @@ def test_patience_ends_a_run_early_and_it_can_be_gone_on_with(folder: Path) -> N
     assert re.search(r"^patience  .*2 validations.*after step 30 of 5,000", done.output, re.MULTILINE)
     again = train("corpus.txt", "--resume", "--patience", 4)
     assert again.exit_code == 0 and "after step 50 of 5,000" in again.output
+
+
+def test_lines_that_stand_in_the_corpus_are_left_out(folder: Path) -> None:
+    names = ["anna", "bob", "otto", "hannah", "ann", "bobby", "annabob"]
+    (folder / "names.txt").write_text("\n".join(names * 5) + "\n")
+    done = train("names.txt", "--lines", "--hidden", 16, "--steps", 150, "--batch", 8, "--lr", 0.03)
+    assert done.exit_code == 0 and re.search(r"held out .* bits a line\n", done.output), done.output
+    plain, new = (
+        CliRunner().invoke(main, ["sample", "--seed", "", "--temperature", "1.5", "--lines", "40", *more]).stdout
+        for more in ([], ["--new-only"])
+    )
+    assert set(plain.splitlines()) & set(names)
+    assert not set(new.splitlines()) & set(names) and new.count("\n") == 40
+    drawn = [line for line in plain.splitlines() if line not in names]
+    assert new.splitlines()[: len(drawn)] == drawn  # the others are as they would have been
+    begun = CliRunner().invoke(main, ["sample", "--seed", "ann", "--new-only", "--lines", "5"]).stdout
+    assert not set(begun.splitlines()) & set(names) and begun.startswith("ann")
+    always = CliRunner().invoke(main, ["sample", "--seed", "", "--temperature", "0", "--new-only", "--lines", "5"])
+    assert always.exit_code == 2 and "a thousand lines in a row" in always.output
+    assert train("corpus.txt", *SMALL, "--steps", 2, "-m", "stream.npz").exit_code == 0
+    refused = CliRunner().invoke(main, ["sample", "-m", "stream.npz", "--new-only"], input="")
+    assert refused.exit_code == 2 and "only a model of lines" in refused.output

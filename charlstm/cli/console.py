@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import importlib
 import os
+import shutil
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -159,6 +160,11 @@ def known_only(model: Model, text: str, unknown: str) -> str:
 def remark(text: str) -> None:
     """Say something on stderr that is not the product of a command."""
     click.echo(text, err=True)
+
+
+def columns() -> int:
+    """Return the width of the terminal, 80 where there is none."""
+    return shutil.get_terminal_size().columns
 
 
 def colour_wanted() -> bool:

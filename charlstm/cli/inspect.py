@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import click
@@ -12,6 +11,7 @@ from charlstm.cli.console import (
     GroupedCommand,
     WrongUsage,
     colour_wanted,
+    columns,
     known_encoding,
     known_only,
     model_option,
@@ -89,8 +89,3 @@ def text_as(model: Model, text: str, units: tuple[int, ...], shape: str) -> str:
         if shape == "json"
         else terminal.gates_table(gates(read, units), columns(), colour_wanted())
     )
-
-
-def columns() -> int:
-    """Return the width of the terminal, 80 where there is none."""
-    return shutil.get_terminal_size().columns

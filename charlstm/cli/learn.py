@@ -23,12 +23,12 @@ from charlstm.cli.plan import Plan
 from charlstm.cli.progress import Watch
 from charlstm.cli.workers import shared
 from charlstm.config import TrainingConfig
+from charlstm.drawing import Drawing
 from charlstm.errors import CharlstmError
 from charlstm.files import replace_atomically
 from charlstm.loss import NATS_PER_BIT
 from charlstm.model import Model
 from charlstm.parallel.team import Team
-from charlstm.sampler import Drawing
 from charlstm.trainer import Progress, Wishes
 
 CLOCK_WARM = 10
@@ -244,7 +244,7 @@ def best_of(model: Model, weights: Any) -> Model:
 def previewed(model: Model, length: int) -> str:
     """Return a text that the model would write now: the same chances at every call."""
     drawing = Drawing(random_seed=model.training.random_seed)
-    return "".join(islice(sampler.stream(model, "", drawing), length))
+    return "".join(step.characters for step in islice(sampler.streams(model, "", drawing, 1), length))
 
 
 @contextmanager

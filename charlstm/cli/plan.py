@@ -141,7 +141,7 @@ def _plan(
     text: Corpus, work: float, chosen: dict[str, Any], epochs: float | None, steps: int | None, workers: int | None
 ) -> Plan:
     """Return the plan for so much work, the weights still zero: by what was chosen, and for the rest by the recipe."""
-    settings = recipe.settings(text.facts.characters, work, chosen)
+    settings = recipe.settings(text.facts.characters, text.facts.lines, work, epochs, steps, chosen)
     of_the_network = {name: settings.pop(name) for name in OF_THE_NETWORK & set(settings)}
     split = split_of(text, TrainingConfig(steps=0, **settings))
     if not {"forget_bias", "memory_span"} & set(of_the_network):

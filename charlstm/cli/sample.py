@@ -2,37 +2,80 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from itertools import tee
-from operator import itemgetter
 from pathlib import Path
+from typing import Any, TextIO
 
 import click
 
-from charlstm import checkpoint, sampler
-from charlstm.cli.console import GroupedCommand, WrongUsage, known_only, model_option, option_of, unknown_option
-from charlstm.sampler import Drawing
+from charlstm import api, corpus, sampler
+from charlstm.cli.console import (
+    GroupedCommand,
+    WrongUsage,
+    colour_wanted,
+    columns,
+    known_encoding,
+    known_only,
+    model_option,
+    option_of,
+    unknown_option,
+)
+from charlstm.cli.streams import deliver, is_piped, read_standard_input
+from charlstm.drawing import Drawing
+from charlstm.model import Model
+from charlstm.render.data import sample_json
+from charlstm.render.passage import COLOURS, Passage, WithRunnersUp
 
 DRAWING = Drawing()
-LENGTH = 500
 text_option = option_of("Text")
+end_option = option_of("End")
+shape_option = option_of("Shape")
 drawing_option = option_of("Drawing")
 
 
 @click.command("sample", cls=GroupedCommand)
 @model_option("Text", help="Model file to read.")
-@text_option("--seed", default="", show_default="begin as a text of the corpus would", help="The text to continue.")
-@unknown_option("Text")
 @text_option(
+    "--seed",
+    show_default="what is piped in, or begin as a text of the corpus would",
+    help="The text to continue; -: read it from standard input.",
+)
+@text_option("--seed-file", type=click.Path(path_type=Path), help="Read the text to continue from a file.")
+@text_option("--encoding", default="utf-8", callback=known_encoding, help="How the file or standard input is encoded.")
+@unknown_option("Text")
+@end_option(
     "-n",
     "--length",
     type=click.IntRange(min=0),
-    show_default=f"{LENGTH}, or to the end of the line for a model of lines",
-    help="Characters to write.",
+    show_default=f"{api.LENGTH}; any with --lines; to the end of the line for a model of lines",
+    help="New characters, at most.",
 )
-@text_option("--stop", help="End after this text.")
-@text_option("--samples", type=click.IntRange(min=1), default=1, help="Texts to write, drawn side by side.")
+@end_option("--stop", multiple=True, help="End after this text; may be given again.")
+@end_option("--hide-stop", is_flag=True, help="Leave the stop text out.")
+@end_option("--lines", type=click.IntRange(min=1), help="End after so many lines.")
+@end_option("--until-sentence", is_flag=True, help="End with the sentence.")
+@end_option(
+    "--new-only", is_flag=True, help="Leave out lines that stand in the corpus, word for word; for a model of lines."
+)
+@shape_option("--samples", type=click.IntRange(min=1), default=1, help="Texts to write, drawn side by side.")
+@shape_option(
+    "--format",
+    "shape",
+    type=click.Choice(("text", "jsonl")),
+    default="text",
+    help="Text, or a JSON object a line: seed, text, bits_per_character, stop.",
+)
+@shape_option("-o", "--output", type=click.Path(path_type=Path), help="Write to this file.")
+@shape_option("--hide-seed", is_flag=True, help="Write only what is new.")
+@shape_option(
+    "--colour",
+    type=click.Choice(COLOURS),
+    help="On a terminal: shade characters by how unlikely each was, or how unsure the network.",
+)
+@shape_option(
+    "--alternatives",
+    type=click.IntRange(min=1),
+    help="Show under each line so many of the likeliest characters that were not drawn.",
+)
 @drawing_option(
     "--temperature",
     type=click.FloatRange(min=0),
@@ -40,43 +83,123 @@ drawing_option = option_of("Drawing")
     help="Below 1 safer, above 1 wilder; 0 always takes the likeliest character.",
 )
 @drawing_option("--top-k", type=click.IntRange(min=1), help="Draw among the k likeliest characters only.")
+@drawing_option(
+    "--top-p",
+    type=click.FloatRange(min=0, max=1, min_open=True),
+    default=DRAWING.top_p,
+    help="Draw among the likeliest that together have this probability.",
+)
+@drawing_option(
+    "--min-p",
+    type=click.FloatRange(min=0, max=1),
+    default=DRAWING.min_p,
+    help="Draw none with less than this share of the likeliest one's probability.",
+)
+@drawing_option(
+    "--repeat-penalty",
+    type=click.FloatRange(min=1),
+    default=DRAWING.repeat_penalty,
+    help="Raise the probability of recent characters to this power: unsure ones are repeated less.",
+)
+@drawing_option(
+    "--repeat-window",
+    type=click.IntRange(min=1),
+    default=DRAWING.repeat_window,
+    help="Characters back that count as recent.",
+)
+@drawing_option("--forbid", default="", help="Characters that are never drawn.")
+@drawing_option("--only", help="The only characters that may be drawn.")
 @drawing_option("--random-seed", type=click.IntRange(min=0), default=DRAWING.random_seed, help="Seed of the draws.")
 def command(
     model: Path,
-    seed: str,
+    seed: str | None,
+    seed_file: Path | None,
+    encoding: str,
     unknown: str,
     length: int | None,
-    stop: str | None,
+    stop: tuple[str, ...],
+    hide_stop: bool,
+    lines: int | None,
+    until_sentence: bool,
+    new_only: bool,
     samples: int,
-    temperature: float,
-    top_k: int | None,
-    random_seed: int,
+    shape: str,
+    output: Path | None,
+    hide_seed: bool,
+    colour: str | None,
+    alternatives: int | None,
+    **rules: Any,
 ) -> None:
     """Write the seed and a continuation of it, or several, with an empty line between."""
-    if stop == "":
+    if "" in stop:
         raise WrongUsage("the text of --stop is empty; give one character or more, or leave it out.")
-    loaded = checkpoint.load(model)
-    seed = known_only(loaded, seed, unknown)
-    stops = [stop] if stop else []
-    if length is None and loaded.training.lines:
-        stops.append("\n")
-    elif length is None:
-        length = LENGTH
-    copies = tee(sampler.streams(loaded, seed, Drawing(temperature, top_k, random_seed), samples), samples)
-    for row, steps in enumerate(copies):
-        if row and not loaded.training.lines:
-            sys.stdout.write("\n")
-        write(seed, sampler.until(map(itemgetter(row), steps), length, stops))
+    if shape != "text" and (colour or alternatives):
+        raise WrongUsage("--colour and --alternatives go with --format text; leave them out.")
+    drawing = Drawing(**rules)
+    loaded = api.load(model)
+    ending = loaded.ending(length, stop, hide_stop, lines, until_sentence)
+    seed = known_only(loaded.model, seed_text(seed, seed_file, encoding), unknown)
+    texts = loaded.texts(seed, drawing, ending, samples, new_only)
+
+    def write(file: TextIO) -> None:
+        if shape == "jsonl":
+            write_objects(file, texts)
+            return
+        shade = colour if output is None and colour_wanted() else None
+        passages = [passage(loaded.model, alternatives, shade) for _ in texts.ends]
+        write_texts(file, texts, passages, "" if hide_seed else seed, apart=not loaded.model.training.lines)
+
+    deliver(output, write)
 
 
-def write(seed: str, characters: Iterator[str]) -> None:
-    """Write a text to stdout, character by character to a terminal, and end its last line."""
-    live = sys.stdout.isatty()
-    sys.stdout.write(seed)
-    last = seed[-1:]
-    for last in characters:
-        sys.stdout.write(last)
-        if live:
-            sys.stdout.flush()
-    if last != "\n":
-        sys.stdout.write("\n")
+def seed_text(seed: str | None, file: Path | None, encoding: str) -> str:
+    """Return the text to continue, from wherever it is; the newline at the end of a file is no part of it."""
+    if seed is not None and file is not None:
+        raise WrongUsage("--seed and --seed-file are both given; give one of them.")
+    if file is not None:
+        return corpus.read_text(file, encoding).removesuffix("\n")
+    if seed == "-" or (seed is None and is_piped()):
+        return read_standard_input(encoding).removesuffix("\n")
+    return seed or ""
+
+
+def passage(model: Model, alternatives: int | None, colour: str | None) -> Passage:
+    """Return how a text is shown."""
+    if alternatives is None:
+        return Passage(colour)
+    return WithRunnersUp(alternatives, columns(), model.vocabulary.characters, colour)
+
+
+def write_texts(file: TextIO, texts: sampler.Texts, passages: list[Passage], seed: str, apart: bool) -> None:
+    """Write texts one after another, the first as it is made: to a terminal character by character.
+
+    What was made is written out whatever ends the making.
+    """
+    live = file.isatty()
+    first, *later = passages
+    collected = [[passage.seed(seed)] for passage in later]
+    file.write(first.seed(seed))
+    try:
+        for made in texts:
+            piece = passages[made.row].add(made)
+            if made.row:
+                collected[made.row - 1].append(piece)
+                continue
+            file.write(piece)
+            if live:
+                file.flush()
+    finally:
+        file.write(first.end())
+        for passage, pieces in zip(later, collected, strict=True):
+            file.write(("\n" if apart else "") + "".join(pieces) + passage.end())
+
+
+def write_objects(file: TextIO, texts: sampler.Texts) -> None:
+    """Write texts as JSON, a line each, once all are made or the making was interrupted."""
+    tallies = [sampler.Tally(texts.seed) for _ in texts.ends]
+    try:
+        for made in texts:
+            tallies[made.row].add(made)
+    finally:
+        for tally, end in zip(tallies, texts.ends, strict=True):
+            file.write(sample_json(tally.sample(end.reason)))

@@ -80,5 +80,4 @@ def trace(model: Model, text: str) -> Trace:
     surprise = 0.0 - predicted.astype(np.float64) / NATS_PER_BIT  # 0.0 − 0.0 is no −0.0
     if not model.opening:
         surprise[0] = np.nan
-    everything = model.vocabulary.decode(np.arange(len(model.vocabulary)))
-    return Trace(text, layers, after, surprise, everything)
+    return Trace(text, layers, after, surprise, model.vocabulary.characters)

@@ -11,6 +11,7 @@ from typing import Any
 
 from charlstm.inspect import Summary, Trace
 from charlstm.model import History
+from charlstm.sampler import Sample
 
 GUESSES = 5
 
@@ -61,6 +62,11 @@ def trace_json(trace: Trace) -> str:
         for layer in trace.layers
     ]
     return _json({"text": trace.text, "characters": characters, "layers": layers})
+
+
+def sample_json(sample: Sample) -> str:
+    """Return one object: `seed`, `text`, `bits_per_character` (null for no character), `stop`."""
+    return _json({**sample._asdict(), "bits_per_character": _or_none(sample.bits_per_character)})
 
 
 def summary_csv(view: Summary) -> str:

@@ -1,0 +1,173 @@
+"""What a Python program does with a trained model; the commands are a thin layer over it.
+
+import charlstm
+
+model = charlstm.load("charlstm.npz")
+print(model.sample("mady said hi to", length=100, temperature=0.7))
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from charlstm import checkpoint
+from charlstm.drawing import Drawing
+from charlstm.ending import Ending
+from charlstm.inspect import Trace, trace
+from charlstm.model import Model
+from charlstm.sampler import Sample, Texts, samples
+
+LENGTH = 500
+
+
+class LanguageModel:
+    """A trained model that writes and reads texts.
+
+    Parameters
+    ----------
+    model
+        Network, vocabulary, and how they came about.
+
+    Attributes
+    ----------
+    model : Model
+        The same.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+
+    def __repr__(self) -> str:
+        config, size = self.model.network.config, self.model.network.parameters.flat.size
+        return f"<LanguageModel: {config.cell}, {config.layers} × {config.hidden} units, {size:,} parameters>"
+
+    def ending(
+        self,
+        length: int | None = None,
+        stop: str | Sequence[str] = (),
+        hide_stop: bool = False,
+        lines: int | None = None,
+        sentence: bool = False,
+    ) -> Ending:
+        """Return where a text ends.
+
+        Parameters
+        ----------
+        length
+            New characters; by default 500, or as many as `lines` asks for.
+        stop
+            A text, or several, at which it ends.
+        hide_stop
+            True: without the stop text.
+        lines
+            How many lines to end; for a model of lines without a length it is 1.
+        sentence
+            True: at the end of the first sentence.
+
+        Raises
+        ------
+        ConfigError
+            If a value is out of range.
+        """
+        if lines is None and length is None:
+            length, lines = (None, 1) if self.model.training.lines else (LENGTH, None)
+        return Ending(length, (stop,) if isinstance(stop, str) else tuple(stop), hide_stop, lines, sentence)
+
+    def texts(self, seed: str, drawing: Drawing, ending: Ending, count: int = 1, new_only: bool = False) -> Texts:
+        """Return texts that are made side by side as they are iterated over; see `sampler.Texts`."""
+        return Texts(self.model, seed, drawing, ending, count, new_only)
+
+    def sample(
+        self,
+        seed: str = "",
+        length: int | None = None,
+        temperature: float = Drawing.temperature,
+        *,
+        stop: str | Sequence[str] = (),
+        hide_stop: bool = False,
+        lines: int | None = None,
+        sentence: bool = False,
+        **rules: Any,
+    ) -> Sample:
+        """Continue a text.
+
+        Parameters
+        ----------
+        seed
+            The text to continue; empty: begin as a text of the corpus would.
+        length, stop, hide_stop, lines, sentence
+            Where it ends; see `ending`.
+        temperature
+            Below 1 safer, above 1 wilder; 0 always takes the likeliest character.
+        rules
+            More rules of drawing by name, such as `top_p=0.9` or `random_seed=1`; see `drawing.Drawing`.
+
+        Returns
+        -------
+        Sample
+            What was made, in `text`; `print` shows it behind its seed.
+
+        Raises
+        ------
+        UnknownCharacterError
+            If the seed has characters that the model does not know.
+        ConfigError
+            If a value is out of range, or there is no such rule.
+        """
+        ending = self.ending(length, stop, hide_stop, lines, sentence)
+        return samples(self.texts(seed, Drawing.of(temperature=temperature, **rules), ending))[0]
+
+    def stream(self, seed: str = "", temperature: float = Drawing.temperature, **rules: Any) -> Iterator[str]:
+        """Continue a text without end, character by character.
+
+        Parameters
+        ----------
+        seed, temperature, rules
+            As for `sample`. The seed has been read when the iterator is returned.
+
+        Returns
+        -------
+        iterator of str
+            The same characters that `sample` would make.
+
+        Raises
+        ------
+        UnknownCharacterError, ConfigError
+            As for `sample`.
+        """
+        texts = self.texts(seed, Drawing.of(temperature=temperature, **rules), Ending())
+        return (shown.character for shown in texts)
+
+    def trace(self, text: str) -> Trace:
+        """Return everything that the network did while it read a text: activations, predictions, surprise.
+
+        Parameters
+        ----------
+        text
+            N characters, one or more.
+
+        Returns
+        -------
+        Trace
+            `layers[l]["f"]`, …: (N, H) arrays; `log_probabilities`: (N, V), in nats; `surprise`: (N,), in bits.
+
+        Raises
+        ------
+        UnknownCharacterError
+            If the text has characters that the model does not know.
+        """
+        return trace(self.model, text)
+
+
+def load(path: str | os.PathLike[str]) -> LanguageModel:
+    """Return the model of a file that `charlstm train` wrote.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, damaged, not ours, or of a later version.
+    """
+    return LanguageModel(checkpoint.load(Path(path)))
