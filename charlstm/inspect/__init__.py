@@ -2,8 +2,30 @@
 
 from __future__ import annotations
 
-from charlstm.inspect.gates import Column, Gates, gates
-from charlstm.inspect.summary import Summary, summary
+from charlstm.inspect.gates import gates
+from charlstm.inspect.history import history
+from charlstm.inspect.summary import summary
 from charlstm.inspect.trace import Trace, trace
+from charlstm.inspect.unit import Unit, every_unit, units_named
+from charlstm.inspect.view import Bars, Column, Curves, Facts, Kind, Part, Strip, Table, View, columns_of
 
-__all__ = ["Column", "Gates", "Summary", "Trace", "gates", "summary", "trace"]
+__all__ = [
+    "Bars",
+    "Column",
+    "Curves",
+    "Facts",
+    "Kind",
+    "Part",
+    "Strip",
+    "Table",
+    "Trace",
+    "Unit",
+    "View",
+    "columns_of",
+    "every_unit",
+    "gates",
+    "history",
+    "summary",
+    "trace",
+    "units_named",
+]
