@@ -20,6 +20,7 @@ class Purpose(IntEnum):
     RAMP = 3
     SPLIT = 4
     SAMPLE = 5
+    CHANCE = 20
 
 
 def generator(seed: int, purpose: Purpose, *index: int) -> np.random.Generator:

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import click
 
 from charlstm import inspect
-from charlstm.cli.console import Decorated, option_of
-from charlstm.inspect import View, trace, units_named
+from charlstm.cli.console import Decorated, WrongUsage, option_of
+from charlstm.inspect import Unit, View, trace, units_named
 from charlstm.model import Model
 
 NOTHING, A_TEXT = "nothing", "a text"
@@ -60,6 +60,11 @@ def every_option(command: Decorated) -> Decorated:
     return command
 
 
+def chosen(model: Model, names: tuple[str, ...]) -> list[Unit]:
+    """Return the units that names ask for."""
+    return [unit for name in names for unit in units_named(name, model.network.config)]
+
+
 units_option = option_of("Views gates and cell")(
     "--unit",
     "units",
@@ -86,8 +91,67 @@ units_option = option_of("Views gates and cell")(
 )
 def gates(model: Model, text: str, units: tuple[str, ...], show: str | None, most_active: int) -> View:
     """Return the view of the gates."""
-    chosen = [unit for name in units for unit in units_named(name, model.network.config)]
-    return inspect.gates(trace(model, text), chosen, show.split(",") if show else (), most_active)
+    return inspect.gates(trace(model, text), chosen(model, units), show.split(",") if show else (), most_active)
+
+
+@view(
+    "cell",
+    A_TEXT,
+    "the text itself, coloured by what single units hold",
+    units=units_option,
+    quantity=option_of("Views gates and cell")(
+        "--by", "quantity", default="memory", help="What colours the text: memory, which is tanh(c), or f, i, o, c, h."
+    ),
+)
+def cell(model: Model, text: str, units: tuple[str, ...], quantity: str) -> View:
+    """Return the view of single units."""
+    return inspect.cell(trace(model, text), chosen(model, units), quantity)
+
+
+@view(
+    "units",
+    A_TEXT,
+    "which unit tracks what: quotes, brackets, lines, a pattern of your own",
+    match=option_of("View units")(
+        "--match", metavar="REGEX", help="Rank the units by how well they tell inside its matches from outside."
+    ),
+    question=option_of("View units")(
+        "--question", type=click.Choice(tuple(inspect.QUESTIONS)), help="Rank the units by this question."
+    ),
+    span=option_of("View units")(
+        "--like",
+        "span",
+        metavar="TEXT[a:b]",
+        help="Find the units that are on over characters a to b of a text, and the places where they are on too.",
+    ),
+)
+def units(model: Model, text: str, match: str | None, question: str | None, span: str | None) -> View:
+    """Return the view of what the units track."""
+    if span is None:
+        return inspect.units(model, text, match, question)
+    if match or question:
+        raise WrongUsage("--like is given with --match or --question; give one of them.")
+    return inspect.like(model, text, span)
+
+
+@view("saturation", A_TEXT, "how often each gate is nearly shut or nearly open")
+def saturation(model: Model, text: str) -> View:
+    """Return the view of saturation."""
+    return inspect.saturation(model, text)
+
+
+@view(
+    "memory",
+    A_TEXT,
+    "how long what is written stays, where it is written and erased, and what the memory knows",
+    ask=option_of("View memory")("--ask", help="Put this question after every character, as if it stood there."),
+    answers=option_of("View memory")(
+        "--answer", "answers", multiple=True, help="What may come after the question; may be given again."
+    ),
+)
+def memory(model: Model, text: str, ask: str | None, answers: tuple[str, ...]) -> View:
+    """Return the view of the memory."""
+    return inspect.memory_kept(model, trace(model, text), ask, answers)
 
 
 @view("history", NOTHING, "the losses and the learning rate over the steps of training")

@@ -46,10 +46,21 @@ class Column(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Rows and columns; where it is too wide its first `keys` columns are said again."""
+    """Rows and columns.
+
+    Attributes
+    ----------
+    columns
+        Each of as many values as there are rows.
+    keys
+        How many columns say what a row is; they are said again where the table has to be cut.
+    head
+        How many rows a person is shown; 0: all. Programs get all.
+    """
 
     columns: tuple[Column, ...]
     keys: int = 1
+    head: int = 0
 
 
 class Strip(NamedTuple):

@@ -75,6 +75,10 @@ def _facts(part: Facts, width: int) -> list[str]:
 
 def _table(part: Table, width: int, colours: int) -> list[str]:
     """Draw a table, in as many pieces below one another as the width asks for."""
+    rows = len(part.columns[0].values)
+    if part.head and rows > part.head:
+        shorter = tuple(column._replace(values=column.values[: part.head]) for column in part.columns)
+        return [*_table(Table(shorter, part.keys), width, colours), f"… and {rows - part.head:,} more rows"]
     widths = [_width(column) for column in part.columns]
     pieces: list[list[int]] = [[]]
     room = width
@@ -145,6 +149,8 @@ def _short(name: str) -> str:
 
 
 def _aligned(cell: str, width: int, kind: Kind) -> str:
+    if kind is Kind.TEXT:
+        return "  " + padded(cell, width - 2)
     if kind in LEFT:
         return padded(cell, width - 1) + " "
     return padded(cell, width - 1, right=True) + " " if kind is Kind.BITS else padded(cell, width, right=True)
