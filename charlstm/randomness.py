@@ -21,6 +21,7 @@ class Purpose(IntEnum):
     SPLIT = 4
     SAMPLE = 5
     WEIGHT_DROPOUT = 6
+    CHANCE = 7
 
 
 def generator(seed: int, purpose: Purpose, *index: int) -> np.random.Generator:

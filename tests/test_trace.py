@@ -1,5 +1,6 @@
 """The trace holds what the plain equations give, and the views show what the trace holds."""
 
+import json
 import math
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from small import by_reference, every_kind, model, network, one_and_two_layers
 
 from charlstm.errors import ConfigError, UnknownCharacterError
-from charlstm.inspect import gates, trace
+from charlstm.inspect import Unit, gates, trace, units_named
 from charlstm.model import BLOCK
 
 CHARACTERS = "\nabcd"
@@ -79,42 +80,83 @@ def test_a_long_text_is_traced_to_its_end(lines):
     assert len(result.surprise) == len(result.log_probabilities) == len(text)
 
 
+def test_a_trace_is_saved_as_it_stands(tmp_path):
+    result = trace(model(network("lstm", np.float32, layers=2), CHARACTERS), "ab\nca")
+    result.save(tmp_path / "trace.npz")
+    with np.load(tmp_path / "trace.npz", allow_pickle=False) as saved:
+        assert set(saved) == set(result.arrays)
+        for name, values in result.arrays.items():
+            np.testing.assert_array_equal(saved[name], values)
+    lists = result.to_dict()
+    assert json.loads(json.dumps(lists["layer1/c"])) == result.layers[1]["c"].tolist()
+    assert (lists["text"], lists["vocabulary"]) == ("ab\nca", CHARACTERS)
+    assert bytes(result.arrays["text"]).decode("utf-32-le") == "ab\nca"
+
+
 @every_kind
 def test_the_view_of_gates_shows_the_mean_of_the_units(kind):
     result = trace(model(network(kind, np.float32, layers=2, hidden=4), CHARACTERS), "abca")
-    view = gates(result)
+    leading, columns = columns_of(gates(result))
     wanted = [(n, name, [sum(map(float, row)) / 4 for row in values]) for n, name, values in quantities(result)]
-    assert len(view.columns) == len(wanted) == 2 * len(SHOWN[kind])
-    for column, (layer, name, values) in zip(view.columns, wanted, strict=True):
+    assert len(columns) == len(wanted) == 2 * len(SHOWN[kind])
+    for column, (layer, name, values) in zip(columns, wanted, strict=True):
         assert column.name == name
         assert f"layer {layer}" in column.group
         np.testing.assert_allclose(column.values, values, rtol=1e-12, atol=1e-15)
-    assert view.text == "abca"
-    assert view.guesses == result.likeliest(3)
-    np.testing.assert_array_equal(view.surprise, result.surprise)
+    assert leading[0].values == list("abca")
+    assert [list(row) for row in zip(*(column.values for column in leading[2:]), strict=True)] == result.likeliest(3)
+    np.testing.assert_array_equal(leading[1].values, result.surprise)
 
 
 def test_the_view_of_gates_shows_single_units_exactly():
     result = trace(model(network("lstm", np.float32, layers=2, hidden=4), CHARACTERS), "abca")
-    columns = gates(result, units=[3, 0]).columns
+    _, columns = columns_of(gates(result, [Unit(0, 3), Unit(1, 0)], show=["c", "f"]))
     assert [(c.group, c.name) for c in columns] == [
-        (f"layer {layer}, unit {unit}", name) for layer in (0, 1) for unit in (3, 0) for name in SHOWN["lstm"]
+        (f"layer {layer}, unit {unit}", name) for layer, unit in ((0, 3), (1, 0)) for name in ("f", "c")
     ]
     for column in columns:
         layer, unit = int(column.group[6]), int(column.group[-1])
         np.testing.assert_array_equal(column.values, result.layers[layer][column.name][:, unit])
 
 
-@pytest.mark.parametrize("unit", [-1, 4])
-def test_a_unit_that_is_not_there_is_refused(unit):
-    result = trace(model(network("rnn", hidden=4), CHARACTERS), "ab")
-    with pytest.raises(ConfigError, match="numbered 0 to 3"):
-        gates(result, [0, unit])
+def test_the_most_active_units_are_those_of_the_largest_hidden_state():
+    result = trace(model(network("gru", layers=2, hidden=6), CHARACTERS), "abcaddcb")
+    _, columns = columns_of(gates(result, show=["h"], most_active=2))
+    wanted = []
+    for number, layer in enumerate(result.layers):
+        sizes = {unit: sum(abs(float(row[unit])) for row in layer["h"]) for unit in range(6)}
+        wanted += [f"layer {number}, unit {unit}" for unit in sorted(sizes, key=lambda unit: -sizes[unit])[:2]]
+    assert [column.group for column in columns] == wanted
+
+
+def test_a_quantity_that_is_not_there_is_refused():
+    with pytest.raises(ConfigError, match="r, u, h_tilde, h"):
+        gates(trace(model(network("gru"), CHARACTERS), "ab"), show=["h", "f"])
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("4", "numbered 0 to 3"), ("2:0", "layers are numbered 0 to 1"), ("a", "names no unit")]
+)
+def test_a_unit_that_is_not_there_is_refused(name, said):
+    with pytest.raises(ConfigError, match=said):
+        units_named(name, network("rnn", hidden=4, layers=2).config)
+
+
+def test_a_unit_is_named_by_layer_and_number_or_by_its_number_in_every_layer():
+    config = network("rnn", hidden=4, layers=2).config
+    assert units_named("1:3", config) == [Unit(1, 3)]
+    assert units_named("2", config) == [Unit(0, 2), Unit(1, 2)]
 
 
 def test_a_text_of_unknown_characters_is_refused():
     with pytest.raises(UnknownCharacterError):
         trace(model(network("rnn"), CHARACTERS), "axb")
+
+
+def columns_of(view):
+    """The columns in front of the activations, and those of the activations."""
+    columns = view.parts["gates"].columns
+    return columns[:5], columns[5:]
 
 
 def quantities(result):

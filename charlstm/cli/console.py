@@ -170,3 +170,12 @@ def columns() -> int:
 def colour_wanted() -> bool:
     """Say whether stdout is a terminal whose user has not asked for no colour (https://no-color.org)."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def colours() -> int:
+    """Return how many colours stdout has: 0 where none are wanted; else what COLORTERM and TERM say."""
+    if not colour_wanted():
+        return 0
+    if os.environ.get("COLORTERM") in ("truecolor", "24bit"):
+        return 1 << 24
+    return 256 if "256" in os.environ.get("TERM", "") else 8

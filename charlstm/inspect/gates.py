@@ -3,57 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from charlstm.errors import ConfigError
 from charlstm.inspect.trace import Trace
-from charlstm.parameters import Array
+from charlstm.inspect.unit import Unit
+from charlstm.inspect.view import Column, Kind, Table, View
 
 GUESSES = 3
+SHARES = {"f", "i", "o", "r", "u"}
 
 
-class Column(NamedTuple):
-    """One column of numbers.
-
-    Attributes
-    ----------
-    group
-        What it belongs to: a layer, and a unit or the mean.
-    name
-        The quantity: f, i, o, c_tilde, c, h, …
-    values : (N,) array
-        Its value at every character.
-    """
-
-    group: str
-    name: str
-    values: Array
-
-
-class Gates(NamedTuple):
-    """A text and what happened in the network, ready to be drawn.
-
-    Attributes
-    ----------
-    text
-        The N characters.
-    surprise : (N,) array
-        Bits; NaN where nothing was predicted.
-    guesses : list of N lists of (character, probability)
-        The likeliest next characters, best first.
-    columns : list of Column
-        The activations.
-    """
-
-    text: str
-    surprise: Array
-    guesses: list[list[tuple[str, float]]]
-    columns: list[Column]
-
-
-def gates(trace: Trace, units: Sequence[int] = ()) -> Gates:
+def gates(trace: Trace, units: Sequence[Unit] = (), show: Sequence[str] = (), most_active: int = 0) -> View:
     """Return the view: the mean over units, or the exact values of some.
 
     Parameters
@@ -61,25 +23,48 @@ def gates(trace: Trace, units: Sequence[int] = ()) -> Gates:
     trace
         What the network did.
     units
-        Numbers of units, counted from 0, shown in every layer; none: the mean over all.
+        Which units to show; none: the mean over all of a layer.
+    show
+        Names of the quantities to show; none: all.
+    most_active
+        Show as many units of each layer whose hidden state is largest, by its mean absolute value.
 
     Raises
     ------
     ConfigError
-        If there is no such unit.
+        If there is no such quantity.
     """
-    columns = []
+    known = tuple(trace.layers[0])
+    for name in show:
+        if name not in known:
+            raise ConfigError(f"there is no quantity {name!r}; this network has {', '.join(known)}")
+    chosen = [*units, *(unit for layer in range(len(trace.layers)) for unit in _active(trace, layer, most_active))]
+    columns = [
+        Column("char", list(trace.text), Kind.CHARACTER),
+        Column("bits", trace.surprise, Kind.BITS),
+        *(Column("", guesses, Kind.GUESS, "predicted next") for guesses in zip(*trace.likeliest(GUESSES), strict=True)),
+    ]
     for number, layer in enumerate(trace.layers):
-        hidden = next(iter(layer.values())).shape[1]
-        for unit in units:
-            if not 0 <= unit < hidden:
-                raise ConfigError(
-                    f"there is no unit {unit}; the {hidden} units of a layer are numbered 0 to {hidden - 1}"
-                )
-            columns += [Column(f"layer {number}, unit {unit}", name, values[:, unit]) for name, values in layer.items()]
-        if not units:
+        mine = [unit.number for unit in chosen if unit.layer == number]
+        groups = {f"layer {number}, unit {unit}": {name: layer[name][:, unit] for name in layer} for unit in mine}
+        if not chosen:
+            hidden = layer["h"].shape[1]
+            means = {name: values.mean(axis=1, dtype=np.float64) for name, values in layer.items()}  # (N,) each
+            groups = {f"layer {number}, mean of {hidden} units": means}
+        for group, quantities in groups.items():
             columns += [
-                Column(f"layer {number}, mean of {hidden} units", name, values.mean(axis=1, dtype=np.float64))
-                for name, values in layer.items()
+                Column(name, values, kind_of(name), group)
+                for name, values in quantities.items()
+                if name in (show or known)
             ]
-    return Gates(trace.text, trace.surprise, trace.likeliest(GUESSES), columns)
+    return View({"gates": Table(tuple(columns))}, exact=trace)
+
+
+def kind_of(quantity: str) -> Kind:
+    """Return how the values of a quantity are to be read: gates lie between 0 and 1, the others around 0."""
+    return Kind.SHARE if quantity in SHARES else Kind.SIGNED
+
+
+def _active(trace: Trace, layer: int, count: int) -> list[Unit]:
+    activity = np.abs(trace.layers[layer]["h"]).mean(axis=0)  # (H,)
+    return [Unit(layer, int(number)) for number in np.argsort(-activity, kind="stable")[:count]]

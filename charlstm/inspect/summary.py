@@ -1,31 +1,18 @@
-"""The summary of a model: what it is, what it was trained on, how that went."""
+"""The view of a model without a text: what it is, what it was trained on, how that went."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 from charlstm.config import to_mapping
+from charlstm.inspect.history import losses
+from charlstm.inspect.view import View
 from charlstm.loss import NATS_PER_BIT
-from charlstm.model import History, Model
+from charlstm.model import Model
 
 
-class Summary(NamedTuple):
-    """Facts by heading, each a name and a value, and the loss history.
-
-    Attributes
-    ----------
-    sections : dict
-        Heading → name → value; values are texts, whole numbers, floats or truth values.
-    history : History
-        The loss, in nats per character.
-    """
-
-    sections: dict[str, dict[str, Any]]
-    history: History
-
-
-def summary(model: Model) -> Summary:
+def summary(model: Model) -> View:
     """Return what a person wants to know of a model first."""
     network, history = model.network, model.history
     measured = history.judged.validation  # (K,)
@@ -34,20 +21,21 @@ def summary(model: Model) -> Summary:
         outcome |= _loss("training loss", float(history.train[-1]))
     if measured.size:
         outcome |= _loss("held-out loss", float(measured[-1]))
-    return Summary(
+    corpus = {
+        "files": ", ".join(model.facts.files),
+        "characters": model.facts.characters,
+        "lines": model.facts.lines,
+        "distinct characters": len(model.vocabulary),
+        "sha256": model.facts.sha256,
+    }
+    return View(
         {
             "network": {**to_mapping(network.config), "parameters": network.parameters.flat.size},
-            "corpus": {
-                "files": ", ".join(model.facts.files),
-                "characters": model.facts.characters,
-                "lines": model.facts.lines,
-                "distinct characters": len(model.vocabulary),
-                "sha256": model.facts.sha256,
-            },
+            "corpus": corpus,
             "training": to_mapping(model.training),
             "outcome": outcome,
-        },
-        history,
+            "history": losses(model),
+        }
     )
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from charlstm.loss import NATS_PER_BIT, log_softmax
 from charlstm.model import Model, Reader
 from charlstm.parameters import Array
+from charlstm.vocabulary import code_points_of
 
 
 class Trace(NamedTuple):
@@ -36,6 +39,39 @@ class Trace(NamedTuple):
     surprise: Array
     vocabulary: str
 
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """All numbers by name, as `save` writes them.
+
+        Returns
+        -------
+        dict
+            text (N,) uint32 and vocabulary (V,) uint32, code points; surprise (N,), bits; log_probabilities (N, V),
+            nats; layer0/f (N, H), …: every quantity of every layer.
+        """
+        return {
+            "text": code_points_of(self.text),
+            "vocabulary": code_points_of(self.vocabulary),
+            "surprise": self.surprise,
+            "log_probabilities": self.log_probabilities,
+            **{
+                f"layer{number}/{name}": values
+                for number, layer in enumerate(self.layers)
+                for name, values in layer.items()
+            },
+        }
+
+    def save(self, path: str | Path) -> None:
+        """Write `arrays` as an `.npz` that `numpy.load` reads without pickle; the path is taken as it stands."""
+        arrays: dict[str, Any] = self.arrays
+        with Path(path).open("wb") as file:
+            np.savez(file, **arrays)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold: `arrays` as nested lists, the text and the vocabulary as texts."""
+        lists = {name: values.tolist() for name, values in self.arrays.items()}
+        return lists | {"text": self.text, "vocabulary": self.vocabulary}
+
     def likeliest(self, count: int) -> list[list[tuple[str, float]]]:
         """Return, for each character read, the likeliest next ones with their probabilities, best first."""
         order = np.argsort(-self.log_probabilities, axis=1, kind="stable")[:, :count]  # (N, count)
@@ -61,23 +97,44 @@ def trace(model: Model, text: str) -> Trace:
     UnknownCharacterError
         If the text has characters that the model does not know.
     """
-    reader, cell = Reader(model), model.network.cell
     ids = model.vocabulary.encode(text)  # (N,)
-    reader.read(model.vocabulary.encode(model.opening)[:, None])
-    before = log_softmax(reader.logits)  # (1, V)
-
-    predictions: list[Array] = []
-    pieces: list[list[dict[str, Array]]] = []
-    for done in reader.passes(ids[:, None]):
-        predictions.append(log_softmax(done.logits[:, 0]))  # (T, V)
-        pieces.append([{name: cell.read(tape, name)[:, 0].copy() for name in cell.shown} for tape in done.tapes])
+    before = start(model).logits  # (1, V)
+    blocks = [(log_softmax(logits), layers) for logits, layers in read(model, ids)]
     layers = tuple(
-        {name: np.concatenate([piece[layer][name] for piece in pieces]) for name in cell.shown}  # (N, H)
+        {name: np.concatenate([block[layer][name] for _, block in blocks]) for name in model.network.cell.shown}
         for layer in range(model.network.config.layers)
-    )
-    after = np.concatenate(predictions)  # (N, V)
-    predicted = np.concatenate([before, after[:-1]])[np.arange(len(ids)), ids]  # (N,)
+    )  # (N, H) each
+    after = np.concatenate([predictions for predictions, _ in blocks])  # (N, V)
+    predicted = np.concatenate([log_softmax(before), after[:-1]])[np.arange(len(ids)), ids]  # (N,)
     surprise = 0.0 - predicted.astype(np.float64) / NATS_PER_BIT  # 0.0 − 0.0 is no −0.0
     if not model.opening:
         surprise[0] = np.nan
     return Trace(text, layers, after, surprise, model.vocabulary.characters)
+
+
+def start(model: Model, rows: int = 1) -> Reader:
+    """Return a reader that stands where a text begins: a model of lines has read the newline before it."""
+    reader = Reader(model, rows)
+    reader.read(np.tile(model.vocabulary.encode(model.opening)[:, None], (1, rows)))
+    return reader
+
+
+def read(model: Model, ids: Array) -> Iterator[tuple[Array, list[dict[str, Array]]]]:
+    """Read a text and yield, block after block, logits and every layer's quantities; so a long text needs one block.
+
+    Parameters
+    ----------
+    model
+        What reads.
+    ids : (N,) array of ids
+        The text.
+
+    Returns
+    -------
+    iterator of ((T, V) array, list of L dict)
+        The logits after each character of a block, and for each layer name of a quantity → (T, H) array.
+    """
+    cell = model.network.cell
+    for done in start(model).passes(ids[:, None]):
+        layers = [{name: cell.read(tape, name)[:, 0].copy() for name in cell.shown} for tape in done.tapes]
+        yield done.logits[:, 0].copy(), layers

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 import numpy as np
 
-from charlstm.render.terminal import BLUES, DARK_FROM, ORANGES, shown
+from charlstm.render.characters import shown
+from charlstm.render.colour import BLUES, DARK_FROM, ORANGES
 from charlstm.sampler import Shown
 
 COLOURS = ("surprise", "entropy")
@@ -49,7 +50,7 @@ class Passage:
         shade = min(int(bits * SHADES_A_BIT[self._colour]), len(palette) - 1)
         if shade == 0:
             return made.character
-        return click.style(made.character, fg=231 if shade >= DARK_FROM else 16, bg=palette[shade])
+        return click.style(made.character, fg=231 if shade >= DARK_FROM[palette is BLUES] else 16, bg=palette[shade])
 
 
 class WithRunnersUp(Passage):

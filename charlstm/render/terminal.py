@@ -1,113 +1,212 @@
-"""The view of the gates as terminal text: a table for every group of columns that fits the width."""
+"""Views as terminal text, part by part."""
 
 from __future__ import annotations
 
 import math
-import unicodedata
+from collections.abc import Iterator, Sequence
+from textwrap import wrap
 
-import click
+from charlstm.inspect import Bars, Column, Curves, Facts, Kind, Part, Strip, Table, View
+from charlstm.render import plots
+from charlstm.render.characters import padded, safe, shown, width_of
+from charlstm.render.colour import NONE, level, shaded
+from charlstm.render.numbers import fact, written
 
-from charlstm.inspect import Column, Gates
-
-GUESS_WIDTH = 8
-CHARACTER_WIDTH = 8
-BITS_WIDTH = 6
 VALUE_WIDTH = 7
-BOUNDED_BELOW_BY_ZERO = {"f", "i", "o", "r", "u"}
+CHARACTER_WIDTH = 8
+GUESS_WIDTH = 8
+BITS_WIDTH = 6
+TEXT_WIDEST = 48
+FACT_WIDTH = 28
+WIDTHS = {
+    Kind.CHARACTER: CHARACTER_WIDTH,
+    Kind.GUESS: GUESS_WIDTH,
+    Kind.BITS: BITS_WIDTH,
+    Kind.SHARE: VALUE_WIDTH,
+    Kind.SIGNED: VALUE_WIDTH,
+}
+LEFT = {Kind.TEXT, Kind.CHARACTER, Kind.GUESS}
+SHADED = {Kind.SHARE, Kind.SIGNED}
+STRIP_WIDEST = 100
 
-# The 256-colour palette, blue for what is high, orange for what is low: told apart by the colour-blind as well.
-BLUES = (231, 195, 159, 117, 75, 33, 26, 19)
-ORANGES = (231, 230, 223, 216, 209, 202, 166, 130)
-DARK_FROM = 4
 
-
-def gates_table(view: Gates, width: int, colour: bool) -> str:
-    """Draw the view.
+def text(view: View, width: int, colours: int) -> str:
+    """Draw a view.
 
     Parameters
     ----------
     view
         What to draw.
     width
-        Columns of the terminal; never fewer than one group of numbers needs.
-    colour
-        True: shade every number.
+        Columns of the terminal.
+    colours
+        How many colours it has: 0, 8, 256 or 16,777,216.
 
     Returns
     -------
     str
         Lines, the last one ended too.
     """
-    groups: dict[str, list[Column]] = {}
-    for column in view.columns:
-        groups.setdefault(column.group, []).append(column)
-    lead = CHARACTER_WIDTH + BITS_WIDTH + GUESS_WIDTH * len(view.guesses[0])
-    tables: list[list[list[Column]]] = [[]]
-    room = width - lead
-    for group in groups.values():
-        need = VALUE_WIDTH * len(group)
-        if tables[-1] and need > room:
-            tables.append([])
-            room = width - CHARACTER_WIDTH
-        tables[-1].append(group)
-        room -= need
-    return "\n".join(_table(view, table, first=table is tables[0], colour=colour) for table in tables)
+    lines: list[str] = []
+    for name, part in view.parts.items():
+        if len(view.parts) > 1:
+            lines += ["", name] if lines and not isinstance(part, dict) else [name]
+        lines += _part(part, width, colours)
+    for remark in view.remarks:
+        lines += ["", *wrap(safe(remark), width)] if lines else wrap(safe(remark), width)
+    return "".join(f"{line}\n" for line in lines)
 
 
-def _table(view: Gates, groups: list[list[Column]], first: bool, colour: bool) -> str:
-    guess_width = GUESS_WIDTH * len(view.guesses[0])
-    blank = " " * (CHARACTER_WIDTH + (BITS_WIDTH + guess_width if first else 0))
-    title = blank + "".join(
-        f" {group[0].group}"[: VALUE_WIDTH * len(group)].ljust(VALUE_WIDTH * len(group)) for group in groups
-    )
-    head = "char".ljust(CHARACTER_WIDTH)
-    if first:
-        head += "bits".rjust(BITS_WIDTH - 1) + " " + "predicted next".ljust(guess_width)
-    columns = [column for group in groups for column in group]
-    head += "".join(_short(column.name).rjust(VALUE_WIDTH) for column in columns)
-    lines = [title, head]
-    for n, character in enumerate(view.text):
-        line = padded(shown(character), CHARACTER_WIDTH)
-        if first:
-            line += _bits(float(view.surprise[n]))
-            line += "".join(padded(f"{shown(guess)} {chance:.0%}", GUESS_WIDTH) for guess, chance in view.guesses[n])
-        line += "".join(_value(column.name, float(column.values[n]), colour) for column in columns)
-        lines.append(line)
-    return "".join(f"{line.rstrip()}\n" for line in lines)
+def _part(part: Part, width: int, colours: int) -> list[str]:
+    if isinstance(part, Table):
+        return _table(part, width, colours)
+    if isinstance(part, Strip):
+        return _strip(part, width, colours)
+    if isinstance(part, Curves):
+        return plots.curves(part, width)
+    if isinstance(part, Bars):
+        return plots.bars(part, width)
+    return _facts(part, width)
+
+
+def _facts(part: Facts, width: int) -> list[str]:
+    return [padded(f"  {name:<{FACT_WIDTH}}{safe(fact(value))}", width).rstrip() for name, value in part.items()]
+
+
+def _table(part: Table, width: int, colours: int) -> list[str]:
+    """Draw a table, in as many pieces below one another as the width asks for."""
+    rows = len(part.columns[0].values)
+    if part.head and rows > part.head:
+        shorter = tuple(column._replace(values=column.values[: part.head]) for column in part.columns)
+        return [*_table(Table(shorter, part.keys), width, colours), f"… and {rows - part.head:,} more rows"]
+    widths = [_width(column) for column in part.columns]
+    pieces: list[list[int]] = [[]]
+    room = width
+    for group in _groups(part.columns):
+        heading = width_of(part.columns[group[0]].group) + 1
+        widths[group[0]] += max(0, min(heading, width // 2) - sum(widths[k] for k in group))
+        if pieces[-1] and sum(widths[k] for k in group) > room:
+            _begin(pieces, part.keys)
+            room = width - sum(widths[k] for k in pieces[-1])
+        for k in group:
+            if widths[k] > room and len(pieces[-1]) > part.keys:
+                _begin(pieces, part.keys)
+                room = width - sum(widths[j] for j in pieces[-1])
+            pieces[-1].append(k)
+            room -= widths[k]
+    tables = [_piece([(part.columns[k], widths[k]) for k in piece], colours) for piece in pieces]
+    return [line for number, lines in enumerate(tables) for line in ([""] if number else []) + lines]
+
+
+def _begin(pieces: list[list[int]], keys: int) -> None:
+    """Begin a new piece, with the key columns in front; a piece that holds nothing else is not left behind."""
+    if len(pieces[-1]) > keys:
+        pieces.append(list(range(keys)))
+
+
+def _groups(columns: Sequence[Column]) -> list[list[int]]:
+    """Return the places of the columns, those that stand under one heading together."""
+    groups: list[list[int]] = []
+    for k, column in enumerate(columns):
+        if groups and column.group and columns[k - 1].group == column.group:
+            groups[-1].append(k)
+        else:
+            groups.append([k])
+    return groups
+
+
+def _width(column: Column) -> int:
+    """Return how many columns of the terminal a column takes, the gap beside it included."""
+    cells = [width_of(written(value, column.kind)) for value in column.values]
+    needed = max([*cells, width_of(_short(column.name))], default=0)
+    if column.kind is Kind.TEXT:
+        needed = min(needed, TEXT_WIDEST)
+    return max(WIDTHS.get(column.kind, 0), needed + (2 if column.kind is Kind.TEXT else 1))
+
+
+def _piece(columns: list[tuple[Column, int]], colours: int) -> list[str]:
+    lines = []
+    if any(column.group for column, _ in columns):
+        lines.append(_headings(columns))
+    lines.append("".join(_aligned(_short(column.name), width, column.kind) for column, width in columns))
+    rows = range(len(columns[0][0].values))
+    lines += ["".join(_cell(column, n, width, colours) for column, width in columns) for n in rows]
+    return [line.rstrip() for line in lines]
+
+
+def _headings(columns: list[tuple[Column, int]]) -> str:
+    line = ""
+    for group in _groups([column for column, _ in columns]):
+        width = sum(columns[k][1] for k in group)
+        heading = columns[group[0]][0].group
+        left = columns[group[0]][0].kind in LEFT
+        line += padded(heading if left else f" {heading}", width)
+    return line
 
 
 def _short(name: str) -> str:
     return name.replace("_tilde", "~")
 
 
-def _bits(bits: float) -> str:
-    return ("-" if math.isnan(bits) else f"{bits:.2f}").rjust(BITS_WIDTH - 1) + " "
+def _aligned(cell: str, width: int, kind: Kind) -> str:
+    if kind is Kind.TEXT:
+        return "  " + padded(cell, width - 2)
+    if kind in LEFT:
+        return padded(cell, width - 1) + " "
+    return padded(cell, width - 1, right=True) + " " if kind is Kind.BITS else padded(cell, width, right=True)
 
 
-def _value(name: str, value: float, colour: bool) -> str:
-    text = f"{value:.2f}" if name in BOUNDED_BELOW_BY_ZERO else f"{value:+.2f}"
-    if not colour:
-        return text.rjust(VALUE_WIDTH)
-    palette = BLUES if value >= 0 else ORANGES
-    shade = min(int(abs(value) * len(palette)), len(palette) - 1)
-    body = click.style(text.rjust(VALUE_WIDTH - 1), fg=231 if shade >= DARK_FROM else 16, bg=palette[shade])
-    return f" {body}"
+def _cell(column: Column, n: int, width: int, colours: int) -> str:
+    cell = written(column.values[n], column.kind)
+    if column.kind in SHADED and colours != NONE:
+        return " " + shaded(cell.rjust(width - 1), float(column.values[n]), column.kind, colours)
+    return _aligned(cell, width, column.kind)
 
 
-def shown(character: str) -> str:
-    """Return a character so that it can stand in a table: a space and what does not stand alone are written out.
+def _strip(part: Strip, width: int, colours: int) -> list[str]:
+    """Draw a text once for every colouring, wrapped; without colours as bars beneath the characters."""
+    margin = min(max((len(_short(row.name)) for row in part.rows), default=0), width // 3) + 1
+    lines: list[str] = []
+    for start, stop in _wrapped(part.text, min(width, STRIP_WIDEST) - margin):
+        cells = [_in_line(character) for character in part.text[start:stop]]
+        if lines and (len(part.rows) > 1 or colours == NONE):
+            lines.append("")
+        if colours == NONE:
+            lines.append(" " * margin + "".join(cells))
+        for row in part.rows:
+            values = [float(value) for value in row.values[start:stop]]
+            drawn = (
+                "".join(
+                    level(value, row.kind) * width_of(cell)
+                    if colours == NONE
+                    else shaded(cell, value, row.kind, colours)
+                    for cell, value in zip(cells, values, strict=True)
+                )
+                if not all(map(math.isnan, values))
+                else ""
+            )
+            lines.append((padded(_short(row.name), margin - 1) + " " + drawn).rstrip())
+    if colours == NONE and part.rows:
+        signed = any(row.kind is Kind.SIGNED for row in part.rows)
+        lines += ["", f"▁ {'−1' if signed else '0'} … █ {'+1' if signed else '1'}"]
+    return lines
 
-    What prints nothing, joins its neighbour or turns the writing direction would break the columns.
-    """
-    if character == " ":
-        return "␣"
-    alone = character.isprintable() and not unicodedata.combining(character)
-    if alone and unicodedata.bidirectional(character) not in ("R", "AL", "AN"):
-        return character
-    return character.encode("unicode_escape").decode()
+
+def _in_line(character: str) -> str:
+    return " " if character == " " else shown(character)
 
 
-def padded(text: str, width: int) -> str:
-    """Return a text filled with spaces to a width in terminal columns; wide characters take two."""
-    taken = sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
-    return text + " " * (width - taken)
+def _wrapped(text: str, width: int) -> Iterator[tuple[int, int]]:
+    """Yield where the lines of a text begin and end that fit a width; a newline ends its line."""
+    start, taken = 0, 0
+    for n, character in enumerate(text):
+        needed = width_of(_in_line(character))
+        if taken and taken + needed > width:
+            yield start, n
+            start, taken = n, 0
+        taken += needed
+        if character == "\n":
+            yield start, n + 1
+            start, taken = n + 1, 0
+    if start < len(text):
+        yield start, len(text)

@@ -1,0 +1,166 @@
+"""The views by name: what each of them reads, its options, and how it is made of them. One entry a view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import click
+
+from charlstm import inspect
+from charlstm.cli.console import Decorated, WrongUsage, option_of
+from charlstm.inspect import Unit, View, trace, units_named
+from charlstm.model import Model
+
+NOTHING, A_TEXT = "nothing", "a text"
+Option = Callable[[Callable[..., Any]], Callable[..., Any]]
+Made = Callable[..., View]
+
+
+class Entry(NamedTuple):
+    """A view as the command line knows it.
+
+    Attributes
+    ----------
+    make
+        Makes it of a model, of the text where it reads one, and of its options by name.
+    reads
+        `A_TEXT` or `NOTHING`.
+    options
+        Names of the parameters that `make` takes.
+    sentence
+        What it shows.
+    """
+
+    make: Made
+    reads: str
+    options: tuple[str, ...]
+    sentence: str
+
+
+VIEWS: dict[str, Entry] = {}
+OPTIONS: dict[str, Option] = {}
+
+
+def view(name: str, reads: str, sentence: str, **options: Option) -> Callable[[Made], Made]:
+    """Return a decorator that enters a view: its options by the name of the parameter that takes each."""
+
+    def enter(make: Made) -> Made:
+        VIEWS[name] = Entry(make, reads, tuple(options), sentence)
+        OPTIONS.update(options)
+        return make
+
+    return enter
+
+
+def every_option(command: Decorated) -> Decorated:
+    """Give a command the options of all views."""
+    for option in reversed(OPTIONS.values()):
+        option(command)
+    return command
+
+
+def chosen(model: Model, names: tuple[str, ...]) -> list[Unit]:
+    """Return the units that names ask for."""
+    return [unit for name in names for unit in units_named(name, model.network.config)]
+
+
+units_option = option_of("Views gates and cell")(
+    "--unit",
+    "units",
+    metavar="L:N",
+    multiple=True,
+    help="Show this unit: layer:number, or a number for every layer; may be given again.",
+)
+
+
+@view(
+    "gates",
+    A_TEXT,
+    "a row a character: surprise, guesses, and f, i, o, c~, c, h of every layer",
+    units=units_option,
+    show=option_of("Views gates and cell")(
+        "--show", metavar="NAMES", help="Quantities to show, such as f,c; all of them without."
+    ),
+    most_active=option_of("Views gates and cell")(
+        "--most-active",
+        type=click.IntRange(min=0),
+        default=0,
+        help="Show so many units of each layer, the most active.",
+    ),
+)
+def gates(model: Model, text: str, units: tuple[str, ...], show: str | None, most_active: int) -> View:
+    """Return the view of the gates."""
+    return inspect.gates(trace(model, text), chosen(model, units), show.split(",") if show else (), most_active)
+
+
+@view(
+    "cell",
+    A_TEXT,
+    "the text itself, coloured by what single units hold",
+    units=units_option,
+    quantity=option_of("Views gates and cell")(
+        "--by", "quantity", default="memory", help="What colours the text: memory, which is tanh(c), or f, i, o, c, h."
+    ),
+)
+def cell(model: Model, text: str, units: tuple[str, ...], quantity: str) -> View:
+    """Return the view of single units."""
+    return inspect.cell(trace(model, text), chosen(model, units), quantity)
+
+
+@view(
+    "units",
+    A_TEXT,
+    "which unit tracks what: quotes, brackets, lines, a pattern of your own",
+    match=option_of("View units")(
+        "--match", metavar="REGEX", help="Rank the units by how well they tell inside its matches from outside."
+    ),
+    question=option_of("View units")(
+        "--question", type=click.Choice(tuple(inspect.QUESTIONS)), help="Rank the units by this question."
+    ),
+    span=option_of("View units")(
+        "--like",
+        "span",
+        metavar="TEXT[a:b]",
+        help="Find the units that are on over characters a to b of a text, and the places where they are on too.",
+    ),
+)
+def units(model: Model, text: str, match: str | None, question: str | None, span: str | None) -> View:
+    """Return the view of what the units track."""
+    if span is None:
+        return inspect.units(model, text, match, question)
+    if match or question:
+        raise WrongUsage("--like is given with --match or --question; give one of them.")
+    return inspect.like(model, text, span)
+
+
+@view("saturation", A_TEXT, "how often each gate is nearly shut or nearly open")
+def saturation(model: Model, text: str) -> View:
+    """Return the view of saturation."""
+    return inspect.saturation(model, text)
+
+
+@view(
+    "memory",
+    A_TEXT,
+    "how long what is written stays, where it is written and erased, and what the memory knows",
+    ask=option_of("View memory")("--ask", help="Put this question after every character, as if it stood there."),
+    answers=option_of("View memory")(
+        "--answer", "answers", multiple=True, help="What may come after the question; may be given again."
+    ),
+)
+def memory(model: Model, text: str, ask: str | None, answers: tuple[str, ...]) -> View:
+    """Return the view of the memory."""
+    return inspect.memory_kept(model, trace(model, text), ask, answers)
+
+
+@view("history", NOTHING, "the losses and the learning rate over the steps of training")
+def history(model: Model) -> View:
+    """Return the view of the training."""
+    return inspect.history(model)
+
+
+@view("summary", NOTHING, "what the model is, what it learnt from, how that went")
+def summary(model: Model) -> View:
+    """Return the summary."""
+    return inspect.summary(model)

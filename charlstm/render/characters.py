@@ -1,0 +1,44 @@
+"""Characters on a screen: what stands for those that cannot be shown alone, and how many columns each takes."""
+
+from __future__ import annotations
+
+import unicodedata
+
+# Signs that change or join the one before them: skin tones, flags' letters, the later letters of a Hangul syllable.
+JOINING = ((0x1F3FB, 0x1F3FF), (0x1F1E6, 0x1F1FF), (0x1160, 0x11FF), (0xD7B0, 0xD7FF))
+
+
+def shown(character: str) -> str:
+    """Return a character so that it can stand in a table: a space and what does not stand alone are written out.
+
+    What prints nothing, joins its neighbour or turns the writing direction would break the columns.
+    """
+    if character == " ":
+        return "␣"
+    joins = unicodedata.category(character).startswith("M") or any(
+        first <= ord(character) <= last for first, last in JOINING
+    )
+    turns = unicodedata.bidirectional(character) in ("R", "AL", "AN")
+    if character.isprintable() and not joins and not turns:
+        return character
+    return character.encode("unicode_escape").decode()
+
+
+def safe(text: str) -> str:
+    """Return a text on one line, its spaces as they are, everything else as `shown` writes it."""
+    return "".join(" " if character == " " else shown(character) for character in text)
+
+
+def width_of(text: str) -> int:
+    """Return how many columns a text takes that `shown` or `safe` returned; wide characters take two."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def padded(text: str, width: int, right: bool = False) -> str:
+    """Return a text filled with spaces to a width in columns, cut to it with … where it is longer."""
+    if width_of(text) > width:
+        while text and width_of(text) > width - 1:
+            text = text[:-1]
+        text += "…"
+    fill = " " * (width - width_of(text))
+    return fill + text if right else text + fill

@@ -1,0 +1,69 @@
+"""Curves, points and bars drawn in characters."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from charlstm.inspect import Bars, Curves
+from charlstm.parameters import Array
+from charlstm.render.characters import padded, safe
+from charlstm.render.numbers import written
+
+HEIGHT = 8
+MARGIN = 8
+WIDEST = 100
+MARKS = ".o+x*#"
+BAR = "█"
+
+
+def curves(part: Curves, width: int) -> list[str]:
+    """Plot columns over the one they share; the later ones lie above, so their marks stay visible."""
+    across = min(width, WIDEST) - MARGIN - 1
+    x = np.asarray(part.x.values, float)  # (N,)
+    ys = [np.asarray(column.values, float) for column in part.ys]  # (N,) each
+    if part.log:
+        ys = [np.log10(np.where(y > 0, y, np.nan)) for y in ys]
+    known = np.concatenate([y[np.isfinite(y)] for y in ys])  # (K,)
+    if not known.size:
+        return ["  nothing to draw"]
+    low, high = float(known.min()), float(known.max())
+    canvas = np.full((HEIGHT, across), " ")  # (HEIGHT, across)
+    for mark, y in zip(MARKS, ys, strict=False):
+        there = np.isfinite(y)  # (N,)
+        place = _scale(x[there], float(x.min()), float(x.max()), across)  # (K,)
+        canvas[HEIGHT - 1 - _scale(y[there], low, high, HEIGHT), place] = mark
+    labels = {0: _label(high, part.log), HEIGHT - 1: _label(low, part.log)}
+    lines = [f"{labels.get(row, ''):>{MARGIN - 1}} |" + "".join(canvas[row]).rstrip() for row in range(HEIGHT)]
+    first, last = (f"{value:,.4g}" if value % 1 else f"{value:,.0f}" for value in (x.min(), x.max()))
+    first = f"{part.x.name} {first}"
+    legend = ", ".join(f"{mark} {column.name}" for mark, column in zip(MARKS, part.ys, strict=False))
+    return [
+        f"  {legend}",
+        *lines,
+        " " * MARGIN + "+" + "-" * across,
+        " " * (MARGIN + 1) + first + last.rjust(across - len(first)),
+    ]
+
+
+def bars(part: Bars, width: int) -> list[str]:
+    """Draw a bar a thing, the longest as long as there is room."""
+    labels = [safe(str(label)) for label in part.label.values]
+    numbers = [written(value, part.value.kind) for value in part.value.values]
+    left, right = max(map(len, [part.label.name, *labels])), max(map(len, [part.value.name, *numbers]))
+    room = max(1, min(width, WIDEST) - left - right - 4)
+    most = max((abs(float(value)) for value in part.value.values), default=0.0) or 1.0
+    lines = [f"  {padded(part.label.name, left)} {part.value.name.rjust(right)}"]
+    for label, number, value in zip(labels, numbers, part.value.values, strict=True):
+        bar = BAR * round(room * abs(float(value)) / most)
+        lines.append(f"  {padded(label, left)} {number.rjust(right)} {bar}".rstrip())
+    return lines
+
+
+def _label(value: float, log: bool) -> str:
+    return f"{10.0**value:.1e}" if log else f"{value:.3f}"[: MARGIN - 1]
+
+
+def _scale(values: Array, low: float, high: float, cells: int) -> Array:
+    """Return in which of `cells` even cells between low and high each value lies."""
+    share = (values - low) / ((high - low) or 1.0)  # (N,)
+    return np.asarray(np.minimum((share * cells).astype(int), cells - 1))

@@ -1,0 +1,318 @@
+"""Every view shows what plain loops over the reference's quantities give."""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from small import by_reference, every_kind, model, network
+
+from charlstm.errors import ConfigError
+from charlstm.inspect import (
+    QUESTIONS,
+    Unit,
+    cell,
+    columns_of,
+    history,
+    like,
+    memory_kept,
+    saturation,
+    trace,
+    units,
+)
+from charlstm.inspect.memory import answered
+from charlstm.inspect.questions import matching
+from charlstm.inspect.units import PIECE, pieces, rank
+from charlstm.model import History
+from charlstm.optimizers import learning_rate
+
+CHARACTERS = '\n "()ABab'
+TEXT = 'Ab "ba" (a(b)) ab\nBa b"a b" a\n(b) A a'
+GATES = {"lstm": ("f", "i", "o"), "gru": ("r", "u")}
+gated = pytest.mark.parametrize("kind", GATES)
+
+
+def two_layers(kind="lstm", hidden=3, seed=1):
+    return model(network(kind, np.float32, vocabulary=len(CHARACTERS), layers=2, hidden=hidden, seed=seed), CHARACTERS)
+
+
+def quantities(kind, it, text=TEXT):
+    """What the plain equations give: for each layer, name of a quantity → rows of units."""
+    layers = by_reference(kind, it.network, it.vocabulary.encode(text)[:, None]).quantities
+    return [{name: [row[0] for row in rows] for name, rows in layer.items()} for layer in layers]
+
+
+def memories(kind, it, text=TEXT):
+    """Rows of what every unit of both layers remembers, between −1 and 1."""
+    held = [
+        [[math.tanh(c) for c in row] for row in layer["c"]] if kind == "lstm" else layer["h"]
+        for layer in quantities(kind, it, text)
+    ]
+    return [low + high for low, high in zip(*held, strict=True)]
+
+
+def values(view, part):
+    return {column.name: list(column.values) for column in columns_of(view.parts[part])}
+
+
+@every_kind
+def test_the_view_of_a_cell_colours_the_text_by_its_memory(kind):
+    it = two_layers(kind)
+    strip = cell(trace(it, TEXT), [Unit(0, 2), Unit(1, 0)]).parts["cell"]
+    wanted = memories(kind, it)
+    assert strip.text == TEXT and [row.name[:3] for row in strip.rows] == ["0:2", "1:0"]
+    for row, place in zip(strip.rows, (2, 3), strict=True):
+        np.testing.assert_allclose(row.values, [held[place] for held in wanted], rtol=1e-5, atol=1e-6)
+
+
+@gated
+def test_the_view_of_a_cell_colours_the_text_by_any_quantity(kind):
+    it = two_layers(kind)
+    for name, wanted in quantities(kind, it)[1].items():
+        (row,) = cell(trace(it, TEXT), [Unit(1, 1)], name).parts["cell"].rows
+        np.testing.assert_allclose(row.values, [units[1] for units in wanted], rtol=1e-5, atol=1e-6)
+    with pytest.raises(ConfigError, match="'x'"):
+        cell(trace(it, TEXT), quantity="x")
+
+
+def test_a_cell_that_is_not_named_is_one_whose_memory_changes():
+    it = two_layers()
+    columns = list(zip(*memories("lstm", it), strict=True))
+    spreads = {
+        f"{k // 3}:{k % 3}": sum((v - sum(column) / len(column)) ** 2 for v in column)
+        for k, column in enumerate(columns)
+    }
+    best = sorted(spreads, key=lambda name: -spreads[name])[:3]
+    assert [row.name.split()[0] for row in cell(trace(it, TEXT)).parts["cell"].rows] == best
+
+
+@gated
+def test_saturation_counts_the_characters_at_which_a_gate_is_shut_or_open(kind):
+    it = two_layers(kind)
+    it.network.parameters.flat[:] *= 4.0
+    view = saturation(it, TEXT)
+    table = {(c.group, c.name): list(c.values) for c in columns_of(view.parts["units"])}
+    totals = values(view, "gates")
+    for number, layer in enumerate(quantities(kind, it)):
+        for place, gate in enumerate(GATES[kind]):
+            for unit in range(3):
+                series = [row[unit] for row in layer[gate]]
+                shut, open_ = (sum(map(test, series)) / len(series) for test in (lambda v: v < 0.1, lambda v: v > 0.9))
+                assert table[gate, "below 0.1"][3 * number + unit] == pytest.approx(shut, abs=1e-12)
+                assert table[gate, "above 0.9"][3 * number + unit] == pytest.approx(open_, abs=1e-12)
+            mine = table[gate, "below 0.1"][3 * number : 3 * number + 3]
+            row = number * len(GATES[kind]) + place
+            assert totals["below 0.1"][row] == pytest.approx(sum(mine) / 3)
+            assert totals["units mostly shut"][row] == sum(share > 0.9 for share in mine)
+    assert any(0 < share < 1 for shares in table.values() for share in shares if not isinstance(share, str))
+
+
+@pytest.mark.parametrize("look", [saturation, lambda it, text: memory_kept(it, trace(it, text))])
+def test_a_cell_without_gates_is_refused(look):
+    with pytest.raises(ConfigError, match="lstm or a gru"):
+        look(two_layers("rnn"), TEXT)
+
+
+@gated
+def test_half_lives_are_how_long_a_written_half_stays(kind):
+    it = two_layers(kind)
+    found = values(memory_kept(it, trace(it, TEXT)), "half-lives in characters")
+    for number, layer in enumerate(quantities(kind, it)):
+        for unit in range(3):
+            product = math.prod(row[unit] for row in layer["f" if kind == "lstm" else "u"])
+            wanted = math.log(0.5) / (math.log(product) / len(TEXT))
+            place = found["unit"].index(f"{number}:{unit}")
+            assert found["half-life"][place] == pytest.approx(wanted, rel=1e-4)
+    assert found["half-life"] == sorted(found["half-life"], reverse=True)
+    assert sum(values(memory_kept(it, trace(it, TEXT)), "units by half-life")["units"]) == 6
+
+
+@gated
+def test_writes_and_erasures_follow_the_equation_of_the_memory(kind):
+    it = two_layers(kind)
+    view = memory_kept(it, trace(it, TEXT))
+    written, erased = [0.0] * len(TEXT), [0.0] * len(TEXT)
+    for layer in quantities(kind, it):
+        for unit in range(3):
+            series = {name: [row[unit] for row in rows] for name, rows in layer.items()}
+            for n in range(len(TEXT)):
+                if kind == "lstm":
+                    keep, write, held = series["f"][n], series["i"][n] * series["c_tilde"][n], series["c"]
+                else:
+                    keep, write, held = series["u"][n], (1 - series["u"][n]) * series["h_tilde"][n], series["h"]
+                before = held[n - 1] if n else 0.0
+                assert held[n] == pytest.approx(keep * before + write, abs=1e-9)
+                written[n] += abs(write)
+                erased[n] += abs(before) * (1 - keep)
+    shown = values(view, "where it is written and erased")
+    np.testing.assert_allclose(shown["written"], np.array(written) / max(written), rtol=1e-4)
+    np.testing.assert_allclose(shown["erased"], np.array(erased) / max(erased), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("lines", [False, True])
+def test_what_the_memory_answers_is_what_reading_on_would_say(lines):
+    it = two_layers()
+    it = model(it.network, CHARACTERS, lines)
+    ask, answers = " (a", ["b)", "a"]
+    found = answered(it, "ab B", ask, answers)
+    for n in range(4):
+        for row, answer in enumerate(answers):
+            read = "ab B"[: n + 1] + ask + answer
+            bits = trace(it, read).surprise[-len(answer) :]
+            assert found[row, n] == pytest.approx(-sum(bits) * math.log(2), rel=1e-5)
+    view = memory_kept(it, trace(it, "ab B"), ask, answers)
+    chances = np.exp(found)
+    np.testing.assert_allclose(values(view, f"asked «{ask}»")["b)"], chances[0] / chances.sum(axis=0), rtol=1e-6)
+    for wrong in ({"ask": ask}, {"answers": answers}):
+        with pytest.raises(ConfigError, match="give both"):
+            memory_kept(it, trace(it, "ab"), **wrong)
+
+
+def pairs_told_apart(series, answers):
+    """Of all pairs of an inside and an outside, the share in which the inside is higher; a tie is half a pair."""
+    inside = [v for v, yes in zip(series, answers, strict=True) if yes]
+    outside = [v for v, yes in zip(series, answers, strict=True) if not yes]
+    won = sum((a > b) + 0.5 * (a == b) for a in inside for b in outside)
+    return won / (len(inside) * len(outside))
+
+
+@given(st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=2, max_size=30))
+def test_a_score_is_the_share_of_pairs_that_a_unit_tells_apart(rows):
+    series, answers = [v for v, _ in rows], [int(yes) for _, yes in rows]
+    if len(set(answers)) == 1:
+        return
+    found = rank(np.array(series, float)[:, None], {"it": np.array(answers)})["it"]
+    area = pairs_told_apart(series, answers)
+    assert found.scores[0] + 0.5 == pytest.approx(area, abs=1e-12)
+    assert found.shown()[0] == pytest.approx(max(area, 1 - area), abs=1e-12)
+
+
+@given(st.lists(st.tuples(st.integers(-3, 3), st.integers(0, 5)), min_size=2, max_size=20))
+def test_a_correlation_is_that_of_the_ranks(rows):
+    series, answers = [v for v, _ in rows], [k for _, k in rows]
+    if len(set(series)) == 1 or len(set(answers)) == 1 or set(answers) <= {0, 1}:
+        return
+
+    def ranks(of):
+        return [sum((b < a) + 0.5 * (a == b) for b in of) for a in of]
+
+    wanted = np.corrcoef(ranks(series), ranks(answers))[0, 1]
+    assert rank(np.array(series, float)[:, None], {"it": np.array(answers)})["it"].scores[0] == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("kind", ["lstm", "rnn"])
+def test_units_are_ranked_by_their_own_memory(kind):
+    it = two_layers(kind)
+    found = values(units(it, TEXT, match=r"a+"), "inside a+")
+    answers = [character == "a" for character in TEXT]
+    areas = [pairs_told_apart(column, answers) for column in zip(*memories(kind, it), strict=True)]
+    for k, area in enumerate(areas):
+        place = found["unit"].index(f"{k // 3}:{k % 3}")
+        assert found["ROC area"][place] == pytest.approx(max(area, 1 - area), abs=1e-9)
+        assert found["is"][place] == ("higher" if area > 0.5 else "lower")
+    assert found["ROC area"] == sorted(found["ROC area"], reverse=True)
+
+
+def test_a_unit_that_tracks_is_found_and_luck_among_512_is_not():
+    rng = np.random.default_rng(0)
+    answers = (np.sin(np.arange(4000) / 20) > 0.6).astype(int)
+    values = np.cumsum(rng.normal(size=(4000, 512)), axis=0)
+    lucky = rank(values, {"it": answers})["it"]
+    assert 0.04 < abs(lucky.scores).max() < lucky.chance
+    values[:, 17] = answers + rng.normal(size=4000)
+    found = rank(values, {"it": answers})["it"]
+    assert found.scores.argmax() == 17 and found.scores[17] > found.chance
+
+
+def test_the_questions_answer_as_a_reader_would():
+    text = 'Ab "ba" (a(b)) ab\nB "x'
+    wanted = {
+        "inside quotes": "0001111000000000000000",
+        "inside brackets": "0000000011111100000000",
+        "bracket depth": "0000000011222100000000",
+        "upper case": "1000000000000000001000",
+    }
+    for name, digits in wanted.items():
+        assert "".join(map(str, QUESTIONS[name](text))) == digits, name
+    assert [text[n] for n in np.flatnonzero(QUESTIONS["word start"](text))] == list("AbabaBx")
+    assert {text[n] for n in np.flatnonzero(QUESTIONS["vowels"](text))} == set("Aa")
+    assert QUESTIONS["since newline"](text).tolist() == [*range(18), *range(4)]
+    np.testing.assert_allclose(
+        QUESTIONS["position in line"](text), [*(k / 18 for k in range(18)), *(k / 5 for k in range(4))]
+    )
+
+
+@given(st.text("a(b[)]\n", max_size=20))
+def test_brackets_are_counted(text):
+    open_now = 0
+    for character, deep, inside in zip(
+        text, QUESTIONS["bracket depth"](text), QUESTIONS["inside brackets"](text), strict=True
+    ):
+        open_now += character in "(["
+        assert (deep, inside) == (open_now, open_now > 0)
+        open_now = max(0, open_now - (character in ")]"))
+
+
+def test_a_pattern_marks_its_matches_or_its_first_group():
+    assert matching("abcab", "ab").tolist() == [1, 1, 0, 1, 1]
+    assert matching("abcab", "a(b)").tolist() == [0, 1, 0, 0, 1]
+    assert matching("abcab", "c|(b)").tolist() == [0, 1, 0, 0, 1]
+    with pytest.raises(ConfigError, match="regular expression"):
+        matching("abc", "(")
+    with pytest.raises(ConfigError, match="the same at every character"):
+        units(two_layers(), TEXT, match="x")
+
+
+@given(st.integers(1, 5000), st.integers(1, 3000))
+def test_of_a_long_text_stretches_are_kept_within_the_memory_allowed(length, most):
+    kept = pieces(length, most)
+    assert len(kept) == length and kept.any()
+    assert kept.sum() <= max(most, PIECE)
+    assert kept.all() == (length <= max(1, most // PIECE) * PIECE)
+
+
+def test_places_alike_are_those_where_the_same_units_are_on():
+    it = two_layers(hidden=6, seed=5)
+    it.network.parameters.flat[:] *= 3.0
+    span = 'a "b(B) '
+    held = memories("lstm", it, span)
+    on = {
+        k: math.copysign(1, held[3][k])
+        for k in range(12)
+        if all(abs(row[k]) >= 0.5 and row[k] * held[3][k] > 0 for row in held[3:5])
+    }
+    assert 0 < len(on) < 12
+    corpus = memories("lstm", it)
+    alike = [[row[k] * side >= 0.5 for k, side in on.items()] for row in corpus]
+    often = [sum(column) / len(alike) for column in zip(*alike, strict=True)]
+    weights = [-math.log2(share) if share else 0.0 for share in often]
+    shares = [sum(w for w, yes in zip(weights, row, strict=True) if yes) / sum(weights) for row in alike]
+    view = like(it, TEXT, f"{span}[3:5]")
+    table = values(view, "on over «b(»")
+    assert sorted(table["unit"]) == sorted(f"{k // 6}:{k % 6}" for k in on)
+    assert sorted(table["on in the corpus"]) == pytest.approx(sorted(often))
+    places = values(view, "where they are on too")
+    for n, share in zip(places["position"], places["alike"], strict=True):
+        assert share == pytest.approx((shares[n] + shares[n + 1]) / 2)
+    assert places["alike"] == sorted(places["alike"], reverse=True) and len(set(places["alike"])) > 2
+    assert all(abs(a - b) >= 2 for k, a in enumerate(places["position"]) for b in places["position"][:k])
+    assert places["alike"][0] == pytest.approx(max((a + b) / 2 for a, b in pairwise(shares)))
+
+
+@pytest.mark.parametrize("span", ["abc", "abc[2:2]", "abc[0:4]", "[0:1]", "abc[b:c]"])
+def test_a_span_that_holds_nothing_is_refused(span):
+    with pytest.raises(ConfigError):
+        like(two_layers(), TEXT, span)
+
+
+def test_history_gives_the_losses_and_the_rate_of_each_report():
+    it = two_layers()
+    assert history(it).parts == {} and "never trained" in history(it).remarks[0]
+    reports = History(np.array([3, 7]), np.array([2.0, 1.5]), np.array([math.nan, 1.7]), np.array([0.5, 0.25]))
+    it = type(it)(it.network, it.vocabulary, it.training, it.facts, reports)
+    view = history(it)
+    assert values(view, "history")["step"] == [3, 7] and values(view, "history")["train"] == [2.0, 1.5]
+    assert values(view, "learning rate")["learning rate"] == [learning_rate(it.training, n) for n in (2, 6)]
+    assert values(view, "gradient norm")["gradient norm"] == [0.5, 0.25]
