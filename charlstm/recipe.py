@@ -13,19 +13,22 @@ from collections.abc import Mapping
 from typing import Any
 
 # The work that a text is worth: five minutes on two cores of a laptop for a million characters. It grows with the
-# square root of the text, so a poem is done in seconds, and not beyond three times that.
+# square root of the text, and not beyond three times that. A poem is done in seconds: what was read a hundred times
+# is not understood better by being read again.
 WORK_OF_A_MILLION = 15e12
 WORK_AT_MOST = 45e12
+EPOCHS_AT_MOST = 100
 LEARNING = 3
 
 # More work pays best as more units and more reading, both: four times the work, 1.4 times the units. A small text
-# cannot fill a large network. Small networks learn at a higher rate.
+# cannot fill a large network. Small networks learn at a higher rate; whole lines, through which the gradient runs far,
+# want a quarter of it.
 UNITS_OF_A_TERA = 142
 UNITS_GROW_WITH_WORK = 0.25
 UNITS_STEP = 32
 UNITS_LEAST = 64
 UNITS_OF_A_MILLION_CHARACTERS = 1024
-RATE, RATE_UNITS = 0.02, 256
+RATE, RATE_UNITS, RATE_OF_LINES = 0.02, 256, 0.25
 
 # What is read again and again is learnt by heart, unless something is left out each time. The shares grow with every
 # doubling of how often a text is read. Networks below some size have nothing to spare, and get a part of the shares.
@@ -66,7 +69,8 @@ def settings(
     chosen
         Settings by name, `lines` among them.
     """
-    rows = chosen.get("batch", next((rows for limit, rows in ROWS_BY_CHARACTERS if characters < limit), ROWS))
+    few = () if chosen["lines"] else ROWS_BY_CHARACTERS
+    rows = chosen.get("batch", next((rows for limit, rows in few if characters < limit), ROWS))
     units = min(
         UNITS_OF_A_TERA * (work / 1e12) ** UNITS_GROW_WITH_WORK,
         UNITS_OF_A_MILLION_CHARACTERS * math.sqrt(characters / 1e6),
@@ -76,29 +80,27 @@ def settings(
     if steps is not None:
         epochs = steps * rows * (1 / lines if chosen["lines"] else seq_len / characters)
     elif epochs is None:
-        epochs = work / (LEARNING * 4 * hidden**2) / characters
+        epochs = min(EPOCHS_AT_MOST, work / (LEARNING * 4 * hidden**2) / characters)
     doublings = math.log2(1.0 + epochs) * min(1.0, hidden / UNITS_TO_SPARE)
     open_settings: dict[str, Any] = {
         "hidden": hidden,
         "layers": 1,
         "batch": rows,
-        "lr": round(min(RATE, RATE * math.sqrt(RATE_UNITS / hidden)), 4),
+        "lr": round(min(RATE, RATE * math.sqrt(RATE_UNITS / hidden)) * (RATE_OF_LINES if chosen["lines"] else 1.0), 4),
         "hold": 0.5,
         "dropout": round(DROPOUT_OF_A_DOUBLING * doublings, 2),
         "weight_dropout": round(min(WEIGHT_DROPOUT_MOST, WEIGHT_DROPOUT_OF_A_DOUBLING * doublings), 2),
         "weight_decay": WEIGHT_DECAY,
     }
-    if chosen["lines"]:
-        open_settings["lr"] /= 4
-    else:
+    if not chosen["lines"]:
         open_settings["seq_len"] = seq_len
         if not {"forget_bias", "memory_span"} & set(chosen):
             open_settings["forget_bias"] = 0.0
     return open_settings | dict(chosen)
 
 
-def steps(work: float, multiplications: int, predictions: float) -> int:
-    """Return the updates that so much work allows, one or more.
+def steps(work: float, multiplications: int, predictions: float, per_epoch: int) -> int:
+    """Return the updates that so much work allows, one or more; those of a hundred epochs at most.
 
     Parameters
     ----------
@@ -108,8 +110,10 @@ def steps(work: float, multiplications: int, predictions: float) -> int:
         Those of reading one character.
     predictions
         Characters predicted in a step.
+    per_epoch
+        Steps in which every character is predicted once.
     """
-    return max(1, round(work / (LEARNING * multiplications * predictions)))
+    return min(EPOCHS_AT_MOST * per_epoch, max(1, round(work / (LEARNING * multiplications * predictions))))
 
 
 def workers(cores: int, rows: int, parameters: int, predictions: float) -> int:

@@ -188,9 +188,15 @@ def test_initial_weights(kind, layers, dtype, tolerance):
         wanted = np.zeros(6 * GATES[kind], dtype)
         wanted[FORGET_GATE.get(kind, slice(0))] = 1.7
         np.testing.assert_array_equal(b, wanted)
-        assert U.var() == pytest.approx(1 / 6 if layer else 1 / 4, rel=8 / math.sqrt(U.size))
+        assert U.var() == pytest.approx(1 / 6 if layer else 0.64, rel=8 / math.sqrt(U.size))
     assert not it.parameters["output/b"].any()
     assert it.parameters["output/W"].all()
+
+
+def test_a_memory_span_starts_with_quieter_characters():
+    it = network("lstm", vocabulary=400, hidden=20, memory_span=9)
+    it.initialise(5)
+    assert it.parameters["layer0/U"].var() == pytest.approx(0.25, rel=0.05)
 
 
 @pytest.mark.parametrize("span", [1, 3, 50, 1000])

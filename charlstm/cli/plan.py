@@ -151,7 +151,7 @@ def _plan(
     if epochs is not None:
         steps = math.ceil(epochs * split.training.per_epoch)
     elif steps is None:
-        steps = recipe.steps(work, network.multiplications, predictions)
+        steps = recipe.steps(work, network.multiplications, predictions, split.training.per_epoch)
     config = TrainingConfig(steps, **settings | {"batch": split.training.rows})
     if workers is None:
         workers = recipe.workers(cores(), config.batch, network.parameters.flat.size, predictions)
