@@ -154,6 +154,56 @@ def memory(model: Model, text: str, ask: str | None, answers: tuple[str, ...]) -
     return inspect.memory_kept(model, trace(model, text), ask, answers)
 
 
+@view(
+    "why",
+    A_TEXT,
+    "what in the text made the network predict what comes next, by occlusion and by gradient",
+    target=option_of("View why")("--target", help="What may come next.", show_default="the likeliest character"),
+)
+def why(model: Model, text: str, target: str | None) -> View:
+    """Return the view of influences."""
+    if target == "":
+        raise WrongUsage("the text of --target is empty; give one character or more, or leave it out.")
+    return inspect.why(model, text, target)
+
+
+patch_option = option_of("View patch")
+
+
+@view(
+    "patch",
+    A_TEXT,
+    "what would be predicted with a memory set, held, cut off, or taken from another text",
+    set_=patch_option(
+        "--set", "set_", metavar="L:N=V@P", multiple=True, help="Set a unit's memory to V before character P is read."
+    ),
+    freeze=patch_option(
+        "--freeze", metavar="L:N@P", multiple=True, help="Hold a unit's memory as it is from before character P on."
+    ),
+    without=patch_option("--without", metavar="L:N", multiple=True, help="Cut a unit off, all the time."),
+    swap=patch_option("--swap-memory", "swap", metavar="TEXT", help="Take the memory that another text leaves."),
+    at=patch_option(
+        "--at",
+        type=click.IntRange(min=0),
+        show_default="the last character",
+        help="Take it before this character is read, counted from 0.",
+    ),
+)
+def patch(
+    model: Model,
+    text: str,
+    set_: tuple[str, ...],
+    freeze: tuple[str, ...],
+    without: tuple[str, ...],
+    swap: str | None,
+    at: int | None,
+) -> View:
+    """Return the view of what would be."""
+    if at is not None and swap is None:
+        raise WrongUsage("--at says where --swap-memory takes place; give both.")
+    return inspect.patch(model, text, inspect.changes(model, text, set_, freeze, without, swap, at))
+
+
 @view("history", NOTHING, "the losses and the learning rate over the steps of training")
 def history(model: Model) -> View:
     """Return the view of the training."""

@@ -7,6 +7,7 @@ from charlstm.inspect.gates import gates
 from charlstm.inspect.history import history
 from charlstm.inspect.like import like
 from charlstm.inspect.memory import memory_kept
+from charlstm.inspect.patch import Changes, Holding, Setting, changes, patch
 from charlstm.inspect.questions import QUESTIONS
 from charlstm.inspect.saturation import saturation
 from charlstm.inspect.summary import summary
@@ -14,30 +15,37 @@ from charlstm.inspect.trace import Trace, trace
 from charlstm.inspect.unit import Unit, every_unit, units_named
 from charlstm.inspect.units import units
 from charlstm.inspect.view import Bars, Column, Curves, Facts, Kind, Part, Strip, Table, View, columns_of
+from charlstm.inspect.why import why
 
 __all__ = [
     "QUESTIONS",
     "Bars",
+    "Changes",
     "Column",
     "Curves",
     "Facts",
+    "Holding",
     "Kind",
     "Part",
+    "Setting",
     "Strip",
     "Table",
     "Trace",
     "Unit",
     "View",
     "cell",
+    "changes",
     "columns_of",
     "every_unit",
     "gates",
     "history",
     "like",
     "memory_kept",
+    "patch",
     "saturation",
     "summary",
     "trace",
     "units",
     "units_named",
+    "why",
 ]

@@ -146,6 +146,12 @@ def rank(values: Array, asked: Mapping[str, Array]) -> dict[str, Ranking]:
     return found
 
 
+def rank_correlation(one: Array, other: Array) -> float:
+    """Return Spearman's correlation of two (N,) arrays; 0 where one of them is constant."""
+    a, b = _ranks(one), _ranks(other)  # (N,) each
+    return float(a @ b / (np.sqrt((a @ a) * (b @ b)) or 1.0))
+
+
 def _ranks(values: Array) -> Array:
     """Return the place of each value among all, equal ones sharing theirs, counted from the middle: (N,) float64."""
     _, place, count = np.unique(values, return_inverse=True, return_counts=True)
