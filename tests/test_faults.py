@@ -219,7 +219,8 @@ def test_every_odd_text_is_learnt_or_refused_in_a_sentence(
 ) -> None:
     codes = [
         learnt_or_refused(tmp_path, text, "--val-fraction", "0.01", *(["--lines"] if lines else []))
-        for text in odd_texts().values()
+        for name, text in odd_texts().items()
+        if name != ("10 MB" if lines else "10 MB in lines")
     ]
     assert set(codes) == {0, 1}
     counted(f"{len(codes)} odd texts tried: {codes.count(0)} learnt, {codes.count(1)} refused")

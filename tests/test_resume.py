@@ -82,7 +82,7 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bytes(
             deadline = time.monotonic() + 10.0
             while not (tmp_path / FILES[1]).exists() and time.monotonic() < deadline and process.poll() is None:
                 time.sleep(0.005)
-            time.sleep(moments.uniform(0.0, 0.9))
+            time.sleep(moments.uniform(0.0, 0.75))
             process.kill()
         complete = process.returncode == 0
         survived += not complete
