@@ -52,7 +52,11 @@ def main(hidden: int, layers: int, seq_len: int, rows: int) -> None:
 
     Product.__call__ = timed("products of a character", Product.__call__)  # type: ignore[method-assign]
     Product.__init__ = timed("strips of the weights", Product.__init__)  # type: ignore[method-assign]
-    for name, part in (("forward", "equations, forward"), ("backward", "equations, backward")):
+    for name, part in (
+        ("forward", "equations, forward"),
+        ("slopes", "equations, backward"),
+        ("backward", "equations, backward"),
+    ):
         setattr(network.cell, name, timed(part, getattr(network.cell, name)))
     module._sum_by_place = timed("gradient of the characters", module._sum_by_place)
     module.cross_entropy_gradient = timed("loss", module.cross_entropy_gradient)

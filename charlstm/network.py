@@ -31,6 +31,7 @@ from charlstm.randomness import Purpose, generator
 
 CHARACTER_DEVIATION = 0.8
 CHARACTER_DEVIATION_WITH_SPAN = 0.5
+SLOPES_AT_ONCE = 16_384
 
 
 class Ready(NamedTuple):
@@ -412,7 +413,8 @@ class Network:
     def _backward_through_time(self, layer: int, tape: Tape, d_output: Array, buffers: Buffers) -> tuple[Array, Array]:
         """Return ∂loss/∂(x·U + b) and ∂loss/∂(h'·W) of one layer, each (G, T·B, H).
 
-        The first takes the place of the gates, which are in the cache at that moment.
+        The first takes the place of the gates, which are in the cache at that moment. What does not wait for the step
+        after is computed for several steps at once, as many as stay in the cache too.
 
         Parameters
         ----------
@@ -423,24 +425,23 @@ class Network:
         U, W = (self.by_gate(self.parameters[f"layer{layer}/{name}"]).swapaxes(1, 2) for name in "UW")  # (G, H, D)
         to_below = Product(U, B, "U back", buffers) if layer else None
         to_before = Product(W, B, "W back", buffers)
-        shape = (len(tape.gates), B, H)
-        dz = buffers("dz", shape)
-        gated = self.cell.gated_recurrence
-        dr, every_dr = (buffers("dr", shape), buffers("every_dr", tape.gates.shape)) if gated else (dz, tape.gates)
+        every_dr = buffers("every_dr", tape.gates.shape) if self.cell.gated_recurrence else tape.gates
         d_states = tuple(buffers(f"d_{name}", (B, H)) for name in self.cell.states)
         for d_state in d_states:
             d_state.fill(0.0)
         dh = d_states[0]
-        for t in reversed(range(T)):
-            dh += d_output[t]
-            self.cell.backward(tape, t, d_states, dz, dr, buffers)
-            dh += np.add.reduce(to_before(dr), axis=0)
-            if to_below is not None:
-                np.add.reduce(to_below(dz), axis=0, out=d_output[t])
-            tape.gates[:, t] = dz
-            if gated:
-                every_dr[:, t] = dr
-        return tape.gates.reshape(len(dz), T * B, H), every_dr.reshape(len(dr), T * B, H)
+        at_once = max(1, SLOPES_AT_ONCE // max(1, B * H))
+        for start in reversed(range(0, T, at_once)):
+            steps = slice(start, min(start + at_once, T))
+            slopes = self.cell.slopes(tape, steps, buffers)  # (N, K, B, H)
+            for t in reversed(range(T)[steps]):
+                dz, dr = tape.gates[:, t], every_dr[:, t]  # (G, B, H)
+                dh += d_output[t]
+                self.cell.backward(tape, t, slopes[:, t - start], d_states, dr)
+                dh += np.add.reduce(to_before(dr), axis=0)
+                if to_below is not None:
+                    np.add.reduce(to_below(dz), axis=0, out=d_output[t])
+        return tape.gates.reshape(len(tape.gates), T * B, H), every_dr.reshape(len(tape.gates), T * B, H)
 
 
 def _sum_by_place(rows: Array, places: Array, out: Array, buffers: Buffers) -> None:

@@ -19,6 +19,7 @@ from charlstm.loss import cross_entropy
 
 STEP = 1e-5
 ALLOWED = 1e-6
+FACTORS = [(kind, factor) for kind in KINDS for factor in range({"lstm": 5, "gru": 3}.get(kind, 1))]
 GATES = [(kind, gate) for kind in KINDS for gate in range({"lstm": 4, "gru": 3}.get(kind, 1))]
 
 
@@ -92,18 +93,43 @@ def test_gradient_is_the_slope_of_the_plain_equations(kind, layers, dropout):
 def test_one_gate_that_is_off_by_a_thousandth_is_noticed(monkeypatch, kind, gate, layers):
     it = network(kind, layers=layers)
 
-    def spoil(cell, dz, dr, d_states):
+    def spoil(dz, dr, d_states):
         dz[gate] *= 1.001
 
     plant(monkeypatch, it, spoil)
     assert_noticed(it)
 
 
+@one_and_two_layers
+@pytest.mark.parametrize(("kind", "factor"), FACTORS)
+def test_one_slope_that_is_off_by_a_thousandth_is_noticed(monkeypatch, kind, factor, layers):
+    it = network(kind, layers=layers)
+    cell = type(it.cell)
+    right = cell.slopes
+
+    def wrong(self, tape, steps, scratch):
+        slopes = right(self, tape, steps, scratch)
+        slopes[factor] *= 1.001
+        return slopes
+
+    monkeypatch.setattr(cell, "slopes", wrong)
+    assert_noticed(it)
+
+
+@every_kind
+def test_however_many_steps_have_their_slopes_computed_at_once_the_gradient_is_the_same(monkeypatch, kind):
+    it = network(kind)
+    of = example(it)
+    together = gradient(it, of)[2].copy()
+    monkeypatch.setattr(charlstm.network, "SLOPES_AT_ONCE", 2 * of.ids.shape[1] * it.config.hidden)
+    assert np.array_equal(gradient(it, of)[2], together)
+
+
 @pytest.mark.parametrize("gate", range(3))
 def test_one_gate_of_the_recurrent_product_that_is_off_is_noticed(monkeypatch, gate):
     it = network("gru")
 
-    def spoil(cell, dz, dr, d_states):
+    def spoil(dz, dr, d_states):
         dr[gate] *= 1.001
 
     plant(monkeypatch, it, spoil)
@@ -114,7 +140,7 @@ def test_one_gate_of_the_recurrent_product_that_is_off_is_noticed(monkeypatch, g
 def test_a_state_carried_back_that_is_off_is_noticed(monkeypatch, kind, state):
     it = network(kind)
 
-    def spoil(cell, dz, dr, d_states):
+    def spoil(dz, dr, d_states):
         d_states[state][...] *= 1.001
 
     plant(monkeypatch, it, spoil)
@@ -147,9 +173,9 @@ def plant(monkeypatch, it, spoil):
     cell = type(it.cell)
     right = cell.backward
 
-    def wrong(self, tape, t, d_states, dz, dr, scratch):
-        right(self, tape, t, d_states, dz, dr, scratch)
-        spoil(self, dz, dr, d_states)
+    def wrong(self, tape, t, slopes, d_states, dr):
+        right(self, tape, t, slopes, d_states, dr)
+        spoil(tape.gates[:, t], dr, d_states)
 
     monkeypatch.setattr(cell, "backward", wrong)
 

@@ -80,22 +80,41 @@ class Cell(ABC):
         """
 
     @abstractmethod
-    def backward(self, tape: Tape, t: int, d_states: tuple[Array, ...], dz: Array, dr: Array, scratch: Scratch) -> None:
-        """Take step t back: from the gradient of the states after it to that of the products and states before it.
+    def slopes(self, tape: Tape, steps: slice, scratch: Scratch) -> Array:
+        """Return the part of the derivatives that does not wait for the step after: for several steps at once.
 
         Parameters
         ----------
         tape
             What forward wrote; not changed.
+        steps
+            Which steps, K of them.
+        scratch
+            Gives working memory.
+
+        Returns
+        -------
+        (N, K, B, H) array
+            Factors that `backward` multiplies, as many a step as the cell wants.
+        """
+
+    @abstractmethod
+    def backward(self, tape: Tape, t: int, slopes: Array, d_states: tuple[Array, ...], dr: Array) -> None:
+        """Take step t back: from the gradient of the states after it to that of the products and states before it.
+
+        Parameters
+        ----------
+        tape
+            What forward wrote. The gates of step t give their place to ∂loss/∂(x·U + b).
         t
             The step, 0 ≤ t < T.
+        slopes : (N, B, H) array
+            What `slopes` returned for this step; may be overwritten.
         d_states : tuple of (B, H) arrays
             ∂loss/∂(state after step t), changed in place into ∂loss/∂(state before step t) along every way that does
             not lead through h'·W; the network adds that one.
-        dz, dr : (G, B, H) arrays
-            Written: ∂loss/∂(x·U + b) and ∂loss/∂(h'·W). One and the same array unless `gated_recurrence`.
-        scratch
-            Gives working memory.
+        dr : (G, B, H) array
+            ∂loss/∂(h'·W): written if `gated_recurrence`; otherwise it is the gates' place itself.
         """
 
     def read(self, tape: Tape, name: str) -> Array:

@@ -50,30 +50,32 @@ class GRU(Cell):
         h[t + 1] *= u
         h[t + 1] += h_tilde
 
-    def backward(self, tape: Tape, t: int, d_states: tuple[Array, ...], dz: Array, dr: Array, scratch: Scratch) -> None:
+    def slopes(self, tape: Tape, steps: slice, scratch: Scratch) -> Array:
+        """Return the factors of dz_h, dh and dh in dz_r, dz_u and dz_h; see `Cell.slopes`."""
+        (h,), recalled = tape.states, tape.extras[0][steps]
+        r, u, h_tilde = tape.gates[:, steps]
+        slopes = scratch("slopes", (3, *recalled.shape))
+        of_r, of_u, of_h_tilde = slopes
+        np.subtract(1.0, tape.gates[:2, steps], out=slopes[:2])
+        np.multiply(h_tilde, h_tilde, out=of_h_tilde)
+        np.subtract(1.0, of_h_tilde, out=of_h_tilde)
+        of_h_tilde *= of_u
+        of_r *= r
+        of_r *= recalled
+        of_u *= u
+        of_u *= np.subtract(h[steps], h_tilde, out=scratch("change", h_tilde.shape))
+        return slopes
+
+    def backward(self, tape: Tape, t: int, slopes: Array, d_states: tuple[Array, ...], dr: Array) -> None:
         """Take step t back; see `Cell.backward` and the equations above."""
-        (h,), (recalled,) = tape.states, tape.extras
         (dh,) = d_states
-        r, u, h_tilde = tape.gates[:, t]
-        dz_r, dz_u, dz_h = dz
+        r, u, dz_h = tape.gates[:, t]
+        of_r, of_u, of_h_tilde = slopes
 
-        np.multiply(h_tilde, h_tilde, out=dz_h)
-        np.subtract(1.0, dz_h, out=dz_h)
-        kept = scratch("kept", dh.shape)  # (B, H)
-        np.subtract(1.0, u, out=kept)
-        dz_h *= kept
-        dz_h *= dh
-
-        kept *= u
-        np.subtract(h[t], h_tilde, out=dz_u)
-        dz_u *= kept
-        dz_u *= dh
-
-        np.subtract(1.0, r, out=dz_r)
-        dz_r *= r
-        dz_r *= recalled[t]
-        dz_r *= dz_h
-
-        np.copyto(dr, dz)
-        dr[2] *= r
+        np.multiply(dh, of_h_tilde, out=dz_h)
+        np.multiply(dz_h, r, out=dr[2])
+        np.multiply(dz_h, of_r, out=r)
+        of_u *= dh
         dh *= u
+        u[...] = of_u
+        dr[:2] = tape.gates[:2, t]

@@ -1,12 +1,12 @@
 """The LSTM, with the article's six components.
 
     forward                                     backward (d· = ∂loss/∂·, z_f = x·U_f + h'·W_f + b_f and so on)
-    f  = σ(z_f)      forget gate                d c   += dh · (o − h · tanh(c))  = dh · o · (1 − tanh²(c))
+    f  = σ(z_f)      forget gate                d c   += dh · o · (1 − tanh²(c))
     i  = σ(z_i)      input gate                 d z_o  = dh · tanh(c) · o · (1 − o)
-    o  = σ(z_o)      output gate                d z_f  = dc · c' · f · (1 − f)
-    c~ = tanh(z_c)   candidate                  d z_i  = dc · c~ · i · (1 − i)
-    c  = f·c' + i·c~ memory state               d z_c  = dc · i · (1 − c~²)
-    h  = o·tanh(c)   hidden state               d c'   = dc · f
+    o  = σ(z_o)      output gate                d z_i  = dc · c~ · i · (1 − i)
+    c~ = tanh(z_c)   candidate                  d z_c  = dc · i · (1 − c~²)
+    c  = f·c' + i·c~ memory state               d c'   = dc · f
+    h  = o·tanh(c)   hidden state               d z_f  = dc · f · c' · (1 − f)  = dc' · c' · (1 − f)
 
 Sources: Hochreiter & Schmidhuber 1997, "Long short-term memory"; Gers, Schmidhuber & Cummins 2000, "Learning to
 forget" (the forget gate).
@@ -49,33 +49,35 @@ class LSTM(Cell):
         np.tanh(c[t + 1], out=tanh_c[t])
         np.multiply(o, tanh_c[t], out=h[t + 1])
 
-    def backward(self, tape: Tape, t: int, d_states: tuple[Array, ...], dz: Array, dr: Array, scratch: Scratch) -> None:
+    def slopes(self, tape: Tape, steps: slice, scratch: Scratch) -> Array:
+        """Return the factors of dc', dh, dc, dc and dh in dz_f, dz_i, dz_o, dz_c and dc; see `Cell.slopes`."""
+        (_, c), tanh_c = tape.states, tape.extras[0][steps]
+        gates = tape.gates[:, steps]  # (4, K, B, H)
+        _, i, o, c_tilde = gates
+        slopes = scratch("slopes", (5, *tanh_c.shape))
+        of_f, of_i, of_o, of_c_tilde, of_tanh_c = slopes
+        np.subtract(1.0, gates[:3], out=slopes[:3])
+        of_f *= c[steps]
+        slopes[1:3] *= gates[1:3]
+        of_i *= c_tilde
+        of_o *= tanh_c
+        for value, slope, factor in ((c_tilde, of_c_tilde, i), (tanh_c, of_tanh_c, o)):
+            np.multiply(value, value, out=slope)
+            np.subtract(1.0, slope, out=slope)
+            slope *= factor
+        return slopes
+
+    def backward(self, tape: Tape, t: int, slopes: Array, d_states: tuple[Array, ...], dr: Array) -> None:
         """Take step t back; see `Cell.backward` and the equations above."""
-        (h, c), (tanh_c,) = tape.states, tape.extras
         dh, dc = d_states
-        gates = tape.gates[:, t]  # (4, B, H)
-        f, i, o, c_tilde = gates
-        dz_f, dz_i, dz_o, dz_c = dz
+        f, dz_i, dz_o, dz_c = tape.gates[:, t]
+        of_f, of_i, of_o, of_c_tilde, of_tanh_c = slopes
 
-        slope = scratch("slope", dh.shape)  # (B, H)
-        np.multiply(h[t + 1], tanh_c[t], out=slope)
-        np.subtract(o, slope, out=slope)
-        slope *= dh
-        dc += slope
-
-        np.multiply(dc, c[t], out=dz_f)
-        np.multiply(dc, c_tilde, out=dz_i)
-        np.multiply(dh, tanh_c[t], out=dz_o)
-        sigmoids, d_sigmoids = gates[:3], dz[:3]  # (3, B, H)
-        closed = scratch("closed", d_sigmoids.shape)  # (3, B, H)
-        np.subtract(1.0, sigmoids, out=closed)
-        d_sigmoids *= sigmoids
-        d_sigmoids *= closed
-
-        np.multiply(c_tilde, c_tilde, out=dz_c)
-        np.subtract(1.0, dz_c, out=dz_c)
-        dz_c *= i
-        dz_c *= dc
-
+        of_tanh_c *= dh
+        dc += of_tanh_c
+        np.multiply(dh, of_o, out=dz_o)
+        np.multiply(dc, of_i, out=dz_i)
+        np.multiply(dc, of_c_tilde, out=dz_c)
         dc *= f
+        np.multiply(dc, of_f, out=f)
         dh.fill(0.0)

@@ -29,11 +29,17 @@ class RNN(Cell):
         np.add(incoming[0], recurrent[0], out=h)
         self.activate(h)
 
-    def backward(self, tape: Tape, t: int, d_states: tuple[Array, ...], dz: Array, dr: Array, scratch: Scratch) -> None:
+    def slopes(self, tape: Tape, steps: slice, scratch: Scratch) -> Array:
+        """Return φ'(z), the factor of dh in dz; see `Cell.slopes`."""
+        h = tape.states[0][1:][steps]  # (K, B, H)
+        slopes = scratch("slopes", (1, *h.shape))
+        self.slope(h, slopes[0])
+        return slopes
+
+    def backward(self, tape: Tape, t: int, slopes: Array, d_states: tuple[Array, ...], dr: Array) -> None:
         """Take step t back; see `Cell.backward` and the equations above."""
         (dh,) = d_states
-        self.slope(tape.states[0][t + 1], dz[0])
-        dz *= dh
+        np.multiply(dh, slopes, out=tape.gates[:, t])
         dh.fill(0.0)
 
     def activate(self, z: Array) -> None:
