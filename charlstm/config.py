@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from charlstm.errors import ConfigError
@@ -95,6 +96,9 @@ class TrainingConfig:
         True: the rate falls to zero along half a cosine; False: it stays.
     hold
         Share of the steps after warm-up, in [0, 1), before the rate begins to fall.
+    turns
+        Where the length of the run was planned anew while the rate fell: pairs (step, steps), up to which step it fell
+        towards how many steps in all. After the last one it falls towards `steps`.
     weight_decay
         Share of every matrix that is taken away in a step, for a learning rate of 1.
     clip
@@ -127,6 +131,7 @@ class TrainingConfig:
     warmup: int = 50
     decay: bool = True
     hold: float = 0.0
+    turns: tuple[tuple[int, int], ...] = ()
     weight_decay: float = 0.0
     clip: float = 1.0
     split: str = "tail"
@@ -149,6 +154,7 @@ class TrainingConfig:
             _number(name, getattr(self, name), 0.0, math.inf)
         for name, otherwise in (("val_fraction", "nothing would be learnt"), ("hold", "the rate would never fall")):
             _share(name, getattr(self, name), otherwise)
+        object.__setattr__(self, "turns", _turns(self.turns, self.steps))
 
 
 def to_mapping(settings: Any) -> dict[str, Any]:
@@ -185,6 +191,19 @@ def _number(name: str, value: Any, least: float, most: float) -> None:
     if type(value) not in (int, float) or not math.isfinite(value) or not least <= value <= most:
         allowed = "a finite number" if least == -math.inf else f"a number, {least:g} or more"
         raise ConfigError(f"{name} is {value!r}; it must be {allowed}")
+
+
+def _turns(pairs: Any, steps: int) -> tuple[tuple[int, int], ...]:
+    """Return pairs as tuples, once they are found to be turns that a run of so many steps can take."""
+    allowed = "pairs of whole numbers (step, steps), each step above those before and none above its steps or the run's"
+    turns = tuple(tuple(pair) for pair in pairs) if isinstance(pairs, (list, tuple)) else None
+    whole = turns is not None and all(len(turn) == 2 and all(type(n) is int for n in turn) for turn in turns)
+    if turns is None or not whole:
+        raise ConfigError(f"turns is {pairs!r}; it must be {allowed}")
+    places = [0, *(step for step, _ in turns)]
+    if any(a >= b for a, b in pairwise(places)) or any(step > min(before, steps) for step, before in turns):
+        raise ConfigError(f"turns is {pairs!r}; it must be {allowed}")
+    return turns
 
 
 def _share(name: str, value: Any, otherwise: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from itertools import count
 from typing import NamedTuple
 
@@ -83,8 +82,8 @@ class Progress(NamedTuple):
     ----------
     step
         Updates done, this one included.
-    steps
-        Updates of the whole run, as it is planned now.
+    training
+        The settings of the run, with its steps as they are planned now.
     characters
         Characters predicted in this step.
     loss
@@ -98,7 +97,7 @@ class Progress(NamedTuple):
     """
 
     step: int
-    steps: int
+    training: TrainingConfig
     characters: int
     loss: float
     report: Report | None
@@ -207,7 +206,7 @@ def train(
             team.sum(exchanged)
             loss, stop, save, steps = map(float, exchanged[-EXTRAS:])
             if steps:
-                config = replace(config, steps=int(steps))
+                config = optimizers.turned(config, step, int(steps))
             norm = optimizers.clip(gradient.flat, config.clip)
             rate = optimizers.learning_rate(config, step)
             optimizer.update(weights, gradient.flat, rate, step)
@@ -235,7 +234,7 @@ def train(
         if stop or save or complete or done % every == 0:
             carried = _of_all_rows(state, batch.ids.shape[1], team)
             standing = Standing(done, weights, optimizer.moments, carried, sums.copy(), judged.copy())
-        yield Progress(done, config.steps, characters, loss, report, standing, complete)
+        yield Progress(done, config, characters, loss, report, standing, complete)
         if stop:
             return
 

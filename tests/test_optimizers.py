@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from charlstm import optimizers
 from charlstm.config import OPTIMIZERS, TrainingConfig
-from charlstm.optimizers import BETA1, BETA2, EPSILON, MOMENTUM, RMS_DECAY, clip, learning_rate
+from charlstm.optimizers import BETA1, BETA2, EPSILON, MOMENTUM, RMS_DECAY, clip, learning_rate, turned
 from charlstm.parameters import Parameters
 
 every_optimizer = pytest.mark.parametrize("name", OPTIMIZERS)
@@ -96,6 +96,28 @@ def test_the_rate_holds_its_peak_for_a_share_of_the_steps_before_it_falls(warmup
     held = [0.1] * sum(k <= hold * after for k in range(after))
     falling = [0.05 * (1 + math.cos(math.pi * (k / after - hold) / (1 - hold))) for k in range(len(held), after)]
     assert rates == pytest.approx(held + falling, rel=1e-9, abs=1e-15)
+
+
+@given(
+    warmup=st.integers(0, 20),
+    hold=st.floats(0.0, 0.9),
+    ends=st.lists(st.tuples(st.floats(0.1, 0.9), st.integers(10, 400)), max_size=4),
+)
+def test_a_turn_leaves_the_rate_where_it_is_and_lets_it_fall_evenly_to_the_new_end(warmup, hold, ends):
+    config = TrainingConfig(steps=200, warmup=warmup, lr=0.1, hold=hold)
+    place, turns = max(warmup + hold * (200 - warmup), 1), 0
+    for share, further in ends:
+        step = math.ceil(place + share * (config.steps - place)) + 1
+        if step >= config.steps:
+            break
+        before, config = config, turned(config, step, step + further)
+        turns, place = turns + 1, step
+        assert len(config.turns) == turns and config.steps == step + further
+        assert [learning_rate(config, k) for k in range(step)] == [learning_rate(before, k) for k in range(step)]
+        assert learning_rate(config, step) == pytest.approx(learning_rate(before, step), rel=1e-9, abs=1e-15)
+    phases = [math.acos(2 * learning_rate(config, k) / 0.1 - 1) for k in range(math.ceil(place) + 1, config.steps + 1)]
+    assert phases[-1:] == pytest.approx([math.pi])
+    assert np.diff(phases) == pytest.approx([(math.pi - phases[0]) / max(1, len(phases) - 1)] * (len(phases) - 1))
 
 
 @given(warmup=st.integers(0, 20), steps=st.integers(1, 40))

@@ -22,6 +22,7 @@ from charlstm.cli.main import main
 from charlstm.cli.train import Duration
 from charlstm.config import TrainingConfig
 from charlstm.model import Reader
+from charlstm.optimizers import learning_rate, turned
 
 TEXT = "".join(random.Random(0).choices(("the cat ", "sat on ", "a mat.\n", "the dog "), k=600))
 SMALL = ("--hidden", "8", "--batch", "4", "--seq-len", "16")
@@ -57,17 +58,20 @@ def options_in(said: str) -> list[str]:
         ("--lines", "--hidden", 8, "--epochs", 2, "--short-first", 1, "--random-seed", 3),
         (*SMALL, "--cell", "rnn", "--activation", "relu", "--epochs", 1.5, "--validate-every", 7),
         (*SMALL, "--time", "2s", "--memory-span", 9),
+        (*SMALL, "--steps", 40, "--hold", 0.2, "--turn", 20, 50, "--turn", 30, 44),
     ],
 )
 def test_the_options_that_are_said_repeat_the_run(folder: Path, arguments: tuple[object, ...]) -> None:
     done = train("corpus.txt", *arguments)
     assert done.exit_code == 0, done.output
     options = options_in(done.output)
-    steps = re.search(r"^steps     ([\d,]+); the options above with --steps (\d+) repeat", done.output, re.MULTILINE)
+    steps = re.search(
+        r"^steps     ([\d,]+); without a clock, .*\n +(--steps (\d+).*(?:\n {10}.*)*)$", done.output, re.MULTILINE
+    )
     assert bool(steps) == ("--time" in arguments)
     if steps:
-        assert steps[1].replace(",", "") == steps[2]
-        options += ["--steps", steps[2]]
+        assert steps[1].replace(",", "") == steps[3]
+        options += steps[2].split()
     again = train("corpus.txt", "-m", "again.npz", *options)
     assert again.exit_code == 0, again.output
     assert (folder / "again.npz").read_bytes() == (folder / "charlstm.npz").read_bytes()
@@ -80,24 +84,30 @@ def test_the_options_that_are_said_repeat_the_run(folder: Path, arguments: tuple
     hold=st.floats(0.3, 0.9),
     warmup=st.integers(0, 50),
     drift=st.floats(0.5, 2.0),
+    later=st.floats(0.5, 2.0),
+    when=st.floats(0.0, 0.9),
 )
-def test_the_clock_lands_on_its_time_and_fixes_the_steps_at_the_peak_of_the_rate(
-    pace: float, seconds: float, hold: float, warmup: int, drift: float
+def test_the_clock_lands_on_its_time_and_lets_the_rate_fall_once(
+    pace: float, seconds: float, hold: float, warmup: int, drift: float, later: float, when: float
 ) -> None:
     now = [1000.0]
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(time, "monotonic", lambda: now[0])
-        clock = Clock(now[0] + seconds, TrainingConfig(1, hold=hold, warmup=warmup))
-        done, steps, fixed = 0, 10**9, 0
-        while done < steps and done < 20_000:
+        config = TrainingConfig(10**6, hold=hold, warmup=warmup)
+        clock = Clock(now[0] + seconds, config)
+        done, rates = 0, []
+        while done < config.steps and done < 20_000:
             wish = clock.steps(done)
-            if wish:
-                assert done <= warmup or (done - warmup) <= hold * (wish - warmup) + 1e-6
-                steps, fixed = wish, done
-            now[0] += pace * (drift if done < 20 else 1.0)  # the first steps may be slower or faster than the others
+            config = turned(config, done, wish) if wish else config
+            rates.append(learning_rate(config, done))
+            # the first steps may be slower or faster than the others, and so may those after some moment
+            now[0] += pace * (drift if done < 20 else later if now[0] > 1000 + when * seconds else 1.0)
             done += 1
     if done < 20_000 and done > 300:
-        assert (done - fixed) / done <= 1.0 - hold + 0.15
+        held = rates.count(config.lr) / done
+        assert hold * min(later, 1.0) - 0.1 < held < hold * max(later, 1 / later) + 0.3
+        assert np.diff(rates[warmup:]).max() <= 0.0
+        assert rates[-1] < 0.05 * config.lr
         assert abs(now[0] - 1000.0 - seconds) < 0.05 * seconds + pace
 
 

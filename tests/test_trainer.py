@@ -129,7 +129,22 @@ def test_steps_that_change_at_the_peak_of_the_rate_leave_no_trace():
     second = list(train(same, Streams(PERIODIC, 6, 16), None, replace(settings, steps=36)))
     np.testing.assert_array_equal(changed.parameters.flat, same.parameters.flat)
     assert [step.loss for step in first] == [step.loss for step in second]
-    assert [step.steps for step in first] == [60] * 3 + [40] * 8 + [90] * 9 + [36] * 16
+    assert [step.training.steps for step in first] == [60] * 3 + [40] * 8 + [90] * 9 + [36] * 16
+    assert first[-1].training == replace(settings, steps=36)
+
+
+def test_steps_that_change_while_the_rate_falls_are_kept_as_turns_that_repeat_the_run():
+    settings = TrainingConfig(30, warmup=5, hold=0.4, validate_every=9)
+    wishes = {20: 50, 41: 44}
+    changed, same = network("lstm", np.float32), network("lstm", np.float32)
+    first = list(
+        train(changed, Streams(PERIODIC, 6, 16), None, settings, wishes=lambda k: Wishes(steps=wishes.get(k, 0)))
+    )
+    kept = first[-1].training
+    assert (kept.steps, kept.turns, len(first)) == (44, ((20, 30), (41, 50)), 44)
+    second = list(train(same, Streams(PERIODIC, 6, 16), None, kept))
+    np.testing.assert_array_equal(changed.parameters.flat, same.parameters.flat)
+    assert [step.loss for step in first] == [step.loss for step in second]
 
 
 @pytest.mark.parametrize("rows", [1, 6])

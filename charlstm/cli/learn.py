@@ -19,7 +19,7 @@ import click
 from charlstm import checkpoint, optimizers, sampler, trainer
 from charlstm.checkpoint import Run
 from charlstm.cli.console import remark
-from charlstm.cli.plan import Plan
+from charlstm.cli.plan import INDENT, Plan, in_lines, option
 from charlstm.cli.progress import Watch
 from charlstm.cli.workers import shared
 from charlstm.config import TrainingConfig
@@ -32,6 +32,7 @@ from charlstm.parallel.team import Team
 from charlstm.trainer import Progress, Wishes
 
 CLOCK_WARM = 10
+LEAST_TURN = 0.02
 LEARNT_BY_HEART = 0.02
 STILL_LEARNING = 0.005
 
@@ -57,8 +58,9 @@ class Files(NamedTuple):
 class Clock:
     """Fits a run to the time that it may take.
 
-    While the learning rate is at its peak the steps of the run may change without a trace; when the time left is what
-    the rest of the curve takes at the pace so far, they are fixed.
+    While the learning rate is at its peak the steps of the run may change without a trace. When the time left is what
+    the rest of the curve takes at the pace so far, it begins to fall; whenever half of the rest is done, the steps are
+    planned anew from the pace of that half, and the settings keep that turn.
 
     Parameters
     ----------
@@ -72,21 +74,23 @@ class Clock:
         self._ends = ends
         self._config = config
         self._times: list[float] = []
-        self._fixed = False
+        self._turn: float = 0.0
 
     def steps(self, done: int) -> int:
         """Return of how many steps the run is to be after so many of them; 0: as many as were said before."""
         now, warmup, hold = time.monotonic(), self._config.warmup, self._config.hold
         self._times.append(now)
-        if self._fixed or not done or done < min(CLOCK_WARM, warmup):
+        if not done or done < max(min(CLOCK_WARM, warmup), self._turn):
             return 0
         half = len(self._times) // 2
         pace = (now - self._times[-1 - half]) / half
         steps = done + 1 + round(max(0.0, self._ends - now) / pace)
         held = max(0, done - warmup)
-        self._fixed = held >= hold * (steps - warmup)
-        if self._fixed and held and hold:
+        if not self._turn and held >= hold * (steps - warmup) and held and hold:
             steps = max(done + 1, math.ceil(warmup + held / hold))
+        if self._turn or held >= hold * (steps - warmup):
+            self._times = self._times[-1:]
+            self._turn = done + max((steps - done) / 2, LEAST_TURN * steps, CLOCK_WARM)
         return min(steps, trainer.MOST_STEPS)
 
 
@@ -178,7 +182,7 @@ def learn(plan: Plan, files: Files, world: Team, quiet: bool, save_every: float,
             for progress in job(team):
                 watch.show(progress)
                 done, complete = progress.step, progress.complete
-                model = replace(model, training=replace(model.training, steps=progress.steps))
+                model = replace(model, training=progress.training)
                 if progress.report is not None:
                     model = replace(model, history=model.history.plus(done, *told(progress)))
                     text = ""
@@ -224,7 +228,7 @@ def entry_of(progress: Progress, plan: Plan, model: Model, preview: str) -> dict
     assert report is not None
     entry: dict[str, Any] = {
         "step": progress.step,
-        "steps": progress.steps,
+        "steps": config.steps,
         "epoch": round(progress.step / plan.split.training.per_epoch, 4),
         "train_nats": report.loss,
         "train_bits": report.loss / NATS_PER_BIT,
@@ -276,7 +280,8 @@ def say_outcome(say: Callable[[str], None], plan: Plan, model: Model, path: Path
     """Say what came out, and what that means."""
     history, config = model.history, model.training
     if plan.ends is not None:
-        say(f"steps     {config.steps:,}; the options above with --steps {config.steps} repeat the run without a clock")
+        say(f"steps     {config.steps:,}; without a clock, the options above repeat the run with")
+        say(INDENT + in_lines([option("steps", config.steps), *([option("turns", config.turns)] * bool(config.turns))]))
     judged = history.judged
     if history.step.size and history.step[-1] < config.steps:
         say(

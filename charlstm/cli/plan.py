@@ -143,7 +143,7 @@ def _plan(
     """Return the plan for so much work, the weights still zero: by what was chosen, and for the rest by the recipe."""
     settings = recipe.settings(text.facts.characters, text.facts.lines, work, epochs, steps, chosen)
     of_the_network = {name: settings.pop(name) for name in OF_THE_NETWORK & set(settings)}
-    split = split_of(text, TrainingConfig(steps=0, **settings))
+    split = split_of(text, TrainingConfig(trainer.MOST_STEPS, **settings))
     if not {"forget_bias", "memory_span"} & set(of_the_network):
         of_the_network |= {"memory_span": split.longest_line} if settings["lines"] else {}
     network = Network(NetworkConfig(**of_the_network), len(text.vocabulary))
@@ -275,6 +275,8 @@ def option(name: str | None, value: Any = None) -> str:
     """Return an option as it stands on a command line; True and False are of flags."""
     parameter = next(one for one in click.get_current_context().command.params if one.name == name)
     word = max(parameter.secondary_opts if value is False else parameter.opts, key=len)
+    if parameter.multiple:
+        return " ".join(f"{word} {' '.join(map(str, one))}" for one in value or [()])
     return word if value is None or isinstance(value, bool) else f"{word} {shlex.quote(str(value))}"
 
 
@@ -299,8 +301,13 @@ def say_plan(say: Say, plan: Plan) -> None:
     wished = given().get("batch", config.batch)
     if config.batch < wished:
         say(f"          the text is too small for a batch of {wished:,}; it is {config.batch:,}")
-    lines = textwrap.wrap(" ".join(_options(plan)), WIDTH - len(INDENT), break_long_words=False, break_on_hyphens=False)
-    say(f"options   {f'{chr(10)}{INDENT}'.join(lines)}")
+    say(f"options   {in_lines(_options(plan))}")
+
+
+def in_lines(options: list[str]) -> str:
+    """Return options as one text, broken into lines that go on under what stands behind a word such as «options»."""
+    lines = textwrap.wrap(" ".join(options), WIDTH - len(INDENT), break_long_words=False, break_on_hyphens=False)
+    return f"\n{INDENT}".join(lines)
 
 
 def _held_out(plan: Plan) -> str:
@@ -331,6 +338,6 @@ def _options(plan: Plan) -> list[str]:
         option(parameter.name, value)
         for parameter in parameters
         if parameter.name not in unsaid
-        and (value := recorded.get(parameter.name or "")) not in (None, parameter.default)
+        and (value := recorded.get(parameter.name or "")) not in (None, (), parameter.default)
         and (value is not False or parameter.secondary_opts)
     ]

@@ -61,7 +61,7 @@ class Watch:
         self._characters += progress.characters
         self._sum = SMOOTHING * self._sum + progress.loss
         self._weight = SMOOTHING * self._weight + 1.0
-        self._steps = self._bar.total = progress.steps
+        self._steps = self._bar.total = progress.training.steps
         measured = progress.report is not None and progress.report.validation is not None
         if progress.report is not None and progress.report.validation is not None:
             self._held_out = f"held out {progress.report.validation:.3f}  "

@@ -117,6 +117,15 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 h
     help="Share of the steps at the peak rate, before it falls.",
 )
 @training_option(
+    "--turn",
+    "turns",
+    metavar="STEP STEPS",
+    nargs=2,
+    type=click.IntRange(min=1),
+    multiple=True,
+    help="Up to this step the rate fell towards so many steps in all; --time says which.",
+)
+@training_option(
     "--patience",
     type=click.IntRange(min=0),
     default=TRAINING.patience,
