@@ -13,18 +13,20 @@ settings.register_profile("suite", derandomize=True, deadline=None, max_examples
 settings.load_profile("suite")
 
 
-COUNTED: list[str] = []
+COUNTED = "counted"
 
 
 @pytest.fixture
-def counted() -> Callable[[str], None]:
+def counted(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
     """Return what tells, at the end of the suite, how much a test has tried."""
-    return COUNTED.append
+    return lambda line: record_property(COUNTED, line)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show what the tests have counted."""
-    if COUNTED:
-        terminalreporter.section("counted")
-        for line in COUNTED:
+    """Show what the tests have counted, whichever process they ran in."""
+    passed = terminalreporter.getreports("passed")
+    lines = [line for report in passed for name, line in report.user_properties if name == COUNTED]
+    if lines:
+        terminalreporter.section(COUNTED)
+        for line in lines:
             terminalreporter.line(line)

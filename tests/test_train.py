@@ -79,8 +79,8 @@ def test_the_options_that_are_said_repeat_the_run(folder: Path, arguments: tuple
 
 
 @given(
-    pace=st.floats(1e-3, 10.0),
-    seconds=st.floats(30.0, 1e4),
+    pace=st.floats(0.01, 10.0),
+    seconds=st.floats(30.0, 1e3),
     hold=st.floats(0.3, 0.9),
     warmup=st.integers(0, 50),
     drift=st.floats(0.5, 2.0),
@@ -96,14 +96,14 @@ def test_the_clock_lands_on_its_time_and_lets_the_rate_fall_once(
         config = TrainingConfig(10**6, hold=hold, warmup=warmup)
         clock = Clock(now[0] + seconds, config)
         done, rates = 0, []
-        while done < config.steps and done < 20_000:
+        while done < config.steps and done < 5_000:
             wish = clock.steps(done)
             config = turned(config, done, wish) if wish else config
             rates.append(learning_rate(config, done))
             # the first steps may be slower or faster than the others, and so may those after some moment
             now[0] += pace * (drift if done < 20 else later if now[0] > 1000 + when * seconds else 1.0)
             done += 1
-    if done < 20_000 and done > 300:
+    if 300 < done < 5_000:
         held = rates.count(config.lr) / done
         assert hold * min(later, 1.0) - 0.1 < held < hold * max(later, 1 / later) + 0.3
         assert np.diff(rates[warmup:]).max() <= 0.0

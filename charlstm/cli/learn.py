@@ -86,9 +86,10 @@ class Clock:
         pace = (now - self._times[-1 - half]) / half
         steps = done + 1 + round(max(0.0, self._ends - now) / pace)
         held = max(0, done - warmup)
-        if not self._turn and held >= hold * (steps - warmup) and held and hold:
+        begins = not self._turn and held >= hold * (steps - warmup)
+        if begins and held and hold:
             steps = max(done + 1, math.ceil(warmup + held / hold))
-        if self._turn or held >= hold * (steps - warmup):
+        if begins or self._turn:
             self._times = self._times[-1:]
             self._turn = done + max((steps - done) / 2, LEAST_TURN * steps, CLOCK_WARM)
         return min(steps, trainer.MOST_STEPS)
