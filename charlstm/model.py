@@ -117,6 +117,8 @@ class Reader:
     A model of lines has only ever seen a newline in a fresh state, before a line. So here too: whenever it reads a
     newline, the state is fresh before it.
 
+    What a text gives does not depend on those beside it, not even in its last bits.
+
     Parameters
     ----------
     model
@@ -137,7 +139,7 @@ class Reader:
         self._model = model
         self._network = network
         self._buffers = Buffers(network.parameters.flat.dtype)
-        self._weights = network.ready(rows, self._buffers)
+        self._weights = network.ready(rows, self._buffers, alike=True)
         self._anew_at = model.vocabulary.id("\n") if model.training.lines else None
         self.state = network.fresh_state(rows)
         self.logits: Array = np.tile(network.parameters["output/b"], (rows, 1))  # (B, V)

@@ -224,7 +224,7 @@ class Network:
             np.multiply(kept.reshape(W.shape), 256.0 / (256 - dropped), out=W)
         return mask.flat
 
-    def ready(self, rows: int, buffers: Buffers | None = None) -> Ready:
+    def ready(self, rows: int, buffers: Buffers | None = None, alike: bool = False) -> Ready:
         """Return the weights as `forward` wants them; made again whenever they changed.
 
         Parameters
@@ -233,6 +233,8 @@ class Network:
             Rows (B) that will be read side by side.
         buffers
             Working memory that holds what is returned; fresh memory without.
+        alike
+            True: what a row gives does not depend on the rows beside it, not even in its last bits.
         """
         buffers = buffers or Buffers(self.parameters.flat.dtype)
         scale = np.array(self.cell.prescale, self.parameters.flat.dtype)[:, None, None]  # (G, 1, 1)
@@ -245,11 +247,11 @@ class Network:
         return Ready(
             characters,
             tuple(
-                (Product(U[layer], rows, f"U{layer}", buffers, scale), b[layer] * scale)
+                (Product(U[layer], rows, f"U{layer}", buffers, scale, alike), b[layer] * scale)
                 for layer in range(1, self.config.layers)
             ),
-            tuple(Product(W[layer], rows, f"W{layer}", buffers, scale) for layer in range(self.config.layers)),
-            Product(self.parameters["output/W"][None], rows, "output", buffers),
+            tuple(Product(W[layer], rows, f"W{layer}", buffers, scale, alike) for layer in range(self.config.layers)),
+            Product(self.parameters["output/W"][None], rows, "output", buffers, alike=alike),
         )
 
     def by_gate(self, weights: Array) -> Array:

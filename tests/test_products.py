@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charlstm.network import Buffers
-from charlstm.products import SMALL_PRODUCT, Product
+from charlstm.products import SMALL_PRODUCT, Product, Seating
 
 
 @given(
@@ -38,3 +38,24 @@ def test_a_strip_is_small_enough_for_the_rows(D, H, rows):
 
     Product(np.zeros((4, D, H), np.float32), rows, "w", scratch)
     assert rows * D * made["w strips"].shape[-1] <= SMALL_PRODUCT
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("D", "H"), [(5, 7), (37, 65), (128, 40), (700, 20)])
+@pytest.mark.parametrize("B", [2, 3, 4, 7, 12, 64, 130])
+def test_a_row_gives_the_same_bits_whatever_stands_beside_it(B, D, H, dtype):
+    rng = np.random.default_rng(0)
+    weights, x = rng.standard_normal((2, D, H)).astype(dtype), rng.standard_normal((B, D)).astype(dtype)
+    together = Product(weights, B, "w", Buffers(dtype), alike=True)(x)
+    alone = Product(weights, 1, "w", Buffers(dtype), alike=True)
+    for row in range(B):
+        np.testing.assert_array_equal(together[:, row], alone(x[row : row + 1])[:, 0])
+
+
+@pytest.mark.parametrize("seating", [Seating(1, 9, np.array([1, 3, 4, 6, 8])), Seating(3, 4, np.array([0, 3]))])
+def test_rows_that_stand_apart_give_the_product(monkeypatch, seating):
+    monkeypatch.setattr("charlstm.products.seating", lambda rows, depth, dtype: seating)
+    rng = np.random.default_rng(0)
+    weights, x = rng.standard_normal((3, 6, 20)), rng.standard_normal((5, 6))
+    made = Product(weights, 5, "w", Buffers(np.float64), alike=True)(x)
+    np.testing.assert_allclose(made, np.einsum("bd,gdh->gbh", x, weights), atol=1e-12)
