@@ -234,9 +234,9 @@ def memory() -> list[dict[str, Any]]:
 
 
 def formula_of(hidden: int, layers: int, seq_len: int, batch: int, characters: int) -> float:
-    """Return the bytes of working memory of training, as ARCHITECTURE.md gives them."""
+    """Return the bytes of working memory of training with both kinds of dropout, as ARCHITECTURE.md gives them."""
     weights = characters * 4 * hidden + (2 * layers - 1) * 4 * hidden**2 + hidden * characters
-    return 4 * (9 * weights + seq_len * batch * (layers * 7 * hidden + hidden + 2 * characters))
+    return 4 * (10.5 * weights + seq_len * batch * (layers * 8 * hidden + hidden + 2 * characters))
 
 
 def main() -> None:
