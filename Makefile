@@ -8,7 +8,7 @@ DEMO_OPTIONS := --lines --hidden 192 --dropout 0.1 --weight-dropout 0 --weight-d
 # What `make bench` measures beside: any build of torch for the CPU.
 TORCH ?= torch
 
-.PHONY: demo test lint docs bench quality clean
+.PHONY: demo test lint docs bench quality gallery clean
 
 demo: .venv/installed
 	@echo "A network reads short stories, and learns who is in the room."
@@ -42,8 +42,12 @@ bench: .venv-bench/installed
 quality: .venv/installed
 	$(BIN)/charlstm train $(FILE) --time 3m -m quality.npz --log quality.jsonl --force
 
+# Views of two models, with what was found in them: docs/gallery.md
+gallery: .venv/installed
+	$(BIN)/python docs/make_gallery.py gallery
+
 clean:
-	rm -rf .venv .venv-bench build charlstm.egg-info rooms.npz rooms.resume.npz quality.npz quality.resume.npz quality.jsonl
+	rm -rf .venv .venv-bench build gallery charlstm.egg-info rooms.npz rooms.resume.npz quality.npz quality.resume.npz quality.jsonl
 
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -14,6 +14,7 @@ from charlstm.loss import NATS_PER_BIT
 from charlstm.trainer import Progress
 
 SMOOTHING = 0.98
+PLAIN_EVERY = 60.0
 BAR = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}  {desc}{remaining} left"
 
 
@@ -43,7 +44,7 @@ class Watch:
         self._bar = tqdm(
             total=steps, initial=done, bar_format=BAR, disable=quiet or self._plain, ncols=columns, nrows=rows
         )
-        self._start = time.monotonic()
+        self._start = self._said = time.monotonic()
         self._characters = 0
         self._sum = self._weight = 0.0
         self._held_out = ""
@@ -67,9 +68,9 @@ class Watch:
             self._held_out = f"held out {progress.report.validation:.3f}  "
         self._bar.set_description_str(self._described(), refresh=False)
         self._bar.update()
-        if self._plain and measured:
-            seconds = self.seconds
-            left = seconds / (progress.step - self._done) * (self._steps - progress.step)
+        if self._plain and (measured or time.monotonic() - self._said > PLAIN_EVERY):
+            self._said = time.monotonic()
+            left = self.seconds / (progress.step - self._done) * (self._steps - progress.step)
             remark(f"step {progress.step:,}/{self._steps:,}  {self._described()}{duration(left)} left")
 
     def say(self, text: str) -> None:
