@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 import numpy as np
 
 from charlstm.inspect import Bars, Curves
@@ -38,7 +40,7 @@ def curves(part: Curves, width: int) -> list[str]:
     first = f"{part.x.name} {first}"
     legend = ", ".join(f"{mark} {column.name}" for mark, column in zip(MARKS, part.ys, strict=False))
     return [
-        f"  {legend}",
+        *wrap(safe(legend), width, initial_indent="  ", subsequent_indent="  "),
         *lines,
         " " * MARGIN + "+" + "-" * across,
         " " * (MARGIN + 1) + first + last.rjust(across - len(first)),
@@ -60,7 +62,10 @@ def bars(part: Bars, width: int) -> list[str]:
 
 
 def _label(value: float, log: bool) -> str:
-    return f"{10.0**value:.1e}" if log else f"{value:.3f}"[: MARGIN - 1]
+    if not log:
+        return f"{value:.3f}"[: MARGIN - 1]
+    label = f"{10.0**value:.1e}"
+    return label if len(label) < MARGIN else f"{10.0**value:.0e}"
 
 
 def _scale(values: Array, low: float, high: float, cells: int) -> Array:
