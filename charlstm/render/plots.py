@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from textwrap import wrap
-
 import numpy as np
 
 from charlstm.inspect import Bars, Curves
 from charlstm.parameters import Array
-from charlstm.render.characters import padded, safe
+from charlstm.render.characters import padded, paragraph, safe, width_of
 from charlstm.render.numbers import written
 
 HEIGHT = 8
@@ -40,7 +38,7 @@ def curves(part: Curves, width: int) -> list[str]:
     first = f"{part.x.name} {first}"
     legend = ", ".join(f"{mark} {column.name}" for mark, column in zip(MARKS, part.ys, strict=False))
     return [
-        *wrap(safe(legend), width, initial_indent="  ", subsequent_indent="  "),
+        *(f"  {line}" for line in paragraph(legend, min(width, WIDEST) - 2)),
         *lines,
         " " * MARGIN + "+" + "-" * across,
         " " * (MARGIN + 1) + first + last.rjust(across - len(first)),
@@ -51,7 +49,7 @@ def bars(part: Bars, width: int) -> list[str]:
     """Draw a bar a thing, the longest as long as there is room."""
     labels = [safe(str(label)) for label in part.label.values]
     numbers = [written(value, part.value.kind) for value in part.value.values]
-    left, right = max(map(len, [part.label.name, *labels])), max(map(len, [part.value.name, *numbers]))
+    left, right = (max(map(width_of, words)) for words in ([part.label.name, *labels], [part.value.name, *numbers]))
     room = max(1, min(width, WIDEST) - left - right - 4)
     most = max((abs(float(value)) for value in part.value.values), default=0.0) or 1.0
     lines = [f"  {padded(part.label.name, left)} {part.value.name.rjust(right)}"]
