@@ -17,7 +17,6 @@ from charlstm.inspect.gradients import POSITIONS, positions
 
 CHARACTERS = "\n abcd"
 TEXT = "ab cad\nb da"
-STEP = 1e-5
 STATES = {"lstm": ("h", "c"), "gru": ("h",), "rnn": ("h",), "relu": ("h",)}
 
 
@@ -34,24 +33,16 @@ def norms(view):
 
 
 def by_differences(kind, it, before, after):
-    """Read a text, then some characters more, all but the last one: the norm along every state of every layer between
-    the two of the last one's loss, as differences."""
+    """Read a text, then some characters more, and predict the last of them: layer and state between the two → norm."""
     weights = {name: block.tolist() for name, block in it.network.parameters.items()}
-    ids = [[k] for k in it.vocabulary.encode(before + after).tolist()]
-    state = reference.read(kind, weights, ids[: len(before)], it.network.fresh_state(1).tolist()).state
-
-    def loss(layer, which, unit, change):
-        changed = [[[list(row) for row in rows] for rows in states] for states in state]
-        changed[layer][which][0][unit] += change
-        row = reference.read(kind, weights, ids[len(before) : -1], changed).logits[-1][0]
-        return -math.log(reference.probabilities(row)[ids[-1][0]])
-
+    ids = it.vocabulary.encode(before + after).tolist()
+    fresh = it.network.fresh_state(1).tolist()
+    state = reference.read(kind, weights, [[k] for k in ids[: len(before)]], fresh).state
+    slopes = reference.slopes(kind, weights, ids[len(before) :], state)
     return {
-        (layer, name): math.hypot(
-            *((loss(layer, which, j, STEP) - loss(layer, which, j, -STEP)) / (2 * STEP) for j in range(3))
-        )
-        for layer in range(len(state))
-        for which, name in enumerate(STATES[kind])
+        (layer, name): math.hypot(*units)
+        for layer, states in enumerate(slopes)
+        for name, units in zip(STATES[kind], states, strict=True)
     }
 
 
