@@ -78,7 +78,8 @@ def _table(part: Table, width: int, colours: int) -> list[str]:
     if part.head and rows > part.head:
         shorter = tuple(column._replace(values=column.values[: part.head]) for column in part.columns)
         return [*_table(Table(shorter, part.keys), width, colours), f"… and {rows - part.head:,} more rows"]
-    widths = [_width(column) for column in part.columns]
+    widest = [min(TEXT_WIDEST, width // 2) if k < part.keys else TEXT_WIDEST for k in range(len(part.columns))]
+    widths = list(map(_width, part.columns, widest))
     pieces: list[list[int]] = [[]]
     room = width
     for group in _groups(part.columns):
@@ -114,12 +115,12 @@ def _groups(columns: Sequence[Column]) -> list[list[int]]:
     return groups
 
 
-def _width(column: Column) -> int:
-    """Return how many columns of the terminal a column takes, the gap beside it included."""
+def _width(column: Column, widest: int) -> int:
+    """Return how many columns of the terminal a column takes, the gap beside it included; a text at most `widest`."""
     cells = [width_of(written(value, column.kind)) for value in column.values]
     needed = max([*cells, width_of(_short(column.name))], default=0)
     if column.kind is Kind.TEXT:
-        needed = min(needed, TEXT_WIDEST)
+        needed = min(needed, widest)
     return max(WIDTHS.get(column.kind, 0), needed + (2 if column.kind is Kind.TEXT else 1))
 
 
