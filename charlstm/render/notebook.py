@@ -30,7 +30,7 @@ def html(trace: Trace) -> str:
     rows = min(len(trace.text), MOST_ROWS)
     return (
         f'<div style="{FRAME}"><div>{"".join(_strip(trace))}{_more(len(trace.text), MOST_CHARACTERS)}</div>'
-        f"<details><summary>f, i, o, … at every character</summary>"
+        f"<details><summary>every character</summary>"
         f"<table>{_head(table)}<tbody>{''.join(_row(table, n) for n in range(rows))}</tbody></table>"
         f"{_more(len(trace.text), MOST_ROWS)}</details></div>"
     )
