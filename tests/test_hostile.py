@@ -4,9 +4,12 @@ import re
 from itertools import pairwise
 
 import pytest
+from click.testing import CliRunner
 from looks import by_formula, looks
 from wcwidth import wcswidth, wcwidth
 
+from charlstm import checkpoint
+from charlstm.cli.main import main
 from charlstm.inspect import Column, Kind, Strip, Table, View
 from charlstm.render import terminal
 from charlstm.render.characters import paragraph, safe, shown, width_of
@@ -85,6 +88,17 @@ def test_the_bars_stand_under_their_characters(views):
             for characters, *bars in (block.split("\n") for block in "\n".join(lines).split("\n\n")):
                 assert len(bars) == len(strip.rows)
                 assert {wcswidth(bar) for bar in bars} == {wcswidth(characters)}, (name, characters, bars)
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_an_error_says_what_was_given_and_obeys_nothing_of_it(text, tmp_path):
+    checkpoint.save(by_formula("lstm", "abc"), tmp_path / "m.npz")
+    name = text.replace("\0", "").replace("/", "").encode("utf-8", "surrogatepass").decode("utf-8", "surrogateescape")
+    for given in (("--match", "(" + text), (text,), ("--file", name)):
+        words = ["inspect", "-m", str(tmp_path / "m.npz"), "--view", "units", *given]
+        done = CliRunner().invoke(main, [*words, *(["abc"] if given[0] == "--match" else [])])
+        assert done.exit_code in (1, 2) and done.output.startswith("Error: ") and "Traceback" not in done.output
+        assert all(line.isprintable() for line in done.output.split("\n"))
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)

@@ -32,6 +32,11 @@ def shown(character: str) -> str:
     return character.encode("unicode_escape").decode()
 
 
+def printable(text: str, kept: str = "") -> str:
+    """Return a text as it is, but for signs that a terminal would obey or not show; those are written out or kept."""
+    return "".join(sign if sign.isprintable() or sign in kept else shown(sign) for sign in text)
+
+
 def safe(text: str) -> str:
     """Return a text on one line, its spaces as they are, everything else as `shown` writes it."""
     return "".join(" " if character == " " else shown(character) for character in text)
