@@ -1,5 +1,6 @@
 """The view of gradients holds what differences of the plain equations' loss give, and says how far they reach."""
 
+import json
 import math
 from itertools import pairwise
 from statistics import median
@@ -7,16 +8,20 @@ from statistics import median
 import numpy as np
 import pytest
 import reference
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from small import KINDS, every_kind, model, network, one_and_two_layers
 
+from charlstm import checkpoint
+from charlstm.cli.main import main
 from charlstm.errors import ConfigError, UnknownCharacterError
 from charlstm.inspect import columns_of, gradients
 from charlstm.inspect.gradients import POSITIONS, positions
 
 CHARACTERS = "\n abcd"
 TEXT = "ab cad\nb da"
+COMPARED = (("this model", "h"), ("this model", "c"), ("rnn.npz", "h"))
 STATES = {"lstm": ("h", "c"), "gru": ("h",), "rnn": ("h",), "relu": ("h",)}
 
 
@@ -124,3 +129,20 @@ def test_lags_are_half_of_the_text_unless_told(kind):
     assert len(norms(gradients({"": small(kind)}, "abcd" * 5))["", "lag"]) == 9
     with pytest.raises(UnknownCharacterError):
         gradients({"": small(kind)}, "abxd")
+
+
+def test_the_command_compares_models_by_their_files(tmp_path):
+    for kind in ("lstm", "rnn"):
+        checkpoint.save(small(kind, dtype=np.float32), tmp_path / f"{kind}.npz")
+    words = ["inspect", "-m", str(tmp_path / "lstm.npz"), "--view", "gradients", "abcd" * 3, "--lags", "4"]
+    compared = ["--compare", str(tmp_path / "rnn.npz"), "--format", "json"]
+    table = json.loads(CliRunner().invoke(main, words + compared).output)["norm of the gradient by lag"]
+    assert list(table) == ["lag", *(f"{it}, layer 0: {state}" for it, state in COMPARED)] and table["lag"] == [
+        1,
+        2,
+        3,
+        4,
+    ]
+    refused = CliRunner().invoke(main, [*words, "--compare", str(tmp_path / "none.npz")])
+    assert refused.exit_code == 1 and "none.npz" in refused.output
+    assert CliRunner().invoke(main, [*words[:3], *compared[:2]]).exit_code == 2

@@ -6,6 +6,7 @@ its own background and ink; everything else takes the colours of the page.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from html import escape
 from itertools import groupby
@@ -25,23 +26,29 @@ CELL = "padding:0 .5em;text-align:{}"
 
 def html(trace: Trace) -> str:
     """Return a trace as HTML: the first 2,000 characters as a strip, the first 100 as rows of a table to unfold."""
-    table = gates(trace).parts["gates"]
+    table = gates(_beginning(trace, MOST_ROWS)).parts["gates"]
     assert isinstance(table, Table)
-    rows = min(len(trace.text), MOST_ROWS)
+    rows = "".join(_row(table, n) for n in range(len(table.columns[0].values)))
+    count = len(trace.text)
     return (
-        f'<div style="{FRAME}"><div>{"".join(_strip(trace))}{_more(len(trace.text), MOST_CHARACTERS)}</div>'
-        f"<details><summary>every character</summary>"
-        f"<table>{_head(table)}<tbody>{''.join(_row(table, n) for n in range(rows))}</tbody></table>"
-        f"{_more(len(trace.text), MOST_ROWS)}</details></div>"
+        f'<div style="{FRAME}"><div>{"".join(_strip(_beginning(trace, MOST_CHARACTERS)))}</div>'
+        f"{_more(count - MOST_CHARACTERS)}<details><summary>every character</summary>"
+        f"<table>{_head(table)}<tbody>{rows}</tbody></table>{_more(count - MOST_ROWS)}</details></div>"
     )
 
 
+def _beginning(trace: Trace, count: int) -> Trace:
+    """Return what belongs to the first characters."""
+    layers = tuple({name: values[:count] for name, values in layer.items()} for layer in trace.layers)
+    return Trace(trace.text[:count], layers, trace.log_probabilities[:count], trace.surprise[:count], trace.vocabulary)
+
+
 def _strip(trace: Trace) -> Iterator[str]:
-    guesses = trace._replace(log_probabilities=trace.log_probabilities[:MOST_CHARACTERS]).likeliest(GUESSES)
-    for n, (character, bits, after) in enumerate(zip(trace.text, trace.surprise, guesses, strict=False)):
-        surprise = written(float(bits), Kind.BITS)
+    for n, (character, bits, after) in enumerate(
+        zip(trace.text, trace.surprise, trace.likeliest(GUESSES), strict=True)
+    ):
         expected = ", ".join(written(guess, Kind.GUESS) for guess in after)
-        title = escape(f"{n}: {shown(character)}, {surprise} bits; expected next: {expected}")
+        title = escape(f"{n}: {shown(character)}, {written(bits, Kind.BITS)} bits; expected next: {expected}")
         sign = "&nbsp;" if character == " " else escape(shown(character))
         yield f'<span title="{title}" style="{_shade(float(bits), Kind.BITS)}">{sign}</span>'
         yield "<br>" if character == "\n" else "<wbr>"
@@ -66,11 +73,11 @@ def _row(table: Table, n: int) -> str:
 
 
 def _shade(value: float, kind: Kind) -> str:
-    if value != value:
+    if math.isnan(value):
         return ""
     background = rgb(strength(value, kind))
     return f"background:rgb{background};color:rgb{ink(background)}".replace(" ", "")
 
 
-def _more(count: int, most: int) -> str:
-    return f"<div>… and {count - most:,} characters more</div>" if count > most else ""
+def _more(count: int) -> str:
+    return f"<div>… and {count:,} characters more</div>" if count > 0 else ""
