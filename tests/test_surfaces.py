@@ -16,10 +16,14 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import reference
+from hypothesis import given
+from hypothesis import strategies as st
 from looks import by_formula, looks
 from small import by_reference, model, network
 
 from charlstm.inspect import (
+    Column,
+    Curves,
     Kind,
     Strip,
     Table,
@@ -36,6 +40,7 @@ from charlstm.inspect import (
 from charlstm.render import terminal
 from charlstm.render.data import as_csv, as_json, as_npz
 from charlstm.render.numbers import written
+from charlstm.render.plots import curves
 
 CHARACTERS = '\n "()ABab'
 TEXT = 'Ab "ba" (a(b)) ab\nBa b"a b" a'
@@ -279,3 +284,14 @@ def test_whatever_a_view_holds_every_surface_holds():
             if isinstance(held, Table) and any(map(is_number, held.columns)):
                 for words, values in zip(numbers_of(view, part).values(), filter(is_number, held.columns), strict=True):
                     assert all(as_shown(*pair, 1e-12) for pair in zip(words, values.values, strict=False))
+
+
+@given(st.floats(-1e99, 1e99, allow_subnormal=False).filter(bool), st.booleans())
+def test_the_ends_of_an_axis_are_told_beside_it(value, log):
+    ys = [abs(value), 2 * abs(value)] if log else [value, value + abs(value)]
+    drawn = curves(Curves(Column("x", [0, 1]), (Column("y", ys),), log), 60)
+    for end, line in ((max(ys), drawn[1]), (min(ys), drawn[8])):
+        label, bar, _ = line.partition(" |")
+        assert (len(label), bar) == (7, " |")
+        near = 0.006 if end > 0 and 1e-9 < end < 1e9 else 0.5  # what there is room for
+        assert float(label) == pytest.approx(end, rel=near, abs=0)

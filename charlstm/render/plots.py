@@ -60,10 +60,12 @@ def bars(part: Bars, width: int) -> list[str]:
 
 
 def _label(value: float, log: bool) -> str:
-    if not log:
-        return f"{value:.3f}"[: MARGIN - 1]
-    label = f"{10.0**value:.1e}"
-    return label if len(label) < MARGIN else f"{10.0**value:.0e}"
+    """Return the number at an end of the axis, of a logarithm or as it is, so that it fits beside the axis."""
+    number = 10.0**value if log else value
+    if not log and (number == 0.0 or 0.1 <= abs(number) < 1000.0):
+        return f"{number:.3f}"[: MARGIN - 1]
+    labels = (f"{number:.{digits}e}".replace("e-0", "e-").replace("e+0", "e+") for digits in (2, 1, 0))
+    return next(label for label in labels if len(label) < MARGIN)
 
 
 def _scale(values: Array, low: float, high: float, cells: int) -> Array:
