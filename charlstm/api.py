@@ -18,9 +18,19 @@ from charlstm.drawing import Drawing
 from charlstm.ending import Ending
 from charlstm.inspect import Trace, trace
 from charlstm.model import Model
+from charlstm.render import notebook
 from charlstm.sampler import Sample, Texts, samples
 
 LENGTH = 500
+
+
+class ShownTrace(Trace):
+    """A trace that shows itself in a notebook; see `Trace` for what it holds."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        return notebook.html(self)
 
 
 class LanguageModel:
@@ -141,7 +151,7 @@ class LanguageModel:
         texts = self.texts(seed, Drawing.of(temperature=temperature, **rules), Ending())
         return (shown.character for shown in texts)
 
-    def trace(self, text: str) -> Trace:
+    def trace(self, text: str) -> ShownTrace:
         """Return everything that the network did while it read a text: activations, predictions, surprise.
 
         Parameters
@@ -151,15 +161,17 @@ class LanguageModel:
 
         Returns
         -------
-        Trace
+        ShownTrace
             `layers[l]["f"]`, …: (N, H) arrays; `log_probabilities`: (N, V), in nats; `surprise`: (N,), in bits.
+            `arrays` has all of them by name, `to_dict()` as lists that JSON can hold, `save(path)` writes an `.npz`.
+            A notebook shows it as text shaded by surprise.
 
         Raises
         ------
         UnknownCharacterError
             If the text has characters that the model does not know.
         """
-        return trace(self.model, text)
+        return ShownTrace(*trace(self.model, text))
 
 
 def load(path: str | os.PathLike[str]) -> LanguageModel:

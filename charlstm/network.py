@@ -315,7 +315,14 @@ class Network:
         return Pass(tuple(tapes), tuple(outputs), logits, last)
 
     def backward(
-        self, done: Pass, ids: Array, d_logits: Array, masks: Array | None, buffers: Buffers, gradient: Parameters
+        self,
+        done: Pass,
+        ids: Array,
+        d_logits: Array,
+        masks: Array | None,
+        buffers: Buffers,
+        gradient: Parameters,
+        d_before: Array | None = None,
     ) -> None:
         """Take a pass back through time and write ∂loss/∂(every weight); uses the pass up.
 
@@ -333,6 +340,8 @@ class Network:
             Working memory; the same as for `forward`.
         gradient
             Overwritten.
+        d_before : (L, T, S, B, H) array, optional
+            Overwritten with ∂loss/∂(state before each step).
         """
         T, B = ids.shape
         H = self.config.hidden
@@ -347,7 +356,8 @@ class Network:
                 d_output *= masks[layer]
             tape, below = done.tapes[layer], done.outputs[layer - 1] if layer else None
             dU, dW, db = (self.by_gate(gradient[f"layer{layer}/{name}"]) for name in "UWb")
-            dz, dr = self._backward_through_time(layer, tape, d_output, buffers)  # (G, T·B, H) each
+            kept = None if d_before is None else d_before[layer]
+            dz, dr = self._backward_through_time(layer, tape, d_output, buffers, kept)  # (G, T·B, H) each
             np.matmul(tape.states[0][:-1].reshape(T * B, H).T, dr, out=dW)
             if below is None:
                 _sum_by_place(dz, ids.reshape(-1), dU, buffers)
@@ -412,7 +422,9 @@ class Network:
             tuple(buffers(f"{name}{layer}", (T, B, H)) for name in cell.extras),
         )
 
-    def _backward_through_time(self, layer: int, tape: Tape, d_output: Array, buffers: Buffers) -> tuple[Array, Array]:
+    def _backward_through_time(
+        self, layer: int, tape: Tape, d_output: Array, buffers: Buffers, d_before: Array | None
+    ) -> tuple[Array, Array]:
         """Return ∂loss/∂(x·U + b) and ∂loss/∂(h'·W) of one layer, each (G, T·B, H).
 
         The first takes the place of the gates, which are in the cache at that moment. What does not wait for the step
@@ -422,6 +434,8 @@ class Network:
         ----------
         d_output : (T, B, H) array
             ∂loss/∂h of the layer; overwritten with that of the layer below, if there is one.
+        d_before : (T, S, B, H) array, optional
+            Overwritten with ∂loss/∂(state before each step).
         """
         T, B, H = d_output.shape
         U, W = (self.by_gate(self.parameters[f"layer{layer}/{name}"]).swapaxes(1, 2) for name in "UW")  # (G, H, D)
@@ -441,6 +455,8 @@ class Network:
                 dh += d_output[t]
                 self.cell.backward(tape, t, slopes[:, t - start], d_states, dr)
                 dh += np.add.reduce(to_before(dr), axis=0)
+                if d_before is not None:
+                    d_before[t] = d_states
                 if to_below is not None:
                     np.add.reduce(to_below(dz), axis=0, out=d_output[t])
         return tape.gates.reshape(len(tape.gates), T * B, H), every_dr.reshape(len(tape.gates), T * B, H)

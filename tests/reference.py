@@ -115,3 +115,26 @@ def loss(logits, targets, counted):
         for prediction, target, weight in zip(predictions, wanted, weights, strict=True):
             total -= weight * log(probabilities(prediction)[target])
     return total
+
+
+def surprise_after(kind, weights, ids, state):
+    """−log p of the last of some characters of one text, ids[t], after the others are read from a state."""
+    logits = read(kind, weights, [[k] for k in ids[:-1]], state).logits[-1][0]
+    return -log(probabilities(logits)[ids[-1]])
+
+
+def slopes(kind, weights, ids, state, step=1e-5):
+    """Differences of `surprise_after` along every number of the state before the text: [layer][which][unit]."""
+
+    def changed(layer, which, unit, change):
+        copy = [[[list(row) for row in rows] for rows in states] for states in state]
+        copy[layer][which][0][unit] += change
+        return surprise_after(kind, weights, ids, copy)
+
+    return [
+        [
+            [(changed(n, s, j, step) - changed(n, s, j, -step)) / (2.0 * step) for j in range(len(rows[0]))]
+            for s, rows in enumerate(states)
+        ]
+        for n, states in enumerate(state)
+    ]

@@ -37,7 +37,8 @@ FLOORS = (
     {"network", "corpus"},
     {"model", "trainer"},
     {"checkpoint", "sampler", "inspect"},
-    {"render", "api"},
+    {"render"},
+    {"api"},
     {"cli"},
 )
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from charlstm.errors import CharlstmError, ConfigError
+from charlstm.render.characters import printable
 
 if TYPE_CHECKING:
     from charlstm.model import Model
@@ -67,9 +68,9 @@ class LazyGroup(click.Group):
             sys.stdout.flush()
             return result
         except ConfigError as error:
-            raise WrongUsage(f"{error}.") from error
+            raise WrongUsage(printable(f"{error}.")) from error
         except CharlstmError as error:
-            raise click.ClickException(f"{error}.") from error
+            raise click.ClickException(printable(f"{error}.")) from error
         except MemoryError as error:
             raise click.ClickException(
                 f"not enough memory ({error}); smaller --hidden, --batch or --seq-len need less."
@@ -159,7 +160,7 @@ def known_only(model: Model, text: str, unknown: str) -> str:
 
 def remark(text: str) -> None:
     """Say something on stderr that is not the product of a command."""
-    click.echo(text, err=True)
+    click.echo(printable(text, "\n\t"), err=True)
 
 
 def columns() -> int:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
 
-from charlstm import inspect
+from charlstm import checkpoint, inspect
 from charlstm.cli.console import Decorated, WrongUsage, option_of
 from charlstm.inspect import Unit, View, trace, units_named
 from charlstm.model import Model
@@ -202,6 +203,29 @@ def patch(
     if at is not None and swap is None:
         raise WrongUsage("--at says where --swap-memory takes place; give both.")
     return inspect.patch(model, text, inspect.changes(model, text, set_, freeze, without, swap, at))
+
+
+compare_option = option_of("View gradients")(
+    "--compare", type=click.Path(dir_okay=False, path_type=Path), help="Show another model beside this one."
+)
+
+
+@view(
+    "gradients",
+    A_TEXT,
+    "how much of the gradient of a prediction reaches the characters before it",
+    compare=compare_option,
+    lags=option_of("View gradients")(
+        "--lags",
+        type=click.IntRange(min=1),
+        show_default="half of the text, at most 100",
+        help="How many characters back.",
+    ),
+)
+def gradients(model: Model, text: str, compare: Path | None, lags: int | None) -> View:
+    """Return the view of the gradients."""
+    others = {} if compare is None else {compare.name: checkpoint.load(compare)}
+    return inspect.gradients({"this model": model, **others}, text, lags)
 
 
 @view("history", NOTHING, "the losses and the learning rate over the steps of training")

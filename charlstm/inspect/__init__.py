@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from charlstm.inspect.cell import cell
 from charlstm.inspect.gates import gates
+from charlstm.inspect.gradients import gradients
 from charlstm.inspect.history import history
 from charlstm.inspect.like import like
 from charlstm.inspect.memory import memory_kept
@@ -38,6 +39,7 @@ __all__ = [
     "columns_of",
     "every_unit",
     "gates",
+    "gradients",
     "history",
     "like",
     "memory_kept",

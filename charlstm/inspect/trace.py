@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from charlstm.files import replace_atomically
 from charlstm.loss import NATS_PER_BIT, log_softmax
 from charlstm.model import Model, Reader
 from charlstm.parameters import Array
@@ -62,15 +64,23 @@ class Trace(NamedTuple):
         }
 
     def save(self, path: str | Path) -> None:
-        """Write `arrays` as an `.npz` that `numpy.load` reads without pickle; the path is taken as it stands."""
+        """Write `arrays` as an `.npz` that `numpy.load` reads without pickle.
+
+        The path is taken as it stands. What stood there is replaced whole, or not at all.
+
+        Raises
+        ------
+        CharlstmError
+            If it cannot be written; what stood there is then unchanged.
+        """
         arrays: dict[str, Any] = self.arrays
-        with Path(path).open("wb") as file:
-            np.savez(file, **arrays)
+        replace_atomically(Path(path), lambda file: np.savez(file, **arrays))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what JSON can hold: `arrays` as nested lists, the text and the vocabulary as texts."""
+        """Return what JSON can hold: `arrays` as nested lists, text and vocabulary as texts, None for no number."""
         lists = {name: values.tolist() for name, values in self.arrays.items()}
-        return lists | {"text": self.text, "vocabulary": self.vocabulary}
+        bits = [None if math.isnan(value) else value for value in lists["surprise"]]
+        return lists | {"text": self.text, "vocabulary": self.vocabulary, "surprise": bits}
 
     def likeliest(self, count: int) -> list[list[tuple[str, float]]]:
         """Return, for each character read, the likeliest next ones with their probabilities, best first."""

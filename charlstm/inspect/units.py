@@ -77,17 +77,14 @@ def units(model: Model, text: str, match: str | None = None, question: str | Non
     """
     if match is not None and question is not None:
         raise ConfigError("a pattern and a question are both given; give one of them")
-    if match is not None:
-        asked = {f"inside {match}": matching(text, match)}
-    else:
-        asked = {name: ask(text) for name, ask in QUESTIONS.items() if question in (None, name)}
     kept = pieces(len(text), KEPT // len(every_unit(model.network.config)))  # (N,)
+    asks = QUESTIONS if match is None else {f"inside {match}": lambda text: matching(text, match)}
+    asked = {name: ask(text)[kept] for name, ask in asks.items() if question in (None, name)}  # (K,) each
     if question is not None or match is not None:
         ((name, answers),) = asked.items()
-        if np.ptp(answers[kept]) == 0:
+        if np.ptp(answers) == 0:
             raise ConfigError(f"the text answers {name!r} the same at every character; give one where it differs")
-    values = memories(model, text, kept)  # (K, U)
-    rankings = rank(values, {name: answers[kept] for name, answers in asked.items()})
+    rankings = rank(memories(model, text, kept), asked)
     read_of = f"{int(kept.sum()):,} of the {len(text):,} characters were scored" if not kept.all() else ""
     single = match is not None or question is not None
     parts = _ranked(model, *rankings.items()) if single else _best(model, rankings)

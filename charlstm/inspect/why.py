@@ -16,12 +16,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from charlstm.inspect.gradients import taken_back
 from charlstm.inspect.trace import start, trace
 from charlstm.inspect.units import rank_correlation
 from charlstm.inspect.view import Column, Kind, Strip, Table, View
-from charlstm.loss import cross_entropy_gradient, log_softmax
+from charlstm.loss import log_softmax
 from charlstm.model import Model, Reader
-from charlstm.network import Buffers
 from charlstm.parameters import Array
 from charlstm.vocabulary import name
 
@@ -124,10 +124,7 @@ def by_gradient(model: Model, text: str, target: str) -> Array:
     ids = model.vocabulary.encode(model.opening + text[unread:] + target)[:, None]  # (M, 1)
     counted = np.zeros((len(ids) - 1, 1), network.parameters.flat.dtype)
     counted[-len(target) :] = -1.0
-    buffers = Buffers(network.parameters.flat.dtype)
-    done = network.forward(ids[:-1], network.fresh_state(1), None, buffers)
-    cross_entropy_gradient(done.logits.reshape(len(counted), -1), ids[1:].reshape(-1), counted.reshape(-1))
-    network.backward(done, ids[:-1], done.logits, None, buffers, network.parameters.like())
+    done = taken_back(network, ids, network.fresh_state(1), counted)
     dz = done.tapes[0].gates[:, :, 0]  # (G, M − 1, H)
     U = network.by_gate(network.parameters["layer0/U"])  # (G, V, H)
     slopes = np.einsum("gth,gth->t", dz, U[:, ids[:-1, 0]])  # (M − 1,)

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import unicodedata
 
-# Signs that change or join the one before them: skin tones, flags' letters, the later letters of a Hangul syllable.
-JOINING = ((0x1F3FB, 0x1F3FF), (0x1F1E6, 0x1F1FF), (0x1160, 0x11FF), (0xD7B0, 0xD7FF))
+# Signs that change or join the one before them: skin tones, flags' letters, the later letters of a Hangul syllable; and
+# the two fillers of Hangul, which show nothing.
+JOINING = (
+    (0x1F3FB, 0x1F3FF),
+    (0x1F1E6, 0x1F1FF),
+    (0x1160, 0x11FF),
+    (0xD7B0, 0xD7FF),
+    (0x3164, 0x3164),
+    (0xFFA0, 0xFFA0),
+)
 
 
 def shown(character: str) -> str:
@@ -22,6 +30,11 @@ def shown(character: str) -> str:
     if character.isprintable() and not joins and not turns:
         return character
     return character.encode("unicode_escape").decode()
+
+
+def printable(text: str, kept: str = "") -> str:
+    """Return a text as it is, but for signs that a terminal would obey or not show; those are written out or kept."""
+    return "".join(sign if sign.isprintable() or sign in kept else shown(sign) for sign in text)
 
 
 def safe(text: str) -> str:
@@ -42,3 +55,18 @@ def padded(text: str, width: int, right: bool = False) -> str:
         text += "…"
     fill = " " * (width - width_of(text))
     return fill + text if right else text + fill
+
+
+def paragraph(text: str, width: int) -> list[str]:
+    """Return a text as `safe` writes it in lines of at most so many columns, broken between words where that can be."""
+    lines = [""]
+    for word in safe(text).split(" "):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if width_of(longer) <= width:
+            lines[-1] = longer
+            continue
+        lines += [""] if lines[-1] else []
+        for sign in word:
+            lines += [""] if width_of(lines[-1] + sign) > width else []
+            lines[-1] += sign
+    return lines

@@ -35,4 +35,6 @@ def fact(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
+    if isinstance(value, tuple):
+        return ", ".join(map(fact, value)) or "none"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

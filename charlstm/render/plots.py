@@ -6,7 +6,7 @@ import numpy as np
 
 from charlstm.inspect import Bars, Curves
 from charlstm.parameters import Array
-from charlstm.render.characters import padded, safe
+from charlstm.render.characters import padded, paragraph, safe, width_of
 from charlstm.render.numbers import written
 
 HEIGHT = 8
@@ -38,7 +38,7 @@ def curves(part: Curves, width: int) -> list[str]:
     first = f"{part.x.name} {first}"
     legend = ", ".join(f"{mark} {column.name}" for mark, column in zip(MARKS, part.ys, strict=False))
     return [
-        f"  {legend}",
+        *(f"  {line}" for line in paragraph(legend, min(width, WIDEST) - 2)),
         *lines,
         " " * MARGIN + "+" + "-" * across,
         " " * (MARGIN + 1) + first + last.rjust(across - len(first)),
@@ -49,7 +49,7 @@ def bars(part: Bars, width: int) -> list[str]:
     """Draw a bar a thing, the longest as long as there is room."""
     labels = [safe(str(label)) for label in part.label.values]
     numbers = [written(value, part.value.kind) for value in part.value.values]
-    left, right = max(map(len, [part.label.name, *labels])), max(map(len, [part.value.name, *numbers]))
+    left, right = (max(map(width_of, words)) for words in ([part.label.name, *labels], [part.value.name, *numbers]))
     room = max(1, min(width, WIDEST) - left - right - 4)
     most = max((abs(float(value)) for value in part.value.values), default=0.0) or 1.0
     lines = [f"  {padded(part.label.name, left)} {part.value.name.rjust(right)}"]
@@ -60,7 +60,12 @@ def bars(part: Bars, width: int) -> list[str]:
 
 
 def _label(value: float, log: bool) -> str:
-    return f"{10.0**value:.1e}" if log else f"{value:.3f}"[: MARGIN - 1]
+    """Return the number at an end of the axis, of a logarithm or as it is, so that it fits beside the axis."""
+    number = 10.0**value if log else value
+    if not log and (number == 0.0 or 0.1 <= abs(number) < 1000.0):
+        return f"{number:.3f}"[: MARGIN - 1]
+    labels = (f"{number:.{digits}e}".replace("e-0", "e-").replace("e+0", "e+") for digits in (2, 1, 0))
+    return next(label for label in labels if len(label) < MARGIN)
 
 
 def _scale(values: Array, low: float, high: float, cells: int) -> Array:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from textwrap import wrap
 
 from charlstm.inspect import Bars, Column, Curves, Facts, Kind, Part, Strip, Table, View
 from charlstm.render import plots
-from charlstm.render.characters import padded, safe, shown, width_of
+from charlstm.render.characters import padded, paragraph, safe, shown, width_of
 from charlstm.render.colour import NONE, level, shaded
 from charlstm.render.numbers import fact, written
 
@@ -50,10 +49,10 @@ def text(view: View, width: int, colours: int) -> str:
     lines: list[str] = []
     for name, part in view.parts.items():
         if len(view.parts) > 1:
-            lines += ["", name] if lines and not isinstance(part, dict) else [name]
+            lines += ([""] if lines and not isinstance(part, dict) else []) + paragraph(name, width)
         lines += _part(part, width, colours)
     for remark in view.remarks:
-        lines += ["", *wrap(safe(remark), width)] if lines else wrap(safe(remark), width)
+        lines += ([""] if lines else []) + paragraph(remark, width)
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -79,11 +78,12 @@ def _table(part: Table, width: int, colours: int) -> list[str]:
     if part.head and rows > part.head:
         shorter = tuple(column._replace(values=column.values[: part.head]) for column in part.columns)
         return [*_table(Table(shorter, part.keys), width, colours), f"… and {rows - part.head:,} more rows"]
-    widths = [_width(column) for column in part.columns]
+    widest = [min(TEXT_WIDEST, width // 2) if k < part.keys else TEXT_WIDEST for k in range(len(part.columns))]
+    widths = list(map(_width, part.columns, widest))
     pieces: list[list[int]] = [[]]
     room = width
     for group in _groups(part.columns):
-        heading = width_of(part.columns[group[0]].group) + 1
+        heading = width_of(safe(part.columns[group[0]].group)) + 1
         widths[group[0]] += max(0, min(heading, width // 2) - sum(widths[k] for k in group))
         if pieces[-1] and sum(widths[k] for k in group) > room:
             _begin(pieces, part.keys)
@@ -115,12 +115,12 @@ def _groups(columns: Sequence[Column]) -> list[list[int]]:
     return groups
 
 
-def _width(column: Column) -> int:
-    """Return how many columns of the terminal a column takes, the gap beside it included."""
+def _width(column: Column, widest: int) -> int:
+    """Return how many columns of the terminal a column takes, the gap beside it included; a text at most `widest`."""
     cells = [width_of(written(value, column.kind)) for value in column.values]
     needed = max([*cells, width_of(_short(column.name))], default=0)
     if column.kind is Kind.TEXT:
-        needed = min(needed, TEXT_WIDEST)
+        needed = min(needed, widest)
     return max(WIDTHS.get(column.kind, 0), needed + (2 if column.kind is Kind.TEXT else 1))
 
 
@@ -138,14 +138,14 @@ def _headings(columns: list[tuple[Column, int]]) -> str:
     line = ""
     for group in _groups([column for column, _ in columns]):
         width = sum(columns[k][1] for k in group)
-        heading = columns[group[0]][0].group
+        heading = safe(columns[group[0]][0].group)
         left = columns[group[0]][0].kind in LEFT
         line += padded(heading if left else f" {heading}", width)
     return line
 
 
 def _short(name: str) -> str:
-    return name.replace("_tilde", "~")
+    return safe(name.replace("_tilde", "~"))
 
 
 def _aligned(cell: str, width: int, kind: Kind) -> str:
@@ -159,13 +159,13 @@ def _aligned(cell: str, width: int, kind: Kind) -> str:
 def _cell(column: Column, n: int, width: int, colours: int) -> str:
     cell = written(column.values[n], column.kind)
     if column.kind in SHADED and colours != NONE:
-        return " " + shaded(cell.rjust(width - 1), float(column.values[n]), column.kind, colours)
+        return " " + shaded(padded(cell, width - 1, right=True), float(column.values[n]), column.kind, colours)
     return _aligned(cell, width, column.kind)
 
 
 def _strip(part: Strip, width: int, colours: int) -> list[str]:
     """Draw a text once for every colouring, wrapped; without colours as bars beneath the characters."""
-    margin = min(max((len(_short(row.name)) for row in part.rows), default=0), width // 3) + 1
+    margin = min(max((width_of(_short(row.name)) for row in part.rows), default=0), width // 3) + 1
     lines: list[str] = []
     for start, stop in _wrapped(part.text, min(width, STRIP_WIDEST) - margin):
         cells = [_in_line(character) for character in part.text[start:stop]]

@@ -1,0 +1,90 @@
+"""What it costs to trace a long text: time beside scoring the same text, and memory beside a tenth of it.
+
+    python benchmarks/inspecting.py FILE [HIDDEN LAYERS]
+
+Seconds are the least of three, each in a process of its own, taken in turn. The network is fresh, since its weights do
+not matter. To score a text is to read it and look up how likely each character was.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
+import numpy as np
+
+from charlstm import inspect
+from charlstm.config import NetworkConfig, TrainingConfig
+from charlstm.corpus import CorpusFacts
+from charlstm.inspect.trace import start
+from charlstm.loss import log_softmax
+from charlstm.model import Model
+from charlstm.network import Network
+from charlstm.vocabulary import Vocabulary, code_points_of
+
+ROUNDS = 3
+HALF = 2.0
+
+
+def score(model: Model, text: str) -> float:
+    """Return the nats of a text, as cheaply as it can be read."""
+    ids = model.vocabulary.encode(text)
+    total, first = 0.0, 1
+    for done in start(model).passes(ids[:-1, None]):
+        follow = ids[first : first + len(done.logits)]
+        total -= float(log_softmax(done.logits[:, 0])[np.arange(len(follow)), follow].sum(dtype=np.float64))
+        first += len(follow)
+    return total
+
+
+WORK = {"scoring": score, "saturation": inspect.saturation, "units": inspect.units}
+
+
+def work(name: str, path: str, share: float, hidden: int, layers: int) -> None:
+    """Do one thing to a share of a text; print its seconds, and by how many MB the process grew."""
+    text = Path(path).read_text(encoding="utf-8")
+    text = text[: int(share * len(text))]
+    vocabulary = Vocabulary(np.unique(code_points_of(text)))
+    network = Network(NetworkConfig(hidden=hidden, layers=layers), len(vocabulary))
+    network.initialise(0)
+    model = Model(network, vocabulary, TrainingConfig(steps=0), CorpusFacts((), 0, 0, ""))
+    WORK[name](model, text[:3000])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    begin = time.perf_counter()
+    WORK[name](model, text)
+    print(time.perf_counter() - begin, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+
+
+def measured(name: str, *settings: object) -> tuple[float, float]:
+    """Have a process do it."""
+    done = subprocess.run(
+        [sys.executable, __file__, "work", name, *map(str, settings)], check=True, capture_output=True, text=True
+    )
+    seconds, grown = map(float, done.stdout.split())
+    return seconds, grown
+
+
+def main(path: str, hidden: int, layers: int) -> None:
+    """Measure and print a line a piece of work."""
+    characters = len(Path(path).read_text(encoding="utf-8"))
+    print(f"{characters:,} characters, {layers} × {hidden} units")
+    print(f"{'':12} {'seconds':>8} {'× scoring':>10} {'MB more':>8} {'for a tenth':>12}")
+    rounds = [{name: measured(name, path, 1.0, hidden, layers) for name in WORK} for _ in range(ROUNDS)]
+    least = {name: min(found[name][0] for found in rounds) for name in WORK}
+    for name in WORK:
+        grown, tenth = rounds[0][name][1], measured(name, path, 0.1, hidden, layers)[1]
+        said = "" if least[name] <= HALF * least["scoring"] else "  slower than half the speed of scoring"
+        print(f"{name:12} {least[name]:8.1f} {least[name] / least['scoring']:10.2f} {grown:8.0f} {tenth:12.0f}{said}")
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "work":
+        work(sys.argv[2], sys.argv[3], float(sys.argv[4]), *map(int, sys.argv[5:7]))
+    else:
+        main(sys.argv[1], *(map(int, sys.argv[2:4]) if len(sys.argv) > 3 else (128, 1)))

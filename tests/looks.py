@@ -1,0 +1,65 @@
+"""Every view at once, of one model and one text: what golden files, hostile texts and all surfaces are tried with."""
+
+from dataclasses import replace
+
+import numpy as np
+from small import model, network
+
+from charlstm.corpus import CorpusFacts
+from charlstm.inspect import (
+    Changes,
+    Holding,
+    Setting,
+    Unit,
+    cell,
+    gates,
+    gradients,
+    history,
+    like,
+    memory_kept,
+    patch,
+    saturation,
+    summary,
+    trace,
+    units,
+    why,
+)
+from charlstm.model import History
+
+GOLDEN_RATIO = 0.6180339887498949
+
+
+def by_formula(kind, characters, hidden=4, layers=2, scale=1.4):
+    """A model in float64 whose weights are written down rather than drawn or learnt, with a history."""
+    it = network(kind, vocabulary=len(characters), hidden=hidden, layers=layers)
+    flat = it.parameters.flat
+    flat[:] = scale * (2.0 * np.modf(np.arange(1, flat.size + 1) * GOLDEN_RATIO)[0] - 1.0)
+    reports = History(np.array([3, 7]), np.array([2.0, 1.5]), np.array([np.nan, 1.7]), np.array([0.5, 0.25]))
+    return replace(
+        model(it, characters), history=reports, facts=CorpusFacts(("tales.txt",), 1234, 56, "0123456789abcdef")
+    )
+
+
+def looks(it, other, text):
+    """Every view: its name, and what of it is looked at → the view of a model of two layers with gates."""
+    read, half = trace(it, text), len(text) // 2
+    ask, answers = text[:2], (text[2:4], text[3:6])
+    changed = Changes([Setting(Unit(0, 1), 0.7, half)], [Holding(Unit(1, 0), half)], [Unit(0, 2)], text[:half], half)
+    return {
+        "gates": gates(read),
+        "gates, two units": gates(read, [Unit(0, 1), Unit(1, 0)], ["f", "c", "h"]),
+        "cell": cell(read),
+        "cell, a gate": cell(read, [Unit(0, 1), Unit(1, 2)], "f"),
+        "units": units(it, text),
+        "units, a pattern": units(it, text, match=r"\w+"),
+        "units, a span": like(it, text, f"{text}[2:4]"),
+        "saturation": saturation(it, text),
+        "memory": memory_kept(it, read),
+        "memory, asked": memory_kept(it, read, ask, answers),
+        "why": why(it, text, text[:2]),
+        "patch": patch(it, text, changed),
+        "gradients": gradients({"this model": it}, text),
+        "gradients, two models": gradients({"this model": it, f"{text[:5]}.npz": other}, text),
+        "history": history(it),
+        "summary": summary(it),
+    }

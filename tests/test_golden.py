@@ -1,0 +1,40 @@
+"""What a person sees is what was looked at when the golden files were made; golden.py tells how they are made anew."""
+
+import re
+
+import pytest
+from golden import FOLDER, drawn
+from wcwidth import wcswidth
+
+from charlstm.cli.views import VIEWS
+
+ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@pytest.fixture(scope="module")
+def files():
+    return drawn()
+
+
+def test_every_view_is_looked_at(files):
+    assert set(VIEWS) == {name.split("-")[0] for name in files}
+    assert set(files) == {path.name for path in FOLDER.iterdir()}
+
+
+def test_every_view_is_drawn_as_it_was_looked_at(files):
+    changed = [name for name, content in files.items() if (FOLDER / name).read_text(encoding="utf-8") != content]
+    assert not changed, "look at what `python tests/golden.py` changes"
+
+
+def test_no_number_of_them_stands_on_the_edge_of_rounding(files):
+    assert [name for name, content in drawn(1e-11).items() if content != files[name]] == []
+
+
+def test_nothing_is_wider_than_the_terminal_and_colour_changes_no_word(files):
+    for name, content in files.items():
+        view, width, colours = re.fullmatch(r"(.*)-(60|80|120)(-.*)?\.txt", name).groups()
+        assert max(map(wcswidth, ESCAPE.sub("", content).splitlines())) <= int(width), name
+        assert bool(ESCAPE.search(content)) <= bool(colours), name
+        if colours and not view.startswith(("cell", "memory", "why")):  # where bars take the place of colour
+            plain = files[f"{view}-{width}.txt"]
+            assert ESCAPE.sub("", content).split() == plain.split(), name
