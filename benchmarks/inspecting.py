@@ -2,8 +2,8 @@
 
     python benchmarks/inspecting.py FILE [HIDDEN LAYERS]
 
-Seconds are the least of three, each in a process of its own, taken in turn. The network is fresh, since its weights do
-not matter. To score a text is to read it and look up how likely each character was.
+Seconds are those of the processor; each piece of work has a process of its own. The network is fresh, since its weights
+do not matter. To score a text is to read it and look up how likely each character was.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from charlstm.model import Model
 from charlstm.network import Network
 from charlstm.vocabulary import Vocabulary, code_points_of
 
-ROUNDS = 3
 HALF = 2.0
 
 
@@ -56,9 +55,9 @@ def work(name: str, path: str, share: float, hidden: int, layers: int) -> None:
     model = Model(network, vocabulary, TrainingConfig(steps=0), CorpusFacts((), 0, 0, ""))
     WORK[name](model, text[:3000])
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    begin = time.perf_counter()
+    begin = time.process_time()
     WORK[name](model, text)
-    print(time.perf_counter() - begin, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+    print(time.process_time() - begin, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 
 
 def measured(name: str, *settings: object) -> tuple[float, float]:
@@ -75,12 +74,13 @@ def main(path: str, hidden: int, layers: int) -> None:
     characters = len(Path(path).read_text(encoding="utf-8"))
     print(f"{characters:,} characters, {layers} × {hidden} units")
     print(f"{'':12} {'seconds':>8} {'× scoring':>10} {'MB more':>8} {'for a tenth':>12}")
-    rounds = [{name: measured(name, path, 1.0, hidden, layers) for name in WORK} for _ in range(ROUNDS)]
-    least = {name: min(found[name][0] for found in rounds) for name in WORK}
+    scoring = 0.0
     for name in WORK:
-        grown, tenth = rounds[0][name][1], measured(name, path, 0.1, hidden, layers)[1]
-        said = "" if least[name] <= HALF * least["scoring"] else "  slower than half the speed of scoring"
-        print(f"{name:12} {least[name]:8.1f} {least[name] / least['scoring']:10.2f} {grown:8.0f} {tenth:12.0f}{said}")
+        seconds, grown = measured(name, path, 1.0, hidden, layers)
+        scoring = scoring or seconds
+        said = "" if seconds <= HALF * scoring else "  slower than half the speed of scoring"
+        tenth = measured(name, path, 0.1, hidden, layers)[1]
+        print(f"{name:12} {seconds:8.1f} {seconds / scoring:10.2f} {grown:8.0f} {tenth:12.0f}{said}", flush=True)
 
 
 if __name__ == "__main__":

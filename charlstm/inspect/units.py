@@ -30,6 +30,7 @@ from charlstm.randomness import Purpose, generator
 KEPT = 6_000_000  # numbers kept of a text, whatever its length and the network's size
 PIECE = 256
 SHIFTS = 199
+TOGETHER = 25  # shifts in one product: fewer read the ranks more often, more need more memory
 LEVEL = 0.95
 SHOWN = 10
 
@@ -130,13 +131,15 @@ def rank(values: Array, asked: Mapping[str, Array]) -> dict[str, Ranking]:
     rng = generator(0, Purpose.CHANCE)
     N = values.shape[0]
     shifts = [0, *rng.integers(max(1, N // 10), max(2, N - N // 10), SHIFTS).tolist()]
+    together = [shifts[k : k + TOGETHER] for k in range(0, len(shifts), TOGETHER)]
     found = {}
     for name, answers in asked.items():
         yes_or_no = bool(np.isin(answers, (0, 1)).all())
         y = answers - answers.mean() if yes_or_no else _ranks(answers)  # (N,)
         inside = float(answers.sum())
         scale = inside * (N - inside) * np.ones_like(sizes) if yes_or_no else sizes * np.sqrt((y * y).sum())  # (U,)
-        scores = np.stack([ranks @ np.roll(y, shift) for shift in shifts])  # (1 + SHIFTS, U)
+        shifted = (np.stack([np.roll(y, shift) for shift in some]) for some in together)  # (TOGETHER, N) each
+        scores = np.concatenate([rows @ ranks.T for rows in shifted])  # (1 + SHIFTS, U)
         with np.errstate(invalid="ignore", divide="ignore"):
             scores = np.where(scale > 0, scores / scale, 0.0 if y.any() else np.nan)
         found[name] = Ranking(scores[0], float(np.quantile(np.abs(scores[1:]).max(axis=1), LEVEL)), yes_or_no)
