@@ -29,6 +29,7 @@ FLOORS = (
         "optimizers",
         "loss",
         "files",
+        "archive",
         "recipe",
         "parallel",
         "drawing",

@@ -6,8 +6,10 @@ import codecs
 import importlib
 import os
 import shutil
+import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -160,6 +162,23 @@ def known_only(model: Model, text: str, unknown: str) -> str:
 def remark(text: str) -> None:
     """Say something on stderr that is not the product of a command."""
     click.echo(text, err=True)
+
+
+@contextmanager
+def noted(*numbers: signal.Signals) -> Iterator[list[int]]:
+    """Let the first of each of these signals only be noted, in the list that is yielded; a second one acts at once."""
+    received: list[int] = []
+
+    def note(number: int, frame: object) -> None:
+        received.append(number)
+        signal.signal(number, before[signal.Signals(number)])
+
+    before = {number: signal.signal(number, note) for number in numbers}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def columns() -> int:
