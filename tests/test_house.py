@@ -37,7 +37,8 @@ FLOORS = (
     },
     {"network", "corpus"},
     {"model", "trainer"},
-    {"checkpoint", "sampler", "inspect"},
+    {"checkpoint", "place", "sampler", "inspect"},
+    {"session"},
     {"render", "api"},
     {"cli"},
 )
