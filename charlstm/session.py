@@ -137,12 +137,13 @@ class Session:
     def suggest(self, count: int) -> tuple[str, ...]:
         """Return short continuations to choose from, those that differ of so many that are drawn side by side.
 
-        Each ends where a continuation would, and after 60 characters at most.
+        Each ends where a continuation would, and with the last whole word of 60 characters at most.
         """
         self._catch_up()
         most = SUGGESTED if self.ending.length is None else min(self.ending.length, SUGGESTED)
         texts = self._texts(replace(self.ending, length=most), count)
-        self.suggestions = tuple(dict.fromkeys(sample.text for sample in samples(texts) if sample.text))
+        made = [_whole_words(it.text) if it.stop == "length" else it.text for it in samples(texts)]
+        self.suggestions = tuple(dict.fromkeys(filter(None, made)))
         return self.suggestions
 
     def pick(self, number: int) -> str:
@@ -258,3 +259,8 @@ class Session:
     def _go_to(self, there: Place) -> None:
         self._text, self._begun = there.text, there.begun
         self._reader.state, self._reader.logits = there.state.copy(), there.logits.copy()
+
+
+def _whole_words(text: str) -> str:
+    """Return a text without the word that it may have been cut in, if there is another before it."""
+    return text.rpartition(" ")[0].rstrip(" ") or text
