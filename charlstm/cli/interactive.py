@@ -122,7 +122,7 @@ class Conversation:
         self._show("", self._session.again())
 
     def _show(self, typed: str, made: Iterator[Shown]) -> None:
-        """Write a text and what continues it as it is made; Ctrl-C ends it there."""
+        """Write a text and what continues it, as it is made; Ctrl-C ends that, and through a pipe the session."""
         manner, out = self._settings.manner, sys.stdout
         passage = self._passage(manner)
         with noted(signal.SIGINT) as stopped:
@@ -135,6 +135,8 @@ class Conversation:
                     break
             out.write(passage.end())
             out.flush()
+        if stopped and not sys.stdin.isatty():
+            raise KeyboardInterrupt
         if stopped:
             say("stopped; what was shown is kept")
 
@@ -212,7 +214,7 @@ def converse(conversation: Conversation, seed: str, encoding: str, name: str) ->
     """
     lines = typed_lines(encoding, [COMMAND + word for word in conversation.names])
     if sys.stdin is not None and sys.stdin.isatty():
-        say(f"{name}: type a text and it goes on; /help tells what else there is, Ctrl-D leaves")
+        say(f"{name}: type a text to continue it; /help for more, Ctrl-D to leave")
     if seed:
         conversation.go_on(seed)
     conversation.hold(lines)

@@ -12,7 +12,7 @@ from charlstm.cli.console import WrongUsage
 from charlstm.drawing import Drawing
 from charlstm.session import Session
 
-OFF = "off"
+ON, OFF = "on", "off"
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Settings:
         """Return a setting as it would be typed."""
         value = getattr(getattr(self._owner(name), SETTINGS[name].group), SETTINGS[name].field)
         if value is True:
-            value = "on"
+            value = ON
         elif value is None or value is False or value in ("", ()):
             value = OFF
         elif isinstance(value, tuple):
@@ -116,9 +116,10 @@ def converted(name: str, option: click.Option, word: str) -> Any:
     click.BadParameter
         If it is not allowed.
     """
-    kind = click.BOOL if option.is_flag else option.type
+    kind = click.Choice((ON, OFF)) if option.is_flag else option.type
     try:
-        return kind(word, option, click.get_current_context())
+        value = kind(word, option, click.get_current_context())
+        return value == ON if option.is_flag else value
     except click.BadParameter as error:
         error.param_hint = f"/{name}"
         raise
