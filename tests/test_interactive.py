@@ -250,9 +250,14 @@ def test_in_a_terminal_lines_are_edited_remembered_and_completed() -> None:
     child.expect_exact("/temperature 0.25\r\n")
     child.expect_exact("/temperature 0.25")
     child.expect_exact("> ")
-    child.sendline("\x1b[A\x1b[A\x01c")  # up, up, to the beginning of the line, c
+    child.sendline("/undo")
+    child.expect_exact("the text is empty")
+    child.expect_exact("> ")
+    child.sendline("/add hg")
+    child.expect_exact("> ")
+    child.sendline("\x1b[A\x1b[A\x1b[A\x1b[A\x01c")  # up to the first line, to its beginning, c
     child.expect_exact("cab")
-    child.expect_exact("\r\ncab")
+    child.expect_exact("\r\n\x1b[2mhg\x1b[0mcab")  # the line that goes on, then what is new
     child.expect_exact("> ")
     child.sendeof()
     assert left(child) == 0

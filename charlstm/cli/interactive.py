@@ -116,17 +116,19 @@ class Conversation:
     def go_on(self, typed: str) -> None:
         """Continue a text, and show both."""
         typed = known_only(self._session.model, typed, self._settings.manner.unknown)
-        self._show(typed, self._session.go_on(typed))
+        before = self._session.text
+        self._show(before, typed, self._session.go_on(typed))
 
     def _again(self, _: str) -> None:
-        self._show("", self._session.again())
+        made = self._session.again()
+        self._show(self._session.text, "", made)
 
-    def _show(self, typed: str, made: Iterator[Shown]) -> None:
+    def _show(self, before: str, typed: str, made: Iterator[Shown]) -> None:
         """Write a text and what continues it, as it is made; Ctrl-C ends that, and through a pipe the session."""
         manner, out = self._settings.manner, sys.stdout
         passage = self._passage(manner)
         with noted(signal.SIGINT) as stopped:
-            out.write(passage.seed("" if manner.hide_seed else typed))
+            out.write(self._lead(before) + passage.seed("" if manner.hide_seed else typed))
             for shown in made:
                 out.write(passage.add(shown))
                 if out.isatty():
@@ -139,6 +141,13 @@ class Conversation:
             raise KeyboardInterrupt
         if stopped:
             say("stopped; what was shown is kept")
+
+    def _lead(self, text: str) -> str:
+        """Return the end of the line that goes on, for a person who sees it: less bright, because it is not new."""
+        line = text.rpartition("\n")[2]
+        if not line or not sys.stdout.isatty() or self._settings.manner.hide_seed or self._settings.manner.alternatives:
+            return ""
+        return dim(f"{'…' if len(line) > TAIL else ''}{line[-TAIL:]}")
 
     def _undo(self, _: str) -> None:
         self._session.undo()
@@ -169,8 +178,9 @@ class Conversation:
 
     def _pick(self, word: str) -> None:
         number = click.INT(word.strip())
-        passage = self._passage(self._settings.manner)
-        click.echo(passage.seed(self._session.pick(number)) + passage.end(), nl=False)
+        before, passage = self._session.text, self._passage(self._settings.manner)
+        shown = passage.seed(self._session.pick(number)) + passage.end()
+        click.echo(self._lead(before) + shown, nl=False)
 
     def _save(self, name: str, replace: bool = False) -> None:
         path = file_of(name)
@@ -222,7 +232,12 @@ def converse(conversation: Conversation, seed: str, encoding: str, name: str) ->
 
 def say(text: str) -> None:
     """Say something that is not part of the text: on a terminal less bright than it."""
-    remark(text if os.environ.get("NO_COLOR") else click.style(text, dim=True))
+    remark(dim(text))
+
+
+def dim(text: str) -> str:
+    """Return a text less bright; `click.echo` undoes that where there is no terminal."""
+    return text if os.environ.get("NO_COLOR") else click.style(text, dim=True)
 
 
 def file_of(name: str) -> Path:
