@@ -28,7 +28,7 @@ class Session:
     """A text that grows by what a person types and what the network adds.
 
     Whatever changes the text can be undone: the last `KEPT` changes are kept, each with the text, the state and the
-    prediction before it.
+    prediction before it. That is the memory it needs: a hundred times the text, and L·S·H + V numbers.
 
     Parameters
     ----------
@@ -195,12 +195,15 @@ class Session:
         Raises
         ------
         SessionError
-            If the file exists and may not be replaced.
+            If the file exists and may not be replaced, or is a device or a pipe.
         CharlstmError
             If it cannot be written; what stood there is then unchanged.
         """
-        if path.is_file() and not replace:
-            raise SessionError(f"{path} exists already; give another name, or say /save! (replace=True) to replace it")
+        if path.exists() and not path.is_dir():
+            if not path.is_file():
+                raise SessionError(f"{path} is not a file that could be replaced; give another name")
+            if not replace:
+                raise SessionError(f"{path} exists already; give another name, or /save! (replace=True) to replace it")
         place.save(Saved(self.place, self._draws, self.drawing, self.ending), self.model, path)
 
     def load(self, path: Path) -> None:
@@ -224,7 +227,6 @@ class Session:
         return reader
 
     def _continued(self) -> Iterator[Shown]:
-        self._begun = len(self._text)
         self._making = self._texts(self.ending, 1)
         return self._taken(self._making)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import readline
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from charlstm.cli.settings import SETTINGS
 
 CHARACTERS = "\n ./" + "abcdefgh"
 COMMAND = (sys.executable, "-m", "charlstm", "sample", "-m", "m.npz")
+ANSWER = r"\r\n(?:\x1b\[\?2004l\r)?"  # a line ends, and with it the time in which pasted lines are one
 SHORT = ("-n", "20", "--temperature", "1.5")
 
 
@@ -247,8 +249,7 @@ def test_in_a_terminal_lines_are_edited_remembered_and_completed() -> None:
     child.expect_exact(on_screen(sample("--seed", "ab", *SHORT, "--stop", "\n")))
     child.expect_exact("> ")
     child.sendline("/tempe\t 0.25")
-    child.expect_exact("/temperature 0.25\r\n")
-    child.expect_exact("/temperature 0.25")
+    child.expect("/temperature 0.25" + ANSWER + r"\x1b\[2m/temperature 0.25")
     child.expect_exact("> ")
     child.sendline("/undo")
     child.expect_exact("the text is empty")
@@ -257,7 +258,17 @@ def test_in_a_terminal_lines_are_edited_remembered_and_completed() -> None:
     child.expect_exact("> ")
     child.sendline("\x1b[A\x1b[A\x1b[A\x1b[A\x01c")  # up to the first line, to its beginning, c
     child.expect_exact("cab")
-    child.expect_exact("\r\n\x1b[2mhg\x1b[0mcab")  # the line that goes on, then what is new
+    child.expect(ANSWER + re.escape("\x1b[2mhg\x1b[0mcab"))  # the line that goes on, then what is new
+    child.expect_exact("> ")
+    child.sendeof()
+    assert left(child) == 0
+
+
+@pytest.mark.skipif("libedit" in (readline.__doc__ or ""), reason="it takes pasted lines one by one")
+def test_pasted_lines_are_one_text() -> None:
+    child = terminal(*SHORT)
+    child.sendline("\x1b[200~ab\ncd\x1b[201~")
+    child.expect(ANSWER + re.escape(on_screen(sample("--seed", "ab\ncd", *SHORT))))
     child.expect_exact("> ")
     child.sendeof()
     assert left(child) == 0
@@ -266,7 +277,7 @@ def test_in_a_terminal_lines_are_edited_remembered_and_completed() -> None:
 def test_ctrl_c_stops_the_stream_and_what_was_shown_is_what_was_read(tmp_path: Path) -> None:
     child = terminal("--length", "10000000", "--temperature", "1.5")
     child.sendline("ab")
-    child.expect_exact("\r\nab")
+    child.expect(ANSWER + "ab")
     child.expect(".{50}")
     shown = "ab" + child.after
     child.sendintr()

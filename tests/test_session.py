@@ -1,6 +1,7 @@
 """A session: what it knows is what its text says, what is undone never was, and what is saved was never left."""
 
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -183,6 +184,7 @@ def test_what_is_wrong_changes_nothing(tmp_path):
         (CheckpointError, lambda: session.load(tmp_path / "none.npz")),
         (CheckpointError, lambda: session.load(tmp_path)),
         (SessionError, lambda: session.save(tmp_path / "s.npz")),
+        (SessionError, lambda: session.save(Path("/dev/null"), replace=True)),
     ):
         with pytest.raises(error) as raised:
             act()

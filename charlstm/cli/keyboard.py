@@ -106,4 +106,6 @@ def _editing(commands: Sequence[str]) -> Callable[[], bool]:
     readline.set_completer(completed)
     libedit = "libedit" in (readline.__doc__ or "")
     readline.parse_and_bind("bind ^I rl_complete" if libedit else "tab: complete")
+    if not libedit:
+        readline.parse_and_bind("set enable-bracketed-paste on")  # lines that are pasted together are one text
     return lambda: bool(readline.get_line_buffer())
