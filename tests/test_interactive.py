@@ -313,3 +313,22 @@ def test_ctrl_c_at_the_prompt_drops_what_is_typed_and_leaves_when_pressed_twice(
     child.expect_exact("> ")
     child.sendintr()
     assert left(child) == 130
+
+
+def test_the_text_can_go_into_a_file_while_a_person_types(tmp_path: Path) -> None:
+    child = pexpect.spawn("bash", ["-c", f"{' '.join([*COMMAND, '--interactive', *SHORT])} > {tmp_path / 'made.txt'}"])
+    child.expect_exact("> ")
+    child.sendline("ab")
+    child.expect_exact("> ")
+    child.sendline("/suggest 2")
+    child.expect_exact("pick one by its number")
+    child.expect_exact("> ")
+    child.sendeof()
+    assert left(child) == 0
+    assert (tmp_path / "made.txt").read_text() == sample("--seed", "ab", *SHORT)
+
+
+def test_without_standard_input_it_is_one_sentence() -> None:
+    command = f"{' '.join(COMMAND)} --interactive <&-"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "Error: there is no standard input to read.\n")

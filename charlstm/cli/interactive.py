@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
@@ -56,6 +57,7 @@ class Conversation:
         self._session = session
         self._settings = settings
         self._passage = passage
+        self._stopped: list[int] = []
         self.commands = {
             "again": Command("", "Another continuation of the same text.", self._again),
             "undo": Command("", "Take back the last change of the text.", self._undo),
@@ -83,11 +85,17 @@ class Conversation:
             if line.split() == [f"{COMMAND}quit"]:
                 return
             try:
-                self.answer(line)
+                with self._stoppable():
+                    self.answer(line)
             except CharlstmError as error:
                 remark(f"Error: {error}.")
             except click.ClickException as error:
                 remark(f"Error: {error.format_message()}")
+
+    def begin(self, seed: str) -> None:
+        """Continue a text before anything is typed."""
+        with self._stoppable():
+            self._go_on(seed)
 
     def answer(self, line: str) -> None:
         """Do what a line asks for, or continue it."""
@@ -97,7 +105,15 @@ class Conversation:
             name, _, rest = line.removeprefix(COMMAND).partition(" ")
             self._do(name or "help", rest)
         else:
-            self.go_on(line.removeprefix(COMMAND))
+            self._go_on(line.removeprefix(COMMAND))
+
+    @contextmanager
+    def _stoppable(self) -> Iterator[None]:
+        """Let Ctrl-C end what is being written and nothing else; through a pipe it then ends the session."""
+        with noted(signal.SIGINT) as self._stopped:
+            yield
+        if self._stopped and not sys.stdin.isatty():
+            raise KeyboardInterrupt
 
     def _do(self, name: str, rest: str) -> None:
         if name in self.commands:
@@ -113,33 +129,29 @@ class Conversation:
             (nearest,) = get_close_matches(name, self.names, 1, 0.0)
             raise WrongUsage(f"there is no /{safe(name)}; the nearest is /{nearest}, and /help lists them all.")
 
-    def go_on(self, typed: str) -> None:
-        """Continue a text, and show both."""
+    def _go_on(self, typed: str) -> None:
         typed = known_only(self._session.model, typed, self._settings.manner.unknown)
         before = self._session.text
-        self._show(before, typed, self._session.go_on(typed))
+        made = self._session.go_on(typed)
+        self._show(before, "" if self._settings.manner.hide_seed else typed, made)
 
     def _again(self, _: str) -> None:
         made = self._session.again()
         self._show(self._session.text, "", made)
 
     def _show(self, before: str, typed: str, made: Iterator[Shown]) -> None:
-        """Write a text and what continues it, as it is made; Ctrl-C ends that, and through a pipe the session."""
-        manner, out = self._settings.manner, sys.stdout
-        passage = self._passage(manner)
-        with noted(signal.SIGINT) as stopped:
-            out.write(self._lead(before) + passage.seed("" if manner.hide_seed else typed))
-            for shown in made:
-                out.write(passage.add(shown))
-                if out.isatty():
-                    out.flush()
-                if stopped:
-                    break
-            out.write(passage.end())
-            out.flush()
-        if stopped and not sys.stdin.isatty():
-            raise KeyboardInterrupt
-        if stopped:
+        """Write a text and what continues it, as it is made."""
+        out, passage = sys.stdout, self._passage(self._settings.manner)
+        out.write(self._lead(before) + passage.seed(typed))
+        for shown in made:
+            out.write(passage.add(shown))
+            if out.isatty():
+                out.flush()
+            if self._stopped:
+                break
+        out.write(passage.end())
+        out.flush()
+        if self._stopped and sys.stdin.isatty():
             say("stopped; what was shown is kept")
 
     def _lead(self, text: str) -> str:
@@ -159,7 +171,8 @@ class Conversation:
 
     def _text(self, _: str) -> None:
         text = self._session.text
-        click.echo(text, nl=not text.endswith("\n"))
+        sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+        sys.stdout.flush()
 
     def _add(self, typed: str) -> None:
         self._session.add(known_only(self._session.model, typed, self._settings.manner.unknown))
@@ -178,9 +191,8 @@ class Conversation:
 
     def _pick(self, word: str) -> None:
         number = click.INT(word.strip())
-        before, passage = self._session.text, self._passage(self._settings.manner)
-        shown = passage.seed(self._session.pick(number)) + passage.end()
-        click.echo(self._lead(before) + shown, nl=False)
+        before = self._session.text
+        self._show(before, self._session.pick(number), iter(()))
 
     def _save(self, name: str, replace: bool = False) -> None:
         path = file_of(name)
@@ -223,10 +235,12 @@ def converse(conversation: Conversation, seed: str, encoding: str, name: str) ->
         What the session calls the model.
     """
     lines = typed_lines(encoding, [COMMAND + word for word in conversation.names])
-    if sys.stdin is not None and sys.stdin.isatty():
+    if sys.stdin is None:
+        raise WrongUsage("there is no standard input to read.")
+    if sys.stdin.isatty():
         say(f"{name}: type a text to continue it; /help for more, Ctrl-D to leave")
     if seed:
-        conversation.go_on(seed)
+        conversation.begin(seed)
     conversation.hold(lines)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import click
 
-from charlstm.cli.console import WrongUsage, remark
+from charlstm.cli.console import remark
 
 PROMPT = "> "
 MORE = "… "
@@ -32,8 +32,6 @@ def typed_lines(encoding: str, commands: Sequence[str]) -> Iterator[str]:
     KeyboardInterrupt
         After Ctrl-C twice where nothing is typed; through a pipe after the first.
     """
-    if sys.stdin is None:
-        raise WrongUsage("there is no standard input to read.")
     ask, begun = _asking(encoding, commands)
     warned = not sys.stdin.isatty()
     while True:
