@@ -155,8 +155,9 @@ def test_odd_lines() -> None:
 
 
 def test_every_setting_is_told_and_works_like_the_option() -> None:
-    told = session("/help", "/settings").stderr
-    assert all(told.count(f"/{name} ") >= 2 for name in SETTINGS)
+    told, values = session("/help").stderr, session("/settings").stderr
+    assert all(re.search(rf"/{name}[,.]", told) and re.search(rf"/{name} \S+  +\S", values) for name in SETTINGS)
+    assert max(map(len, (told + values).splitlines())) <= 80
     for name, word in (
         ("temperature", "0.3"),
         ("top-k", "2"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +12,7 @@ from typing import NamedTuple
 
 import click
 
-from charlstm.cli.console import WrongUsage, columns, known_only, noted, remark
+from charlstm.cli.console import WrongUsage, columns, dimmed, known_only, noted, remark, say, tell
 from charlstm.cli.keyboard import typed_lines
 from charlstm.cli.settings import Manner, Settings
 from charlstm.errors import CharlstmError
@@ -69,7 +68,7 @@ class Conversation:
             "save": Command("FILE", "Save text, state and settings; /save! replaces a file.", self._save),
             "save!": Command("FILE", "", lambda name: self._save(name, replace=True)),
             "load": Command("FILE", "Go on where a file was saved.", self._load),
-            "settings": Command("", "Show all settings.", self._show_settings),
+            "settings": Command("", "Show all settings, and what they do.", self._show_settings),
             "help": Command("", "Show this.", self._help),
             "quit": Command("", "Leave.", lambda _: None),
         }
@@ -159,7 +158,7 @@ class Conversation:
         line = text.rpartition("\n")[2]
         if not line or not sys.stdout.isatty() or self._settings.manner.hide_seed or self._settings.manner.alternatives:
             return ""
-        return dim(f"{'…' if len(line) > TAIL else ''}{line[-TAIL:]}")
+        return dimmed(f"{'…' if len(line) > TAIL else ''}{line[-TAIL:]}")
 
     def _undo(self, _: str) -> None:
         self._session.undo()
@@ -204,20 +203,13 @@ class Conversation:
         self._where()
 
     def _show_settings(self, _: str) -> None:
-        for name in self._settings.options:
-            say(self._settings.shown(name))
+        rows = [(self._settings.shown(name), option.help or "") for name, option in self._settings.options.items()]
+        tell("Type one with another value to change it; off is without.", rows)
 
     def _help(self, _: str) -> None:
-        formatter = click.HelpFormatter(width=min(columns(), 80))
-        formatter.write_text(GUIDE)
-        with formatter.section("Commands"):
-            listed = [(f"/{name} {it.takes}".rstrip(), it.help) for name, it in self.commands.items() if it.help]
-            formatter.write_dl(listed)
-        with formatter.section("Settings, shown when nothing is given after them"):
-            formatter.write_dl(
-                [(self._settings.shown(name), it.help or "") for name, it in self._settings.options.items()]
-            )
-        remark(formatter.getvalue().rstrip("\n"))
+        rows = [(f"/{name} {it.takes}".rstrip(), it.help) for name, it in self.commands.items() if it.help]
+        settings = ", ".join(f"/{name}" for name in self._settings.options)
+        tell(GUIDE, rows, f"Settings, each shown when nothing is given after it: {settings}.")
 
 
 def converse(conversation: Conversation, seed: str, encoding: str, name: str) -> None:
@@ -242,16 +234,6 @@ def converse(conversation: Conversation, seed: str, encoding: str, name: str) ->
     if seed:
         conversation.begin(seed)
     conversation.hold(lines)
-
-
-def say(text: str) -> None:
-    """Say something that is not part of the text: on a terminal less bright than it."""
-    remark(dim(text))
-
-
-def dim(text: str) -> str:
-    """Return a text less bright; `click.echo` undoes that where there is no terminal."""
-    return text if os.environ.get("NO_COLOR") else click.style(text, dim=True)
 
 
 def file_of(name: str) -> Path:
