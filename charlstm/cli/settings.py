@@ -72,7 +72,7 @@ class Settings:
         }
 
     def shown(self, name: str) -> str:
-        """Return a setting as it would be typed."""
+        """Return a setting with its value, for a person."""
         value = getattr(getattr(self._owner(name), SETTINGS[name].group), SETTINGS[name].field)
         if value is True:
             value = ON
