@@ -20,6 +20,7 @@ from charlstm.inspect import Trace, trace
 from charlstm.model import Model
 from charlstm.render import notebook
 from charlstm.sampler import Sample, Texts, samples
+from charlstm.session import Session
 
 LENGTH = 500
 
@@ -150,6 +151,38 @@ class LanguageModel:
         """
         texts = self.texts(seed, Drawing.of(temperature=temperature, **rules), Ending())
         return (shown.character for shown in texts)
+
+    def session(
+        self,
+        length: int | None = None,
+        temperature: float = Drawing.temperature,
+        *,
+        stop: str | Sequence[str] = (),
+        hide_stop: bool = False,
+        lines: int | None = None,
+        sentence: bool = False,
+        **rules: Any,
+    ) -> Session:
+        """Return a text that you and the model write in turns; the network's state goes on from turn to turn.
+
+        Parameters
+        ----------
+        length, temperature, stop, hide_stop, lines, sentence, rules
+            As for `sample`.
+
+        Returns
+        -------
+        Session
+            `go_on(text)` reads a text and continues it, character by character; `again`, `suggest`, `pick`, `undo`,
+            `reset`, `save` and `load` do what they say.
+
+        Raises
+        ------
+        ConfigError
+            As for `sample`.
+        """
+        ending = self.ending(length, stop, hide_stop, lines, sentence)
+        return Session(self.model, Drawing.of(temperature=temperature, **rules), ending)
 
     def trace(self, text: str) -> ShownTrace:
         """Return everything that the network did while it read a text: activations, predictions, surprise.

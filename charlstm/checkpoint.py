@@ -1,34 +1,29 @@
 """Model files: one `.npz`, written without pickle and never trusted when read.
 
-A file is a zip archive of `.npy` members, not compressed, so that `numpy.load` alone can read it:
+A file is an archive of `charlstm.archive`, which finds any damage, with these members:
 
     metadata            UTF-8 bytes of a JSON object: format, version, network, training, corpus, vocabulary
     layer0/U … output/b the weights, float32, as in `charlstm.network.shapes`
     history/step …      the loss history
     sha256              32 bytes: the digest of all members above
 
-Reading takes every member whole, checks the archive's own CRC-32, compares the SHA-256 of what was read with the one
-that was written, and checks every setting and shape before a network is made of it. So whatever happened to a file,
-it either gives what was saved or one error.
+Every setting and shape is checked before a network is made of it. So whatever happened to a file, it either gives what
+was saved or one error.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
-import zipfile
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from charlstm import optimizers
+from charlstm import archive, optimizers
 from charlstm.config import NetworkConfig, TrainingConfig, from_mapping, to_mapping
 from charlstm.corpus import CorpusFacts
-from charlstm.errors import CharlstmError, CheckpointError
+from charlstm.errors import CheckpointError
 from charlstm.files import replace_atomically
 from charlstm.model import History, Model
 from charlstm.network import Network, shapes
@@ -38,10 +33,6 @@ from charlstm.vocabulary import Vocabulary
 
 FORMAT = "charlstm"
 VERSION = 2
-DIGEST = "sha256"
-EPOCH = (1980, 1, 1, 0, 0, 0)
-
-Parts = tuple[bytes | memoryview, ...]
 
 
 class Run(NamedTuple):
@@ -70,7 +61,7 @@ def save(model: Model, path: Path) -> None:
     CharlstmError
         If the file cannot be written; what stood there is then unchanged.
     """
-    replace_atomically(path, partial(_write, _arrays(model)))
+    replace_atomically(path, partial(archive.write, _arrays(model)))
 
 
 def load(path: Path) -> Model:
@@ -86,21 +77,12 @@ def load(path: Path) -> Model:
 
 def _load(path: Path) -> tuple[Model, dict[str, Array]]:
     """Read a file; return its model and what else resuming needs, if that is there."""
-    try:
-        file = path.open("rb")
-    except FileNotFoundError as error:
-        raise CheckpointError(f"there is no model at {path}; train one first, or name another with -m") from error
-    except OSError as error:
-        raise CheckpointError(f"cannot read the model {path}: {error.strerror or error}") from error
-    try:
-        with file:
-            return _from_file(file)
-    except CharlstmError as error:
-        raise CheckpointError(f"{path} is no model that this charlstm can use: {error}") from error
-    except Exception as error:  # a broken archive raises nearly anything; none of it may pass as a model
-        raise CheckpointError(
-            f"{path} is not a charlstm model, or is damaged ({type(error).__name__}); train it again, or use a copy"
-        ) from error
+    otherwise, missing = "train it again, or use a copy", "train one first, or name another with -m"
+    with archive.distrusted(path, "model", otherwise, missing), path.open("rb") as file:
+        arrays = archive.read(file)
+        more = {name: arrays.pop(name) for name in sorted(arrays) if name.startswith("run/")}
+        names = {"network", "training", "corpus", "vocabulary"}
+        return _model(archive.to_json(arrays.pop("metadata"), FORMAT, VERSION, names), arrays), more
 
 
 def save_run(run: Run, path: Path) -> None:
@@ -114,7 +96,7 @@ def save_run(run: Run, path: Path) -> None:
     standing = run.standing._asdict()
     del standing["weights"]
     more = {f"run/{name}": np.asarray(array) for name, array in standing.items()}
-    replace_atomically(path, partial(_write, _arrays(run.model) | more | {"run/best": run.best}))
+    replace_atomically(path, partial(archive.write, _arrays(run.model) | more | {"run/best": run.best}))
 
 
 def load_run(path: Path) -> Run:
@@ -153,54 +135,10 @@ def _arrays(model: Model) -> dict[str, Array]:
         "corpus": to_mapping(model.facts),
         "vocabulary": model.vocabulary.code_points.tolist(),
     }
-    arrays: dict[str, Array] = {"metadata": np.frombuffer(json.dumps(metadata).encode(), np.uint8)}
+    arrays = {"metadata": archive.from_json(metadata)}
     arrays |= {name: block.astype("<f4") for name, block in model.network.parameters.items()}
     arrays |= {f"history/{name}": column for name, column in model.history._asdict().items()}
     return arrays | {"corpus/lines": model.lines}
-
-
-def _write(arrays: Mapping[str, Array], file: BinaryIO) -> None:
-    """Write an archive from the arrays as they stand in memory, without a copy of them."""
-    members = {name: _npy(array) for name, array in arrays.items()}
-    members[DIGEST] = _npy(np.frombuffer(_digest(members), np.uint8))
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for name, parts in members.items():
-            info = zipfile.ZipInfo(f"{name}.npy", EPOCH)
-            info.file_size = sum(map(len, parts))
-            with archive.open(info, "w") as member:
-                for part in parts:
-                    member.write(part)
-
-
-def _from_file(file: BinaryIO) -> tuple[Model, dict[str, Array]]:
-    with zipfile.ZipFile(file) as archive:
-        infos = archive.infolist()
-        if any(info.compress_type != zipfile.ZIP_STORED or not info.filename.endswith(".npy") for info in infos):
-            raise CheckpointError("it is an archive of another program, or is damaged")
-        members = {info.filename.removesuffix(".npy"): archive.read(info) for info in infos}
-    if DIGEST not in members:
-        raise CheckpointError("it is an archive of another program")
-    digest = _array(members.pop(DIGEST)).tobytes()
-    if digest != _digest({name: (member,) for name, member in members.items()}):
-        raise CheckpointError("its content is not what was written; train it again, or use a copy")
-    arrays = {name: _array(member) for name, member in members.items()}
-    more = {name: arrays.pop(name) for name in sorted(arrays) if name.startswith("run/")}
-    return _model(_metadata(arrays.pop("metadata")), arrays), more
-
-
-def _metadata(array: Array) -> Mapping[str, Any]:
-    metadata = json.loads(array.tobytes().decode())
-    if metadata["format"] != FORMAT:
-        raise CheckpointError("it is a file of another program")
-    if metadata["version"] != VERSION:
-        raise CheckpointError(
-            f"its format version is {metadata['version']} and this charlstm reads {VERSION}; install the charlstm that"
-            " wrote it, or train it again"
-        )
-    expected = {"format", "version", "network", "training", "corpus", "vocabulary"}
-    if set(metadata) != expected:
-        raise CheckpointError(f"its description has {sorted(set(metadata) ^ expected)[0]!r} too much or too little")
-    return dict(metadata)
 
 
 def _model(metadata: Mapping[str, Any], arrays: dict[str, Array]) -> Model:
@@ -225,24 +163,3 @@ def _model(metadata: Mapping[str, Any], arrays: dict[str, Array]) -> Model:
         network.parameters[name][...] = array
     training = from_mapping(TrainingConfig, metadata["training"])
     return Model(network, vocabulary, training, from_mapping(CorpusFacts, metadata["corpus"]), history, lines)
-
-
-def _npy(array: Array) -> Parts:
-    """Return the header and the numbers of an `.npy` member."""
-    header = io.BytesIO()
-    whole = np.ascontiguousarray(array)
-    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(whole))
-    return header.getvalue(), whole.reshape(-1).view(np.uint8).data
-
-
-def _array(member: bytes) -> Array:
-    return np.asarray(np.lib.format.read_array(io.BytesIO(member), allow_pickle=False))
-
-
-def _digest(members: Mapping[str, Parts]) -> bytes:
-    digest = hashlib.sha256()
-    for name, parts in sorted(members.items()):
-        digest.update(f"{name} {sum(map(len, parts))}\n".encode())
-        for part in parts:
-            digest.update(part)
-    return digest.digest()

@@ -46,7 +46,10 @@ class Ending:
         for name, value, least in (("length", self.length, 0), ("lines", self.lines, 1)):
             if value is not None and (type(value) is not int or value < least):
                 raise ConfigError(f"{name} is {value!r}; it must be a whole number, {least} or more")
-        if isinstance(self.stops, str) or "" in self.stops:
+        for name, flag in (("hide_stop", self.hide_stop), ("sentence", self.sentence)):
+            if type(flag) is not bool:
+                raise ConfigError(f"{name} is {flag!r}; it must be true or false")
+        if isinstance(self.stops, str) or not all(isinstance(stop, str) and stop for stop in self.stops):
             raise ConfigError(f"stops is {self.stops!r}; it must be texts of one character or more")
 
 

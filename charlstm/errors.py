@@ -18,7 +18,11 @@ class UnknownCharacterError(CharlstmError):
 
 
 class CheckpointError(CharlstmError):
-    """A model file is missing, damaged, not ours, or of a later version."""
+    """A model file or a saved session is missing, damaged, not ours, or of a later version."""
+
+
+class SessionError(CharlstmError):
+    """A session cannot do what it was asked: there is nothing to undo, no such suggestion, or a file in the way."""
 
 
 class TrainingError(CharlstmError):

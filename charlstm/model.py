@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from hashlib import sha256
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-from charlstm.config import TrainingConfig
+from charlstm.config import TrainingConfig, to_mapping
 from charlstm.corpus import CorpusFacts, line_digest
 from charlstm.network import Buffers, Network, Pass
 from charlstm.parameters import Array
@@ -83,6 +85,12 @@ class Model:
         digest = np.uint64(line_digest(line))
         place = np.searchsorted(self.lines, digest)
         return bool(place < len(self.lines) and self.lines[place] == digest)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256, in hex, of all that decides what it reads and predicts: settings, characters, weights."""
+        settings = [to_mapping(self.network.config), self.training.lines, self.vocabulary.code_points.tolist()]
+        return sha256(json.dumps(settings).encode() + self.network.parameters.flat.tobytes()).hexdigest()
 
     @property
     def opening(self) -> str:

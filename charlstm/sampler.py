@@ -117,6 +117,8 @@ class Texts:
         How many (B), 1 or more.
     new_only
         True: lines that stand in the model's corpus, word for word, are left out as if they had not been drawn.
+    reader, first
+        As for `streams`.
 
     Attributes
     ----------
@@ -125,13 +127,21 @@ class Texts:
     """
 
     def __init__(
-        self, model: Model, seed: str, drawing: Drawing, ending: Ending, count: int = 1, new_only: bool = False
+        self,
+        model: Model,
+        seed: str,
+        drawing: Drawing,
+        ending: Ending,
+        count: int = 1,
+        new_only: bool = False,
+        reader: Reader | None = None,
+        first: int = 0,
     ) -> None:
         if new_only and not model.training.lines:
             raise ConfigError("only a model of lines, trained with --lines, knows which lines are new")
         self.seed = seed
         self.ends = [End(ending) for _ in range(count)]
-        self._steps = streams(model, seed, drawing, count)
+        self._steps = streams(model, seed, drawing, count, reader, first)
         self._model = model if new_only else None
 
     def __iter__(self) -> Iterator[Shown]:
@@ -196,7 +206,9 @@ def samples(texts: Texts) -> list[Sample]:
     return [tally.sample(end.reason) for tally, end in zip(tallies, texts.ends, strict=True)]
 
 
-def streams(model: Model, seed: str, drawing: Drawing, count: int) -> Iterator[Step]:
+def streams(
+    model: Model, seed: str, drawing: Drawing, count: int, reader: Reader | None = None, first: int = 0
+) -> Iterator[Step]:
     """Continue a text several times side by side without end, each time by chance of its own.
 
     Parameters
@@ -209,6 +221,10 @@ def streams(model: Model, seed: str, drawing: Drawing, count: int) -> Iterator[S
         How to draw.
     count
         How many texts (B), 1 or more.
+    reader
+        One that has read the seed; it is not changed. Without, the seed is read here.
+    first
+        Text number k is drawn by random stream number first + k.
 
     Returns
     -------
@@ -223,14 +239,23 @@ def streams(model: Model, seed: str, drawing: Drawing, count: int) -> Iterator[S
         If the drawing allows none of the model's characters.
     """
     allowed = drawing.allowed(model.vocabulary.code_points)
-    reader = Reader(model)
     ids = model.vocabulary.encode(model.opening + seed, "the seed")  # (N,)
-    reader.read(ids[:, None])
-    return _drawn(model, reader.copies(count), drawing, allowed, _Recent(model, drawing, ids, count))
+    if reader is None:
+        reader = Reader(model)
+        reader.read(ids[:, None])
+    uniforms = [generator(drawing.random_seed, Purpose.SAMPLE, first + row) for row in range(count)]
+    recent = _Recent(model, drawing, ids, count)
+    return _drawn(model, reader.copies(count), drawing, allowed, recent, uniforms)
 
 
-def _drawn(model: Model, reader: Reader, drawing: Drawing, allowed: Array | None, recent: _Recent) -> Iterator[Step]:
-    uniforms = [generator(drawing.random_seed, Purpose.SAMPLE, row) for row in range(len(reader.logits))]
+def _drawn(
+    model: Model,
+    reader: Reader,
+    drawing: Drawing,
+    allowed: Array | None,
+    recent: _Recent,
+    uniforms: list[np.random.Generator],
+) -> Iterator[Step]:
     while True:
         for uniform in np.stack([row.random(DRAWN_AHEAD) for row in uniforms], axis=1):  # (B,)
             chances = probabilities(reader.logits, drawing, allowed, recent.seen)  # (B, V)

@@ -29,6 +29,7 @@ FLOORS = (
         "optimizers",
         "loss",
         "files",
+        "archive",
         "recipe",
         "parallel",
         "drawing",
@@ -36,8 +37,8 @@ FLOORS = (
     },
     {"network", "corpus"},
     {"model", "trainer"},
-    {"checkpoint", "sampler", "inspect"},
-    {"render"},
+    {"checkpoint", "place", "sampler", "inspect"},
+    {"render", "session"},
     {"api"},
     {"cli"},
 )

@@ -6,8 +6,10 @@ import codecs
 import importlib
 import os
 import shutil
+import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -161,6 +163,46 @@ def known_only(model: Model, text: str, unknown: str) -> str:
 def remark(text: str) -> None:
     """Say something on stderr that is not the product of a command."""
     click.echo(printable(text, "\n\t"), err=True)
+
+
+def say(text: str) -> None:
+    """Say something beside the product: on a terminal less bright than it."""
+    remark(dimmed(text))
+
+
+def dimmed(text: str) -> str:
+    """Return a text less bright; `click.echo` undoes that where there is no terminal."""
+    return text if os.environ.get("NO_COLOR") else click.style(text, dim=True)
+
+
+def tell(*parts: str | Sequence[tuple[str, str]]) -> None:
+    """Say paragraphs, and lists of words with what each does, with an empty line between them."""
+    formatter = click.HelpFormatter(width=min(columns(), 80))
+    for place, part in enumerate(parts):
+        if place:
+            formatter.write_paragraph()
+        if isinstance(part, str):
+            formatter.write_text(part)
+        else:
+            formatter.write_dl(part)
+    remark(formatter.getvalue().rstrip("\n"))
+
+
+@contextmanager
+def noted(*numbers: signal.Signals) -> Iterator[list[int]]:
+    """Let the first of each of these signals only be noted, in the list that is yielded; a second one acts at once."""
+    received: list[int] = []
+
+    def note(number: int, frame: object) -> None:
+        received.append(number)
+        signal.signal(number, before[signal.Signals(number)])
+
+    before = {number: signal.signal(number, note) for number in numbers}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def columns() -> int:

@@ -7,7 +7,6 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -18,7 +17,7 @@ import click
 
 from charlstm import checkpoint, optimizers, sampler, trainer
 from charlstm.checkpoint import Run
-from charlstm.cli.console import remark
+from charlstm.cli.console import noted, remark
 from charlstm.cli.plan import INDENT, Plan, in_lines, option
 from charlstm.cli.progress import Watch
 from charlstm.cli.workers import shared
@@ -162,7 +161,7 @@ def learn(plan: Plan, files: Files, world: Team, quiet: bool, save_every: float,
     done, saved = start.step if start else 0, time.monotonic()
     complete = done == model.training.steps
     clock = Clock(plan.ends, model.training) if plan.ends is not None else None
-    with stop_signals() as received:
+    with noted(signal.SIGINT, signal.SIGTERM) as received:
 
         def job(team: Team) -> Iterator[Progress]:
             def wishes(before: int) -> Wishes:
@@ -250,23 +249,6 @@ def previewed(model: Model, length: int) -> str:
     """Return a text that the model would write now: the same chances at every call."""
     drawing = Drawing(random_seed=model.training.random_seed)
     return "".join(step.characters for step in islice(sampler.streams(model, "", drawing, 1), length))
-
-
-@contextmanager
-def stop_signals() -> Iterator[list[int]]:
-    """Let the first Ctrl-C or SIGTERM only be noted, in the list that is yielded; a second one acts at once."""
-    received: list[int] = []
-
-    def note(number: int, frame: object) -> None:
-        received.append(number)
-        signal.signal(number, before[signal.Signals(number)])
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def save_or_remark(save: Callable[[], None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -19,6 +20,8 @@ from charlstm.cli.console import (
     option_of,
     unknown_option,
 )
+from charlstm.cli.interactive import Conversation, converse
+from charlstm.cli.settings import Manner, Settings
 from charlstm.cli.streams import deliver, is_piped, read_standard_input
 from charlstm.drawing import Drawing
 from charlstm.model import Model
@@ -42,6 +45,7 @@ drawing_option = option_of("Drawing")
 @text_option("--seed-file", type=click.Path(path_type=Path), help="Read the text to continue from a file.")
 @text_option("--encoding", default="utf-8", callback=known_encoding, help="How the file or standard input is encoded.")
 @unknown_option("Text")
+@text_option("--interactive", is_flag=True, help="Write in turns with the model; /help there tells how.")
 @end_option(
     "-n",
     "--length",
@@ -116,6 +120,7 @@ def command(
     seed_file: Path | None,
     encoding: str,
     unknown: str,
+    interactive: bool,
     length: int | None,
     stop: tuple[str, ...],
     hide_stop: bool,
@@ -136,7 +141,21 @@ def command(
     if shape != "text" and (colour or alternatives):
         raise WrongUsage("--colour and --alternatives go with --format text; leave them out.")
     drawing = Drawing(**rules)
+    if interactive and (shape != "text" or output or samples > 1 or new_only or seed == "-"):
+        raise WrongUsage(
+            "--interactive does not go with --format jsonl, --output, --samples, --new-only and --seed -;"
+            " leave them out."
+        )
     loaded = api.load(model)
+    if interactive:
+        session = loaded.session(length, stop=stop, hide_stop=hide_stop, lines=lines, sentence=until_sentence, **rules)
+        settings = Settings(
+            session, Manner(unknown, hide_seed, colour, alternatives), click.get_current_context().command.params
+        )
+        conversation = Conversation(session, settings, partial(passage_of, loaded.model))
+        seed = "" if seed is None and seed_file is None else seed_text(seed, seed_file, encoding)
+        converse(conversation, seed, encoding, model.name)
+        return
     ending = loaded.ending(length, stop, hide_stop, lines, until_sentence)
     seed = known_only(loaded.model, seed_text(seed, seed_file, encoding), unknown)
     texts = loaded.texts(seed, drawing, ending, samples, new_only)
@@ -161,6 +180,11 @@ def seed_text(seed: str | None, file: Path | None, encoding: str) -> str:
     if seed == "-" or (seed is None and is_piped()):
         return read_standard_input(encoding).removesuffix("\n")
     return seed or ""
+
+
+def passage_of(model: Model, manner: Manner) -> Passage:
+    """Return how a text of a session is shown."""
+    return passage(model, manner.alternatives, manner.colour if colour_wanted() else None)
 
 
 def passage(model: Model, alternatives: int | None, colour: str | None) -> Passage:

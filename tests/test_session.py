@@ -1,0 +1,301 @@
+"""A session: what it knows is what its text says, what is undone never was, and what is saved was never left."""
+
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small import model, network
+
+from charlstm import archive, checkpoint
+from charlstm.api import LanguageModel
+from charlstm.config import to_mapping
+from charlstm.drawing import Drawing
+from charlstm.ending import Ending
+from charlstm.errors import CheckpointError, ConfigError, SessionError, UnknownCharacterError
+from charlstm.model import Reader
+from charlstm.sampler import Texts, samples
+from charlstm.session import KEPT, Session
+
+CHARACTERS = "\n abc"
+DRAWING = Drawing(2.0, random_seed=3)
+ENDING = Ending(12, ("cb", "\na"), hide_stop=True)
+TYPED = st.text(CHARACTERS, max_size=6)
+ACTIONS = st.one_of(
+    st.tuples(st.just("go_on"), TYPED, st.integers(0, 20)),
+    st.tuples(st.just("again"), st.integers(0, 20)),
+    st.tuples(st.just("add"), TYPED),
+    st.tuples(st.just("pick"), st.integers(1, 3)),
+    st.tuples(st.just("reset")),
+)
+both = pytest.mark.parametrize("lines", [False, True], ids=["stream", "lines"])
+
+
+def a_model(lines=False, kind="lstm", seed=1):
+    return model(network(kind, np.float32, hidden=9, layers=2, seed=seed), CHARACTERS, lines)
+
+
+def do(session, action):
+    """Do one thing that changes the text, and return what was shown for it."""
+    name, *arguments = action
+    if name in ("go_on", "again"):
+        *arguments, most = arguments  # fewer than it would write: somebody stops it
+        return "".join(shown.character for shown in islice(getattr(session, name)(*arguments), most))
+    if name == "pick":
+        return session.pick(min(arguments[0], len(session.suggest(3)))) if session.suggest(3) else None
+    return getattr(session, name)(*arguments)
+
+
+def bytes_of(place):
+    return place.text, place.begun, place.state.tobytes(), place.logits.tobytes()
+
+
+def text_of(shown):
+    return "".join(it.character for it in shown)
+
+
+@both
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+@given(actions=st.lists(ACTIONS, max_size=8))
+def test_it_knows_what_its_text_says_and_undo_goes_back_bit_for_bit(lines, kind, actions):
+    it = a_model(lines, kind)
+    session = Session(it, DRAWING, ENDING)
+    places = []
+    for action in actions:
+        places.append(bytes_of(session.place))
+        if do(session, action) is None and action[0] == "pick":
+            places.pop()
+        whole = Reader(it)
+        whole.read(it.vocabulary.encode(it.opening + session.text)[:, None])
+        assert session.place.state.tobytes() == whole.state.tobytes()
+        assert session.place.logits.tobytes() == whole.logits.tobytes()
+    while places:
+        session.undo()
+        assert bytes_of(session.place) == places.pop()
+    with pytest.raises(SessionError, match="nothing more to undo"):
+        session.undo()
+
+
+@both
+@settings(max_examples=12)
+@given(before=st.lists(ACTIONS, max_size=5), after=st.lists(ACTIONS, min_size=1, max_size=4))
+def test_what_is_saved_was_never_left(tmp_path_factory, lines, before, after):
+    it, path = a_model(lines), tmp_path_factory.mktemp("session") / "s.npz"
+    stayed = Session(it, DRAWING, ENDING)
+    for action in before:
+        do(stayed, action)
+    stayed.save(path)
+    returned = Session(it, Drawing(0.5), Ending(3))
+    returned.add("ab")
+    returned.load(path)
+    for action in after:
+        assert do(returned, action) == do(stayed, action)
+    stayed.save(path, replace=True)
+    returned.save(path.with_name("t.npz"))
+    assert path.read_bytes() == path.with_name("t.npz").read_bytes()
+
+
+def test_a_load_can_be_undone_and_brings_its_settings(tmp_path):
+    one, other = Session(a_model(), DRAWING, ENDING), Session(a_model(), Drawing(), Ending(5))
+    one.add("abc")
+    one.save(tmp_path / "s.npz")
+    other.add("b")
+    before = bytes_of(other.place)
+    other.load(tmp_path / "s.npz")
+    assert (other.text, other.drawing, other.ending) == ("abc", DRAWING, ENDING)
+    other.undo()
+    assert bytes_of(other.place) == before
+
+
+@both
+def test_continuation_number_k_is_drawn_by_stream_number_k(lines):
+    it, ending = a_model(lines), Ending(30)
+    session = Session(it, DRAWING, ending)
+
+    def by_stream(text, number, ending=ending):
+        return samples(Texts(it, text, DRAWING, ending, number + 1))[number].text
+
+    assert text_of(session.go_on("ab")) == by_stream("ab", 0)
+    text = session.text
+    assert text_of(session.go_on()) == by_stream(text, 1)
+    assert text_of(session.again()) == by_stream(text, 2)
+    text = session.text
+    made = [by_stream(text, number) for number in (3, 4, 5)]
+    suggested = session.suggest(3)
+    assert len(set(suggested)) == len(suggested) > 1
+    assert [it for it in suggested if any(one.startswith(it) for one in made)] == list(suggested)
+    assert session.pick(2) == suggested[1] and session.text == text + suggested[1] and not session.suggestions
+    assert text_of(session.again()) == by_stream(text, 6)
+    session.reseed(3)
+    assert text_of(session.again()) == by_stream(text, 0)
+
+
+def test_suggestions_are_whole_words_and_differ():
+    session = Session(a_model(), Drawing(0.0), Ending(500))
+    (only,) = session.suggest(4)
+    assert len(only) <= 60 and session.text == ""
+    for wrong in (0, 2):
+        with pytest.raises(SessionError, match=f"no suggestion {wrong}; there are 1"):
+            session.pick(wrong)
+    session.add("a")
+    with pytest.raises(SessionError, match="ask for some first"):
+        session.pick(1)
+    session.drawing = Drawing(1.5)
+    session.reseed(0)
+    texts = {it.text for it in samples(Texts(a_model(), "a", Drawing(1.5), Ending(60), 30))}
+    for made in session.suggest(30):
+        assert any(text == made or text[len(made)] == " " or " " not in made for text in texts if text.startswith(made))
+
+
+def test_an_iterator_ends_when_the_session_does_something_else():
+    session = Session(a_model(), DRAWING, Ending(500))
+    made = session.go_on("ab")
+    taken = text_of(islice(made, 5))
+    assert session.text == "ab" + taken
+    taken += text_of(islice(made, 5))  # looking at the text is nothing else
+    assert session.text == "ab" + taken
+    session.undo()
+    assert next(made, None) is None and session.text == ""
+
+
+def test_so_many_changes_can_be_undone():
+    session = Session(a_model(), DRAWING, ENDING)
+    for _ in range(KEPT + 3):
+        session.add("a")
+    for _ in range(KEPT):
+        session.undo()
+    assert session.text == "aaa"
+    with pytest.raises(SessionError, match="the last 100"):
+        session.undo()
+
+
+def test_what_is_wrong_changes_nothing(tmp_path):
+    session = Session(a_model(), DRAWING, ENDING)
+    session.add("ab")
+    before = bytes_of(session.place)
+    session.save(tmp_path / "s.npz")
+    saved = (tmp_path / "s.npz").read_bytes()
+    for error, act in (
+        (UnknownCharacterError, lambda: session.go_on("abx")),
+        (UnknownCharacterError, lambda: session.add("é")),
+        (ConfigError, lambda: setattr(session, "drawing", Drawing(only="x"))),
+        (CheckpointError, lambda: session.load(tmp_path / "none.npz")),
+        (CheckpointError, lambda: session.load(tmp_path)),
+        (SessionError, lambda: session.save(tmp_path / "s.npz")),
+        (SessionError, lambda: session.save(Path("/dev/null"), replace=True)),
+    ):
+        with pytest.raises(error) as raised:
+            act()
+        assert "\n" not in str(raised.value)
+        assert bytes_of(session.place) == before and session.drawing == DRAWING
+    assert (tmp_path / "s.npz").read_bytes() == saved and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A saved session of a few turns."""
+    session = Session(a_model(), Drawing(0.7, top_k=3, only="abc"), Ending(9, ("cc",)))
+    text_of(session.go_on("ab"))
+    session.save(tmp_path / "s.npz")
+    return session, tmp_path / "s.npz"
+
+
+def test_numpy_alone_reads_it(saved):
+    session, path = saved
+    with np.load(path, allow_pickle=False) as file:
+        members = dict(file)
+    np.testing.assert_array_equal(members["state"], session.place.state[:, :, 0])
+    np.testing.assert_array_equal(members["logits"], session.place.logits[0])
+    assert session.text in members["metadata"].tobytes().decode()
+
+
+def test_a_file_that_is_cut_or_changed_is_refused(saved):
+    session, path = saved
+    content, before = path.read_bytes(), bytes_of(session.place)
+    for length in range(0, len(content), 97):
+        path.write_bytes(content[:length])
+        with pytest.raises(CheckpointError, match=r"s\.npz"):
+            session.load(path)
+    for where in np.random.default_rng(0).integers(len(content), size=150):
+        damaged = bytearray(content)
+        damaged[where] ^= 1 << where % 8
+        path.write_bytes(damaged)
+        try:
+            session.load(path)
+        except CheckpointError as error:
+            assert "\n" not in str(error)
+        assert bytes_of(session.place) == before
+
+
+def forged(path, change):
+    """Write a file with a valid digest around changed content: what only somebody who means it can make."""
+    with path.open("rb") as file:
+        arrays = archive.read(file)
+    value = archive.to_json(
+        arrays.pop("metadata"), "charlstm session", 1, {"model", "text", "begun", "draws", "drawing", "ending"}
+    )
+    change(value, arrays)
+    with path.open("wb") as file:
+        archive.write({"metadata": archive.from_json(value), **arrays}, file)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda value, _: value.update(format="charlstm"),
+        lambda value, _: value.update(version=2),
+        lambda value, _: value.update(more=1),
+        lambda value, _: value.update(model="0" * 64),
+        lambda value, _: value.update(text="x"),
+        lambda value, _: value.update(text=5),
+        lambda value, _: value.update(begun=-1),
+        lambda value, _: value.update(begun=10**6),
+        lambda value, _: value.update(draws=1.5),
+        lambda value, _: value.update(draws=True),
+        lambda value, _: value["drawing"].update(temperature=-1),
+        lambda value, _: value["drawing"].update(temperature="hot"),
+        lambda value, _: value["drawing"].update(only="x"),
+        lambda value, _: value["drawing"].update(forbid=7),
+        lambda value, _: value["drawing"].pop("top_p"),
+        lambda value, _: value["ending"].update(length="long"),
+        lambda value, _: value["ending"].update(stops=[""]),
+        lambda value, _: value["ending"].update(stops=[7]),
+        lambda value, _: value["ending"].update(hide_stop="no"),
+        lambda value, _: value["ending"].update(sentence=1),
+        lambda value, _: value.update(ending=[]),
+        lambda _, arrays: arrays.pop("state"),
+        lambda _, arrays: arrays.update(more=np.zeros(1)),
+        lambda _, arrays: arrays.update(state=arrays["state"][:1]),
+        lambda _, arrays: arrays.update(logits=arrays["logits"].astype(np.float64)),
+        lambda _, arrays: arrays["logits"].__setitem__(0, np.nan),
+    ],
+)
+def test_content_that_does_not_fit_together_is_refused(saved, change):
+    session, path = saved
+    before = bytes_of(session.place)
+    forged(path, change)
+    with pytest.raises(CheckpointError, match=r"s\.npz") as raised:
+        session.load(path)
+    assert "\n" not in str(raised.value) and bytes_of(session.place) == before
+
+
+def test_another_model_and_another_kind_of_file_are_refused(saved, tmp_path):
+    _, path = saved
+    for other in (a_model(lines=True), a_model(seed=2), model(network("lstm", np.float32), "\n abd")):
+        with pytest.raises(CheckpointError, match="saved with another model"):
+            Session(other, DRAWING, ENDING).load(path)
+    checkpoint.save(a_model(), tmp_path / "model.npz")
+    with pytest.raises(CheckpointError, match="another kind of file"):
+        Session(a_model(), DRAWING, ENDING).load(tmp_path / "model.npz")
+    with pytest.raises(CheckpointError, match="another kind of file"):
+        checkpoint.load(path)
+
+
+def test_from_python_a_session_is_what_sample_is():
+    loaded = LanguageModel(a_model())
+    session = loaded.session(25, 1.3, stop="cc", top_k=4, random_seed=8)
+    sample = loaded.sample("ab", 25, 1.3, stop="cc", top_k=4, random_seed=8)
+    assert text_of(session.go_on("ab")) == sample.text
+    assert to_mapping(session.drawing)["random_seed"] == 8
