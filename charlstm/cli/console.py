@@ -167,7 +167,7 @@ def remark(text: str) -> None:
 
 def say(text: str) -> None:
     """Say something beside the product: on a terminal less bright than it."""
-    remark(dimmed(text))
+    click.echo(dimmed(printable(text, "\n\t")), err=True)
 
 
 def dimmed(text: str) -> str:
