@@ -26,7 +26,6 @@ HOSTILE = {
     "markup": "<script>alert('1')</script> & \"ab\" <!-- ]]>",
     "not in Unicode": "\ue000\U000f0000\ufffe\U0010ffff a b\udc80\ud800c",
 }
-WIDTHS = (60, 80)
 MARK = Column("|", [], Kind.TEXT)
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 WIDE_SINCE_UNICODE_16 = {
@@ -55,8 +54,7 @@ def test_every_sign_takes_the_columns_that_it_is_said_to_take():
     assert all(wcwidth(sign) > 0 for point in WIDE_SINCE_UNICODE_16 for sign in shown(chr(point)))
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("colours", [0, 8, 256, 1 << 24])
+@pytest.mark.parametrize(("width", "colours"), [(60, 0), (80, 8), (60, 256), (80, 1 << 24)])
 def test_nothing_but_signs_and_colours_reaches_the_terminal(views, width, colours):
     for name, view in views.items():
         for line in ESCAPE.sub("", terminal.text(view, width, colours)).split("\n"):
