@@ -1,6 +1,7 @@
 """What every test runs under: one thread for the matrix products, and the same generated examples each time."""
 
 import os
+import signal
 from collections.abc import Callable
 
 for _library in ("OPENBLAS", "OMP", "MKL", "VECLIB_MAXIMUM", "NUMEXPR"):
@@ -9,6 +10,7 @@ for _library in ("OPENBLAS", "OMP", "MKL", "VECLIB_MAXIMUM", "NUMEXPR"):
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, and so would its children
 settings.register_profile("suite", derandomize=True, deadline=None, max_examples=25, database=None)
 settings.load_profile("suite")
 
