@@ -2,6 +2,7 @@
 
 import math
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -62,7 +63,7 @@ def test_a_text_scores_the_same_in_whatever_pieces_it_is_read(lines, text, cuts)
     it = small(lines=lines)
     reading, bounds = Static(it), sorted({0, len(text), *(min(cut, len(text)) for cut in cuts)})
     ids = it.vocabulary.encode(text)
-    found = np.concatenate([reading.read(ids[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)])
+    found = np.concatenate([reading.read(ids[a:b]) for a, b in pairwise(bounds)])
     np.testing.assert_allclose(found, trace(it, text).surprise, rtol=1e-9)
 
 
@@ -102,7 +103,7 @@ def plain_passages(text, weights):
 def test_passages_are_the_windows_that_weigh_more_than_all_over_them(rows, cuts):
     text, weights = "".join(c for c, _ in rows), [float(w) for _, w in rows]
     found, bounds = Passages(), sorted({0, len(text), *(min(cut, len(text)) for cut in cuts)})
-    for a, b in zip(bounds, bounds[1:], strict=False):
+    for a, b in pairwise(bounds):
         found.add(text[a:b], np.array([weights[a:b]]))
     places = [(passage.line, passage.column, passage.text) for passage in found.end()]
     assert places == plain_passages(text, weights)

@@ -112,7 +112,7 @@ def asked_for(
 def given_texts(text: str | None, files: tuple[Path, ...], encoding: str, wanted: bool) -> list[Text]:
     """Return the texts given, to be read when they are needed: what is piped in where one is wanted and none given."""
     if text is not None and files:
-        raise WrongUsage("a text and a file are both given; give one of them.")
+        raise WrongUsage("a text is given, and --file or --cloze as well; give one of them.")
     if text == "-" or (wanted and text is None and not files and is_piped()):
         files = (STANDARD_INPUT,)
     if text is not None and not files:

@@ -131,11 +131,11 @@ def answered(model: Model, asked: Sequence[Question], skip: bool = False) -> Clo
     """
     known = model.vocabulary.known if skip else str
     asked = [question._replace(prompt=known(question.prompt), answer=known(question.answer)) for question in asked]
-    if not asked or not all(question.answer for question in asked):
-        empty = next((question.place for question in asked if not question.answer), None)
-        raise ConfigError(
-            f"{f'the answer in {empty}' if empty else 'the cloze test'} is empty; give one answer a prompt"
-        )
+    if not asked:
+        raise ConfigError("there is no prompt to ask; give one or more, each with its answer")
+    for question in asked:
+        if not question.answer:
+            raise ConfigError(f"{question.place} has an empty answer; give one character or more that the model knows")
     prompts = [model.vocabulary.encode(question.prompt, question.place) for question in asked]
     answers = [model.vocabulary.encode(question.answer, question.place) for question in asked]
     said, probability, rank = [""] * len(asked), np.zeros(len(asked)), np.zeros(len(asked), np.int64)
