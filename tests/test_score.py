@@ -2,6 +2,7 @@
 
 import math
 import sys
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
@@ -78,6 +79,24 @@ def test_a_text_longer_than_a_piece_is_scored_to_its_end(lines, monkeypatch):
     assert (found.text, found.characters) == (text[:1000], 3000)
     assert found.bits == pytest.approx(np.nansum(wanted), rel=1e-12)
     assert found.passages == LanguageModel(it).score(text).passages
+
+
+def test_nothing_is_held_of_what_has_gone_by(monkeypatch):
+    monkeypatch.setattr(sys.modules[scores.__module__], "PIECE", 10_000)
+    line, held = some_text(49, characters="abcd") + "\n", []
+
+    def pieces():
+        for _ in range(15):
+            held.append(tracemalloc.get_traced_memory()[0])
+            yield line * 200
+
+    tracemalloc.start()
+    try:
+        (found,) = scores(Text("it", pieces()), [Scorer("m", small(lines=True))], kept=100)
+    finally:
+        tracemalloc.stop()
+    assert found.characters == 150_000 and len(found.text) == 100
+    assert held[-1] - held[4] < 10 * 10_000  # a byte a character would be as much
 
 
 def plain_passages(text, weights):

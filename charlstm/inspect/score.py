@@ -145,7 +145,7 @@ def scores(text: Text, readers: Sequence[Scorer], skip: bool = False, kept: int 
         rows[:, np.isnan(rows).any(axis=0)] = np.nan
         left = len(piece) if kept is None else max(0, kept - characters)
         shown.append(piece[:left])
-        surprise.append(rows[:, :left])
+        surprise.append(rows[:, :left].copy())
         totals += np.nansum(rows, axis=1)
         characters += len(piece)
         predicted += int((~np.isnan(rows[0])).sum())
