@@ -238,7 +238,7 @@ def test_what_repeats_is_learnt_while_reading(lines):
     view = view_of([Text("it", [text])], [Scorer("m", it)], rate=0.5)
     assert values(view, "score")["", "bits"] == pytest.approx([still.bits])
     assert values(view, "score while learning at 0.5")["", "bits"] == pytest.approx([learning.bits])
-    assert values(view, "surprise in bits")["", "m"][1:] == still.surprise[1:].tolist()
+    assert values(view, "surprise in bits")["", "bits"][1:] == still.surprise[1:].tolist()
 
 
 def test_a_rate_that_is_none_or_runs_away_is_refused():

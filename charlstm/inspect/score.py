@@ -213,7 +213,8 @@ def score(texts: Sequence[Text], readers: Sequence[Scorer], rate: float = 0.0, s
     called = "most surprising passages" if still == 1 else "where they differ most, in bits per character"
     parts[called] = _passages(names, readers, [row[0] for row in found])
     if len(texts) == 1:
-        rows = [Column(reader.name, one.surprise, Kind.BITS) for reader, one in zip(readers, found[0], strict=False)]
+        titles = [reader.name for reader in readers] if still > 1 else ["bits"]
+        rows = [Column(name, one.surprise, Kind.BITS) for name, one in zip(titles, found[0], strict=False)]
         parts["surprise in bits"] = Strip(found[0][0].text, tuple(rows), head=SHOWN)
     return View(parts, tuple(_remarks(readers, [row[0] for row in found], rate)))
 
@@ -262,6 +263,12 @@ def _passages(names: Sequence[str], readers: Sequence[Scorer], found: Sequence[S
 def _remarks(readers: Sequence[Scorer], found: Sequence[Score], rate: float) -> Iterator[str]:
     if not all(reader.model.opening for reader in readers):
         yield "The first character of a text does not count: nothing predicts it."
+    characters, predicted = (
+        sum(column) for column in zip(*((one.characters, one.predicted) for one in found), strict=True)
+    )
+    first = 0 if all(reader.model.opening for reader in readers) else len(found)
+    if 0 < predicted < characters - first:
+        yield f"{characters - first - predicted:,} of {characters:,} characters are unknown, and were left out."
     sizes = [len(reader.model.vocabulary) for reader in readers]
     if len(set(sizes)) > 1:
         told = " and ".join(f"{reader.name} among {size:,}" for reader, size in zip(readers, sizes, strict=True))
