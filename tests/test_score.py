@@ -39,6 +39,11 @@ def plain_bits(kind, it, text):
     return found
 
 
+def test_a_model_of_a_stream_need_not_know_a_newline():
+    it = small(characters="abcd")
+    np.testing.assert_allclose(LanguageModel(it).score("abca").surprise, plain_bits("lstm", it, "abca"), rtol=1e-9)
+
+
 def some_text(length, seed=0, characters=CHARACTERS):
     return "".join(np.random.default_rng(seed).choice(list(characters), length))
 

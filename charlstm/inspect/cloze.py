@@ -26,6 +26,7 @@ from charlstm.parameters import Array
 
 WORD = 24
 SHOWN = 5
+TAIL = 30
 
 
 class Question(NamedTuple):
@@ -221,7 +222,7 @@ def cloze(model: Model, asked: Sequence[Question], skip: bool = False) -> View:
     parts: dict[str, Part] = {"questions": _questions(found, np.arange(len(groups)))}
     wrong = np.flatnonzero(~found.right)
     if len(wrong):
-        parts["answered wrong"] = _questions(found, wrong)
+        parts["answered wrong"] = _questions(found, wrong, TAIL)
     parts["answered right"] = Table(
         (
             Column("group", [name for name, _ in every], Kind.TEXT),
@@ -235,13 +236,19 @@ def cloze(model: Model, asked: Sequence[Question], skip: bool = False) -> View:
     return View(parts)
 
 
-def _questions(found: Cloze, which: Array) -> Table:
-    """Return a row a question: what was asked, answered and said, and what the network thought of the answer."""
+def _questions(found: Cloze, which: Array, tail: int = 0) -> Table:
+    """Return a row a question: what was asked, answered and said, and what the network thought of the answer.
+
+    Of a prompt, the last `tail` characters are shown; 0: all.
+    """
     asked = [found.questions[n] for n in which]
+    prompts = [question.prompt for question in asked]
+    if tail:
+        prompts = [prompt if len(prompt) <= tail else f"…{prompt[-tail:]}" for prompt in prompts]
     groups = [Column("group", [question.group for question in asked], Kind.TEXT)]
     return Table(
         (
-            Column("prompt", [question.prompt for question in asked], Kind.TEXT),
+            Column("prompt", prompts, Kind.TEXT),
             *(groups if any(question.group for question in found.questions) else []),
             Column("answer", [question.answer for question in asked], Kind.TEXT),
             Column("said", [found.said[n] for n in which], Kind.TEXT),

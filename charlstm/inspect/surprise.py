@@ -54,7 +54,8 @@ class Static:
         found = np.empty(len(ids))  # (N,)
         first, last = self._whole_lines(ids)
         found[:first] = self._one_by_one(ids[:first])
-        found[first:last] = by_line(self._model, ids[first:last])
+        if first < last:
+            found[first:last] = by_line(self._model, ids[first:last])
         found[last:] = self._one_by_one(ids[last:])  # the state is that after a newline, as after every newline
         return found
 
