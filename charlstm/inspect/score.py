@@ -210,7 +210,7 @@ def score(texts: Sequence[Text], readers: Sequence[Scorer], rate: float = 0.0, s
     parts: dict[str, Part] = {"score": _table(names, readers, [row[:still] for row in found])}
     if rate:
         parts[f"score while learning at {rate:g}"] = _table(names, readers, [row[still:] for row in found])
-    called = "most surprising passages" if still == 1 else "where they differ most, in bits per character"
+    called = "most surprising passages" if still == 1 else "where they differ most"
     parts[called] = _passages(names, readers, [row[0] for row in found])
     if len(texts) == 1:
         titles = [reader.name for reader in readers] if still > 1 else ["bits"]
@@ -251,9 +251,10 @@ def _passages(names: Sequence[str], readers: Sequence[Scorer], found: Sequence[S
     place = Column("place", [f"{passage.line}:{passage.column}" for _, passage in rows], Kind.TEXT)
     bits = [
         Column(
-            reader.name if len(readers) > 1 else "bits/char",
+            "bits/char",
             [passage.bits_per_character[number] for _, passage in rows],
             Kind.BITS,
+            reader.name if len(readers) > 1 else "",
         )
         for number, reader in enumerate(readers)
     ]

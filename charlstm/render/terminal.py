@@ -16,6 +16,7 @@ CHARACTER_WIDTH = 8
 GUESS_WIDTH = 8
 BITS_WIDTH = 6
 TEXT_WIDEST = 48
+NARROWEST = 8
 FACT_WIDTH = 28
 WIDTHS = {
     Kind.CHARACTER: CHARACTER_WIDTH,
@@ -79,8 +80,9 @@ def _table(part: Table, width: int, colours: int) -> list[str]:
     if part.head and rows > part.head:
         shorter = tuple(column._replace(values=column.values[: part.head]) for column in part.columns)
         return [*_table(Table(shorter, part.keys), width, colours), f"… and {rows - part.head:,} more rows"]
-    widest = [min(TEXT_WIDEST, width // 2) if k < part.keys else TEXT_WIDEST for k in range(len(part.columns))]
-    widths = list(map(_width, part.columns, widest))
+    widths = [_width(column, min(TEXT_WIDEST, width // 2)) for column in part.columns[: part.keys]]
+    beside = max(NARROWEST, min(TEXT_WIDEST, width - sum(widths) - 2))
+    widths += [_width(column, beside) for column in part.columns[part.keys :]]
     pieces: list[list[int]] = [[]]
     room = width
     for group in _groups(part.columns):
