@@ -26,7 +26,7 @@ from charlstm.parameters import Array
 
 WORD = 24
 SHOWN = 5
-TAIL = 30
+TAIL = 24
 
 
 class Question(NamedTuple):
@@ -58,7 +58,8 @@ class Cloze(NamedTuple):
     questions : list of N Question
         What was asked, in the order given.
     said : list of N str
-        The likeliest continuations, each as far as the answer is long, to the end of the word or of the line there.
+        The likeliest continuations, each as far as the answer is long and to the end of the word there, at most to the
+        end of its line.
     right : (N,) bool array
         Whether that is the answer.
     probability : (N,) float64 array
@@ -143,7 +144,7 @@ def answered(model: Model, asked: Sequence[Question], skip: bool = False) -> Clo
     for rows in _side_by_side([len(prompt) for prompt in prompts]):
         found = _answer(model, np.stack([prompts[n] for n in rows], axis=1), [answers[n] for n in rows])
         for n, continuation, chance, worst in zip(rows, *found, strict=True):
-            said[n] = _heard(continuation, len(asked[n].answer))
+            said[n] = _heard(continuation, asked[n].answer)
             probability[n], rank[n] = chance, worst
     right = [text == question.answer for text, question in zip(said, asked, strict=True)]
     return Cloze(asked, said, np.array(right), probability, rank)
@@ -194,11 +195,11 @@ def _answer(model: Model, prompts: Array, answers: Sequence[Array]) -> tuple[lis
     return texts, np.exp(chances), rank
 
 
-def _heard(continuation: str, length: int) -> str:
-    """Return a continuation as far as an answer is long, and to the end of the word there, if it has one."""
-    found = re.compile(rf".{{{length}}}\w{{0,{WORD}}}", re.DOTALL).match(continuation)
+def _heard(continuation: str, answer: str) -> str:
+    """Return a continuation as far as an answer is long, and to the end of the word there; of one line as the answer."""
+    found = re.compile(rf".{{{len(answer)}}}\w{{0,{WORD}}}", re.DOTALL).match(continuation)
     assert found is not None
-    return found[0]
+    return found[0] if "\n" in answer else found[0].partition("\n")[0]
 
 
 def cloze(model: Model, asked: Sequence[Question], skip: bool = False) -> View:
@@ -239,22 +240,20 @@ def cloze(model: Model, asked: Sequence[Question], skip: bool = False) -> View:
 def _questions(found: Cloze, which: Array, tail: int = 0) -> Table:
     """Return a row a question: what was asked, answered and said, and what the network thought of the answer.
 
-    Of a prompt, the last `tail` characters are shown; 0: all.
+    Of questions that were answered wrong, the last `tail` characters of the prompt are shown; 0: of others too, whole.
     """
     asked = [found.questions[n] for n in which]
     prompts = [question.prompt for question in asked]
     if tail:
         prompts = [prompt if len(prompt) <= tail else f"…{prompt[-tail:]}" for prompt in prompts]
-    groups = [Column("group", [question.group for question in asked], Kind.TEXT)]
-    return Table(
-        (
-            Column("prompt", prompts, Kind.TEXT),
-            *(groups if any(question.group for question in found.questions) else []),
-            Column("answer", [question.answer for question in asked], Kind.TEXT),
-            Column("said", [found.said[n] for n in which], Kind.TEXT),
-            Column("right", [int(found.right[n]) for n in which], Kind.WHOLE),
-            Column("probability", found.probability[which], Kind.PERCENT),
-            Column("rank", found.rank[which], Kind.WHOLE),
-        ),
-        head=SHOWN,
-    )
+    columns = {
+        "prompt": Column("prompt", prompts, Kind.TEXT),
+        "group": Column("group", [question.group for question in asked], Kind.TEXT),
+        "answer": Column("answer", [question.answer for question in asked], Kind.TEXT),
+        "said": Column("said", [found.said[n] for n in which], Kind.TEXT),
+        "right": Column("right", [int(found.right[n]) for n in which], Kind.WHOLE),
+        "probability": Column("probability", found.probability[which], Kind.PERCENT),
+        "rank": Column("rank", found.rank[which], Kind.WHOLE),
+    }
+    left_out = {*["group"] * (not any(question.group for question in found.questions)), *["right"] * (tail > 0)}
+    return Table(tuple(column for name, column in columns.items() if name not in left_out), head=SHOWN)
