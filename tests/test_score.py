@@ -133,15 +133,15 @@ def test_passages_are_the_windows_that_weigh_more_than_all_over_them(rows, cuts)
     assert places == plain_passages(text, weights)
 
 
-@pytest.mark.parametrize("size", [1, 7, 50])
-@pytest.mark.parametrize("seed", range(8))
-def test_passages_are_the_same_in_small_pieces(size, seed):
-    text, weights = some_text(320, seed), np.random.default_rng([size, seed]).random(320)
-    found = Passages()
-    for n in range(0, 320, size):
-        found.add(text[n : n + size], weights[None, n : n + size])
-    places = [(passage.line, passage.column, passage.text) for passage in found.end()]
-    assert places == plain_passages(text, weights.tolist())
+@pytest.mark.parametrize("size", [1, 7])
+def test_passages_are_the_same_in_small_pieces(size):
+    for seed in range(30):
+        text, weights = some_text(300, seed), np.random.default_rng([size, seed]).random(300)
+        found = Passages()
+        for n in range(0, 300, size):
+            found.add(text[n : n + size], weights[None, n : n + size])
+        places = [(passage.line, passage.column, passage.text) for passage in found.end()]
+        assert places == plain_passages(text, weights.tolist())
 
 
 def test_two_readers_are_told_apart_where_they_differ():

@@ -196,7 +196,7 @@ def _answer(model: Model, prompts: Array, answers: Sequence[Array]) -> tuple[lis
 
 
 def _heard(continuation: str, answer: str) -> str:
-    """Return a continuation as far as an answer is long, and to the end of the word there; of one line as the answer."""
+    """Return a continuation as far as an answer is long, and to the end of the word there, on its line."""
     found = re.compile(rf".{{{len(answer)}}}\w{{0,{WORD}}}", re.DOTALL).match(continuation)
     assert found is not None
     return found[0] if "\n" in answer else found[0].partition("\n")[0]
