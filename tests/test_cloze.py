@@ -3,6 +3,7 @@
 import math
 import re
 import sys
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -43,22 +44,23 @@ def best(row):
 @pytest.mark.parametrize("lines", [False, True], ids=["stream", "lines"])
 def test_answers_are_what_writing_letter_by_letter_says(kind, lines):
     it = small(kind, lines)
+    expected = cache(lambda text: chances(kind, it, text))
     prompts = ["ab", "b ", "a.", "ba ab", "", "a\nb", ".. a.", "b\n"]
     pairs = [(prompt, answer) for prompt in prompts for answer in ("a", " ab", "b. a")]
-    pairs += [(prompt, best(chances(kind, it, prompt))) for prompt in prompts]  # some of them right
+    pairs += [(prompt, best(expected(prompt))) for prompt in prompts]  # some of them right
     found = LanguageModel(it).cloze(pairs)
     assert 0 < found.share < 1 and found.share == sum(found.right) / len(pairs)
     for n, (prompt, answer) in enumerate(pairs):
         written = ""
         for _ in range(len(answer) + WORD):
-            written += best(chances(kind, it, prompt + written))
+            written += best(expected(prompt + written))
         heard = written[: len(answer)] + re.match(rf"\w{{0,{WORD}}}", written[len(answer) :])[0]
         if "\n" not in answer:
             heard = heard.partition("\n")[0]
         assert found.said[n] == heard and found.right[n] == (heard == answer)
         probability, worst = 1.0, 1
         for k, character in enumerate(answer):
-            row = chances(kind, it, prompt + answer[:k])
+            row = expected(prompt + answer[:k])
             own = row[CHARACTERS.index(character)]
             probability, worst = probability * own, max(worst, 1 + sum(other > own for other in row))
         assert found.probability[n] == pytest.approx(probability, rel=1e-9) and found.rank[n] == worst
@@ -114,6 +116,7 @@ def test_what_cannot_be_asked_is_named():
     with pytest.raises(UnknownCharacterError, match=r"line 7 .*'x' U\+0078"):
         answered(it, [Question("ab", " x", place="line 7")])
     assert answered(it, [Question("axb", "x a")], skip=True).questions[0][:2] == ("ab", " a")
+    assert cloze(it, [Question("axb", "x a")], skip=True).remarks[0].startswith("2 characters")
     with pytest.raises(ConfigError, match="line 7 has an empty"):
         answered(it, [Question("ab", "x", place="line 7")], skip=True)
     with pytest.raises(ConfigError, match="no prompt"):

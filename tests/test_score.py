@@ -111,10 +111,7 @@ def plain_passages(text, weights):
     peaks = [
         n
         for n, own in enumerate(sums)
-        if own > 0
-        and all(
-            own > other if m < n else own >= other for m, other in enumerate(sums) if m != n and abs(m - n) < window
-        )
+        if own > max([0, *sums[max(0, n - window + 1) : n]]) and own >= max([0, *sums[n + 1 : n + window]])
     ]
     best = sorted(peaks, key=lambda n: (-sums[n], n))[:KEPT]
     return [(text.count("\n", 0, n) + 1, n - text.rfind("\n", 0, n), text[n : n + window]) for n in best]

@@ -234,7 +234,9 @@ def cloze(model: Model, asked: Sequence[Question], skip: bool = False) -> View:
             Column("worst rank", [int(found.rank[mine].max()) for _, mine in every], Kind.WHOLE),
         )
     )
-    return View(parts)
+    left_out = sum(len(q.prompt + q.answer) for q in asked) - sum(len(q.prompt + q.answer) for q in found.questions)
+    remarks = (f"{left_out:,} characters are unknown to the model, and were left out.",) if left_out else ()
+    return View(parts, remarks)
 
 
 def _questions(found: Cloze, which: Array, tail: int = 0) -> Table:
