@@ -164,9 +164,10 @@ def even(pieces: Iterable[str], size: int) -> Iterator[str]:
     held = ""
     for piece in pieces:
         held += piece
-        for _ in range(len(held) // size):
-            yield held[:size]
-            held = held[size:]
+        whole = len(held) - len(held) % size
+        for first in range(0, whole, size):
+            yield held[first : first + size]
+        held = held[whole:]
     if held:
         yield held
 
