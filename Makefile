@@ -22,7 +22,7 @@ demo: .venv/installed
 	@echo; echo "What the gates did at every character:"
 	$(BIN)/charlstm inspect -m rooms.npz "monica walks in. mady said hi to monica."
 	@echo; echo "Stories whose casts are not in the corpus, answered letter by letter:"
-	$(BIN)/python data/score_rooms.py rooms.npz
+	$(BIN)/python data/name_kinds.py | $(BIN)/charlstm inspect -m rooms.npz --cloze -
 
 test: .venv/installed-test
 	$(BIN)/python -m pytest

@@ -9,14 +9,14 @@ print(model.sample("mady said hi to", length=100, temperature=0.7))
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from charlstm import checkpoint
 from charlstm.drawing import Drawing
 from charlstm.ending import Ending
-from charlstm.inspect import Trace, trace
+from charlstm.inspect import Cloze, Question, Score, Scorer, Text, Trace, answered, scores, trace
 from charlstm.model import Model
 from charlstm.render import notebook
 from charlstm.sampler import Sample, Texts, samples
@@ -205,6 +205,60 @@ class LanguageModel:
             If the text has characters that the model does not know.
         """
         return ShownTrace(*trace(self.model, text))
+
+    def score(self, text: str, adapt: float = 0.0) -> Score:
+        """Return how well the network predicts a text.
+
+        Parameters
+        ----------
+        text
+            N characters, one or more.
+        adapt
+            A learning rate: the network goes on learning while it reads, and predicts a stretch of the text with what
+            it learnt from those before (Krause et al. 2018, "Dynamic evaluation of neural sequence models"). The model
+            stays as it is. 0: it does not learn. A score while learning says something else than one without; do not
+            compare the two as models.
+
+        Returns
+        -------
+        Score
+            `bits`, the sum of −log₂ p(character); `bits_per_character`; `perplexity`; `surprise`: (N,) array, in bits,
+            NaN where nothing predicts the first character; `passages`: the most surprising ones, with their places.
+
+        Raises
+        ------
+        UnknownCharacterError
+            If the text has characters that the model does not know.
+        CorpusError
+            If the text is empty.
+        ConfigError, TrainingError
+            If the rate is not a number, 0 or more; if it is so high that the numbers run away.
+        """
+        return scores(Text("the text", [text]), [Scorer("the model", self.model, adapt)])[0]
+
+    def cloze(self, pairs: Iterable[Sequence[str]]) -> Cloze:
+        """Ask prompts whose answers are known.
+
+        Parameters
+        ----------
+        pairs
+            N prompts and answers, one or more; an answer is what the text goes on with, a space before it included.
+
+        Returns
+        -------
+        Cloze
+            `right`: (N,) booleans, whether the likeliest continuation is the answer; `share`, their mean; `said`, the
+            continuations; `probability`: (N,), of the whole answer after its prompt; `rank`: (N,), of the answer's most
+            unlikely character at its place. See `inspect.cloze`.
+
+        Raises
+        ------
+        UnknownCharacterError
+            If a prompt or an answer has characters that the model does not know.
+        ConfigError
+            If there is no prompt, or an answer is empty.
+        """
+        return answered(self.model, [Question(prompt, answer) for prompt, answer in pairs])
 
 
 def load(path: str | os.PathLike[str]) -> LanguageModel:

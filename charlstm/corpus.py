@@ -178,7 +178,7 @@ def read_text(path: Path, encoding: str = "utf-8") -> str:
     CorpusError
         If the file cannot be read or decoded.
     """
-    return "".join(_decoded(path, encoding, {}))
+    return "".join(pieces(path, encoding, {}))
 
 
 def _blocks(paths: Sequence[Path], encoding: str, remarks: dict[str, None]) -> Iterator[tuple[int, str]]:
@@ -190,12 +190,19 @@ def _blocks(paths: Sequence[Path], encoding: str, remarks: dict[str, None]) -> I
     for number, path in enumerate(paths):
         if last != "\n":
             yield number - 1, "\n"
-        for text in _decoded(path, encoding, remarks):
+        for text in pieces(path, encoding, remarks):
             last = text[-1]
             yield number, text
 
 
-def _decoded(path: Path, encoding: str, remarks: dict[str, None]) -> Iterator[str]:
+def pieces(path: Path, encoding: str, remarks: dict[str, None]) -> Iterator[str]:
+    """Yield the text of a file in pieces that are not empty; as `decoded` does.
+
+    Raises
+    ------
+    CorpusError
+        If it cannot be read or decoded.
+    """
     try:
         with path.open("rb") as file:
             yield from decoded(file, str(path), encoding, remarks)

@@ -70,7 +70,7 @@ class Vocabulary:
         table[self.code_points] = np.arange(len(self))
         return np.asarray(table[code_points])
 
-    def encode(self, text: str, what: str = "the text") -> Array:
+    def encode(self, text: str, what: str = "the text", before: int = 0) -> Array:
         """Return the ids of a text: (N,) array of `id_type`.
 
         Parameters
@@ -79,6 +79,8 @@ class Vocabulary:
             Any characters.
         what
             What the text is, for the error.
+        before
+            How many characters of it stand before these.
 
         Raises
         ------
@@ -88,7 +90,7 @@ class Vocabulary:
         points = code_points_of(text)
         known = np.isin(points, self.code_points)  # (N,)
         if not known.all():
-            raise UnknownCharacterError(self._unknown(points, np.flatnonzero(~known), what))
+            raise UnknownCharacterError(self._unknown(points, np.flatnonzero(~known), what, before))
         return self.encode_known(points)
 
     def known(self, text: str) -> str:
@@ -100,10 +102,11 @@ class Vocabulary:
         """Return the text of ids: (N,) array → N characters."""
         return text_of(self.code_points[ids])
 
-    def _unknown(self, points: Array, where: Array, what: str) -> str:
+    def _unknown(self, points: Array, where: Array, what: str, before: int) -> str:
         odd, first, count = np.unique(points[where], return_index=True, return_counts=True)
         named = [
-            f"{name(chr(point))} at character {where[place] + 1:,}" + (f" and {times - 1:,} more" if times > 1 else "")
+            f"{name(chr(point))} at character {before + where[place] + 1:,}"
+            + (f" and {times - 1:,} more" if times > 1 else "")
             for point, place, times in zip(odd, first, count, strict=True)
         ]
         if len(named) > NAMED_AT_MOST:

@@ -9,9 +9,13 @@ from charlstm.corpus import CorpusFacts
 from charlstm.inspect import (
     Changes,
     Holding,
+    Question,
+    Scorer,
     Setting,
+    Text,
     Unit,
     cell,
+    cloze,
     gates,
     gradients,
     history,
@@ -19,6 +23,7 @@ from charlstm.inspect import (
     memory_kept,
     patch,
     saturation,
+    score,
     summary,
     trace,
     units,
@@ -45,6 +50,7 @@ def looks(it, other, text):
     read, half = trace(it, text), len(text) // 2
     ask, answers = text[:2], (text[2:4], text[3:6])
     changed = Changes([Setting(Unit(0, 1), 0.7, half)], [Holding(Unit(1, 0), half)], [Unit(0, 2)], text[:half], half)
+    asked = [Question(text[:k], text[k : k + 3], group) for k, group in ((2, text[:3]), (half, text[3:5]), (4, "b"))]
     return {
         "gates": gates(read),
         "gates, two units": gates(read, [Unit(0, 1), Unit(1, 0)], ["f", "c", "h"]),
@@ -60,6 +66,13 @@ def looks(it, other, text):
         "patch": patch(it, text, changed),
         "gradients": gradients({"this model": it}, text),
         "gradients, two models": gradients({"this model": it, f"{text[:5]}.npz": other}, text),
+        "score": score([Text("the text", [text])], [Scorer("m.npz", it)]),
+        "score, two models": score(
+            [Text(f"{name}.txt", [part]) for name, part in ((text[:3], text), (text[3:6], text[::-1]))],
+            [Scorer("m.npz", it), Scorer(f"{text[:5]}.npz", other)],
+            rate=0.1,
+        ),
+        "cloze": cloze(it, asked),
         "history": history(it),
         "summary": summary(it),
     }

@@ -270,6 +270,67 @@ def test_inspect_reads_a_file_as_it_reads_a_text(folder: Path, tmp_path: Path) -
     assert from_file.output == invoke("inspect", "-m", model, "the\ncat").output
 
 
+def test_a_score_is_of_a_text_a_file_or_what_is_piped_in(folder: Path, tmp_path: Path) -> None:
+    text = "the cat sat on the mat.\nthat mat, the cat"
+    (tmp_path / "text.txt").write_text(text)
+    score = ("inspect", "-m", folder / "charlstm.npz", "--score", "--format", "json", "--unknown", "skip")
+    found = json.loads(invoke(*score, text).output)
+    surprise = json.loads(invoke(*score[:3], text.replace(",", ""), "--format", "json").output)["characters"]
+    bits = [character["surprise_bits"] for character in surprise[1:]]
+    assert found["score"]["bits"] == pytest.approx([sum(bits)])
+    assert found["score"]["bits/char"] == pytest.approx([sum(bits) / len(bits)])
+    assert found["surprise in bits"]["position"] == list(range(len(text)))
+    for arguments, given in (
+        (("--file", tmp_path / "text.txt"), ""),
+        (("--file", "-"), text),
+        (("-",), text),
+        ((), text),
+    ):
+        other = json.loads(charlstm(*score, *arguments, cwd=tmp_path, input=given).stdout)
+        name = "standard input" if given else str(tmp_path / "text.txt")
+        assert other["score"].pop("text") == [name] and other["score"].items() <= found["score"].items()
+        assert other["surprise in bits"] | found["surprise in bits"] == other["surprise in bits"]
+
+
+def test_scores_of_several_files_and_models_are_a_table(folder: Path, tmp_path: Path) -> None:
+    for name, text in (("a.txt", "the cat sat."), ("b.txt", "the mat\non the cat")):
+        (tmp_path / name).write_text(text)
+    files = ("--file", tmp_path / "a.txt", "--file", tmp_path / "b.txt")
+    model = folder / "charlstm.npz"
+    done = invoke("inspect", "-m", model, "--score", *files, "--compare", model, "--adapt", 0.1)
+    assert done.exit_code == 0 and max(map(len, done.output.splitlines())) <= 80
+    rows = list(
+        csv.DictReader(io.StringIO(invoke("inspect", "-m", model, "--score", *files, "--format", "csv").output))
+    )
+    assert [row["text"] for row in rows] == [str(tmp_path / "a.txt"), str(tmp_path / "b.txt"), "total"]
+    assert float(rows[2]["bits"]) == pytest.approx(float(rows[0]["bits"]) + float(rows[1]["bits"]), abs=1e-6)
+    assert [row["characters"] for row in rows] == ["12", "18", "30"]
+
+
+def test_a_cloze_test_has_a_row_a_prompt_and_a_count_for_each_group(folder: Path, tmp_path: Path) -> None:
+    asked = "the cat\tsat\tknown\nthe cat sat on the\tmat\tknown\nthe mat\thas\tnew\n"
+    (tmp_path / "asked.tsv").write_text(asked)
+    cloze = ("inspect", "-m", folder / "charlstm.npz")
+    rows = list(
+        csv.DictReader(io.StringIO(invoke(*cloze, "--cloze", tmp_path / "asked.tsv", "--format", "csv").output))
+    )
+    assert [(row["prompt"], row["answer"], row["group"]) for row in rows] == [
+        ("the cat", " sat", "known"),
+        ("the cat sat on the", " mat", "known"),
+        ("the mat", " has", "new"),
+    ]
+    for row in rows:
+        said = invoke("sample", *cloze[1:], "--seed", row["prompt"], "--temperature", 0, "-n", 4, "--hide-seed").output
+        assert row["said"][:4] == said[:4] and (row["right"] == "1") == (row["said"] == row["answer"])
+    shown = charlstm(*cloze, "--cloze", "-", cwd=tmp_path, input=asked).stdout
+    assert shown == invoke(*cloze, "--view", "cloze", "--file", tmp_path / "asked.tsv").output
+    assert [line.split()[0] for line in shown.splitlines()[-3:]] == ["known", "new", "all"]
+    assert max(map(len, shown.splitlines())) <= 80
+    (tmp_path / "asked.tsv").write_text("the cat\tsat\nthe cat sat\n")
+    done = invoke(*cloze, "--cloze", tmp_path / "asked.tsv")
+    assert done.exit_code == 1 and one_sentence(done.stderr) and "line 2 of" in done.stderr and "tab" in done.stderr
+
+
 @pytest.mark.parametrize("arguments", [("sample", "--seed"), ("inspect",)])
 def test_unknown_characters_are_named_or_skipped(folder: Path, arguments: tuple[str, ...]) -> None:
     command, *option = arguments
@@ -383,6 +444,20 @@ def test_a_corpus_that_cannot_be_learnt_is_one_sentence(tmp_path: Path, content:
         (("inspect", "the", "--view", "paint"), 2, "--view"),
         (("inspect", "the", "-o", "no/such/file"), 1, "no/such/file"),
         (("inspect", "--file", "missing.txt"), 1, "missing.txt"),
+        (("inspect", "the", "--file", "corpus.txt", "--score"), 2, "--file"),
+        (("inspect", "--file", "corpus.txt", "--file", "corpus.txt"), 2, "one text"),
+        (("inspect", "--score", "--file", "-", "--file", "-"), 2, "once"),
+        (("inspect", "--score", "--view", "gates", "the"), 2, "different views"),
+        (("inspect", "--score", "--cloze", "corpus.txt"), 2, "different views"),
+        (("inspect", "--score"), 1, "standard input is empty"),
+        (("inspect", "--cloze", "corpus.txt"), 1, "line 1 of corpus.txt"),
+        (("inspect", "--cloze", "missing.txt"), 1, "missing.txt"),
+        (("inspect", "--cloze", "-"), 2, "no prompt"),
+        (("inspect", "--score", "the", "--compare", "corpus.txt"), 1, "corpus.txt"),
+        (("inspect", "--score", "the", "--adapt", "0"), 2, "--adapt"),
+        (("inspect", "--score", "the", "--adapt", "nan"), 2, "rate"),
+        (("inspect", "the", "--adapt", "1"), 2, "--view score"),
+        (("inspect", "--score", "the 🎈"), 1, "U+1F388"),
         (("paint",), 2, "paint"),
     ],
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,21 @@ def test_every_answer_is_whom_the_story_makes_greet() -> None:
     for line in CORPUS:
         story, answer = re.fullmatch(r"(.* said hi to|\w+ said hi to) (\w+)\.", line).groups()  # type: ignore[union-attr]
         assert re.match(r"\w+ said", story) or greeted(story) == answer, line
+
+
+def test_every_held_out_story_is_named_a_kind_that_its_words_tell() -> None:
+    written = subprocess.run(
+        [sys.executable, DATA / "name_kinds.py"], capture_output=True, text=True, check=True
+    ).stdout
+    named = [line.split("\t") for line in written.splitlines()]
+    assert [line[:2] for line in named] == HELD_OUT
+    for story, answer, kind in named:
+        out = re.search(r"(\w+) walks out", story)
+        assert ("later" in story) == (kind in ("later", "leaves", "stays"))
+        assert (out is not None) == (kind in ("out", "back", "leaves", "stays"))
+        assert ("also" in story) == (kind == "also") and (len(cast(f"{story} {answer}")) == 2) == (
+            kind in ("one", "also")
+        )
 
 
 @pytest.mark.parametrize("story", [*ARTICLE, THIRD])

@@ -22,22 +22,31 @@ from charlstm.cli.console import (
     option_of,
     unknown_option,
 )
-from charlstm.cli.views import A_TEXT, OPTIONS, VIEWS, every_option
+from charlstm.cli.streams import is_piped, standard_input
+from charlstm.cli.views import A_TEXT, NOTHING, OPTIONS, TEXTS, VIEWS, Given, every_option
 from charlstm.files import replace_atomically
-from charlstm.inspect import View
+from charlstm.inspect import Text, View
+from charlstm.model import Model
 from charlstm.render import data, terminal
 
 text_option = option_of("Text")
 view_option = option_of("View")
 SHAPES: dict[str, Callable[[View], str | bytes]] = {"csv": data.as_csv, "json": data.as_json, "npz": data.as_npz}
 BINARY = {"npz"}
+STANDARD_INPUT = Path("-")
 
 
 @click.command("inspect", cls=GroupedCommand)
 @click.argument("text", required=False)
 @model_option("Text", help="Model file to read.")
-@text_option("--file", type=click.Path(path_type=Path), help="Read the text from a file.")
-@text_option("--encoding", default="utf-8", callback=known_encoding, help="How the file is encoded.")
+@text_option(
+    "--file",
+    "files",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Read the text from a file; -: from standard input; may be given again for a score.",
+)
+@text_option("--encoding", default="utf-8", callback=known_encoding, help="How the file or standard input is encoded.")
 @unknown_option("Text")
 @view_option(
     "--view",
@@ -46,6 +55,8 @@ BINARY = {"npz"}
     show_default="gates with a text, summary without",
     help="What to look at.",
 )
+@view_option("--score", is_flag=True, help="Short for --view score.")
+@view_option("--cloze", type=click.Path(path_type=Path), help="Short for --view cloze --file with this file.")
 @view_option(
     "--format",
     "shape",
@@ -58,10 +69,12 @@ BINARY = {"npz"}
 def command(
     text: str | None,
     model: Path,
-    file: Path | None,
+    files: tuple[Path, ...],
     encoding: str,
     unknown: str,
     name: str | None,
+    score: bool,
+    cloze: Path | None,
     shape: str,
     output: Path | None,
     **options: Any,
@@ -70,37 +83,72 @@ def command(
 
     Without TEXT: what it is, what it learnt from, how the loss went. With TEXT: a row a character, with the surprise
     at it in bits, what was predicted to come next, and for each layer the forget gate f, the input gate i, the output
-    gate o, the candidate c~, the memory c and the hidden state h. --view shows something else.
+    gate o, the candidate c~, the memory c and the hidden state h. --view shows something else. A TEXT of - is read from
+    standard input.
     """
-    if text is not None and file is not None:
-        raise WrongUsage("a text and --file are both given; give one of them.")
-    given = text is not None or file is not None
-    name = name or ("gates" if given else "summary")
-    check(name, given, options)
-    loaded = checkpoint.load(model)
-    if file is not None:
-        text = corpus.read_text(file, encoding)
-    if text is not None:
-        text = known_only(loaded, text, unknown)
-        if not text:
-            raise WrongUsage("the text is empty; give one character or more, or no text for a summary of the model.")
-    entry = VIEWS[name]
-    read = [text] if entry.reads == A_TEXT else []
+    name, files = asked_for(name, score, cloze, files)
+    texts = given_texts(text, files, encoding, wanted=name is not None and VIEWS[name].reads != NOTHING)
+    name = name or ("gates" if texts else "summary")
+    check(name, len(texts), options)
+    entry, loaded = VIEWS[name], checkpoint.load(model)
+    read: list[Any] = []
+    if entry.reads == TEXTS:
+        read = [Given(texts, unknown == "skip", model)]
+    elif entry.reads == A_TEXT:
+        read = [whole(loaded, texts[0], unknown)]
     write(entry.make(loaded, *read, **{option: options[option] for option in entry.options}), shape, output)
 
 
-def check(name: str, given: bool, options: dict[str, Any]) -> None:
-    """Refuse a text or an option that the view has no use for, and a view without the text that it reads."""
+def asked_for(
+    name: str | None, score: bool, cloze: Path | None, files: tuple[Path, ...]
+) -> tuple[str | None, tuple[Path, ...]]:
+    """Return the view and the files that are asked for, at length or in the short forms."""
+    asked = {*[name] * (name is not None), *["score"] * score, *["cloze"] * (cloze is not None)}
+    if len(asked) > 1:
+        raise WrongUsage(f"{' and '.join(sorted(map(str, asked)))} are different views; ask for one of them.")
+    return next(iter(asked), None), files if cloze is None else (*files, cloze)
+
+
+def given_texts(text: str | None, files: tuple[Path, ...], encoding: str, wanted: bool) -> list[Text]:
+    """Return the texts given, to be read when they are needed: what is piped in where one is wanted and none given."""
+    if text is not None and files:
+        raise WrongUsage("a text is given, and --file or --cloze as well; give one of them.")
+    if text == "-" or (wanted and text is None and not files and is_piped()):
+        files = (STANDARD_INPUT,)
+    if text is not None and not files:
+        return [Text("the text", [text])]
+    if files.count(STANDARD_INPUT) > 1:
+        raise WrongUsage("standard input is given twice; it can be read once.")
+    return [
+        Text("standard input", standard_input(encoding))
+        if file == STANDARD_INPUT
+        else Text(str(file), corpus.pieces(file, encoding, {}))
+        for file in files
+    ]
+
+
+def whole(model: Model, text: Text, unknown: str) -> str:
+    """Return all characters of a text, as a model can read it."""
+    read = known_only(model, "".join(text.pieces), unknown)
+    if not read:
+        raise WrongUsage("the text is empty; give one character or more, or no text for a summary of the model.")
+    return read
+
+
+def check(name: str, given: int, options: dict[str, Any]) -> None:
+    """Refuse texts or an option that the view has no use for, and a view without the text that it reads."""
     context = click.get_current_context()
     flags = {parameter.name: parameter.opts[-1] for parameter in context.command.params}
     for option in OPTIONS:
         if context.get_parameter_source(option) is ParameterSource.COMMANDLINE and option not in VIEWS[name].options:
             takers = " or ".join(other for other, entry in VIEWS.items() if option in entry.options)
             raise WrongUsage(f"{flags[option]} goes with --view {takers}, and this is --view {name}.")
-    if given and VIEWS[name].reads != A_TEXT:
+    if given and VIEWS[name].reads == NOTHING:
         raise WrongUsage(f"--view {name} looks at the model alone; leave the text out.")
-    if not given and VIEWS[name].reads == A_TEXT:
+    if not given and VIEWS[name].reads != NOTHING:
         raise WrongUsage(f"--view {name} shows what the model does with a text; give one, or name a --file.")
+    if given > 1 and VIEWS[name].reads == A_TEXT:
+        raise WrongUsage(f"--view {name} reads one text, and {given} are given; give one of them.")
 
 
 def write(view: View, shape: str, output: Path | None) -> None:

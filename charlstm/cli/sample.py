@@ -22,7 +22,7 @@ from charlstm.cli.console import (
 )
 from charlstm.cli.interactive import Conversation, converse
 from charlstm.cli.settings import Manner, Settings
-from charlstm.cli.streams import deliver, is_piped, read_standard_input
+from charlstm.cli.streams import deliver, is_piped, standard_input
 from charlstm.drawing import Drawing
 from charlstm.model import Model
 from charlstm.render.data import sample_json
@@ -178,7 +178,7 @@ def seed_text(seed: str | None, file: Path | None, encoding: str) -> str:
     if file is not None:
         return corpus.read_text(file, encoding).removesuffix("\n")
     if seed == "-" or (seed is None and is_piped()):
-        return read_standard_input(encoding).removesuffix("\n")
+        return "".join(standard_input(encoding)).removesuffix("\n")
     return seed or ""
 
 

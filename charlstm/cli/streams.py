@@ -6,7 +6,7 @@ import io
 import os
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -25,13 +25,13 @@ def is_piped() -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
 
 
-def read_standard_input(encoding: str) -> str:
-    """Return the text of standard input, as a file's would be read."""
+def standard_input(encoding: str) -> Iterator[str]:
+    """Yield the text of standard input in pieces, as a file's would be read."""
     if sys.stdin is None:
         raise WrongUsage("there is no standard input to read.")
     if sys.stdin.isatty():
         remark("type the text; Ctrl-D at the beginning of a line ends it")
-    return "".join(corpus.decoded(sys.stdin.buffer, "standard input", encoding, {}))
+    yield from corpus.decoded(sys.stdin.buffer, "standard input", encoding, {})
 
 
 def deliver(output: Path | None, write: Callable[[TextIO], None]) -> None:

@@ -10,12 +10,30 @@ import click
 
 from charlstm import checkpoint, inspect
 from charlstm.cli.console import Decorated, WrongUsage, option_of
-from charlstm.inspect import Unit, View, trace, units_named
+from charlstm.inspect import Scorer, Text, Unit, View, trace, units_named
 from charlstm.model import Model
 
-NOTHING, A_TEXT = "nothing", "a text"
+NOTHING, A_TEXT, TEXTS = "nothing", "a text", "texts"
 Option = Callable[[Callable[..., Any]], Callable[..., Any]]
 Made = Callable[..., View]
+
+
+class Given(NamedTuple):
+    """Texts of any length for a view.
+
+    Attributes
+    ----------
+    texts
+        What they are called, and their characters in pieces.
+    skip
+        True: characters that a model does not know are left out.
+    model
+        The file of the model.
+    """
+
+    texts: list[Text]
+    skip: bool
+    model: Path
 
 
 class Entry(NamedTuple):
@@ -26,7 +44,7 @@ class Entry(NamedTuple):
     make
         Makes it of a model, of the text where it reads one, and of its options by name.
     reads
-        `A_TEXT` or `NOTHING`.
+        `A_TEXT`, given as a `str`; `TEXTS`, given as `Given`; or `NOTHING`.
     options
         Names of the parameters that `make` takes.
     sentence
@@ -72,6 +90,11 @@ units_option = option_of("Views gates and cell")(
     metavar="L:N",
     multiple=True,
     help="Show this unit: layer:number, or a number for every layer; may be given again.",
+)
+
+
+compare_option = option_of("Views score and gradients")(
+    "--compare", type=click.Path(dir_okay=False, path_type=Path), help="Show another model beside this one."
 )
 
 
@@ -133,6 +156,33 @@ def units(model: Model, text: str, match: str | None, question: str | None, span
     if match or question:
         raise WrongUsage("--like is given with --match or --question; give one of them.")
     return inspect.like(model, text, span)
+
+
+@view(
+    "score",
+    TEXTS,
+    "how well the model predicts texts: bits per character, perplexity, the most surprising passages",
+    compare=compare_option,
+    rate=option_of("View score")(
+        "--adapt",
+        "rate",
+        type=click.FloatRange(min=0, min_open=True),
+        help="Show as well how it would score if it went on learning while it reads, at this rate.",
+    ),
+)
+def score(model: Model, given: Given, compare: Path | None, rate: float | None) -> View:
+    """Return the view of the scores."""
+    readers = [Scorer(str(given.model), model)]
+    if compare is not None:
+        readers.append(Scorer(str(compare), checkpoint.load(compare)))
+    return inspect.score(given.texts, readers, rate or 0.0, given.skip)
+
+
+@view("cloze", TEXTS, "how many prompts with a known answer it answers right, by the likeliest continuation")
+def cloze(model: Model, given: Given) -> View:
+    """Return the view of the answers."""
+    asked = [question for name, pieces in given.texts for question in inspect.questions_in(pieces, name)]
+    return inspect.cloze(model, asked, given.skip)
 
 
 @view("saturation", A_TEXT, "how often each gate is nearly shut or nearly open")
@@ -203,11 +253,6 @@ def patch(
     if at is not None and swap is None:
         raise WrongUsage("--at says where --swap-memory takes place; give both.")
     return inspect.patch(model, text, inspect.changes(model, text, set_, freeze, without, swap, at))
-
-
-compare_option = option_of("View gradients")(
-    "--compare", type=click.Path(dir_okay=False, path_type=Path), help="Show another model beside this one."
-)
 
 
 @view(

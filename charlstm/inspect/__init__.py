@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from charlstm.inspect.cell import cell
+from charlstm.inspect.cloze import Cloze, Question, answered, cloze, questions_in
 from charlstm.inspect.gates import gates
 from charlstm.inspect.gradients import gradients
 from charlstm.inspect.history import history
@@ -11,6 +12,7 @@ from charlstm.inspect.memory import memory_kept
 from charlstm.inspect.patch import Changes, Holding, Setting, changes, patch
 from charlstm.inspect.questions import QUESTIONS
 from charlstm.inspect.saturation import saturation
+from charlstm.inspect.score import Score, Scorer, Text, score, scores
 from charlstm.inspect.summary import summary
 from charlstm.inspect.trace import Trace, trace
 from charlstm.inspect.unit import Unit, every_unit, units_named
@@ -22,20 +24,27 @@ __all__ = [
     "QUESTIONS",
     "Bars",
     "Changes",
+    "Cloze",
     "Column",
     "Curves",
     "Facts",
     "Holding",
     "Kind",
     "Part",
+    "Question",
+    "Score",
+    "Scorer",
     "Setting",
     "Strip",
     "Table",
+    "Text",
     "Trace",
     "Unit",
     "View",
+    "answered",
     "cell",
     "changes",
+    "cloze",
     "columns_of",
     "every_unit",
     "gates",
@@ -44,7 +53,10 @@ __all__ = [
     "like",
     "memory_kept",
     "patch",
+    "questions_in",
     "saturation",
+    "score",
+    "scores",
     "summary",
     "trace",
     "units",

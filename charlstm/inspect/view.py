@@ -64,10 +64,21 @@ class Table(NamedTuple):
 
 
 class Strip(NamedTuple):
-    """A text, coloured: a row of N numbers for every colouring of its N characters."""
+    """A text, coloured: a row of N numbers for every colouring of its N characters.
+
+    Attributes
+    ----------
+    text
+        N characters.
+    rows
+        The colourings.
+    head
+        How many characters a person is shown; 0: all. Programs get all.
+    """
 
     text: str
     rows: tuple[Column, ...]
+    head: int = 0
 
 
 class Curves(NamedTuple):

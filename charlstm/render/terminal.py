@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from charlstm.inspect import Bars, Column, Curves, Facts, Kind, Part, Strip, Table, View
 from charlstm.render import plots
 from charlstm.render.characters import padded, paragraph, safe, shown, width_of
-from charlstm.render.colour import NONE, level, shaded
+from charlstm.render.colour import MOST_BITS, NONE, level, shaded
 from charlstm.render.numbers import fact, written
 
 VALUE_WIDTH = 7
@@ -16,6 +16,7 @@ CHARACTER_WIDTH = 8
 GUESS_WIDTH = 8
 BITS_WIDTH = 6
 TEXT_WIDEST = 48
+NARROWEST = 8
 FACT_WIDTH = 28
 WIDTHS = {
     Kind.CHARACTER: CHARACTER_WIDTH,
@@ -26,6 +27,7 @@ WIDTHS = {
 }
 LEFT = {Kind.TEXT, Kind.CHARACTER, Kind.GUESS}
 SHADED = {Kind.SHARE, Kind.SIGNED}
+SCALES = {Kind.SIGNED: ("−1", "+1"), Kind.BITS: ("0", f"{MOST_BITS:.0f} bits and more")}
 STRIP_WIDEST = 100
 
 
@@ -78,8 +80,9 @@ def _table(part: Table, width: int, colours: int) -> list[str]:
     if part.head and rows > part.head:
         shorter = tuple(column._replace(values=column.values[: part.head]) for column in part.columns)
         return [*_table(Table(shorter, part.keys), width, colours), f"… and {rows - part.head:,} more rows"]
-    widest = [min(TEXT_WIDEST, width // 2) if k < part.keys else TEXT_WIDEST for k in range(len(part.columns))]
-    widths = list(map(_width, part.columns, widest))
+    widths = [_width(column, min(TEXT_WIDEST, width // 2)) for column in part.columns[: part.keys]]
+    beside = max(NARROWEST, min(TEXT_WIDEST, width - sum(widths) - 2))
+    widths += [_width(column, beside) for column in part.columns[part.keys :]]
     pieces: list[list[int]] = [[]]
     room = width
     for group in _groups(part.columns):
@@ -121,7 +124,7 @@ def _width(column: Column, widest: int) -> int:
     needed = max([*cells, width_of(_short(column.name))], default=0)
     if column.kind is Kind.TEXT:
         needed = min(needed, widest)
-    return max(WIDTHS.get(column.kind, 0), needed + (2 if column.kind is Kind.TEXT else 1))
+    return max(WIDTHS.get(column.kind, 0), needed + (2 if column.kind in (Kind.TEXT, Kind.BITS) else 1))
 
 
 def _piece(columns: list[tuple[Column, int]], colours: int) -> list[str]:
@@ -165,6 +168,10 @@ def _cell(column: Column, n: int, width: int, colours: int) -> str:
 
 def _strip(part: Strip, width: int, colours: int) -> list[str]:
     """Draw a text once for every colouring, wrapped; without colours as bars beneath the characters."""
+    if part.head and len(part.text) > part.head:
+        rows = tuple(row._replace(values=row.values[: part.head]) for row in part.rows)
+        shorter = _strip(Strip(part.text[: part.head], rows), width, colours)
+        return [*shorter, f"… and {len(part.text) - part.head:,} more characters"]
     margin = min(max((width_of(_short(row.name)) for row in part.rows), default=0), width // 3) + 1
     lines: list[str] = []
     for start, stop in _wrapped(part.text, min(width, STRIP_WIDEST) - margin):
@@ -187,8 +194,8 @@ def _strip(part: Strip, width: int, colours: int) -> list[str]:
             )
             lines.append((padded(_short(row.name), margin - 1) + " " + drawn).rstrip())
     if colours == NONE and part.rows:
-        signed = any(row.kind is Kind.SIGNED for row in part.rows)
-        lines += ["", f"▁ {'−1' if signed else '0'} … █ {'+1' if signed else '1'}"]
+        low, high = SCALES.get(part.rows[0].kind, ("0", "1"))
+        lines += ["", f"▁ {low} … █ {high}"]
     return lines
 
 

@@ -1,0 +1,263 @@
+"""Scores: what plain loops give, whatever the pieces; passages; learning while reading."""
+
+import math
+import sys
+import tracemalloc
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import reference
+from hypothesis import given
+from hypothesis import strategies as st
+from small import by_reference, every_kind, model, network, one_and_two_layers
+
+from charlstm.api import LanguageModel
+from charlstm.errors import ConfigError, CorpusError, TrainingError, UnknownCharacterError
+from charlstm.inspect import Scorer, Text, columns_of, score, scores, trace
+from charlstm.inspect import score as view_of
+from charlstm.inspect.passages import KEPT, WINDOW, Passages
+from charlstm.inspect.surprise import Learning, Static
+
+CHARACTERS = "\nabcd"
+both = pytest.mark.parametrize("lines", [False, True], ids=["stream", "lines"])
+
+
+def small(kind="lstm", lines=False, characters=CHARACTERS, dtype=np.float64, **config):
+    return model(network(kind, dtype, len(characters), **config), characters, lines)
+
+
+def plain_bits(kind, it, text):
+    """The surprise at each character by the plain equations, every line of a model of lines by itself."""
+    stretches = text.splitlines(keepends=True) if it.opening else [text]
+    found = []
+    for stretch in stretches:
+        ids = it.vocabulary.encode(it.opening + stretch).tolist()
+        rows = by_reference(kind, it.network, [[k] for k in ids[:-1]]).logits
+        found += [] if it.opening else [math.nan]
+        found += [-math.log2(reference.probabilities(row[0])[k]) for row, k in zip(rows, ids[1:], strict=True)]
+    return found
+
+
+def test_a_model_of_a_stream_need_not_know_a_newline():
+    it = small(characters="abcd")
+    np.testing.assert_allclose(LanguageModel(it).score("abca").surprise, plain_bits("lstm", it, "abca"), rtol=1e-9)
+
+
+def some_text(length, seed=0, characters=CHARACTERS):
+    return "".join(np.random.default_rng(seed).choice(list(characters), length))
+
+
+@every_kind
+@one_and_two_layers
+@both
+def test_the_bits_are_those_of_the_plain_equations(kind, layers, lines):
+    it, text = small(kind, lines, layers=layers), "ab\n\ncadb\nb\ndddd\nca"
+    found, wanted = LanguageModel(it).score(text), plain_bits(kind, it, text)
+    np.testing.assert_allclose(found.surprise, wanted, rtol=1e-9)
+    counted = wanted if lines else wanted[1:]
+    assert (found.text, found.characters, found.predicted) == (text, len(text), len(counted))
+    assert found.bits == pytest.approx(sum(counted), rel=1e-12)
+    assert found.bits_per_character == pytest.approx(sum(counted) / len(counted))
+    chances = [2.0**-bits for bits in counted]
+    assert found.perplexity == pytest.approx(1 / math.prod(chances) ** (1 / len(chances)))
+
+
+@both
+@given(st.text(CHARACTERS, min_size=1, max_size=60), st.lists(st.integers(0, 60), max_size=5))
+def test_a_text_scores_the_same_in_whatever_pieces_it_is_read(lines, text, cuts):
+    it = small(lines=lines)
+    reading, bounds = Static(it), sorted({0, len(text), *(min(cut, len(text)) for cut in cuts)})
+    ids = it.vocabulary.encode(text)
+    found = np.concatenate([reading.read(ids[a:b]) for a, b in pairwise(bounds)])
+    np.testing.assert_allclose(found, trace(it, text).surprise, rtol=1e-9)
+
+
+@both
+def test_a_text_longer_than_a_piece_is_scored_to_its_end(lines, monkeypatch):
+    monkeypatch.setattr(sys.modules[scores.__module__], "PIECE", 700)
+    monkeypatch.setattr("charlstm.inspect.surprise.ROWS", 3)
+    it, text = small(lines=lines), some_text(3000)
+    (found,) = scores(Text("it", [text[:10], text[10:2000], "", text[2000:]]), [Scorer("m", it)], kept=1000)
+    wanted = trace(it, text).surprise
+    np.testing.assert_allclose(found.surprise, wanted[:1000], rtol=1e-9)
+    assert (found.text, found.characters) == (text[:1000], 3000)
+    assert found.bits == pytest.approx(np.nansum(wanted), rel=1e-12)
+    assert found.passages == LanguageModel(it).score(text).passages
+
+
+def test_nothing_is_held_of_what_has_gone_by(monkeypatch):
+    monkeypatch.setattr(sys.modules[scores.__module__], "PIECE", 10_000)
+    line, held = some_text(49, characters="abcd") + "\n", []
+
+    def pieces():
+        for _ in range(15):
+            held.append(tracemalloc.get_traced_memory()[0])
+            yield line * 200
+
+    tracemalloc.start()
+    try:
+        (found,) = scores(Text("it", pieces()), [Scorer("m", small(lines=True))], kept=100)
+    finally:
+        tracemalloc.stop()
+    assert found.characters == 150_000 and len(found.text) == 100
+    assert held[-1] - held[4] < 10 * 10_000  # a byte a character would be as much
+
+
+def plain_passages(text, weights):
+    """All windows that weigh more than those that overlap with them, by trying every pair."""
+    window = min(WINDOW, len(text))
+    sums = [round(sum(weights[n : n + window]), 9) for n in range(len(text) - window + 1)]
+    peaks = [
+        n
+        for n, own in enumerate(sums)
+        if own > max([0, *sums[max(0, n - window + 1) : n]]) and own >= max([0, *sums[n + 1 : n + window]])
+    ]
+    best = sorted(peaks, key=lambda n: (-sums[n], n))[:KEPT]
+    return [(text.count("\n", 0, n) + 1, n - text.rfind("\n", 0, n), text[n : n + window]) for n in best]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("ab\n"), st.integers(0, 4)), min_size=1, max_size=300),
+    st.lists(st.integers(0, 300), max_size=6),
+)
+def test_passages_are_the_windows_that_weigh_more_than_all_over_them(rows, cuts):
+    text, weights = "".join(c for c, _ in rows), [float(w) for _, w in rows]
+    found, bounds = Passages(), sorted({0, len(text), *(min(cut, len(text)) for cut in cuts)})
+    for a, b in pairwise(bounds):
+        found.add(text[a:b], np.array([weights[a:b]]))
+    places = [(passage.line, passage.column, passage.text) for passage in found.end()]
+    assert places == plain_passages(text, weights)
+
+
+@pytest.mark.parametrize("size", [1, 7])
+def test_passages_are_the_same_in_small_pieces(size):
+    for seed in range(30, 60):
+        text, weights = some_text(300, seed), np.random.default_rng([size, seed]).random(300)
+        found = Passages()
+        for n in range(0, 300, size):
+            found.add(text[n : n + size], weights[None, n : n + size])
+        places = [(passage.line, passage.column, passage.text) for passage in found.end()]
+        assert places == plain_passages(text, weights.tolist())
+
+
+def test_two_readers_are_told_apart_where_they_differ():
+    rows = np.ones((2, 200))
+    rows[0, 30:40], rows[1, 120:140] = 9.0, 8.0
+    found = Passages()
+    found.add("x" * 200, rows)
+    first, second = found.end()[:2]
+    assert first.weight == pytest.approx(20 * 7 / WINDOW) and second.weight == pytest.approx(10 * 8 / WINDOW)
+    assert first.bits_per_character[1] > first.bits_per_character[0] == pytest.approx(1.0)
+
+
+def values(view, part):
+    return {(column.group, column.name): list(column.values) for column in columns_of(view.parts[part])}
+
+
+@both
+def test_several_texts_have_a_row_each_and_their_sum(lines):
+    it, texts = small(lines=lines), [some_text(length, length) for length in (40, 1, 90)]
+    found = values(view_of([Text(f"{k}", [text]) for k, text in enumerate(texts)], [Scorer("m", it)]), "score")
+    alone = [LanguageModel(it).score(text) for text in texts]
+    assert found["", "text"] == ["0", "1", "2", "total"]
+    assert found["", "bits"] == pytest.approx([*(one.bits for one in alone), sum(one.bits for one in alone)])
+    assert found["", "predicted"] == [*(one.predicted for one in alone), sum(one.predicted for one in alone)]
+    mean = found["", "bits"][-1] / found["", "predicted"][-1]
+    assert found["", "bits/char"][-1] == pytest.approx(mean)
+    assert found["", "perplexity"][-1] == pytest.approx(2**mean)
+    assert lines or math.isnan(found["", "bits/char"][1])
+
+
+def test_models_are_compared_over_the_characters_that_both_predict():
+    one, other = small(lines=True), small("gru", seed=4, characters="\nabcde")
+    text = "abed\nde\ncab\nbad"
+    with pytest.raises(UnknownCharacterError, match=r"it, read by one, .*'e' U\+0065 at character 3 and 1 more"):
+        score([Text("it", [text])], [Scorer("one", one), Scorer("other", other)])
+    view = score([Text("it", [text])], [Scorer("one", one), Scorer("other", other)], skip=True)
+    left = text.replace("e", "")
+    wanted = [plain_bits("lstm", one, left), plain_bits("gru", other, text)[1:]]
+    wanted[0] = wanted[0][1:]
+    wanted[1] = [bits for bits, c in zip(wanted[1], text[1:], strict=True) if c != "e"]
+    found = values(view, "score")
+    for name, bits in zip(("one", "other"), wanted, strict=True):
+        assert found[name, "bits"] == pytest.approx([sum(bits)])
+        assert found[name, "bits/char"] == pytest.approx([sum(bits) / len(bits)])
+    assert found["", "predicted"] == [len(left) - 1] and found["", "characters"] == [len(text)]
+    assert any("one among 5 and other among 6" in remark for remark in view.remarks)
+
+
+def test_an_unknown_character_is_told_by_its_place_in_the_whole_text(monkeypatch):
+    monkeypatch.setattr(sys.modules[scores.__module__], "PIECE", 10)
+    with pytest.raises(UnknownCharacterError, match="'x' U\\+0078 at character 26"):
+        scores(Text("it", ["ab" * 12 + "cxd"]), [Scorer("m", small())])
+
+
+@both
+def test_a_text_without_characters_is_refused(lines):
+    with pytest.raises(CorpusError, match="it is empty"):
+        scores(Text("it", []), [Scorer("m", small(lines=lines))])
+
+
+@every_kind
+@both
+def test_learning_is_predicting_a_segment_and_then_a_step_down_its_gradient(kind, lines):
+    it, rate, clip = small(kind, lines), 0.3, 0.4
+    object.__setattr__(it.training, "seq_len", 5)
+    object.__setattr__(it.training, "clip", clip)
+    text = "abca\nbd\n\ncadcabba\nab"
+    before = it.network.parameters.flat.copy()
+    found = LanguageModel(it).score(text, adapt=rate).surprise
+    assert (it.network.parameters.flat == before).all()
+
+    learnt = it.network.with_weights(before)
+    stretches = text.splitlines(keepends=True) if lines else [text[n : n + 5] for n in range(0, len(text), 5)]
+    state, last, wanted = learnt.fresh_state(1), it.opening, []
+    for stretch in stretches:
+        if lines:
+            state, last = learnt.fresh_state(1), "\n"
+        ids = [[k] for k in it.vocabulary.encode(last + stretch).tolist()]
+        targets, last = ids[1:], stretch[-1]
+
+        def loss(ids=ids, targets=targets, state=state):
+            return by_reference(kind, learnt, ids[:-1], state).logits, [[1.0 / len(targets)]] * len(targets)
+
+        logits, counted = loss()
+        wanted += [-math.log2(reference.probabilities(row[0])[k]) for row, (k,) in zip(logits, targets, strict=True)]
+        after = np.array(by_reference(kind, learnt, ids[:-1], state).state)
+        slopes = np.zeros(learnt.parameters.flat.size)
+        for n in range(len(slopes)):
+            ways = []
+            for step in (1e-5, -1e-5):
+                learnt.parameters.flat[n] += step
+                logits, counted = loss()
+                ways.append(reference.loss(logits, targets, counted))
+                learnt.parameters.flat[n] -= step
+            slopes[n] = (ways[0] - ways[1]) / 2e-5
+        learnt.parameters.flat[:] -= rate * slopes * min(1.0, clip / math.sqrt((slopes**2).sum()))
+        state = after
+    np.testing.assert_allclose(found[len(found) - len(wanted) :], wanted, rtol=1e-6)
+    assert np.isnan(found[: len(found) - len(wanted)]).all()
+
+
+@both
+def test_what_repeats_is_learnt_while_reading(lines):
+    it = small(lines=lines, hidden=8)
+    object.__setattr__(it.training, "seq_len", 12)
+    text = "abcdd\n" * 250
+    still, learning = (LanguageModel(it).score(text, adapt=rate) for rate in (0.0, 0.5))
+    assert learning.bits < 0.5 * still.bits
+    assert learning.surprise[-60:].mean() < 0.2 * still.surprise[-60:].mean()
+    view = view_of([Text("it", [text])], [Scorer("m", it)], rate=0.5)
+    assert values(view, "score")["", "bits"] == pytest.approx([still.bits])
+    assert values(view, "score while learning at 0.5")["", "bits"] == pytest.approx([learning.bits])
+    assert values(view, "surprise in bits")["", "bits"][1:] == still.surprise[1:].tolist()
+
+
+def test_a_rate_that_is_none_or_runs_away_is_refused():
+    it = LanguageModel(small(dtype=np.float32))
+    for rate in (-0.1, math.nan, math.inf):
+        with pytest.raises(ConfigError, match="learning rate"):
+            it.score("abc", adapt=rate)
+    with pytest.raises(TrainingError, match="lower rate"):
+        Learning(it.model, 1e200).read(it.model.vocabulary.encode("abcd" * 100))
