@@ -35,7 +35,7 @@ class Copied(NamedTuple):
     text
         The text.
     stands : dict
-        Length, a power of two → (N − length + 1,) array of bool: whether the so many characters from here on stand there.
+        Length, a power of two → (N − length + 1,) array of bool: whether so many characters from here on do.
     longest : (N,) int64 array
         How many characters from here on stand there; 0 where it is less than was looked for.
     line, column : (N,) int64 arrays
@@ -175,7 +175,7 @@ class Pairs(NamedTuple):
 
     @classmethod
     def of(cls, ranks: Array, reach: int) -> tuple[Pairs, Array]:
-        """Return the pairs of an index's ranks, `reach` apart, and the place of each position's pair among them, (N,)."""
+        """Return the pairs of an index's ranks that stand `reach` apart, and which of them begins at each place, (N,)."""
         base, size = int(ranks.max()) + 1, len(ranks) - 1
         second = ranks[np.minimum(np.arange(size) + reach, size)]  # (N,)
         keys, places = np.unique(ranks[:-1].astype(np.int64) * base + second, return_inverse=True)

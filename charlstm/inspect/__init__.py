@@ -7,6 +7,7 @@ from charlstm.inspect.gates import gates
 from charlstm.inspect.history import history
 from charlstm.inspect.like import like
 from charlstm.inspect.memory import memory_kept
+from charlstm.inspect.novelty import Novelty, novelty
 from charlstm.inspect.patch import Changes, Holding, Setting, changes, patch
 from charlstm.inspect.questions import QUESTIONS
 from charlstm.inspect.saturation import saturation
@@ -26,6 +27,7 @@ __all__ = [
     "Facts",
     "Holding",
     "Kind",
+    "Novelty",
     "Part",
     "Setting",
     "Strip",
@@ -41,6 +43,7 @@ __all__ = [
     "history",
     "like",
     "memory_kept",
+    "novelty",
     "patch",
     "saturation",
     "summary",
