@@ -69,13 +69,11 @@ def copied(texts: Sequence[str], corpus: Iterable[str], least: int) -> list[Copi
     joined = [np.append(code_points_of(text), np.uint32(BETWEEN_TEXTS)) for text in texts]  # (N + 1,) each
     index = Index(np.concatenate(joined))
     search = Search(index, least)
-    reach = max(map(len, texts))
     window = np.zeros(0, np.uint32)
     for piece in corpus:
         window = np.concatenate([window, code_points_of(piece)])  # (W,)
-        search.look(window, max(0, len(window) - reach))
-        window = window[max(0, len(window) - reach) :]
-    search.look(window, len(window))
+        window = window[search.look(window) :]
+    search.look(window, last=True)
     longest, line, column = search.found()
     first = np.cumsum([0, *map(len, joined)])
     return [
@@ -107,6 +105,8 @@ class Index:
         and the end itself is 0.
     suffixes : (N,) array
         Where the suffixes begin, in their order.
+    before : list of int32 arrays
+        At every level, by name: how many suffixes come before those that begin with it.
     """
 
     def __init__(self, points: Array) -> None:
@@ -121,7 +121,7 @@ class Index:
             self._pairs.append(pairs)
             self.ranks.append(np.append(names + 1, 0).astype(np.int32))
         self.suffixes = np.argsort(self.ranks[-1][:-1])  # (N,)
-        self.before = [np.append(0, np.cumsum(np.bincount(ranks[:-1]))) for ranks in self.ranks]
+        self.before = [np.append(0, np.cumsum(np.bincount(ranks[:-1]))).astype(np.int32) for ranks in self.ranks]
 
     def names(self, points: Array) -> list[Array]:
         """Return at every level that occurs the names of other code points, (W,) → (W + 1,) int32 each, 0 for none."""
@@ -175,7 +175,7 @@ class Pairs(NamedTuple):
 
     @classmethod
     def of(cls, ranks: Array, reach: int) -> tuple[Pairs, Array]:
-        """Return the pairs of an index's ranks that stand `reach` apart, and which of them begins at each place, (N,)."""
+        """Return the pairs of an index's ranks, `reach` apart, and which of them begins at each place, (N,)."""
         base, size = int(ranks.max()) + 1, len(ranks) - 1
         second = ranks[np.minimum(np.arange(size) + reach, size)]  # (N,)
         keys, places = np.unique(ranks[:-1].astype(np.int64) * base + second, return_inverse=True)
@@ -232,27 +232,37 @@ class Search:
         self._longest, self._line, self._column = np.zeros((3, len(index.suffixes)), np.int64)  # (N,) each
         self._lines = self._columns = 0
 
-    def look(self, window: Array, own: int) -> None:
+    def look(self, window: Array, last: bool = False) -> int:
         """Look at the next code points of the corpus.
 
         Parameters
         ----------
         window : (W,) array of uint32
-            What follows the last window's own, with as much after this one's own as a match can be long.
-        own
-            How many places of it are looked at.
+            What was left of the last window, and what follows.
+        last
+            True: nothing follows.
+
+        Returns
+        -------
+        int
+            How much of it is done with; what matches up to its end may go on, and is left.
         """
         names = self._index.names(window)
+        places = np.flatnonzero(names[self._level]) if len(names) > self._level else np.zeros(0, np.intp)
+        length, suffix = self._matches(names, places)
+        done = len(window)
+        if not last:
+            open_ = places[places + length == len(window)]
+            done = max(0, min([len(window) - (1 << self._level) + 1, *open_[:1]]))
         for seen, level in zip(self.seen, names, strict=False):
-            seen[level[:own]] = True
+            seen[level[:done]] = True
             seen[0] = False
-        newlines = np.flatnonzero(window[:own] == NEWLINE)
-        if len(names) > self._level:
-            places = np.flatnonzero(names[self._level][:own])
-            length, suffix = self._matches(names, places)
-            self._note(places, length, suffix, newlines)
+        newlines = np.flatnonzero(window[:done] == NEWLINE)
+        own = places < done
+        self._note(places[own], length[own], suffix[own], newlines)
         self._lines += len(newlines)
-        self._columns = own - 1 - int(newlines[-1]) if newlines.size else self._columns + own
+        self._columns = done - 1 - int(newlines[-1]) if newlines.size else self._columns + done
+        return done
 
     def _matches(self, names: list[Array], places: Array) -> tuple[Array, Array]:
         """Return how long the matches from places on are, and the first suffix that begins with each."""

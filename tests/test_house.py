@@ -34,9 +34,9 @@ FLOORS = (
         "drawing",
         "ending",
     },
-    {"network", "corpus"},
+    {"network", "corpus", "matching"},
     {"model", "trainer"},
-    {"checkpoint", "sampler", "inspect"},
+    {"checkpoint", "sampler", "beam", "inspect"},
     {"render", "api"},
     {"cli"},
 )

@@ -134,7 +134,7 @@ class Novelty:
 
     def view(self) -> View:
         """Return it as a view."""
-        parts: dict[str, Part] = {}
+        parts: dict[str, Part] = {"lines": self._line_facts()} if self.lines else {}
         remarks = []
         novel = {length: counts for length, counts in self.novel.items() if length >= SHORTEST_SHARE}
         if novel:
@@ -146,10 +146,8 @@ class Novelty:
             parts["the longest that stand in the corpus"] = self._table(runs)
         elif novel:
             remarks.append(f"Nothing of {self.least} characters or more stands in the corpus word for word.")
-        if self.lines:
-            parts["lines"] = self._line_facts()
-            if self.lines[0].learnt is None:
-                remarks.append("The model learnt another corpus, so which lines it learnt and which not is not told.")
+        if self.lines and self.lines[0].learnt is None:
+            remarks.append("The model learnt another corpus, so which lines it learnt and which not is not told.")
         return View(parts, tuple(remarks))
 
     def _line_facts(self) -> dict[str, int]:
