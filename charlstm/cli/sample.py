@@ -169,6 +169,8 @@ def command(
         raise WrongUsage("--colour and --alternatives go with --format text; leave them out.")
     if beam is not None:
         check_beam()
+    for path in corpora:  # what is no text is noticed before anything is made
+        next(corpus.blocks((path,), encoding, {}), None)
     drawing = Drawing(**rules)
     loaded = api.load(model)
     ending = loaded.ending(length, stop, hide_stop, lines, until_sentence)
