@@ -96,7 +96,7 @@ class Index:
     Parameters
     ----------
     points : (N,) array of uint32
-        Code points, 1 or more.
+        Code points, 1 or more, the last of which is in no corpus.
 
     Attributes
     ----------
@@ -113,7 +113,6 @@ class Index:
         alphabet, names = np.unique(points, return_inverse=True)
         self._first = np.zeros(CODE_POINTS + 1, np.int32)  # (code points,)
         self._first[alphabet] = np.arange(1, len(alphabet) + 1)
-        self._first[BETWEEN_TEXTS] = 0
         self.ranks = [np.append(names + 1, 0).astype(np.int32)]
         self._pairs: list[Pairs] = []
         while 1 << len(self._pairs) < len(points):
@@ -182,7 +181,7 @@ class Pairs(NamedTuple):
         table, likely = None, np.zeros(0, bool)
         if base * base <= LARGEST_TABLE:
             table = np.zeros(base * base, np.int32)
-            table[keys] = np.where(keys % base, np.arange(1, len(keys) + 1), 0)
+            table[keys] = np.arange(1, len(keys) + 1)
         else:
             likely = np.zeros(1 << FILTER_BITS, bool)
             likely[_spread(keys)] = True

@@ -56,6 +56,8 @@ def test_texts_of_different_lengths_are_weighed_as_wholes():
     found = beam(it, "b", 3**5, Ending(5, ("ca",)), FREE, 20)
     assert [one.text for one in found] == texts[:20]
     assert {one.stop for one in found} == {"stop", "length"}
+    for count in range(1, 20):
+        assert [one.text for one in beam(it, "b", 3**5, Ending(5, ("ca",)), FREE, count)] == texts[:count]
     hidden = beam(it, "b", 3**5, Ending(5, ("ca",), hide_stop=True), FREE, 20)
     assert [one.text for one in hidden] == [text.removesuffix("ca") for text in texts[:20]]
     assert [one.log_probability for one in hidden] == [one.log_probability for one in found]
@@ -87,11 +89,18 @@ def test_what_is_found_is_never_less_likely_than_what_greed_finds(seed, width, l
             assert one.log_probability == pytest.approx(log_probability("rnn", it, "a", one.text), rel=1e-9)
 
 
+@pytest.mark.parametrize("width", [2, 3])
+def test_the_greedy_text_stays_where_it_would_have_to_leave_a_beam(width):
+    it = model(network("rnn", vocabulary=4, seed=124), "abcd")  # its greedy text begins badly and ends well
+    (greedy,), (found,) = (beam(it, "a", n, Ending(8), FREE) for n in (1, width))
+    assert found.log_probability >= greedy.log_probability
+
+
 def test_of_equally_likely_texts_the_lower_ids_come_first():
-    it = network("rnn", vocabulary=3)
+    it = network("rnn", vocabulary=6)
     it.parameters.flat[:] = 0.0
-    found = beam(model(it, "abc"), "", 9, Ending(2), FREE, 9)
-    assert [one.text for one in found] == ["aa", "ab", "ac", "ba", "bb", "bc", "ca", "cb", "cc"]
+    found = beam(model(it, "abcdef"), "", 36, Ending(2), FREE, 36)
+    assert [one.text for one in found] == ["".join(text) for text in product("abcdef", repeat=2)]
 
 
 def test_lines_and_sentences_end_a_text():

@@ -69,7 +69,10 @@ def loaded():
     return LanguageModel(model(network("rnn"), "abcde"))
 
 
-@given(st.lists(few.map(lambda text: text * 2), min_size=1, max_size=3), few, few)
+words = st.lists(st.sampled_from(["abba\n", "a", "bab", "\n", "aab b"]), max_size=12).map("".join)
+
+
+@given(st.lists(words, min_size=1, max_size=3), words, words)
 def test_runs_are_the_longest_apart_and_where_they_are_said_to_be(tmp_path_factory, texts, one, other):
     folder = tmp_path_factory.mktemp("corpus")
     (folder / "one.txt").write_text(one)
@@ -77,7 +80,8 @@ def test_runs_are_the_longest_apart_and_where_they_are_said_to_be(tmp_path_facto
     it = LanguageModel(model(network("rnn"), "abcde"))
     novelty = it.novelty(texts, [folder / "one.txt", folder / "other.txt"])
     lines = {"one.txt": one.split("\n"), "other.txt": other.split("\n")}
-    whole = one + ("\n" if one and not one.endswith("\n") else "") + other
+    ended = one + ("\n" if one and not one.endswith("\n") else "")
+    whole, begins = ended + other, {"one.txt": 0, "other.txt": len(ended)}
     runs = novelty.runs(99)
     lengths = [length for text in texts for length in longest(text, whole)]
     best = max(lengths, default=0)
@@ -86,10 +90,13 @@ def test_runs_are_the_longest_apart_and_where_they_are_said_to_be(tmp_path_facto
     for run in runs:
         places = {(run.number, run.start + k) for k in range(len(run.text))}
         assert not places & taken
+        before = texts[run.number][: run.start + len(run.text)][-len(run.text) - 1 :]
+        assert run.start == 0 or before not in whole
         taken |= places
         assert texts[run.number][run.start :].startswith(run.text)
-        there = "\n".join([lines[run.file][run.line - 1][run.column - 1 :], *lines[run.file][run.line :]])
-        assert (there + ("\n" + other if run.file == "one.txt" else "")).startswith(run.text)
+        before = "".join(f"{line}\n" for line in lines[run.file][: run.line - 1])
+        place = begins[run.file] + len(before) + run.column - 1
+        assert whole[place:].startswith(run.text) and run.column <= len(lines[run.file][run.line - 1]) + 1
     assert len({run.text for run in runs}) == len(runs)
     assert [len(run.text) for run in runs] == sorted((len(run.text) for run in runs), reverse=True)
     for length, (new, all_) in novelty.novel.items():
