@@ -206,7 +206,8 @@ class LanguageModel:
         made
             What `sample` returned, or texts. Of a sample only what follows the seed is looked for.
         corpora
-            A file, or several, read as training reads them, in blocks: their length costs no memory.
+            A file, or several, read as training reads them, in blocks: their length costs no memory, but for a model of
+            lines that of their ids.
         encoding
             Name of a text encoding.
 

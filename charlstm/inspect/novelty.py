@@ -187,7 +187,8 @@ def novelty(
 ) -> Novelty:
     """Find what of texts stands in a corpus, word for word.
 
-    The corpus is read in blocks past an index of the texts, so its length costs no memory; see `matching`.
+    The corpus is read in blocks past an index of the texts, so its length costs no memory; see `matching`. For a model
+    of lines it is read as for training as well, to tell which part a line stands in.
 
     Parameters
     ----------
