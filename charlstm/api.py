@@ -8,15 +8,30 @@ print(model.sample("mady said hi to", length=100, temperature=0.7))
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from charlstm import checkpoint
+from charlstm.beam import beam
 from charlstm.drawing import Drawing
 from charlstm.ending import Ending
-from charlstm.inspect import Cloze, Question, Score, Scorer, Text, Trace, answered, scores, trace
+from charlstm.inspect import (
+    Cloze,
+    Novelty,
+    Question,
+    Score,
+    Scorer,
+    Text,
+    Trace,
+    answered,
+    novelty,
+    scores,
+    trace,
+)
+from charlstm.loss import NATS_PER_BIT
 from charlstm.model import Model
 from charlstm.render import notebook
 from charlstm.sampler import Sample, Texts, samples
@@ -151,6 +166,92 @@ class LanguageModel:
         """
         texts = self.texts(seed, Drawing.of(temperature=temperature, **rules), Ending())
         return (shown.character for shown in texts)
+
+    def beam(
+        self,
+        seed: str = "",
+        width: int = 8,
+        ending: Ending | None = None,
+        count: int = 1,
+        *,
+        forbid: str = "",
+        only: str | None = None,
+    ) -> list[Sample]:
+        """Return the likeliest continuations of a text that a beam search finds; see `beam.beam`.
+
+        Parameters
+        ----------
+        seed
+            The text to continue; empty: begin as a text of the corpus would.
+        width
+            Texts that are kept side by side: more find likelier ones and take longer.
+        ending
+            What `ending` returned; by default where `sample` ends.
+        count
+            How many texts are wanted, at most `width`.
+        forbid, only
+            Characters that are never taken; the only ones that can be.
+
+        Returns
+        -------
+        list of Sample
+            The likeliest first.
+
+        Raises
+        ------
+        UnknownCharacterError
+            If the seed has characters that the model does not know.
+        ConfigError
+            If a value is out of range.
+        """
+        rules = Drawing(forbid=forbid, only=only)
+        found = beam(self.model, seed, width, ending or self.ending(), rules, count)
+        return [
+            Sample(
+                seed,
+                one.text,
+                -one.shown_log_probability / NATS_PER_BIT / len(one.text) if one.text else math.nan,
+                one.stop,
+            )
+            for one in found
+        ]
+
+    def novelty(
+        self,
+        made: str | Sample | Sequence[str | Sample],
+        corpora: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+        encoding: str = "utf-8",
+    ) -> Novelty:
+        """Find what of one text that was made, or several, stands in a corpus word for word.
+
+        Parameters
+        ----------
+        made
+            What `sample` returned, or texts. Of a sample only what follows the seed is looked for.
+        corpora
+            A file, or several, read as training reads them, in blocks: their length costs no memory, but for a model of
+            lines that of their ids.
+        encoding
+            Name of a text encoding.
+
+        Returns
+        -------
+        Novelty
+            `novel`: how many parts of each length are new; `runs()`: the longest that are not, with their places;
+            `lines`, for a model of lines: how many are new, learnt, held out. `view()` is what the command shows.
+
+        Raises
+        ------
+        CorpusError
+            If a file cannot be read or decoded.
+        ConfigError
+            If there is no text, or no file.
+        """
+        several = [made] if isinstance(made, (str, Sample)) else list(made)
+        files = [corpora] if isinstance(corpora, (str, os.PathLike)) else list(corpora)
+        texts = [one.text if isinstance(one, Sample) else one for one in several]
+        begun = [one.seed.rpartition("\n")[2] if isinstance(one, Sample) else "" for one in several]
+        return novelty(self.model, texts, [Path(file) for file in files], encoding, begun)
 
     def session(
         self,

@@ -287,14 +287,7 @@ def split_lines(ids: Array, newline: int, config: TrainingConfig, last_file: int
     CorpusError
         If no line is left to learn, or one is too long.
     """
-    spans = line_spans(ids, newline)  # (K, 2)
-    order = generator(config.random_seed, Purpose.SPLIT).permutation(len(spans))  # (K,)
-    if config.split == "file":
-        of_file = spans[order, 0] >= last_file  # (K,)
-        learnt, kept = spans[order[~of_file]], spans[order[of_file]]
-    else:
-        cut = len(spans) - round(len(spans) * config.val_fraction)
-        learnt, kept = spans[order[:cut]], spans[order[cut:]]
+    learnt, kept = shared_out(line_spans(ids, newline), config, last_file)  # (K, 2) each
     if not len(learnt):
         raise CorpusError("no line is left to learn; give a text with more lines, or hold out less of it")
     measured = kept[: 1 + int(np.searchsorted(np.cumsum(kept[:, 1] - kept[:, 0] + 1), HELD_OUT_MEASURED))]  # (M, 2)
@@ -308,6 +301,16 @@ def split_lines(ids: Array, newline: int, config: TrainingConfig, last_file: int
         int((learnt[:, 1] - learnt[:, 0]).max()) + 1,
         _predictions(measured) / max(len(measured), 1),
     )
+
+
+def shared_out(spans: Array, config: TrainingConfig, last_file: int = 0) -> tuple[Array, Array]:
+    """Return which of a text's lines, (K, 2), are learnt and which are held out, in an order drawn at random."""
+    order = generator(config.random_seed, Purpose.SPLIT).permutation(len(spans))  # (K,)
+    if config.split == "file":
+        of_file = spans[order, 0] >= last_file  # (K,)
+        return spans[order[~of_file]], spans[order[of_file]]
+    cut = len(spans) - round(len(spans) * config.val_fraction)
+    return spans[order[:cut]], spans[order[cut:]]
 
 
 def _predictions(spans: Array) -> int:

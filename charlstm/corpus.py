@@ -117,7 +117,7 @@ def read(
     if known is not None:
         seen[known.code_points] = True
     length, newlines, last, digest, last_file = 0, 0, "", sha256(), 0
-    for number, text in _blocks(paths, encoding, remarks):
+    for number, text in blocks(paths, encoding, remarks):
         if number + 1 < len(paths):
             last_file = length + len(text)
         seen[code_points_of(text)] = True
@@ -134,7 +134,7 @@ def read(
     unended = last != "\n"
     ids = _room(length + lines * (1 + unended), vocabulary.id_type)  # (N,)
     start = int(lines)
-    for _, text in _blocks(paths, encoding, remarks):
+    for _, text in blocks(paths, encoding, remarks):
         ids[start : start + len(text)] = vocabulary.encode_known(code_points_of(text))
         start += len(text)
     if lines:
@@ -181,10 +181,15 @@ def read_text(path: Path, encoding: str = "utf-8") -> str:
     return "".join(pieces(path, encoding, {}))
 
 
-def _blocks(paths: Sequence[Path], encoding: str, remarks: dict[str, None]) -> Iterator[tuple[int, str]]:
-    """Yield the files' text in pieces that are not empty, each with the number of its file.
+def blocks(paths: Sequence[Path], encoding: str, remarks: dict[str, None]) -> Iterator[tuple[int, str]]:
+    """Yield the files' text, as `read` reads it, in pieces that are not empty, each with the number of its file.
 
     A newline that has to be added belongs to the file that it ends. What was changed is added to `remarks`.
+
+    Raises
+    ------
+    CorpusError
+        If a file cannot be read or decoded.
     """
     last = "\n"
     for number, path in enumerate(paths):

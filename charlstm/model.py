@@ -159,6 +159,11 @@ class Reader:
         several.logits = np.repeat(self.logits, rows, axis=0)
         return several
 
+    def choose(self, rows: Array) -> None:
+        """Go on in every row from where another row, or the same, stands: (B,) array of rows."""
+        self.state = self.state[:, :, rows]
+        self.logits = self.logits[rows]
+
     def read(self, ids: Array) -> None:
         """Read T characters in each row: (T, B) array of ids."""
         for _ in self.passes(ids):

@@ -175,6 +175,39 @@ def test_samples_as_json_lines_are_the_texts(folder: Path) -> None:
     assert json.loads(empty) == {"seed": "the", "text": "", "bits_per_character": None, "stop": "length"}
 
 
+def test_novelty_is_told_beside_the_text_or_in_its_object(folder: Path) -> None:
+    arguments = ("sample", "-m", folder / "charlstm.npz", "--seed", "the", "-n", 40, "--samples", 2)
+    asked = ("--novelty", folder / "corpus.txt")
+    plain, told = invoke(*arguments), invoke(*arguments, *asked)
+    assert told.stdout == plain.stdout and "the longest that stand in the corpus" in told.stderr
+    assert max(map(len, told.stderr.splitlines())) <= 80
+    for line, text in zip(invoke(*arguments, *asked, "--format", "jsonl").stdout.splitlines(), (0, 1), strict=True):
+        made = json.loads(line)
+        told = made.pop("novelty")
+        assert made == json.loads(invoke(*arguments, "--format", "jsonl").stdout.splitlines()[text])
+        shares = told["parts of the text that are new"]
+        assert shares["parts"][0] == 37 and shares["length"][0] == 4
+        new = sum(made["text"][k : k + 4] not in TEXT for k in range(37)) / 37
+        assert shares["new"][0] == pytest.approx(new)
+        for run in told["the longest that stand in the corpus"]["run"]:
+            assert run in made["text"] and run in TEXT
+
+
+def test_a_beam_writes_the_likeliest_texts_in_every_shape(folder: Path, tmp_path: Path) -> None:
+    arguments = ("sample", "-m", folder / "charlstm.npz", "--seed", "the", "-n", 30)
+    assert invoke(*arguments, "--beam", 1).output == invoke(*arguments, "--temperature", 0).output
+    best = ("--beam", 4, "--samples", 3)
+    objects = [json.loads(line) for line in invoke(*arguments, *best, "--format", "jsonl").output.splitlines()]
+    bits = [made["bits_per_character"] for made in objects]
+    assert len(bits) == 3 and bits == sorted(bits) and {made["stop"] for made in objects} == {"length"}
+    text = invoke(*arguments, *best).output
+    assert text == "\n".join(f"the{made['text']}".removesuffix("\n") + "\n" for made in objects)
+    assert invoke(*arguments, *best, "--output", tmp_path / "made.txt").output == ""
+    assert (tmp_path / "made.txt").read_text() == text
+    assert invoke(*arguments, *best, "--hide-seed").output.startswith(objects[0]["text"])
+    assert "in the corpus" in invoke(*arguments, *best, "--novelty", folder / "corpus.txt").stderr
+
+
 def test_output_is_a_file_with_what_stdout_would_have_had(folder: Path, tmp_path: Path) -> None:
     arguments = ("sample", "-m", folder / "charlstm.npz", "--seed", "the", "-n", 40, "--samples", 2)
     done = invoke(*arguments, "--output", tmp_path / "made.txt")
@@ -433,6 +466,14 @@ def test_a_corpus_that_cannot_be_learnt_is_one_sentence(tmp_path: Path, content:
         (("sample", "--output", "no/such/file.txt"), 1, "no/such"),
         (("sample", "--output", "."), 1, "folder"),
         (("sample", "-n", "-1"), 2, "-n"),
+        (("sample", "--beam", "0"), 2, "--beam"),
+        (("sample", "--beam", "3", "--samples", "4"), 2, "1 to 3"),
+        (("sample", "--beam", "3", "--temperature", "1"), 2, "--temperature"),
+        (("sample", "--beam", "3", "--new-only"), 2, "--new-only"),
+        (("sample", "--beam", "3", "--only", "XYZ"), 2, "XYZ"),
+        (("sample", "--novelty", "missing.txt"), 2, "missing.txt"),
+        (("sample", "--novelty", "."), 2, "directory"),
+        (("sample", "--novelty", "charlstm.npz", "-n", "9", "--output", "made.txt"), 1, "charlstm.npz"),
         (("inspect", ""), 2, "empty"),
         (("inspect", "the", "--file", "corpus.txt"), 2, "--file"),
         (("inspect", "--unit", "1"), 2, "--unit"),

@@ -191,7 +191,16 @@ def test_a_saved_session_goes_on_in_another(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [("--samples", "2"), ("--format", "jsonl"), ("--output", "x"), ("--seed", "-"), ("--new-only",)]
+    "options",
+    [
+        ("--samples", "2"),
+        ("--format", "jsonl"),
+        ("--output", "x"),
+        ("--seed", "-"),
+        ("--new-only",),
+        ("--beam", "2"),
+        ("--novelty", __file__),
+    ],
 )
 def test_what_does_not_go_with_a_session_is_refused(options: tuple[str, ...]) -> None:
     done = session("ab", options=options)

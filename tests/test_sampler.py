@@ -19,7 +19,7 @@ from charlstm.drawing import Drawing, probabilities
 from charlstm.ending import Ending
 from charlstm.errors import UnknownCharacterError
 from charlstm.model import BLOCK, Reader
-from charlstm.sampler import Texts, samples, streams
+from charlstm.sampler import DRAWN_AHEAD, Texts, samples, streams
 from charlstm.trainer import train
 
 CLOSE = {"rtol": 1e-12, "atol": 1e-12}
@@ -119,6 +119,17 @@ def test_texts_end_each_for_itself_and_are_what_the_streams_give():
     assert [sample.stop for sample in made] == ["stop" if "ce" in text else "length" for text in whole]
     assert {sample.stop for sample in made} == {"stop", "length"}
     assert {sample.seed for sample in made} == {"ab"} and str(made[0]) == "ab" + made[0].text
+
+
+@pytest.mark.parametrize("hide", [False, True])
+def test_a_stop_is_found_where_the_chances_drawn_ahead_run_out_and_begin_anew(hide):
+    it = model(network("lstm", np.float32), "abcde")
+    whole = "".join(islice(characters(it, "ab", Drawing(1.5)), DRAWN_AHEAD + 20))
+    for end in range(DRAWN_AHEAD - 7, DRAWN_AHEAD + 8):
+        stop = whole[end - 12 : end]
+        assert whole.index(stop) == end - 12
+        (made,) = samples(Texts(it, "ab", Drawing(1.5), Ending(stops=(stop,), hide_stop=hide)))
+        assert (made.text, made.stop) == (whole[: end - 12 if hide else end], "stop")
 
 
 def test_surprise_and_entropy_are_of_the_network_whatever_the_rules():

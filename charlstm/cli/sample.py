@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
 import click
+from click.core import ParameterSource
 
-from charlstm import api, corpus, sampler
+from charlstm import api, corpus
 from charlstm.cli.console import (
     GroupedCommand,
     WrongUsage,
@@ -24,11 +26,26 @@ from charlstm.cli.interactive import Conversation, converse
 from charlstm.cli.settings import Manner, Settings
 from charlstm.cli.streams import deliver, is_piped, standard_input
 from charlstm.drawing import Drawing
+from charlstm.inspect import Novelty
 from charlstm.model import Model
+from charlstm.render import terminal
 from charlstm.render.data import sample_json
 from charlstm.render.passage import COLOURS, Passage, WithRunnersUp
+from charlstm.sampler import Sample, Shown, Tally, Texts
 
 DRAWING = Drawing()
+NOT_WITH_BEAM = {
+    "temperature",
+    "top_k",
+    "top_p",
+    "min_p",
+    "repeat_penalty",
+    "repeat_window",
+    "random_seed",
+    "new_only",
+    "colour",
+    "alternatives",
+}
 text_option = option_of("Text")
 end_option = option_of("End")
 shape_option = option_of("Shape")
@@ -43,7 +60,7 @@ drawing_option = option_of("Drawing")
     help="The text to continue; -: read it from standard input.",
 )
 @text_option("--seed-file", type=click.Path(path_type=Path), help="Read the text to continue from a file.")
-@text_option("--encoding", default="utf-8", callback=known_encoding, help="How the file or standard input is encoded.")
+@text_option("--encoding", default="utf-8", callback=known_encoding, help="How files and standard input are encoded.")
 @unknown_option("Text")
 @text_option("--interactive", is_flag=True, help="Write in turns with the model; /help there tells how.")
 @end_option(
@@ -66,7 +83,7 @@ drawing_option = option_of("Drawing")
     "shape",
     type=click.Choice(("text", "jsonl")),
     default="text",
-    help="Text, or a JSON object a line: seed, text, bits_per_character, stop.",
+    help="Text, or a JSON object a line: seed, text, bits_per_character, stop, and novelty with --novelty.",
 )
 @shape_option("-o", "--output", type=click.Path(path_type=Path), help="Write to this file.")
 @shape_option("--hide-seed", is_flag=True, help="Write only what is new.")
@@ -79,6 +96,19 @@ drawing_option = option_of("Drawing")
     "--alternatives",
     type=click.IntRange(min=1),
     help="Show under each line so many of the likeliest characters that were not drawn.",
+)
+@shape_option(
+    "--novelty",
+    "corpora",
+    metavar="CORPUS",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Say how much of what was made stands in this file word for word; may be given again.",
+)
+@drawing_option(
+    "--beam",
+    type=click.IntRange(min=1),
+    help="Draw nothing: search for the likeliest text, keeping the best so many at every character.",
 )
 @drawing_option(
     "--temperature",
@@ -133,6 +163,8 @@ def command(
     hide_seed: bool,
     colour: str | None,
     alternatives: int | None,
+    corpora: tuple[Path, ...],
+    beam: int | None,
     **rules: Any,
 ) -> None:
     """Write the seed and a continuation of it, or several, with an empty line between."""
@@ -140,11 +172,16 @@ def command(
         raise WrongUsage("the text of --stop is empty; give one character or more, or leave it out.")
     if shape != "text" and (colour or alternatives):
         raise WrongUsage("--colour and --alternatives go with --format text; leave them out.")
+    if beam is not None:
+        check_beam()
+    for path in corpora:  # what is no text is noticed before anything is made
+        next(corpus.blocks((path,), encoding, {}), None)
     drawing = Drawing(**rules)
-    if interactive and (shape != "text" or output or samples > 1 or new_only or seed == "-"):
+    alone = shape != "text" or output or samples > 1 or new_only or seed == "-" or beam is not None or corpora
+    if interactive and alone:
         raise WrongUsage(
-            "--interactive does not go with --format jsonl, --output, --samples, --new-only and --seed -;"
-            " leave them out."
+            "--interactive does not go with --format jsonl, --output, --samples, --new-only, --beam, --novelty and"
+            " --seed -; leave them out."
         )
     loaded = api.load(model)
     if interactive:
@@ -158,17 +195,40 @@ def command(
         return
     ending = loaded.ending(length, stop, hide_stop, lines, until_sentence)
     seed = known_only(loaded.model, seed_text(seed, seed_file, encoding), unknown)
-    texts = loaded.texts(seed, drawing, ending, samples, new_only)
+    shown, apart = "" if hide_seed else seed, not loaded.model.training.lines
+    made: list[Sample] = []
+
+    def compared() -> Novelty | None:
+        return loaded.novelty(made, corpora, encoding) if corpora else None
 
     def write(file: TextIO) -> None:
+        if beam is not None:
+            made[:] = loaded.beam(seed, beam, ending, samples, forbid=drawing.forbid, only=drawing.only)
+            file.write(objects(made, compared()) if shape == "jsonl" else whole_texts(made, shown, apart))
+            return
+        texts = loaded.texts(seed, drawing, ending, samples, new_only)
         if shape == "jsonl":
-            write_objects(file, texts)
+            write_objects(file, texts, made, compared)
             return
         shade = colour if output is None and colour_wanted() else None
         passages = [passage(loaded.model, alternatives, shade) for _ in texts.ends]
-        write_texts(file, texts, passages, "" if hide_seed else seed, apart=not loaded.model.training.lines)
+        write_texts(file, gathered(texts, made) if corpora else texts, passages, shown, apart)
 
     deliver(output, write)
+    report = compared() if shape == "text" else None
+    if report is not None:
+        click.echo("\n" + terminal.text(report.view(), columns(), 0), nl=False, err=True)
+
+
+def check_beam() -> None:
+    """Refuse options of drawing beside --beam."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        if (
+            parameter.name in NOT_WITH_BEAM
+            and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+        ):
+            raise WrongUsage(f"{parameter.opts[-1]} is for texts that are drawn, and --beam draws none; leave one out.")
 
 
 def seed_text(seed: str | None, file: Path | None, encoding: str) -> str:
@@ -194,7 +254,7 @@ def passage(model: Model, alternatives: int | None, colour: str | None) -> Passa
     return WithRunnersUp(alternatives, columns(), model.vocabulary.characters, colour)
 
 
-def write_texts(file: TextIO, texts: sampler.Texts, passages: list[Passage], seed: str, apart: bool) -> None:
+def write_texts(file: TextIO, texts: Iterable[Shown], passages: list[Passage], seed: str, apart: bool) -> None:
     """Write texts one after another, the first as it is made: to a terminal character by character.
 
     What was made is written out whatever ends the making.
@@ -218,12 +278,36 @@ def write_texts(file: TextIO, texts: sampler.Texts, passages: list[Passage], see
             file.write(("\n" if apart else "") + "".join(pieces) + passage.end())
 
 
-def write_objects(file: TextIO, texts: sampler.Texts) -> None:
-    """Write texts as JSON, a line each, once all are made or the making was interrupted."""
-    tallies = [sampler.Tally(texts.seed) for _ in texts.ends]
+def gathered(texts: Texts, made: list[Sample]) -> Iterator[Shown]:
+    """Yield the characters of texts, and gather the texts."""
+    tallies = [Tally(texts.seed) for _ in texts.ends]
     try:
-        for made in texts:
-            tallies[made.row].add(made)
+        for shown in texts:
+            tallies[shown.row].add(shown)
+            yield shown
     finally:
-        for tally, end in zip(tallies, texts.ends, strict=True):
-            file.write(sample_json(tally.sample(end.reason)))
+        made[:] = [tally.sample(end.reason) for tally, end in zip(tallies, texts.ends, strict=True)]
+
+
+def write_objects(file: TextIO, texts: Texts, made: list[Sample], compared: Callable[[], Novelty | None]) -> None:
+    """Write texts as JSON, a line each, once all are made or the making was interrupted."""
+    report = None
+    try:
+        for _ in gathered(texts, made):
+            pass
+        report = compared()
+    finally:
+        file.write(objects(made, report))
+
+
+def objects(made: list[Sample], report: Novelty | None) -> str:
+    """Return texts as JSON, a line each."""
+    views = [None if report is None else report.of(number).view() for number in range(len(made))]
+    return "".join(sample_json(sample, view) for sample, view in zip(made, views, strict=True))
+
+
+def whole_texts(made: list[Sample], seed: str, apart: bool) -> str:
+    """Return texts as they are shown when none of them is seen as it is made."""
+    passages = [Passage() for _ in made]
+    pieces = [passage.seed(seed + sample.text) + passage.end() for passage, sample in zip(passages, made, strict=True)]
+    return ("\n" if apart else "").join(pieces)

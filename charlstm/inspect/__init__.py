@@ -9,6 +9,7 @@ from charlstm.inspect.gradients import gradients
 from charlstm.inspect.history import history
 from charlstm.inspect.like import like
 from charlstm.inspect.memory import memory_kept
+from charlstm.inspect.novelty import Novelty, novelty
 from charlstm.inspect.patch import Changes, Holding, Setting, changes, patch
 from charlstm.inspect.questions import QUESTIONS
 from charlstm.inspect.saturation import saturation
@@ -30,6 +31,7 @@ __all__ = [
     "Facts",
     "Holding",
     "Kind",
+    "Novelty",
     "Part",
     "Question",
     "Score",
@@ -52,6 +54,7 @@ __all__ = [
     "history",
     "like",
     "memory_kept",
+    "novelty",
     "patch",
     "questions_in",
     "saturation",

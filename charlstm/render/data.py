@@ -39,8 +39,7 @@ def as_json(view: View) -> str:
     """
     if view.exact is not None:
         return _json(_trace(view.exact))
-    value: dict[str, Any] = {name: _object(part) for name, part in view.parts.items()}
-    return _json(value | ({"remarks": list(view.remarks)} if view.remarks else {}))
+    return _json(_objects(view))
 
 
 def as_npz(view: View) -> bytes:
@@ -66,6 +65,11 @@ def _array(column: Column) -> Array:
     if column.kind in (Kind.TEXT, Kind.GUESS):
         return np.frombuffer(json.dumps(_values(column), ensure_ascii=False).encode(), np.uint8)  # (bytes,)
     return np.asarray(column.values)  # (N,)
+
+
+def _objects(view: View) -> dict[str, Any]:
+    value: dict[str, Any] = {name: _object(part) for name, part in view.parts.items()}
+    return value | ({"remarks": list(view.remarks)} if view.remarks else {})
 
 
 def _object(part: Part) -> Any:
@@ -144,14 +148,13 @@ def _trace(trace: Trace) -> dict[str, Any]:
     return {"text": trace.text, "characters": characters, "layers": layers}
 
 
-def sample_json(sample: Sample) -> str:
-    """Return one object: `seed`, `text`, `bits_per_character` (null for no character), `stop`."""
-    return _json(
-        {
-            **sample._asdict(),
-            "bits_per_character": None if math.isnan(sample.bits_per_character) else sample.bits_per_character,
-        }
-    )
+def sample_json(sample: Sample, novelty: View | None = None) -> str:
+    """Return one object: `seed`, `text`, `bits_per_character` (null for no character), `stop`; `novelty` if given."""
+    value = {
+        **sample._asdict(),
+        "bits_per_character": None if math.isnan(sample.bits_per_character) else sample.bits_per_character,
+    }
+    return _json(value | ({} if novelty is None else {"novelty": _objects(novelty)}))
 
 
 def _number(value: float) -> str:

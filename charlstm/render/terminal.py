@@ -15,8 +15,8 @@ VALUE_WIDTH = 7
 CHARACTER_WIDTH = 8
 GUESS_WIDTH = 8
 BITS_WIDTH = 6
-TEXT_WIDEST = 48
 NARROWEST = 8
+TEXT_LEAST, TEXT_WIDEST = 24, 48
 FACT_WIDTH = 28
 WIDTHS = {
     Kind.CHARACTER: CHARACTER_WIDTH,
@@ -88,6 +88,8 @@ def _table(part: Table, width: int, colours: int) -> list[str]:
     for group in _groups(part.columns):
         heading = width_of(safe(part.columns[group[0]].group)) + 1
         widths[group[0]] += max(0, min(heading, width // 2) - sum(widths[k] for k in group))
+        if len(group) == 1 and part.columns[group[0]].kind is Kind.TEXT and room >= TEXT_LEAST:
+            widths[group[0]] = min(widths[group[0]], room)
         if pieces[-1] and sum(widths[k] for k in group) > room:
             _begin(pieces, part.keys)
             room = width - sum(widths[k] for k in pieces[-1])
