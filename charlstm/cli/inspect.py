@@ -22,15 +22,17 @@ from charlstm.cli.console import (
     option_of,
     unknown_option,
 )
-from charlstm.cli.views import A_TEXT, OPTIONS, VIEWS, every_option
+from charlstm.cli.views import A_TEXT, OPTIONS, VIEWS, every_option, every_view, made
 from charlstm.files import replace_atomically
-from charlstm.inspect import View
-from charlstm.render import data, terminal
+from charlstm.inspect import View, trace
+from charlstm.model import Model
+from charlstm.render import data, page, terminal
 
 text_option = option_of("Text")
 view_option = option_of("View")
 SHAPES: dict[str, Callable[[View], str | bytes]] = {"csv": data.as_csv, "json": data.as_json, "npz": data.as_npz}
 BINARY = {"npz"}
+PAGE = "html"
 
 
 @click.command("inspect", cls=GroupedCommand)
@@ -49,9 +51,9 @@ BINARY = {"npz"}
 @view_option(
     "--format",
     "shape",
-    type=click.Choice(("table", *SHAPES)),
+    type=click.Choice(("table", *SHAPES, PAGE)),
     default="table",
-    help="Table for people; csv, json and npz for programs.",
+    help="Table for people; csv, json and npz for programs; html is a page with all views.",
 )
 @view_option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write into this file.")
 @every_option
@@ -75,7 +77,7 @@ def command(
     if text is not None and file is not None:
         raise WrongUsage("a text and --file are both given; give one of them.")
     given = text is not None or file is not None
-    name = name or ("gates" if given else "summary")
+    asked, name = name, name or ("gates" if given else "summary")
     check(name, given, options)
     loaded = checkpoint.load(model)
     if file is not None:
@@ -84,9 +86,10 @@ def command(
         text = known_only(loaded, text, unknown)
         if not text:
             raise WrongUsage("the text is empty; give one character or more, or no text for a summary of the model.")
-    entry = VIEWS[name]
-    read = [text] if entry.reads == A_TEXT else []
-    write(entry.make(loaded, *read, **{option: options[option] for option in entry.options}), shape, output)
+    if shape == PAGE:
+        write(page_of(loaded, text, asked, options), output)
+    else:
+        write(drawn(made(name, loaded, text, options), shape, output), output, shape in BINARY)
 
 
 def check(name: str, given: bool, options: dict[str, Any]) -> None:
@@ -103,18 +106,31 @@ def check(name: str, given: bool, options: dict[str, Any]) -> None:
         raise WrongUsage(f"--view {name} shows what the model does with a text; give one, or name a --file.")
 
 
-def write(view: View, shape: str, output: Path | None) -> None:
-    """Write a view in a shape, into a file or to stdout."""
-    if shape == "table":
-        width, depth = (columns(), colours()) if output is None else (80, 0)
-        product: str | bytes = terminal.text(view, width, depth)
-    else:
-        product = SHAPES[shape](view)
+def drawn(view: View, shape: str, output: Path | None) -> str | bytes:
+    """Return a view in a shape, for a file or for stdout."""
+    if shape in SHAPES:
+        return SHAPES[shape](view)
+    width, depth = (columns(), colours()) if output is None else (80, 0)
+    return terminal.text(view, width, depth)
+
+
+def page_of(model: Model, text: str | None, asked: str | None, options: dict[str, Any]) -> str:
+    """Return a page with a trace of the text, and every view that needs nothing more; the view asked for is open."""
+    if text is not None:
+        page.check_size(len(text), model.network.config, len(model.network.cell.shown))
+    views = every_view(model, text, asked, options)
+    sentences = {name: entry.sentence for name, entry in VIEWS.items()}
+    first = asked or ("summary" if text is None else page.TRACE)
+    return page.html(views, first, sentences, None if text is None else trace(model, text))
+
+
+def write(product: str | bytes, output: Path | None, binary: bool = False) -> None:
+    """Write what was made into a file or to stdout."""
     if output is not None:
         replace_atomically(output, lambda stream: put(stream, product))
         return
-    if shape in BINARY and sys.stdout.isatty():
-        raise WrongUsage(f"--format {shape} is not for a terminal; name a file with -o, or send it into a pipe.")
+    if binary and sys.stdout.isatty():
+        raise WrongUsage("--format npz is not for a terminal; name a file with -o, or send it into a pipe.")
     click.echo(product, nl=False, color=colours() > 0)
 
 

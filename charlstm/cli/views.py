@@ -10,10 +10,12 @@ import click
 
 from charlstm import checkpoint, inspect
 from charlstm.cli.console import Decorated, WrongUsage, option_of
+from charlstm.errors import ConfigError
 from charlstm.inspect import Unit, View, trace, units_named
 from charlstm.model import Model
 
 NOTHING, A_TEXT = "nothing", "a text"
+SLOW, PATIENCE = {"why", "gradients"}, 1000  # views that read the text anew for each of its characters
 Option = Callable[[Callable[..., Any]], Callable[..., Any]]
 Made = Callable[..., View]
 
@@ -64,6 +66,30 @@ def every_option(command: Decorated) -> Decorated:
 def chosen(model: Model, names: tuple[str, ...]) -> list[Unit]:
     """Return the units that names ask for."""
     return [unit for name in names for unit in units_named(name, model.network.config)]
+
+
+def made(name: str, model: Model, text: str | None, options: dict[str, Any]) -> View:
+    """Return a view by its name, of the text where it reads one, with its own of the options of all views."""
+    entry = VIEWS[name]
+    read = [text] if entry.reads == A_TEXT else []
+    return entry.make(model, *read, **{option: options[option] for option in entry.options})
+
+
+def every_view(model: Model, text: str | None, asked: str | None, options: dict[str, Any]) -> dict[str, View]:
+    """Return the views that a model and a text give without being asked for more, and the one that is asked for.
+
+    A view that asks for more, or would take longer than all others together, is left out unless it is asked for.
+    """
+    views = {}
+    for name, entry in VIEWS.items():
+        if entry.reads == A_TEXT and (text is None or (name in SLOW and len(text) > PATIENCE and name != asked)):
+            continue
+        try:
+            views[name] = made(name, model, text, options)
+        except ConfigError:
+            if name == asked:
+                raise
+    return views
 
 
 units_option = option_of("Views gates and cell")(

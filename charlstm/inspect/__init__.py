@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from charlstm.inspect.cell import cell
-from charlstm.inspect.gates import gates
+from charlstm.inspect.gates import gates, kind_of
 from charlstm.inspect.gradients import gradients
 from charlstm.inspect.history import history
 from charlstm.inspect.like import like
 from charlstm.inspect.memory import memory_kept
+from charlstm.inspect.order import alike
 from charlstm.inspect.patch import Changes, Holding, Setting, changes, patch
 from charlstm.inspect.questions import QUESTIONS
 from charlstm.inspect.saturation import saturation
@@ -34,6 +35,7 @@ __all__ = [
     "Trace",
     "Unit",
     "View",
+    "alike",
     "cell",
     "changes",
     "columns_of",
@@ -41,6 +43,7 @@ __all__ = [
     "gates",
     "gradients",
     "history",
+    "kind_of",
     "like",
     "memory_kept",
     "patch",

@@ -1,0 +1,112 @@
+// Which units are on all over a span, and where else they are on: the search of charlstm/inspect/like.py.
+
+const AROUND = 12;
+const UNITS_SHOWN = 16;
+
+/** For every layer, what decides whether a unit is on: its memory where it has one, else its hidden state. */
+function memories(trace) {
+  return Array.from({ length: trace.layers }, (_, layer) => {
+    const mine = trace.quantities.filter((quantity) => quantity.layer === layer);
+    const memory = mine.find((quantity) => quantity.name === "c");
+    const least = memory ? Math.atanh(trace.like.on) : trace.like.on;
+    const quantity = memory ?? mine.find((one) => one.name === "h");
+    return { values: quantity.values, least: least * quantity.scale, scale: quantity.scale };
+  });
+}
+
+/** 1 or −1 where a unit is on, on that side of zero, else 0. */
+function side(memory, unit, n, length) {
+  const value = memory.values[unit * length + n];
+  return Math.abs(value) >= memory.least ? Math.sign(value) : 0;
+}
+
+/** The units that are on all over a span, the rarest first, each with how often it is on and what that counts. */
+function unitsOver(trace, start, stop) {
+  const found = [];
+  memories(trace).forEach((memory, layer) => {
+    for (let unit = 0; unit < trace.hidden; unit++) {
+      const here = side(memory, unit, start, trace.length);
+      let on = here !== 0;
+      for (let n = start + 1; on && n < stop; n++) on = side(memory, unit, n, trace.length) === here;
+      if (!on) continue;
+      let times = 0;
+      for (let n = 0; n < trace.length; n++) times += side(memory, unit, n, trace.length) === here;
+      found.push({ layer, unit, here, memory, often: times / trace.length, bits: -Math.log2(times / trace.length) });
+    }
+  });
+  const all = found.reduce((sum, one) => sum + one.bits, 0) || 1;
+  found.forEach((one) => (one.counts = one.bits / all));
+  return found.sort((one, other) => one.often - other.often);
+}
+
+/** At every character, how much of those units is on, each counted by how rare that is. */
+function alikeness(trace, units) {
+  const shares = new Float64Array(trace.length);
+  for (const { memory, unit, here, counts } of units) {
+    for (let n = 0; n < trace.length; n++) if (side(memory, unit, n, trace.length) === here) shares[n] += counts;
+  }
+  return shares;
+}
+
+/** Where windows of a length with the largest means begin, best first, none over another. */
+function apart(shares, length, count) {
+  const sums = new Float64Array(shares.length + 1);
+  shares.forEach((share, n) => (sums[n + 1] = sums[n] + share));
+  const means = Array.from({ length: shares.length - length + 1 }, (_, n) => (sums[n + length] - sums[n]) / length);
+  const rounded = means.map((mean) => Math.round(mean * 1e9));
+  const places = [];
+  for (const n of means.map((_, k) => k).sort((one, other) => rounded[other] - rounded[one] || one - other)) {
+    if (places.every((other) => Math.abs(other.n - n) >= length)) places.push({ n, alike: means[n] });
+    if (places.length === count) break;
+  }
+  return places;
+}
+
+/** A unit's memory over the text, as a small line; the span is shaded. */
+function spark(trace, { memory, unit }, start, stop) {
+  const step = Math.max(1, Math.floor(trace.length / 600));
+  const points = [];
+  for (let n = 0; n < trace.length; n += step) {
+    const value = memory.values[unit * trace.length + n] / memory.scale;
+    points.push(`${n} ${(20 - 18 * Math.tanh(value)).toFixed(1)}`);
+  }
+  return drawn("svg", { class: "spark", viewBox: `0 0 ${trace.length} 40`, preserveAspectRatio: "none", "aria-hidden": "true" },
+    drawn("rect", { x: start, width: stop - start, height: 40 }),
+    drawn("path", { class: "zero", d: `M0 20H${trace.length}` }),
+    drawn("path", { d: `M${points.join("L")}` }));
+}
+
+/** Show what was found. `choose(layer, unit)` colours the text, `go(n)` moves to a place. */
+function drawSpan(trace, section, start, stop, choose, go) {
+  const written = (from, to) => Array.from(trace.text.slice(Math.max(0, from), to), (code) => (code === 32 ? " " : sign(trace, code))).join("");
+  const units = unitsOver(trace, start, stop);
+  const shares = alikeness(trace, units);
+  const title = element("h3", { textContent: `units on over «${written(start, stop)}», characters ${start} to ${stop - 1}` });
+  if (!units.length) {
+    section.replaceChildren(title, element("p", { className: "hint", textContent: "No unit is on all over it: none whose memory stays beyond ½ or −½." }));
+    return shares;
+  }
+  const rows = units.slice(0, UNITS_SHOWN).map((one) =>
+    element("tr", {},
+      element("td", { className: "w" }, element("button", { type: "button", textContent: `${one.layer}:${one.unit}`, onclick: () => choose(one.layer, one.unit) })),
+      element("td", { className: "w", textContent: one.here > 0 ? "above ½" : "below −½" }),
+      element("td", { textContent: percent(one.often) }),
+      element("td", { className: "wide" }, spark(trace, one, start, stop))));
+  const places = apart(shares, stop - start, trace.like.places).map(({ n, alike }) =>
+    element("tr", {},
+      element("td", {}, element("button", { type: "button", textContent: n, onclick: () => go(n) })),
+      element("td", { className: "w context" }, written(n - AROUND, n), element("mark", { textContent: written(n, n + stop - start) }), written(n + stop - start, n + stop - start + AROUND)),
+      element("td", { textContent: percent(alike) })));
+  section.replaceChildren(
+    title,
+    element("p", { className: "hint", textContent: `${units.length} of ${trace.hidden * trace.layers} units; the rarest first, its memory over the whole text beside it. Press a unit to colour the text by it.` }),
+    table(["unit", "memory", "on in the text", "tanh of its memory, over the text"], rows, "on"),
+    element("h3", { textContent: "where they are on too" }),
+    table(["position", "place", "alike"], places, "places"));
+  return shares;
+}
+
+function table(names, rows, id) {
+  const head = names.map((name) => element("th", { scope: "col", textContent: name }));
+  return element("div", { className: "scroll" }, element("table", { id }, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...rows)));
+}
