@@ -23,7 +23,7 @@ MOST_ROWS = 300
 STRIP_WIDEST = 72
 WORDS = {Kind.TEXT, Kind.CHARACTER, Kind.GUESS}
 SHADED = {Kind.SHARE, Kind.SIGNED, Kind.BITS}
-WIDE, HIGH, LEFT, BELOW, ABOVE = 640, 240, 64, 38, 10
+WIDE, HIGH, LEFT, BELOW, ABOVE = 640, 240, 64, 28, 10
 TICKS = 4
 MARKS = 4
 
@@ -31,11 +31,12 @@ MARKS = 4
 def html(view: View) -> str:
     """Return a view as HTML: a section a part, in the order in which a person reads them, then the remarks."""
     parts = "".join(
-        f'<section class="part {_kind(part)}" data-part="{words(name)}"><h3>{words(name)}</h3>{_part(part)}'
-        "</section>"
+        f'<section class="part {_kind(part)}" data-part="{words(name)}"><h3>{words(name)}</h3>{_part(part)}</section>'
         for name, part in view.parts.items()
     )
-    return parts + "".join(f'<p class="remark">{words(remark)}</p>' for remark in view.remarks)
+    return f'<div class="parts">{parts}</div>' + "".join(
+        f'<p class="remark">{words(remark)}</p>' for remark in view.remarks
+    )
 
 
 def _kind(part: Part) -> str:
@@ -120,7 +121,9 @@ def _bars(part: Bars) -> str:
         f'<rect width="{100 * abs(float(value)) / most:.2f}" height="10"/></svg></td></tr>'
         for label, value in zip(part.label.values, part.value.values, strict=True)
     )
-    head = f'<th scope="col" class="w">{words(part.label.name)}</th><th scope="col">{words(part.value.name)}</th><td></td>'
+    head = (
+        f'<th scope="col" class="w">{words(part.label.name)}</th><th scope="col">{words(part.value.name)}</th><td></td>'
+    )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 

@@ -31,7 +31,9 @@ function unitsOver(trace, start, stop) {
       if (!on) continue;
       let times = 0;
       for (let n = 0; n < trace.length; n++) times += side(memory, unit, n, trace.length) === here;
-      found.push({ layer, unit, here, memory, often: times / trace.length, bits: -Math.log2(times / trace.length) });
+      let until = stop;
+      while (until < trace.length && side(memory, unit, until, trace.length) === here) until++;
+      found.push({ layer, unit, here, memory, until, often: times / trace.length, bits: -Math.log2(times / trace.length) });
     }
   });
   const all = found.reduce((sum, one) => sum + one.bits, 0) || 1;
@@ -89,9 +91,12 @@ function drawSpan(trace, section, start, stop, choose, go) {
   const rows = units.slice(0, UNITS_SHOWN).map((one) =>
     element("tr", {},
       element("td", { className: "w" }, element("button", { type: "button", textContent: `${one.layer}:${one.unit}`, onclick: () => choose(one.layer, one.unit) })),
+      element("td", { className: "wide" }, spark(trace, one, start, stop)),
+      element("td", { className: "w context" }, ...(one.until < trace.length
+        ? [written(one.until - 5, one.until), element("mark", { textContent: written(one.until, one.until + 1) }), written(one.until + 1, one.until + 5)]
+        : ["the end"])),
       element("td", { className: "w", textContent: one.here > 0 ? "above ½" : "below −½" }),
-      element("td", { textContent: percent(one.often) }),
-      element("td", { className: "wide" }, spark(trace, one, start, stop))));
+      element("td", { textContent: percent(one.often) })));
   const places = apart(shares, stop - start, trace.like.places).map(({ n, alike }) =>
     element("tr", {},
       element("td", {}, element("button", { type: "button", textContent: n, onclick: () => go(n) })),
@@ -100,13 +105,14 @@ function drawSpan(trace, section, start, stop, choose, go) {
   section.replaceChildren(
     title,
     element("p", { className: "hint", textContent: `${units.length} of ${trace.hidden * trace.layers} units; the rarest first, its memory over the whole text beside it. Press a unit to colour the text by it.` }),
-    table(["unit", "memory", "on in the text", "tanh of its memory, over the text"], rows, "on"),
+    table(["unit", "its memory over the text, from −1 to 1", "on until", "memory", "on in the text"], rows, "on", [0, 1, 2, 3]),
     element("h3", { textContent: "where they are on too" }),
-    table(["position", "place", "alike"], places, "places"));
+    table(["position", "place", "alike"], places, "places", [1]));
   return shares;
 }
 
-function table(names, rows, id) {
-  const head = names.map((name) => element("th", { scope: "col", textContent: name }));
+/** A table; the columns of words stand to the left. */
+function table(names, rows, id, words) {
+  const head = names.map((name, k) => element("th", { scope: "col", textContent: name, className: words.includes(k) ? "w" : "" }));
   return element("div", { className: "scroll" }, element("table", { id }, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...rows)));
 }
