@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ def missing(what):
 
 @pytest.fixture(scope="session")
 def browser():
-    """One Chromium for all tests of a process."""
+    """One window of one Chromium for all tests of a process."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
@@ -52,7 +53,7 @@ def browser():
         missing("there is no Chromium")
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield running
+        yield running.new_context(viewport={"width": 1200, "height": 900})
         running.close()
 
 
@@ -61,10 +62,11 @@ def opened(browser, tmp_path):
     """Return what opens a page; at the end nothing was complained of, nothing asked for, nobody disturbed."""
     tabs, heard = [], []
 
-    def open_(html, **settings):
+    def open_(html, scheme="light"):
         path = tmp_path / f"page{len(tabs)}.html"
         path.write_text(html, encoding="utf-8")
-        tab = browser.new_page(**({"viewport": {"width": 1200, "height": 900}} | settings))
+        tab = browser.new_page()
+        tab.emulate_media(color_scheme=scheme)
         tabs.append(tab)
         tab.on("console", lambda message: heard.append(message.text))
         tab.on("pageerror", lambda error: heard.append(str(error)))
@@ -104,30 +106,33 @@ def numbers_on(tab):
 
 
 @pytest.mark.parametrize("kind", ["lstm", "gru", "rnn"])
-@pytest.mark.parametrize("unit", [None, 2])
-def test_the_numbers_on_screen_are_those_of_the_trace(opened, kind, unit):
+def test_the_numbers_on_screen_are_those_of_the_trace(opened, kind):
     html, _, read = made(kind)
     tab = opened(html)
     tab.select_option("#layer", "1")
-    tab.fill("#unit", "" if unit is None else str(unit))
-    for n in (0, 1, 7, len(TEXT) - 1):
-        tab.focus("#strip")
-        tab.keyboard.press("Home")
-        for _ in range(n):
-            tab.keyboard.press("ArrowRight")
-        on_screen = numbers_on(tab)
-        for name, values in read.layers[1].items():
-            column = values.mean(axis=1) if unit is None else values[:, unit]
-            gate = name in ("f", "i", "o", "r", "u")
-            written = (lambda value: f"{value:.3f}") if gate else (lambda value: signed(value, 3))
-            assert on_screen[name] == written(column[n]), (name, n)
-            if f"{name} before" in on_screen:
-                assert on_screen[f"{name} before"] == written(column[n - 1] if n else 0.0)
-        assert tab.inner_text("#bits") == ("–" if n == 0 else f"{read.surprise[n]:.2f}")
-        rows = [row.split() for row in tab.locator("#guesses tr").all_inner_texts()]
-        expected = read.likeliest(page.GUESSES)[n]
-        assert [row[0] for row in rows] == [shown(guess) for guess, _ in expected]
-        assert [row[1] for row in rows] == [f"{100 * chance:.1f}%" for _, chance in expected]
+    for unit in (None, 2):
+        tab.fill("#unit", "" if unit is None else str(unit))
+        for n in (0, 1, len(TEXT) - 1):
+            tab.focus("#strip")
+            tab.keyboard.press("End" if n > 1 else "Home")
+            if n == 1:
+                tab.keyboard.press("ArrowRight")
+            assert_cell(numbers_on(tab), read.layers[1], unit, n)
+            assert tab.inner_text("#bits") == ("–" if n == 0 else f"{read.surprise[n]:.2f}")
+            rows = [row.split() for row in tab.locator("#guesses tr").all_inner_texts()]
+            expected = read.likeliest(page.GUESSES)[n]
+            assert [row[0] for row in rows] == [shown(guess) for guess, _ in expected]
+            assert [row[1] for row in rows] == [f"{100 * chance:.1f}%" for _, chance in expected]
+
+
+def assert_cell(on_screen, layer, unit, n):
+    """Every quantity as it is at a character, and one character before, where that is shown."""
+    for name, values in layer.items():
+        column = values.mean(axis=1) if unit is None else values[:, unit]
+        gate = name in ("f", "i", "o", "r", "u")
+        written = [f"{value:.3f}" if gate else signed(value, 3) for value in (0.0, *column)]
+        assert on_screen[name] == written[n + 1], (name, n)
+        assert on_screen.get(f"{name} before", written[n]) == written[n], (name, n)
 
 
 def test_the_mouse_moves_holds_and_lets_go(opened):
@@ -193,7 +198,7 @@ def test_the_map_has_the_colour_of_every_value(opened):
 
 
 def test_a_span_finds_what_the_command_finds(opened):
-    html, it, read = made()
+    html, it, _ = made()
     tab = opened(html)
     cells = tab.locator("#strip > span")
     tried = 0
@@ -257,21 +262,21 @@ def test_every_view_is_a_tab_with_all_its_parts(opened):
 
 def test_day_and_night(opened):
     html, _, _ = made()
-    tab = opened(html, color_scheme="dark")
+    tab = opened(html, "dark")
     assert tab.get_attribute("html", "data-theme") == "dark"
     tab.click("#theme")
     assert tab.get_attribute("html", "data-theme") == "light"
+    tab.emulate_media(color_scheme="light")
     tab.emulate_media(color_scheme="dark")
     assert tab.get_attribute("html", "data-theme") == "light", "what was chosen by hand stays"
-    assert opened(html, color_scheme="light").get_attribute("html", "data-theme") == "light"
+    assert opened(html, "light").get_attribute("html", "data-theme") == "light"
 
 
 def downloaded(tab, panel, kind):
     with tab.expect_download() as waited:
         tab.click(f"#panel-{panel} .downloads >> text={kind}")
     assert waited.value.suggested_filename == f"{panel}.{kind.lower()}"
-    with open(waited.value.path(), encoding="utf-8", newline="") as file:
-        return file.read()
+    return Path(waited.value.path()).read_bytes().decode()
 
 
 def test_what_is_downloaded_is_the_trace_and_the_views(opened):

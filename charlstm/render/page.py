@@ -96,7 +96,7 @@ def check_size(characters: int, config: NetworkConfig, quantities: int) -> None:
 
 
 def _asset(name: str) -> str:
-    return files("charlstm.render").joinpath("assets", name).read_text(encoding="utf-8")
+    return (files("charlstm.render") / "assets" / name).read_text(encoding="utf-8")
 
 
 def _digest(text: str) -> str:
@@ -121,7 +121,7 @@ def _objects(views: Mapping[str, View]) -> dict[str, Any]:
 
 
 def _shades() -> str:
-    """Return the colours of all shades as CSS variables, by day and by night, each with an ink that can be read on it."""
+    """Return the colours of all shades as CSS variables, by day and by night, each with an ink to be read on it."""
     rules = {
         theme: "".join(
             f".s{step}{{--bg:rgb{background};--ink:rgb{ink(background)}}}".replace(" ", "")
