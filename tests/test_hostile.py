@@ -92,41 +92,14 @@ def test_the_bars_stand_under_their_characters(views):
 
 
 def test_nothing_but_its_own_elements_reaches_a_page(views):
-    allowed = set(
-        [
-            "div",
-            "section",
-            "h3",
-            "p",
-            "table",
-            "thead",
-            "tbody",
-            "tr",
-            "th",
-            "td",
-            "dl",
-            "dt",
-            "dd",
-            "i",
-            "b",
-            "span",
-            "svg",
-            "path",
-            "rect",
-            "circle",
-            "text",
-            "g",
-            "ul",
-            "li",
-        ]
-    )
+    tags = r"div|section|h3|p|table|thead|tbody|tr|th|td|dl|dt|dd|i|b|span|svg|path|rect|circle|text|g|ul|li"
     for name, view in views.items():
         html = parts.html(view)
         found = []
         reader = HTMLParser()
         reader.handle_starttag = lambda tag, attributes: found.append((tag, attributes))  # noqa: B023
         reader.feed(html)
-        assert {tag for tag, _ in found} <= allowed and html.isprintable(), name
+        assert all(re.fullmatch(tags, tag) for tag, _ in found) and html.isprintable(), name
         attributes = {attribute for _, several in found for attribute, _ in several}
         assert not any(attribute.startswith("on") or attribute in ("style", "href", "src") for attribute in attributes)
 

@@ -228,6 +228,18 @@ def test_a_span_finds_what_the_command_finds(opened):
     assert tried >= 3
 
 
+def test_a_place_far_away_comes_into_sight(opened):
+    html, _, _ = made(text=TEXT * 60)
+    tab = opened(html)
+    tab.focus("#strip")
+    tab.keyboard.press("End")
+    box, last = tab.locator("#strip").bounding_box(), tab.locator("#strip > span").last.bounding_box()
+    assert box["y"] <= last["y"] and last["y"] + last["height"] <= box["y"] + box["height"]
+    tab.keyboard.press("Home")
+    first = tab.locator("#strip > span").first.bounding_box()
+    assert box["y"] <= first["y"] <= box["y"] + box["height"]
+
+
 def test_shift_and_arrows_mark_a_span(opened):
     html, _, _ = made()
     tab = opened(html)

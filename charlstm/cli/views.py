@@ -15,7 +15,7 @@ from charlstm.inspect import Unit, View, trace, units_named
 from charlstm.model import Model
 
 NOTHING, A_TEXT = "nothing", "a text"
-SLOW, PATIENCE = {"why", "gradients"}, 1000  # views that read the text anew for each of its characters
+SLOW, PATIENCE = {"why", "gradients"}, 300  # views that read the text anew for each of its characters
 Option = Callable[[Callable[..., Any]], Callable[..., Any]]
 Made = Callable[..., View]
 

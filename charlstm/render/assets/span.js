@@ -79,15 +79,15 @@ function spark(trace, { memory, unit }, start, stop) {
 }
 
 /** Show what was found. `choose(layer, unit)` colours the text, `go(n)` moves to a place. */
-function drawSpan(trace, section, start, stop, choose, go) {
+function drawSpan(trace, start, stop, choose, go) {
   const written = (from, to) => Array.from(trace.text.slice(Math.max(0, from), to), (code) => (code === 32 ? " " : sign(trace, code))).join("");
   const units = unitsOver(trace, start, stop);
   const shares = alikeness(trace, units);
-  const title = element("h3", { textContent: `units on over «${written(start, stop)}», characters ${start} to ${stop - 1}` });
-  if (!units.length) {
-    section.replaceChildren(title, element("p", { className: "hint", textContent: "No unit is on all over it: none whose memory stays beyond ½ or −½." }));
-    return shares;
-  }
+  document.getElementById("span-title").textContent = `units on over «${written(start, stop)}», characters ${start} to ${stop - 1}`;
+  document.getElementById("span-says").textContent = units.length
+    ? `${units.length} of ${trace.hidden * trace.layers} units; the rarest first. Press a unit to colour the text by it.`
+    : "No unit is on all over it: none whose memory stays beyond ½ or −½.";
+  const section = document.getElementById("span-found");
   const rows = units.slice(0, UNITS_SHOWN).map((one) =>
     element("tr", {},
       element("td", { className: "w" }, element("button", { type: "button", textContent: `${one.layer}:${one.unit}`, onclick: () => choose(one.layer, one.unit) })),
@@ -102,12 +102,10 @@ function drawSpan(trace, section, start, stop, choose, go) {
       element("td", {}, element("button", { type: "button", textContent: n, onclick: () => go(n) })),
       element("td", { className: "w context" }, written(n - AROUND, n), element("mark", { textContent: written(n, n + stop - start) }), written(n + stop - start, n + stop - start + AROUND)),
       element("td", { textContent: percent(alike) })));
-  section.replaceChildren(
-    title,
-    element("p", { className: "hint", textContent: `${units.length} of ${trace.hidden * trace.layers} units; the rarest first, its memory over the whole text beside it. Press a unit to colour the text by it.` }),
+  section.replaceChildren(...(units.length ? [
     table(["unit", "its memory over the text, from −1 to 1", "on until", "memory", "on in the text"], rows, "on", [0, 1, 2, 3]),
     element("h3", { textContent: "where they are on too" }),
-    table(["position", "place", "alike"], places, "places", [1]));
+    table(["position", "place", "alike"], places, "places", [1])] : []));
   return shares;
 }
 

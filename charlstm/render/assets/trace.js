@@ -20,6 +20,7 @@ function openTrace(trace) {
     cells[at.n].classList.remove("here");
     at.n = to;
     cells[at.n].classList.add("here");
+    reveal(part("strip"), cells[at.n]);
     map.mark(at.unit, at.n, true);
     drawNow();
     if (extend) search();
@@ -34,6 +35,11 @@ function openTrace(trace) {
     part("colour").value = colour;
     move(n);
     paint();
+  }
+
+  function hold(held) {
+    at.held = held;
+    drawNow();
   }
 
   function say(unit, n) {
@@ -87,7 +93,10 @@ function openTrace(trace) {
   function search() {
     const [start, stop] = ends();
     markSpan();
-    at.alike = drawSpan(trace, part("span"), start, stop, (layer, unit) => choose(layer, unit, at.n, here("c") ? "c" : "h"), (n) => move(n));
+    at.alike = drawSpan(trace, start, stop, (layer, unit) => choose(layer, unit, at.n, here("c") ? "c" : "h"), (n) => {
+      move(n);
+      part("strip").scrollIntoView({ block: "center" });
+    });
     part("colour").querySelector(`[value=${ALIKE}]`).disabled = false;
     if (at.colour === ALIKE) paint();
   }
@@ -135,12 +144,11 @@ function openTrace(trace) {
       if (event.key in steps) {
         at.held = true;
         move(at.n + steps[event.key], event.shiftKey);
-      } else if (event.key === "Enter" || event.key === "Escape") {
-        at.held = event.key === "Enter";
-        drawNow();
-      } else return;
+      } else if (event.key === "Enter") hold(true);
+      else return;
       event.preventDefault();
     });
+    part("panel-trace").addEventListener("keydown", (event) => event.key === "Escape" && hold(false));
   }
 
   function listenToControls() {
@@ -191,7 +199,6 @@ function openTrace(trace) {
       return button;
     }));
     part("strip").setAttribute("aria-valuemax", trace.length - 1);
-    part("span").append(element("h3", { textContent: "units over a span" }), element("p", { className: "hint", textContent: "Drag over a part of the text, such as a name: here will stand which units are on all over it, and where else they are on." }));
     part("colour").form.querySelector(".scale").append(...[-20, -15, -10, -5, 0, 5, 10, 15, 20].map((step) => element("i", { className: `s${step}` })));
     quantityShown(names.includes("c") ? "c" : names[0]);
   }
@@ -209,6 +216,12 @@ function strip(trace, box) {
   const cells = Array.from(trace.text, (code, n) => element("span", { textContent: code === 32 ? " " : sign(trace, code), place: n }));
   cells.forEach((cell, n) => box.append(cell, ...(trace.text[n] === 10 ? [element("br")] : [])));
   return cells;
+}
+
+/** Scroll a box, and not the page around it, until an element in it can be seen. */
+function reveal(box, inside) {
+  const over = inside.offsetTop + inside.offsetHeight + 12 - box.clientHeight;
+  box.scrollTop = Math.max(over, Math.min(inside.offsetTop - 12, box.scrollTop));
 }
 
 function guessRow(guess, chance) {
