@@ -39,11 +39,8 @@ DIGITS = 3
 MOST_VALUES = 40_000_000
 TITLE = 60
 TRACE = "trace"
-DARK = (
-    (24, 27, 33),
-    (92, 170, 255),
-    (255, 150, 60),
-)  # where nothing is, high, below zero; the same hues, for the night
+# Where there is nothing, high, below zero: the hues of `colour`, lighter, for the night.
+DARK = (24, 27, 33), (92, 170, 255), (255, 150, 60)
 
 
 def html(views: Mapping[str, View], first: str, sentences: Mapping[str, str], trace: Trace | None = None) -> str:

@@ -25,7 +25,7 @@ function cellAt(trace, layer, unit, n) {
     if (quantity.name === "c") put("memory", unit === null ? trace.arrays[`${layer}/memory`][n] : Math.tanh(read(quantity, n)));
   }
   const of = (name) => numbers.get(name)?.value ?? NaN;
-  if (unit !== null) {
+  if (unit !== null && numbers.has("f")) {
     numbers.set("kept", { value: of("f") * of("c before"), digits: 3, signed: true });
     numbers.set("written", { value: of("i") * of("c_tilde"), digits: 3, signed: true });
   }

@@ -10,7 +10,7 @@ function memories(trace) {
     const memory = mine.find((quantity) => quantity.name === "c");
     const least = memory ? Math.atanh(trace.like.on) : trace.like.on;
     const quantity = memory ?? mine.find((one) => one.name === "h");
-    return { values: quantity.values, least: least * quantity.scale, scale: quantity.scale };
+    return { name: quantity.name, values: quantity.values, least: least * quantity.scale, scale: quantity.scale };
   });
 }
 
@@ -69,8 +69,8 @@ function spark(trace, { memory, unit }, start, stop) {
   const step = Math.max(1, Math.floor(trace.length / 600));
   const points = [];
   for (let n = 0; n < trace.length; n += step) {
-    const value = memory.values[unit * trace.length + n] / memory.scale;
-    points.push(`${n} ${(20 - 18 * Math.tanh(value)).toFixed(1)}`);
+    const value = strengthOf(memory.name, memory.values[unit * trace.length + n] / memory.scale);
+    points.push(`${n} ${(20 - 18 * value).toFixed(1)}`);
   }
   return drawn("svg", { class: "spark", viewBox: `0 0 ${trace.length} 40`, preserveAspectRatio: "none", "aria-hidden": "true" },
     drawn("rect", { x: start, width: stop - start, height: 40 }),
