@@ -373,6 +373,9 @@ def test_units_that_behave_alike_stand_together():
     order = alike((shapes[kinds] + 0.05 * rng.normal(size=(15, 60))).T)
     assert sorted(order) == list(range(15))
     assert np.count_nonzero(np.diff(kinds[order])) == 2
+    places = rng.permutation(12)
+    found = places[alike(np.sin(np.linspace(0, 20, 400)[:, None] + 0.2 * places))]
+    assert list(found) in (list(range(12)), list(range(11, -1, -1))), "where there is a line, it is found"
     assert sorted(alike(np.zeros((4, 3)))) == [0, 1, 2] and list(alike(np.ones((4, 1)))) == [0]
 
 
