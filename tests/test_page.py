@@ -150,6 +150,7 @@ def test_the_mouse_moves_holds_and_lets_go(opened):
     assert where() == 3
     assert tab.locator("#strip > .here").count() == 1
     assert tab.get_attribute("#strip", "aria-valuenow") == "3"
+    assert {*tab.eval_on_selector_all("#over rect", "all => all.map(e => e.getAttribute('x'))")} == {"3"}
 
 
 def test_a_unit_of_the_map_colours_the_text(opened):

@@ -68,3 +68,32 @@ function equation(numbers, unit, write) {
   );
   return `c = ${f}·${before} + ${i}·${candidate} = ${c}      h = ${o}·${memory} = ${h}`;
 }
+
+const POINTS = 600; // a curve has no more of them, however long the text
+
+/** What a value does over the text, between a lowest one and 1, as a small line; a part of the text is marked. */
+function curve(trace, value, lowest, start, stop) {
+  const height = (strength) => (38 - (36 * (strength - lowest)) / (1 - lowest)).toFixed(1);
+  const step = Math.max(1, Math.floor(trace.length / POINTS));
+  const points = [];
+  for (let n = 0; n < trace.length; n += step) points.push(`${n + 0.5} ${height(value(n))}`);
+  return drawn("svg", { class: "spark", viewBox: `0 0 ${trace.length} 40`, preserveAspectRatio: "none", "aria-hidden": "true" },
+    drawn("rect", { x: start, width: stop - start, height: 40 }),
+    drawn("path", { class: "zero", d: `M0 ${height(0)}H${trace.length}` }),
+    drawn("path", { d: `M${points.join("L")}` }));
+}
+
+/** Every quantity over the whole text, with a mark where we are; drawn anew only for another unit. */
+function drawOver(trace, layer, unit, n) {
+  const body = document.getElementById("over").tBodies[0];
+  const whose = `${layer}:${unit}`;
+  if (body.dataset.whose !== whose) {
+    body.dataset.whose = whose;
+    body.replaceChildren(...trace.quantities.filter((one) => one.layer === layer).map(({ name, share, mean, values, scale }) => {
+      const value = (at) => strengthOf(name, unit === null ? mean[at] : values[unit * trace.length + at] / scale);
+      const label = element("th", { scope: "row", textContent: name === "c" ? "tanh(c)" : name.replace("_tilde", "~") });
+      return element("tr", {}, label, element("td", { className: "wide" }, curve(trace, value, share ? 0 : -1, n, n + 1)));
+    }));
+  }
+  for (const mark of body.querySelectorAll("rect")) mark.setAttribute("x", n);
+}

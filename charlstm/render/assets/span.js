@@ -64,18 +64,10 @@ function apart(shares, length, count) {
   return places;
 }
 
-/** A unit's memory over the text, as a small line; the span is shaded. */
+/** A unit's memory over the text; the span is shaded. */
 function spark(trace, { memory, unit }, start, stop) {
-  const step = Math.max(1, Math.floor(trace.length / 600));
-  const points = [];
-  for (let n = 0; n < trace.length; n += step) {
-    const value = strengthOf(memory.name, memory.values[unit * trace.length + n] / memory.scale);
-    points.push(`${n} ${(20 - 18 * value).toFixed(1)}`);
-  }
-  return drawn("svg", { class: "spark", viewBox: `0 0 ${trace.length} 40`, preserveAspectRatio: "none", "aria-hidden": "true" },
-    drawn("rect", { x: start, width: stop - start, height: 40 }),
-    drawn("path", { class: "zero", d: `M0 20H${trace.length}` }),
-    drawn("path", { d: `M${points.join("L")}` }));
+  const value = (n) => strengthOf(memory.name, memory.values[unit * trace.length + n] / memory.scale);
+  return curve(trace, value, -1, start, stop);
 }
 
 /** Show what was found. `choose(layer, unit)` colours the text, `go(n)` moves to a place. */

@@ -61,6 +61,7 @@ function openTrace(trace) {
     const guesses = Array.from({ length: count }, (_, k) => [sign(trace, trace.vocabulary[trace.guess[n * count + k]]), trace.chance[n * count + k]]);
     part("guesses").tBodies[0].replaceChildren(...guesses.map(([guess, chance]) => guessRow(guess, chance)));
     drawCell(trace, at.layer, at.unit, n);
+    drawOver(trace, at.layer, at.unit, n);
     if (at.unit !== null) say(at.unit, n);
     const slider = part("strip");
     slider.setAttribute("aria-valuenow", n);
