@@ -1,6 +1,7 @@
 """Text that would break a terminal, a page or the columns is shown as what it is, by every view."""
 
 import re
+from html.parser import HTMLParser
 from itertools import pairwise
 
 import pytest
@@ -11,7 +12,7 @@ from wcwidth import wcswidth, wcwidth
 from charlstm import checkpoint
 from charlstm.cli.main import main
 from charlstm.inspect import Column, Kind, Strip, Table, View
-from charlstm.render import terminal
+from charlstm.render import parts, terminal
 from charlstm.render.characters import paragraph, safe, shown, width_of
 
 HOSTILE = {
@@ -86,6 +87,19 @@ def test_the_bars_stand_under_their_characters(views):
             for characters, *bars in (block.split("\n") for block in "\n".join(lines).split("\n\n")):
                 assert len(bars) == len(strip.rows)
                 assert {wcswidth(bar) for bar in bars} == {wcswidth(characters)}, (name, characters, bars)
+
+
+def test_nothing_but_its_own_elements_reaches_a_page(views):
+    tags = r"div|section|h3|p|table|thead|tbody|tr|th|td|dl|dt|dd|i|b|span|svg|path|rect|circle|text|g|ul|li"
+    for name, view in views.items():
+        html = parts.html(view)
+        found = []
+        reader = HTMLParser()
+        reader.handle_starttag = lambda tag, attributes: found.append((tag, attributes))  # noqa: B023
+        reader.feed(html)
+        assert all(re.fullmatch(tags, tag) for tag, _ in found) and html.isprintable(), name
+        attributes = {attribute for _, several in found for attribute, _ in several}
+        assert not any(attribute.startswith("on") or attribute in ("style", "href", "src") for attribute in attributes)
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)

@@ -23,17 +23,18 @@ from charlstm.cli.console import (
     unknown_option,
 )
 from charlstm.cli.streams import is_piped, standard_input
-from charlstm.cli.views import A_TEXT, NOTHING, OPTIONS, TEXTS, VIEWS, Given, every_option
+from charlstm.cli.views import A_TEXT, NOTHING, OPTIONS, TEXTS, VIEWS, Given, Read, every_option, every_view, made
 from charlstm.files import replace_atomically
-from charlstm.inspect import Text, View
+from charlstm.inspect import Text, View, trace
 from charlstm.model import Model
-from charlstm.render import data, terminal
+from charlstm.render import data, page, terminal
 
 text_option = option_of("Text")
 view_option = option_of("View")
 SHAPES: dict[str, Callable[[View], str | bytes]] = {"csv": data.as_csv, "json": data.as_json, "npz": data.as_npz}
 BINARY = {"npz"}
 STANDARD_INPUT = Path("-")
+PAGE = "html"
 
 
 @click.command("inspect", cls=GroupedCommand)
@@ -60,9 +61,9 @@ STANDARD_INPUT = Path("-")
 @view_option(
     "--format",
     "shape",
-    type=click.Choice(("table", *SHAPES)),
+    type=click.Choice(("table", *SHAPES, PAGE)),
     default="table",
-    help="Table for people; csv, json and npz for programs.",
+    help="Table for people; csv, json and npz for programs; html is a page with all views.",
 )
 @view_option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write into this file.")
 @every_option
@@ -86,17 +87,20 @@ def command(
     gate o, the candidate c~, the memory c and the hidden state h. --view shows something else. A TEXT of - is read from
     standard input.
     """
-    name, files = asked_for(name, score, cloze, files)
-    texts = given_texts(text, files, encoding, wanted=name is not None and VIEWS[name].reads != NOTHING)
-    name = name or ("gates" if texts else "summary")
+    asked, files = asked_for(name, score, cloze, files)
+    texts = given_texts(text, files, encoding, wanted=asked is not None and VIEWS[asked].reads != NOTHING)
+    name = asked or ("gates" if texts else "summary")
     check(name, len(texts), options)
-    entry, loaded = VIEWS[name], checkpoint.load(model)
-    read: list[Any] = []
-    if entry.reads == TEXTS:
-        read = [Given(texts, unknown == "skip", model)]
-    elif entry.reads == A_TEXT:
-        read = [whole(loaded, texts[0], unknown)]
-    write(entry.make(loaded, *read, **{option: options[option] for option in entry.options}), shape, output)
+    loaded = checkpoint.load(model)
+    read: Read = None
+    if VIEWS[name].reads == TEXTS:
+        read = Given(texts, unknown == "skip", model)
+    elif VIEWS[name].reads == A_TEXT:
+        read = whole(loaded, texts[0], unknown)
+    if shape == PAGE:
+        write(page_of(loaded, read, asked, options), output)
+    else:
+        write(drawn(made(name, loaded, read, options), shape, output), output, shape in BINARY)
 
 
 def asked_for(
@@ -151,18 +155,32 @@ def check(name: str, given: int, options: dict[str, Any]) -> None:
         raise WrongUsage(f"--view {name} reads one text, and {given} are given; give one of them.")
 
 
-def write(view: View, shape: str, output: Path | None) -> None:
-    """Write a view in a shape, into a file or to stdout."""
-    if shape == "table":
-        width, depth = (columns(), colours()) if output is None else (80, 0)
-        product: str | bytes = terminal.text(view, width, depth)
-    else:
-        product = SHAPES[shape](view)
+def drawn(view: View, shape: str, output: Path | None) -> str | bytes:
+    """Return a view in a shape, for a file or for stdout."""
+    if shape in SHAPES:
+        return SHAPES[shape](view)
+    width, depth = (columns(), colours()) if output is None else (80, 0)
+    return terminal.text(view, width, depth)
+
+
+def page_of(model: Model, read: Read, asked: str | None, options: dict[str, Any]) -> str:
+    """Return a page with a trace of a text, and every view that needs nothing more; the view asked for is open."""
+    text = read if isinstance(read, str) else None
+    if text is not None:
+        page.check_size(len(text), model.network.config, len(model.network.cell.shown))
+    views = every_view(model, read, asked, options)
+    sentences = {name: entry.sentence for name, entry in VIEWS.items()}
+    first = asked or ("summary" if text is None else page.TRACE)
+    return page.html(views, first, sentences, None if text is None else trace(model, text))
+
+
+def write(product: str | bytes, output: Path | None, binary: bool = False) -> None:
+    """Write what was made into a file or to stdout."""
     if output is not None:
         replace_atomically(output, lambda stream: put(stream, product))
         return
-    if shape in BINARY and sys.stdout.isatty():
-        raise WrongUsage(f"--format {shape} is not for a terminal; name a file with -o, or send it into a pipe.")
+    if binary and sys.stdout.isatty():
+        raise WrongUsage("--format npz is not for a terminal; name a file with -o, or send it into a pipe.")
     click.echo(product, nl=False, color=colours() > 0)
 
 

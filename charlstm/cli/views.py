@@ -10,10 +10,12 @@ import click
 
 from charlstm import checkpoint, inspect
 from charlstm.cli.console import Decorated, WrongUsage, option_of
+from charlstm.errors import ConfigError
 from charlstm.inspect import Scorer, Text, Unit, View, trace, units_named
 from charlstm.model import Model
 
 NOTHING, A_TEXT, TEXTS = "nothing", "a text", "texts"
+SLOW, PATIENCE = {"why", "gradients"}, 300  # views that read the text anew for each of its characters
 Option = Callable[[Callable[..., Any]], Callable[..., Any]]
 Made = Callable[..., View]
 
@@ -34,6 +36,9 @@ class Given(NamedTuple):
     texts: list[Text]
     skip: bool
     model: Path
+
+
+Read = str | Given | None  # a text as a whole, texts to go by, nothing
 
 
 class Entry(NamedTuple):
@@ -82,6 +87,31 @@ def every_option(command: Decorated) -> Decorated:
 def chosen(model: Model, names: tuple[str, ...]) -> list[Unit]:
     """Return the units that names ask for."""
     return [unit for name in names for unit in units_named(name, model.network.config)]
+
+
+def made(name: str, model: Model, read: Read, options: dict[str, Any]) -> View:
+    """Return a view by its name, of what it reads, with its own of the options of all views."""
+    entry = VIEWS[name]
+    texts = [] if entry.reads == NOTHING else [read]
+    return entry.make(model, *texts, **{option: options[option] for option in entry.options})
+
+
+def every_view(model: Model, read: Read, asked: str | None, options: dict[str, Any]) -> dict[str, View]:
+    """Return the views that a model and a text give without being asked for more, and the one that is asked for.
+
+    A view that asks for more, or would take longer than all others together, is left out unless it is asked for.
+    """
+    views = {}
+    for name, entry in VIEWS.items():
+        short = isinstance(read, str) and (name not in SLOW or len(read) <= PATIENCE)
+        if name != asked and entry.reads != NOTHING and not (entry.reads == A_TEXT and short):
+            continue
+        try:
+            views[name] = made(name, model, read, options)
+        except ConfigError:
+            if name == asked:
+                raise
+    return views
 
 
 units_option = option_of("Views gates and cell")(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from charlstm.inspect.cell import cell
 from charlstm.inspect.cloze import Cloze, Question, answered, cloze, questions_in
-from charlstm.inspect.gates import gates
+from charlstm.inspect.gates import gates, kind_of
 from charlstm.inspect.gradients import gradients
 from charlstm.inspect.history import history
 from charlstm.inspect.like import like
 from charlstm.inspect.memory import memory_kept
 from charlstm.inspect.novelty import Novelty, novelty
+from charlstm.inspect.order import alike
 from charlstm.inspect.patch import Changes, Holding, Setting, changes, patch
 from charlstm.inspect.questions import QUESTIONS
 from charlstm.inspect.saturation import saturation
@@ -43,6 +44,7 @@ __all__ = [
     "Trace",
     "Unit",
     "View",
+    "alike",
     "answered",
     "cell",
     "changes",
@@ -52,6 +54,7 @@ __all__ = [
     "gates",
     "gradients",
     "history",
+    "kind_of",
     "like",
     "memory_kept",
     "novelty",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator
 
 # Signs that change or join the one before them: skin tones, flags' letters, the later letters of a Hangul syllable; and
 # the two fillers of Hangul, which show nothing.
@@ -39,7 +40,7 @@ def printable(text: str, kept: str = "") -> str:
 
 def safe(text: str) -> str:
     """Return a text on one line, its spaces as they are, everything else as `shown` writes it."""
-    return "".join(" " if character == " " else shown(character) for character in text)
+    return "".join(map(in_line, text))
 
 
 def width_of(text: str) -> int:
@@ -70,3 +71,24 @@ def paragraph(text: str, width: int) -> list[str]:
             lines += [""] if width_of(lines[-1] + sign) > width else []
             lines[-1] += sign
     return lines
+
+
+def in_line(character: str) -> str:
+    """Return a character as it stands in a line of text: a space as it is, everything else as `shown` writes it."""
+    return " " if character == " " else shown(character)
+
+
+def wrapped(text: str, width: int) -> Iterator[tuple[int, int]]:
+    """Yield where the lines of a text begin and end that fit a width; a newline ends its line."""
+    start, taken = 0, 0
+    for n, character in enumerate(text):
+        needed = width_of(in_line(character))
+        if taken and taken + needed > width:
+            yield start, n
+            start, taken = n, 0
+        taken += needed
+        if character == "\n":
+            yield start, n + 1
+            start, taken = n + 1, 0
+    if start < len(text):
+        yield start, len(text)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from charlstm.inspect import Bars, Column, Curves, Facts, Kind, Part, Strip, Table, View
 from charlstm.render import plots
-from charlstm.render.characters import padded, paragraph, safe, shown, width_of
+from charlstm.render.characters import in_line, padded, paragraph, safe, width_of, wrapped
 from charlstm.render.colour import MOST_BITS, NONE, level, shaded
 from charlstm.render.numbers import fact, written
 
@@ -176,8 +176,8 @@ def _strip(part: Strip, width: int, colours: int) -> list[str]:
         return [*shorter, f"… and {len(part.text) - part.head:,} more characters"]
     margin = min(max((width_of(_short(row.name)) for row in part.rows), default=0), width // 3) + 1
     lines: list[str] = []
-    for start, stop in _wrapped(part.text, min(width, STRIP_WIDEST) - margin):
-        cells = [_in_line(character) for character in part.text[start:stop]]
+    for start, stop in wrapped(part.text, min(width, STRIP_WIDEST) - margin):
+        cells = [in_line(character) for character in part.text[start:stop]]
         if lines and (len(part.rows) > 1 or colours == NONE):
             lines.append("")
         if colours == NONE:
@@ -199,23 +199,3 @@ def _strip(part: Strip, width: int, colours: int) -> list[str]:
         low, high = SCALES.get(part.rows[0].kind, ("0", "1"))
         lines += ["", f"▁ {low} … █ {high}"]
     return lines
-
-
-def _in_line(character: str) -> str:
-    return " " if character == " " else shown(character)
-
-
-def _wrapped(text: str, width: int) -> Iterator[tuple[int, int]]:
-    """Yield where the lines of a text begin and end that fit a width; a newline ends its line."""
-    start, taken = 0, 0
-    for n, character in enumerate(text):
-        needed = width_of(_in_line(character))
-        if taken and taken + needed > width:
-            yield start, n
-            start, taken = n, 0
-        taken += needed
-        if character == "\n":
-            yield start, n + 1
-            start, taken = n + 1, 0
-    if start < len(text):
-        yield start, len(text)

@@ -1,0 +1,260 @@
+// The trace: a text to move through. One place holds where we are; everything on screen follows from it.
+
+const BITS = "surprise";
+const ALIKE = "alike";
+
+/** Make the tab of the trace alive; returns what the page calls when its colours or its size change. */
+function openTrace(trace) {
+  const at = { n: 0, layer: 0, unit: null, held: false, quantity: null, colour: BITS, span: null, alike: null };
+  const part = (id) => document.getElementById(id);
+  const cells = strip(trace, part("strip"));
+  const here = (name) => trace.quantities.find((one) => one.layer === at.layer && one.name === name);
+  const map = new HeatMap(part("map"), trace, (unit, n) => choose(at.layer, unit, n, at.quantity), (unit, n) => say(unit, n));
+
+  function move(n, extend) {
+    const to = Math.max(0, Math.min(trace.length - 1, n));
+    if (extend) {
+      const from = at.span && at.span.head === at.n ? at.span.anchor : at.n;
+      at.span = { anchor: from, head: to };
+    }
+    cells[at.n].classList.remove("here");
+    at.n = to;
+    cells[at.n].classList.add("here");
+    reveal(part("strip"), cells[at.n]);
+    map.mark(at.unit, at.n, true);
+    drawNow();
+    if (extend) search();
+  }
+
+  function choose(layer, unit, n, colour) {
+    const fresh = layer !== at.layer;
+    Object.assign(at, { layer, unit, colour, held: true });
+    part("layer").value = layer;
+    part("unit").value = unit ?? "";
+    if (fresh) quantityShown(at.quantity);
+    part("colour").value = colour;
+    move(n);
+    paint();
+  }
+
+  function hold(held) {
+    at.held = held;
+    drawNow();
+  }
+
+  function say(unit, n) {
+    const { values, scale, digits, share, name } = here(at.quantity);
+    const value = number(values[unit * trace.length + n] / scale, digits, !share);
+    part("map-says").textContent = `unit ${at.layer}:${unit}, character ${n} «${sign(trace, trace.text[n])}»: ${name.replace("_tilde", "~")} = ${value}`;
+  }
+
+  /** Write what was read, how surprising it was, what was expected next, and the cell. */
+  function drawNow() {
+    const { n } = at;
+    const shown = sign(trace, trace.text[n]);
+    const bits = Number.isNaN(trace.surprise[n]) ? "–" : trace.surprise[n].toFixed(2);
+    part("sign").textContent = shown;
+    part("sign").classList.toggle("long", shown.length > 2);
+    part("bits").textContent = bits;
+    part("place").textContent = `character ${n} of 0 … ${trace.length - 1}${at.held ? ", held" : ""}`;
+    const count = trace.guess.length / trace.length;
+    const guesses = Array.from({ length: count }, (_, k) => [sign(trace, trace.vocabulary[trace.guess[n * count + k]]), trace.chance[n * count + k]]);
+    part("guesses").tBodies[0].replaceChildren(...guesses.map(([guess, chance]) => guessRow(guess, chance)));
+    drawCell(trace, at.layer, at.unit, n);
+    drawOver(trace, at.layer, at.unit, n);
+    if (at.unit !== null) say(at.unit, n);
+    const slider = part("strip");
+    slider.setAttribute("aria-valuenow", n);
+    slider.setAttribute("aria-valuetext", `${shown}, ${bits} bits; next ${guesses.slice(0, 3).map(([guess, chance]) => `${guess} ${percent(chance)}`).join(", ")}`);
+  }
+
+  /** Colour the text by what is chosen. */
+  function paint() {
+    const quantity = here(at.colour);
+    const strength = (n) => {
+      if (at.colour === BITS) return trace.surprise[n] / trace.palette.bits;
+      if (at.colour === ALIKE) return at.alike ? at.alike[n] : 0;
+      const value = at.unit === null ? quantity.mean[n] : quantity.values[at.unit * trace.length + n] / quantity.scale;
+      return strengthOf(quantity.name, value);
+    };
+    cells.forEach((cell, n) => (cell.className = shade(trace, strength(n))));
+    cells[at.n].classList.add("here");
+    markSpan();
+  }
+
+  function markSpan() {
+    const [start, stop] = ends();
+    cells.forEach((cell, n) => cell.classList.toggle("in", n >= start && n < stop));
+  }
+
+  function ends() {
+    return at.span ? [Math.min(at.span.anchor, at.span.head), Math.max(at.span.anchor, at.span.head) + 1] : [0, 0];
+  }
+
+  function search() {
+    const [start, stop] = ends();
+    markSpan();
+    at.alike = drawSpan(trace, start, stop, (layer, unit) => choose(layer, unit, at.n, here("c") ? "c" : "h"), (n) => {
+      move(n);
+      part("strip").scrollIntoView({ block: "center" });
+    });
+    part("colour").querySelector(`[value=${ALIKE}]`).disabled = false;
+    if (at.colour === ALIKE) paint();
+  }
+
+  function quantityShown(name) {
+    at.quantity = name;
+    for (const button of part("quantities").children) {
+      const chosen = button.value === name;
+      button.setAttribute("aria-checked", chosen);
+      button.tabIndex = chosen ? 0 : -1;
+    }
+    map.show(here(name), document.documentElement.dataset.theme);
+  }
+
+  /** Hover shows, a click holds, a drag marks a span; the keys do the same. */
+  function listenToText() {
+    const box = part("strip");
+    let from = null;
+    const over = (event) => document.elementFromPoint(event.clientX, event.clientY)?.place;
+    box.addEventListener("pointerdown", (event) => {
+      from = { n: over(event), moved: false };
+      box.focus({ preventScroll: true });
+      event.preventDefault(); // the browser would mark the letters in its own way
+    });
+    box.addEventListener("pointermove", (event) => {
+      const n = over(event);
+      if (n === undefined) return;
+      if (from?.n !== undefined && event.buttons && n !== from.n) from.moved = true;
+      if (from?.moved) {
+        at.span = { anchor: from.n, head: n };
+        markSpan();
+      } else if (!at.held) move(n);
+    });
+    window.addEventListener("pointerup", () => {
+      if (from?.moved) search();
+      else if (from?.n !== undefined) {
+        at.held = !(at.held && at.n === from.n);
+        move(from.n);
+      }
+      from = null;
+    });
+    box.addEventListener("keydown", (event) => {
+      const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -10, ArrowDown: 10, PageUp: -100, PageDown: 100, Home: -Infinity, End: Infinity };
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.key in steps) {
+        at.held = true;
+        move(at.n + steps[event.key], event.shiftKey);
+      } else if (event.key === "Enter") hold(true);
+      else return;
+      event.preventDefault();
+    });
+    part("panel-trace").addEventListener("keydown", (event) => event.key === "Escape" && hold(false));
+  }
+
+  function listenToControls() {
+    document.querySelector("#panel-trace .controls").addEventListener("submit", (event) => event.preventDefault());
+    part("layer").addEventListener("change", (event) => {
+      at.layer = Number(event.target.value);
+      quantityShown(at.quantity);
+      drawNow();
+      paint();
+    });
+    part("unit").max = trace.hidden - 1;
+    part("unit").addEventListener("input", (event) => {
+      const unit = event.target.value === "" ? null : Number(event.target.value);
+      if (unit !== null && !(Number.isInteger(unit) && unit >= 0 && unit < trace.hidden)) return;
+      at.unit = unit;
+      map.mark(unit, at.n, true);
+      drawNow();
+      paint();
+    });
+    part("colour").addEventListener("change", (event) => {
+      at.colour = event.target.value;
+      paint();
+    });
+    part("closer").addEventListener("click", () => map.zoom(1.5));
+    part("farther").addEventListener("click", () => map.zoom(1 / 1.5));
+    part("whole").addEventListener("click", () => map.whole());
+    part("quantities").addEventListener("keydown", (event) => {
+      const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+      if (!step) return;
+      const buttons = [...part("quantities").children];
+      const next = buttons[(buttons.findIndex((one) => one.value === at.quantity) + step + buttons.length) % buttons.length];
+      quantityShown(next.value);
+      next.focus();
+    });
+  }
+
+  function fillControls() {
+    const names = trace.quantities.filter((one) => one.layer === 0).map((one) => one.name);
+    const shown = (name) => name.replace("_tilde", "~");
+    part("layer").append(...Array.from({ length: trace.layers }, (_, k) => new Option(k, k)));
+    part("layer").parentElement.hidden = trace.layers === 1;
+    part("colour").append(new Option("surprise", BITS));
+    for (const name of names) part("colour").append(new Option(name === "c" ? "tanh(c) of the unit" : `${shown(name)} of the unit`, name));
+    part("colour").append(Object.assign(new Option("likeness to the span", ALIKE), { disabled: true }));
+    part("quantities").append(...names.map((name) => {
+      const button = element("button", { type: "button", value: name, textContent: shown(name), onclick: () => quantityShown(name) });
+      button.setAttribute("role", "radio");
+      return button;
+    }));
+    part("strip").setAttribute("aria-valuemax", trace.length - 1);
+    part("colour").form.querySelector(".scale").append(...[-20, -15, -10, -5, 0, 5, 10, 15, 20].map((step) => element("i", { className: `s${step}` })));
+    quantityShown(names.includes("c") ? "c" : names[0]);
+  }
+
+  fillControls();
+  listenToText();
+  listenToControls();
+  move(0);
+  paint();
+  return { recolour: () => quantityShown(at.quantity), resize: () => map.resized() };
+}
+
+/** The text: an element a character, each knowing its place. */
+function strip(trace, box) {
+  const cells = Array.from(trace.text, (code, n) => element("span", { textContent: code === 32 ? " " : sign(trace, code), place: n }));
+  cells.forEach((cell, n) => box.append(cell, ...(trace.text[n] === 10 ? [element("br")] : [])));
+  return cells;
+}
+
+/** Scroll a box, and not the page around it, until an element in it can be seen. */
+function reveal(box, inside) {
+  const over = inside.offsetTop + inside.offsetHeight + 12 - box.clientHeight;
+  box.scrollTop = Math.max(over, Math.min(inside.offsetTop - 12, box.scrollTop));
+}
+
+function guessRow(guess, chance) {
+  const bar = drawn("svg", { viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" }, drawn("rect", { width: 100 * chance, height: 10 }));
+  return element("tr", {}, element("th", { scope: "row", textContent: guess }), element("td", { textContent: percent(chance) }), element("td", { className: "bar" }, bar));
+}
+
+/** The trace as JSON: the text, and the values of every quantity as [unit][character]. */
+function traceAsJson(trace) {
+  const text = Array.from(trace.text, (code) => String.fromCodePoint(code)).join("");
+  const layers = Array.from({ length: trace.layers }, () => ({}));
+  for (const { layer, name, values, scale } of trace.quantities) {
+    layers[layer][name] = Array.from({ length: trace.hidden }, (_, unit) => Array.from(values.subarray(unit * trace.length, (unit + 1) * trace.length), (value) => value / scale));
+  }
+  const surprise = Array.from(trace.surprise, (bits) => (Number.isNaN(bits) ? null : bits));
+  return [JSON.stringify({ text, surprise_bits: surprise, layers }), "\n"];
+}
+
+/** The trace as CSV, a row a character, with the columns of `charlstm inspect --format csv`. */
+function traceAsCsv(trace) {
+  const names = trace.quantities.flatMap(({ layer, name }) => Array.from({ length: trace.hidden }, (_, unit) => `layer${layer}.${name}.${unit}`));
+  const count = trace.guess.length / trace.length;
+  const lines = [csvLine(["position", "character", "code_point", "surprise_bits", "next", "next_probability", ...names])];
+  for (let n = 0; n < trace.length; n++) {
+    const code = trace.text[n];
+    const bits = Number.isNaN(trace.surprise[n]) ? "" : trace.surprise[n];
+    const point = `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
+    const row = [n, String.fromCodePoint(code), point, bits, String.fromCodePoint(trace.vocabulary[trace.guess[n * count]]), trace.chance[n * count]];
+    for (const { values, scale } of trace.quantities) {
+      for (let unit = 0; unit < trace.hidden; unit++) row.push(values[unit * trace.length + n] / scale);
+    }
+    lines.push(csvLine(row));
+  }
+  return lines;
+}
