@@ -19,10 +19,11 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
 
-from charlstm import inspect
 from charlstm.config import NetworkConfig, TrainingConfig
 from charlstm.corpus import CorpusFacts
+from charlstm.inspect.saturation import saturation
 from charlstm.inspect.trace import start
+from charlstm.inspect.units import units
 from charlstm.loss import log_softmax
 from charlstm.model import Model
 from charlstm.network import Network
@@ -42,7 +43,7 @@ def score(model: Model, text: str) -> float:
     return total
 
 
-WORK = {"scoring": score, "saturation": inspect.saturation, "units": inspect.units}
+WORK = {"scoring": score, "saturation": saturation, "units": units}
 
 
 def work(name: str, path: str, share: float, hidden: int, layers: int) -> None:

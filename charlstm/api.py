@@ -1,5 +1,7 @@
 """What a Python program does with a trained model; the commands are a thin layer over it.
 
+What only one method needs is imported by it, so that a text begins at once.
+
 import charlstm
 
 model = charlstm.load("charlstm.npz")
@@ -12,41 +14,23 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from charlstm import checkpoint
-from charlstm.beam import beam
 from charlstm.drawing import Drawing
 from charlstm.ending import Ending
-from charlstm.inspect import (
-    Cloze,
-    Novelty,
-    Question,
-    Score,
-    Scorer,
-    Text,
-    Trace,
-    answered,
-    novelty,
-    scores,
-    trace,
-)
 from charlstm.loss import NATS_PER_BIT
 from charlstm.model import Model
-from charlstm.render import notebook
 from charlstm.sampler import Sample, Texts, samples
-from charlstm.session import Session
+
+if TYPE_CHECKING:
+    from charlstm.inspect.cloze import Cloze
+    from charlstm.inspect.novelty import Novelty
+    from charlstm.inspect.score import Score
+    from charlstm.render.notebook import ShownTrace
+    from charlstm.session import Session
 
 LENGTH = 500
-
-
-class ShownTrace(Trace):
-    """A trace that shows itself in a notebook; see `Trace` for what it holds."""
-
-    __slots__ = ()
-
-    def _repr_html_(self) -> str:
-        return notebook.html(self)
 
 
 class LanguageModel:
@@ -204,6 +188,8 @@ class LanguageModel:
         ConfigError
             If a value is out of range.
         """
+        from charlstm.beam import beam
+
         rules = Drawing(forbid=forbid, only=only)
         found = beam(self.model, seed, width, ending or self.ending(), rules, count)
         return [
@@ -247,6 +233,8 @@ class LanguageModel:
         ConfigError
             If there is no text, or no file.
         """
+        from charlstm.inspect.novelty import novelty
+
         several = [made] if isinstance(made, (str, Sample)) else list(made)
         files = [corpora] if isinstance(corpora, (str, os.PathLike)) else list(corpora)
         texts = [one.text if isinstance(one, Sample) else one for one in several]
@@ -283,6 +271,8 @@ class LanguageModel:
             As for `sample`.
         """
         ending = self.ending(length, stop, hide_stop, lines, sentence)
+        from charlstm.session import Session
+
         return Session(self.model, Drawing.of(temperature=temperature, **rules), ending)
 
     def trace(self, text: str) -> ShownTrace:
@@ -305,6 +295,9 @@ class LanguageModel:
         UnknownCharacterError
             If the text has characters that the model does not know.
         """
+        from charlstm.inspect.trace import trace
+        from charlstm.render.notebook import ShownTrace
+
         return ShownTrace(*trace(self.model, text))
 
     def score(self, text: str, adapt: float = 0.0) -> Score:
@@ -335,6 +328,8 @@ class LanguageModel:
         ConfigError, TrainingError
             If the rate is not a number, 0 or more; if it is so high that the numbers run away.
         """
+        from charlstm.inspect.score import Scorer, Text, scores
+
         return scores(Text("the text", [text]), [Scorer("the model", self.model, adapt)])[0]
 
     def cloze(self, pairs: Iterable[Sequence[str]]) -> Cloze:
@@ -359,6 +354,8 @@ class LanguageModel:
         ConfigError
             If there is no prompt, or an answer is empty.
         """
+        from charlstm.inspect.cloze import Question, answered
+
         return answered(self.model, [Question(prompt, answer) for prompt, answer in pairs])
 
 

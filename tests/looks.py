@@ -6,29 +6,21 @@ import numpy as np
 from small import model, network
 
 from charlstm.corpus import CorpusFacts
-from charlstm.inspect import (
-    Changes,
-    Holding,
-    Question,
-    Scorer,
-    Setting,
-    Text,
-    Unit,
-    cell,
-    cloze,
-    gates,
-    gradients,
-    history,
-    like,
-    memory_kept,
-    patch,
-    saturation,
-    score,
-    summary,
-    trace,
-    units,
-    why,
-)
+from charlstm.inspect.cell import cell
+from charlstm.inspect.cloze import Question, cloze
+from charlstm.inspect.gates import gates
+from charlstm.inspect.gradients import gradients
+from charlstm.inspect.history import history
+from charlstm.inspect.like import like
+from charlstm.inspect.memory import memory_kept
+from charlstm.inspect.patch import Changes, Holding, Setting, patch
+from charlstm.inspect.saturation import saturation
+from charlstm.inspect.score import Scorer, Text, score
+from charlstm.inspect.summary import summary
+from charlstm.inspect.trace import trace
+from charlstm.inspect.unit import Unit
+from charlstm.inspect.units import units
+from charlstm.inspect.why import why
 from charlstm.model import History
 
 GOLDEN_RATIO = 0.6180339887498949

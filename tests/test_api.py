@@ -11,7 +11,7 @@ from small import model, network
 import charlstm
 from charlstm import checkpoint
 from charlstm.errors import CheckpointError, ConfigError, UnknownCharacterError
-from charlstm.inspect import trace
+from charlstm.inspect.trace import trace
 
 CHARACTERS = "\nabcd"
 

@@ -11,9 +11,11 @@ from stories import NAMES, SPEAKERS, learnt
 
 from charlstm.api import LanguageModel
 from charlstm.errors import ConfigError, UnknownCharacterError
-from charlstm.inspect import Changes, Holding, Setting, Unit, changes, memory_kept, patch, trace, why
-from charlstm.inspect.patch import continuation, read_on
-from charlstm.inspect.why import ALTERNATIVES, by_gradient, by_occlusion, by_word
+from charlstm.inspect.memory import memory_kept
+from charlstm.inspect.patch import Changes, Holding, Setting, changes, continuation, patch, read_on
+from charlstm.inspect.trace import trace
+from charlstm.inspect.unit import Unit
+from charlstm.inspect.why import ALTERNATIVES, by_gradient, by_occlusion, by_word, why
 
 CHARACTERS = "\n abcd"
 TEXT, TARGET = "ab cad b", "da"

@@ -15,8 +15,8 @@ from small import by_reference, every_kind, model, network
 
 from charlstm.api import LanguageModel
 from charlstm.errors import ConfigError, CorpusError, UnknownCharacterError
-from charlstm.inspect import Question, answered, cloze, columns_of, questions_in
-from charlstm.inspect.cloze import WORD
+from charlstm.inspect.cloze import WORD, Question, answered, cloze, questions_in
+from charlstm.inspect.view import columns_of
 
 CHARACTERS = "\n .ab"
 

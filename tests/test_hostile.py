@@ -11,7 +11,7 @@ from wcwidth import wcswidth, wcwidth
 
 from charlstm import checkpoint
 from charlstm.cli.main import main
-from charlstm.inspect import Column, Kind, Strip, Table, View
+from charlstm.inspect.view import Column, Kind, Strip, Table, View
 from charlstm.render import parts, terminal
 from charlstm.render.characters import paragraph, safe, shown, width_of
 

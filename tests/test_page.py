@@ -17,7 +17,13 @@ from test_hostile import HOSTILE
 
 from charlstm import checkpoint
 from charlstm.cli.main import main
-from charlstm.inspect import View, alike, cell, gates, like, trace, why
+from charlstm.inspect.cell import cell, steadiest
+from charlstm.inspect.gates import gates
+from charlstm.inspect.like import like
+from charlstm.inspect.order import alike
+from charlstm.inspect.trace import trace
+from charlstm.inspect.view import View
+from charlstm.inspect.why import why
 from charlstm.render import data, page, parts
 from charlstm.render.characters import shown
 
@@ -151,6 +157,15 @@ def test_the_mouse_moves_holds_and_lets_go(opened):
     assert tab.locator("#strip > .here").count() == 1
     assert tab.get_attribute("#strip", "aria-valuenow") == "3"
     assert {*tab.eval_on_selector_all("#over rect", "all => all.map(e => e.getAttribute('x'))")} == {"3"}
+
+
+def test_a_unit_that_holds_on_is_offered_and_colours_the_text(opened):
+    html, _, read = made()
+    tab = opened(html)
+    first = steadiest(read)[0]
+    tab.click("#steadiest button")
+    assert (tab.input_value("#layer"), tab.input_value("#unit")) == (str(first.layer), str(first.number))
+    assert tab.input_value("#colour") == "c"
 
 
 def test_a_unit_of_the_map_colours_the_text(opened):

@@ -14,10 +14,12 @@ from small import by_reference, every_kind, model, network, one_and_two_layers
 
 from charlstm.api import LanguageModel
 from charlstm.errors import ConfigError, CorpusError, TrainingError, UnknownCharacterError
-from charlstm.inspect import Scorer, Text, columns_of, score, scores, trace
-from charlstm.inspect import score as view_of
 from charlstm.inspect.passages import KEPT, WINDOW, Passages
+from charlstm.inspect.score import Scorer, Text, score, scores
+from charlstm.inspect.score import score as view_of
 from charlstm.inspect.surprise import Learning, Static
+from charlstm.inspect.trace import trace
+from charlstm.inspect.view import columns_of
 
 CHARACTERS = "\nabcd"
 both = pytest.mark.parametrize("lines", [False, True], ids=["stream", "lines"])

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from small import by_reference, every_kind, model, network, one_and_two_layers
 
 from charlstm.errors import ConfigError, UnknownCharacterError
-from charlstm.inspect import Unit, gates, trace, units_named
+from charlstm.inspect.gates import gates
+from charlstm.inspect.trace import trace
+from charlstm.inspect.unit import Unit, units_named
 from charlstm.model import BLOCK
 
 CHARACTERS = "\nabcd"

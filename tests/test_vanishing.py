@@ -16,8 +16,8 @@ from small import KINDS, every_kind, model, network, one_and_two_layers
 from charlstm import checkpoint
 from charlstm.cli.main import main
 from charlstm.errors import ConfigError, UnknownCharacterError
-from charlstm.inspect import columns_of, gradients
-from charlstm.inspect.gradients import POSITIONS, positions
+from charlstm.inspect.gradients import POSITIONS, gradients, positions
+from charlstm.inspect.view import columns_of
 
 CHARACTERS = "\n abcd"
 TEXT = "ab cad\nb da"

@@ -10,21 +10,16 @@ from hypothesis import strategies as st
 from small import by_reference, every_kind, model, network
 
 from charlstm.errors import ConfigError
-from charlstm.inspect import (
-    QUESTIONS,
-    Unit,
-    cell,
-    columns_of,
-    history,
-    like,
-    memory_kept,
-    saturation,
-    trace,
-    units,
-)
-from charlstm.inspect.memory import answered
-from charlstm.inspect.questions import matching
-from charlstm.inspect.units import PIECE, pieces, rank
+from charlstm.inspect.cell import cell, steadiest
+from charlstm.inspect.history import history
+from charlstm.inspect.like import like
+from charlstm.inspect.memory import answered, memory_kept
+from charlstm.inspect.questions import QUESTIONS, matching
+from charlstm.inspect.saturation import saturation
+from charlstm.inspect.trace import Trace, trace
+from charlstm.inspect.unit import Unit
+from charlstm.inspect.units import PIECE, pieces, rank, units
+from charlstm.inspect.view import columns_of
 from charlstm.model import History
 from charlstm.optimizers import learning_rate
 
@@ -316,3 +311,11 @@ def test_history_gives_the_losses_and_the_rate_of_each_report():
     assert values(view, "history")["step"] == [3, 7] and values(view, "history")["train"] == [2.0, 1.5]
     assert values(view, "learning rate")["learning rate"] == [learning_rate(it.training, n) for n in (2, 6)]
     assert values(view, "gradient norm")["gradient norm"] == [0.5, 0.25]
+
+
+def test_the_steadiest_unit_takes_one_value_and_then_another_and_keeps_each():
+    holds = np.array([0.0] * 10 + [0.9] * 10)
+    flutters, rests, drifts = np.tile([0.9, -0.9], 10), np.full(20, 0.7), np.linspace(0.0, 0.3, 20)
+    layer = {"h": np.stack([flutters, rests, holds, drifts], axis=1)}
+    of = Trace("a" * 20, (layer,), np.zeros((20, 1)), np.zeros(20), "a")
+    assert steadiest(of)[0].number == 2

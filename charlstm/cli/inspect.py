@@ -25,7 +25,9 @@ from charlstm.cli.console import (
 from charlstm.cli.streams import is_piped, standard_input
 from charlstm.cli.views import A_TEXT, NOTHING, OPTIONS, TEXTS, VIEWS, Given, Read, every_option, every_view, made
 from charlstm.files import replace_atomically
-from charlstm.inspect import Text, View, trace
+from charlstm.inspect.score import Text
+from charlstm.inspect.trace import trace
+from charlstm.inspect.view import View
 from charlstm.model import Model
 from charlstm.render import data, page, terminal
 

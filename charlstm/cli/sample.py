@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 from click.core import ParameterSource
@@ -22,16 +22,16 @@ from charlstm.cli.console import (
     option_of,
     unknown_option,
 )
-from charlstm.cli.interactive import Conversation, converse
-from charlstm.cli.settings import Manner, Settings
 from charlstm.cli.streams import deliver, is_piped, standard_input
 from charlstm.drawing import Drawing
-from charlstm.inspect import Novelty
 from charlstm.model import Model
-from charlstm.render import terminal
 from charlstm.render.data import sample_json
 from charlstm.render.passage import COLOURS, Passage, WithRunnersUp
 from charlstm.sampler import Sample, Shown, Tally, Texts
+
+if TYPE_CHECKING:
+    from charlstm.cli.settings import Manner
+    from charlstm.inspect.novelty import Novelty
 
 DRAWING = Drawing()
 NOT_WITH_BEAM = {
@@ -185,6 +185,9 @@ def command(
         )
     loaded = api.load(model)
     if interactive:
+        from charlstm.cli.interactive import Conversation, converse
+        from charlstm.cli.settings import Manner, Settings
+
         session = loaded.session(length, stop=stop, hide_stop=hide_stop, lines=lines, sentence=until_sentence, **rules)
         settings = Settings(
             session, Manner(unknown, hide_seed, colour, alternatives), click.get_current_context().command.params
@@ -217,6 +220,8 @@ def command(
     deliver(output, write)
     report = compared() if shape == "text" else None
     if report is not None:
+        from charlstm.render import terminal
+
         click.echo("\n" + terminal.text(report.view(), columns(), 0), nl=False, err=True)
 
 

@@ -8,10 +8,26 @@ from typing import Any, NamedTuple
 
 import click
 
-from charlstm import checkpoint, inspect
+from charlstm import checkpoint
 from charlstm.cli.console import Decorated, WrongUsage, option_of
 from charlstm.errors import ConfigError
-from charlstm.inspect import Scorer, Text, Unit, View, trace, units_named
+from charlstm.inspect.cell import cell
+from charlstm.inspect.cloze import cloze, questions_in
+from charlstm.inspect.gates import gates
+from charlstm.inspect.gradients import gradients
+from charlstm.inspect.history import history
+from charlstm.inspect.like import like
+from charlstm.inspect.memory import memory_kept
+from charlstm.inspect.patch import changes, patch
+from charlstm.inspect.questions import QUESTIONS
+from charlstm.inspect.saturation import saturation
+from charlstm.inspect.score import Scorer, Text, score
+from charlstm.inspect.summary import summary
+from charlstm.inspect.trace import trace
+from charlstm.inspect.unit import Unit, units_named
+from charlstm.inspect.units import units
+from charlstm.inspect.view import View
+from charlstm.inspect.why import why
 from charlstm.model import Model
 
 NOTHING, A_TEXT, TEXTS = "nothing", "a text", "texts"
@@ -143,9 +159,9 @@ compare_option = option_of("Views score and gradients")(
         help="Show so many units of each layer, the most active.",
     ),
 )
-def gates(model: Model, text: str, units: tuple[str, ...], show: str | None, most_active: int) -> View:
+def gates_view(model: Model, text: str, units: tuple[str, ...], show: str | None, most_active: int) -> View:
     """Return the view of the gates."""
-    return inspect.gates(trace(model, text), chosen(model, units), show.split(",") if show else (), most_active)
+    return gates(trace(model, text), chosen(model, units), show.split(",") if show else (), most_active)
 
 
 @view(
@@ -157,9 +173,9 @@ def gates(model: Model, text: str, units: tuple[str, ...], show: str | None, mos
         "--by", "quantity", default="memory", help="What colours the text: memory, which is tanh(c), or f, i, o, c, h."
     ),
 )
-def cell(model: Model, text: str, units: tuple[str, ...], quantity: str) -> View:
+def cell_view(model: Model, text: str, units: tuple[str, ...], quantity: str) -> View:
     """Return the view of single units."""
-    return inspect.cell(trace(model, text), chosen(model, units), quantity)
+    return cell(trace(model, text), chosen(model, units), quantity)
 
 
 @view(
@@ -170,7 +186,7 @@ def cell(model: Model, text: str, units: tuple[str, ...], quantity: str) -> View
         "--match", metavar="REGEX", help="Rank the units by how well they tell inside its matches from outside."
     ),
     question=option_of("View units")(
-        "--question", type=click.Choice(tuple(inspect.QUESTIONS)), help="Rank the units by this question."
+        "--question", type=click.Choice(tuple(QUESTIONS)), help="Rank the units by this question."
     ),
     span=option_of("View units")(
         "--like",
@@ -179,13 +195,13 @@ def cell(model: Model, text: str, units: tuple[str, ...], quantity: str) -> View
         help="Find the units that are on over characters a to b of a text, and the places where they are on too.",
     ),
 )
-def units(model: Model, text: str, match: str | None, question: str | None, span: str | None) -> View:
+def units_view(model: Model, text: str, match: str | None, question: str | None, span: str | None) -> View:
     """Return the view of what the units track."""
     if span is None:
-        return inspect.units(model, text, match, question)
+        return units(model, text, match, question)
     if match or question:
         raise WrongUsage("--like is given with --match or --question; give one of them.")
-    return inspect.like(model, text, span)
+    return like(model, text, span)
 
 
 @view(
@@ -200,25 +216,25 @@ def units(model: Model, text: str, match: str | None, question: str | None, span
         help="Show as well how it would score if it went on learning while it reads, at this rate.",
     ),
 )
-def score(model: Model, given: Given, compare: Path | None, rate: float | None) -> View:
+def score_view(model: Model, given: Given, compare: Path | None, rate: float | None) -> View:
     """Return the view of the scores."""
     readers = [Scorer(str(given.model), model)]
     if compare is not None:
         readers.append(Scorer(str(compare), checkpoint.load(compare)))
-    return inspect.score(given.texts, readers, rate or 0.0, given.skip)
+    return score(given.texts, readers, rate or 0.0, given.skip)
 
 
 @view("cloze", TEXTS, "how many prompts with a known answer it answers right, by the likeliest continuation")
-def cloze(model: Model, given: Given) -> View:
+def cloze_view(model: Model, given: Given) -> View:
     """Return the view of the answers."""
-    asked = [question for name, pieces in given.texts for question in inspect.questions_in(pieces, name)]
-    return inspect.cloze(model, asked, given.skip)
+    asked = [question for name, pieces in given.texts for question in questions_in(pieces, name)]
+    return cloze(model, asked, given.skip)
 
 
 @view("saturation", A_TEXT, "how often each gate is nearly shut or nearly open")
-def saturation(model: Model, text: str) -> View:
+def saturation_view(model: Model, text: str) -> View:
     """Return the view of saturation."""
-    return inspect.saturation(model, text)
+    return saturation(model, text)
 
 
 @view(
@@ -230,9 +246,9 @@ def saturation(model: Model, text: str) -> View:
         "--answer", "answers", multiple=True, help="What may come after the question; may be given again."
     ),
 )
-def memory(model: Model, text: str, ask: str | None, answers: tuple[str, ...]) -> View:
+def memory_view(model: Model, text: str, ask: str | None, answers: tuple[str, ...]) -> View:
     """Return the view of the memory."""
-    return inspect.memory_kept(model, trace(model, text), ask, answers)
+    return memory_kept(model, trace(model, text), ask, answers)
 
 
 @view(
@@ -241,11 +257,11 @@ def memory(model: Model, text: str, ask: str | None, answers: tuple[str, ...]) -
     "what in the text made the network predict what comes next, by occlusion and by gradient",
     target=option_of("View why")("--target", help="What may come next.", show_default="the likeliest character"),
 )
-def why(model: Model, text: str, target: str | None) -> View:
+def why_view(model: Model, text: str, target: str | None) -> View:
     """Return the view of influences."""
     if target == "":
         raise WrongUsage("the text of --target is empty; give one character or more, or leave it out.")
-    return inspect.why(model, text, target)
+    return why(model, text, target)
 
 
 patch_option = option_of("View patch")
@@ -270,7 +286,7 @@ patch_option = option_of("View patch")
         help="Take it before this character is read, counted from 0.",
     ),
 )
-def patch(
+def patch_view(
     model: Model,
     text: str,
     set_: tuple[str, ...],
@@ -282,7 +298,7 @@ def patch(
     """Return the view of what would be."""
     if at is not None and swap is None:
         raise WrongUsage("--at says where --swap-memory takes place; give both.")
-    return inspect.patch(model, text, inspect.changes(model, text, set_, freeze, without, swap, at))
+    return patch(model, text, changes(model, text, set_, freeze, without, swap, at))
 
 
 @view(
@@ -297,19 +313,19 @@ def patch(
         help="How many characters back.",
     ),
 )
-def gradients(model: Model, text: str, compare: Path | None, lags: int | None) -> View:
+def gradients_view(model: Model, text: str, compare: Path | None, lags: int | None) -> View:
     """Return the view of the gradients."""
     others = {} if compare is None else {compare.name: checkpoint.load(compare)}
-    return inspect.gradients({"this model": model, **others}, text, lags)
+    return gradients({"this model": model, **others}, text, lags)
 
 
 @view("history", NOTHING, "the losses and the learning rate over the steps of training")
-def history(model: Model) -> View:
+def history_view(model: Model) -> View:
     """Return the view of the training."""
-    return inspect.history(model)
+    return history(model)
 
 
 @view("summary", NOTHING, "what the model is, what it learnt from, how that went")
-def summary(model: Model) -> View:
+def summary_view(model: Model) -> View:
     """Return the summary."""
-    return inspect.summary(model)
+    return summary(model)

@@ -53,6 +53,20 @@ def memory(layer: dict[str, Array]) -> Array:
 
 def liveliest(trace: Trace) -> list[Unit]:
     """Return the units of all layers whose memory varies most."""
-    spread = np.stack([memory(layer).std(axis=0) for layer in trace.layers])  # (L, H)
-    order = np.argsort(-spread, axis=None, kind="stable")[:SHOWN]
-    return [Unit(*map(int, divmod(int(place), spread.shape[1]))) for place in order]
+    return _largest(np.stack([memory(layer).std(axis=0) for layer in trace.layers]))
+
+
+def steadiest(trace: Trace) -> list[Unit]:
+    """Return the units of all layers whose memory takes one value and then another, and holds each for long.
+
+    Its spread is large and its steps are small: the standard deviation less the mean step between characters.
+    """
+    held = np.stack([memory(layer) for layer in trace.layers])  # (L, N, H)
+    steps = np.abs(np.diff(held, axis=1)).sum(axis=1) / held.shape[1]  # (L, H)
+    return _largest(held.std(axis=1) - steps)
+
+
+def _largest(scores: Array) -> list[Unit]:
+    """Return the units with the largest of scores (L, H)."""
+    order = np.argsort(-scores, axis=None, kind="stable")[:SHOWN]
+    return [Unit(*map(int, divmod(int(place), scores.shape[1]))) for place in order]

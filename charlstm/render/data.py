@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from charlstm.inspect import Column, Kind, Part, Table, Trace, View, columns_of
+from charlstm.inspect.trace import Trace
+from charlstm.inspect.view import Column, Kind, Part, Table, View, columns_of
 from charlstm.parameters import Array
 from charlstm.sampler import Sample
 

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from html import escape
 from itertools import groupby
 
-from charlstm.inspect import Kind, Table, Trace, gates
+from charlstm.inspect.gates import gates
+from charlstm.inspect.trace import Trace
+from charlstm.inspect.view import Kind, Table
 from charlstm.render.characters import safe, shown
 from charlstm.render.colour import ink, rgb, strength
 from charlstm.render.numbers import written
@@ -22,6 +24,15 @@ GUESSES = 3
 SHADED = {Kind.SHARE, Kind.SIGNED, Kind.BITS}
 FRAME = "font-family:monospace;line-height:1.6;overflow-x:auto"
 CELL = "padding:0 .5em;text-align:{}"
+
+
+class ShownTrace(Trace):
+    """A trace that shows itself in a notebook; see `Trace` for what it holds."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        return html(self)
 
 
 def html(trace: Trace) -> str:

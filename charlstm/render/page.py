@@ -24,9 +24,12 @@ import numpy as np
 
 from charlstm.config import NetworkConfig
 from charlstm.errors import ConfigError
-from charlstm.inspect import Kind, Trace, View, alike, kind_of
-from charlstm.inspect.cell import memory
+from charlstm.inspect.cell import memory, steadiest
+from charlstm.inspect.gates import kind_of
 from charlstm.inspect.like import ON, PLACES
+from charlstm.inspect.order import alike
+from charlstm.inspect.trace import Trace
+from charlstm.inspect.view import Kind, View
 from charlstm.parameters import Array
 from charlstm.render import data, parts
 from charlstm.render.characters import safe, shown
@@ -166,6 +169,7 @@ def _trace(trace: Trace) -> dict[str, Any]:
         "layers": len(trace.layers),
         "signs": dict(sorted(signs.items())),
         "palette": {"light": (WHITE, BLUE, ORANGE), "dark": DARK, "bits": MOST_BITS, "steps": parts.STEPS},
+        "steadiest": steadiest(trace),
         "like": {"on": ON, "places": PLACES},
         "arrays": places,
         "block": base64.b64encode(zlib.compress(block, 6)).decode(),

@@ -199,6 +199,11 @@ function openTrace(trace) {
       button.setAttribute("role", "radio");
       return button;
     }));
+    part("steadiest").append(...trace.steadiest.map(([layer, unit]) => element("button", {
+      type: "button",
+      textContent: trace.layers > 1 ? `${layer}:${unit}` : unit,
+      onclick: () => choose(layer, unit, at.n, names.includes("c") ? "c" : "h"),
+    })));
     part("strip").setAttribute("aria-valuemax", trace.length - 1);
     part("colour").form.querySelector(".scale").append(...[-20, -15, -10, -5, 0, 5, 10, 15, 20].map((step) => element("i", { className: `s${step}` })));
     quantityShown(names.includes("c") ? "c" : names[0]);
