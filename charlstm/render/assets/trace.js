@@ -202,7 +202,7 @@ function openTrace(trace) {
     part("steadiest").append(...trace.steadiest.map(([layer, unit]) => element("button", {
       type: "button",
       textContent: trace.layers > 1 ? `${layer}:${unit}` : unit,
-      onclick: () => choose(layer, unit, at.n, names.includes("c") ? "c" : "h"),
+      onclick: () => choose(layer, unit, at.n, here("c") ? "c" : "h"),
     })));
     part("strip").setAttribute("aria-valuemax", trace.length - 1);
     part("colour").form.querySelector(".scale").append(...[-20, -15, -10, -5, 0, 5, 10, 15, 20].map((step) => element("i", { className: `s${step}` })));
@@ -212,8 +212,8 @@ function openTrace(trace) {
   fillControls();
   listenToText();
   listenToControls();
-  move(0);
-  paint();
+  choose(...trace.steadiest[0], 0, here("c") ? "c" : "h"); // what a memory is for shows at first sight
+  hold(false);
   return { recolour: () => quantityShown(at.quantity), resize: () => map.resized() };
 }
 
