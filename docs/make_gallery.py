@@ -66,9 +66,10 @@ def write_texts() -> None:
     """Write the source code of the standard library, as much as is learnt, and that of charlstm."""
     library = sorted(Path(sysconfig.get_paths()["stdlib"]).glob("*.py"))
     text = "".join(file.read_text("utf-8", "replace") for file in library)[:CHARACTERS]
+    known = set(text)
     Path("python.txt").write_text(text, encoding="utf-8")
     own = "".join(file.read_text("utf-8") for file in sorted((ROOT / "charlstm").rglob("*.py")))
-    Path(LONG).write_text("".join(c for c in own if c in set(text)), encoding="utf-8")
+    Path(LONG).write_text("".join(c for c in own if c in known), encoding="utf-8")
 
 
 def page(learnt: dict[str, str]) -> Iterator[str]:

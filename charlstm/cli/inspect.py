@@ -34,9 +34,9 @@ from charlstm.render import data, page, terminal
 text_option = option_of("Text")
 view_option = option_of("View")
 SHAPES: dict[str, Callable[[View], str | bytes]] = {"csv": data.as_csv, "json": data.as_json, "npz": data.as_npz}
-BINARY = {"npz"}
 STANDARD_INPUT = Path("-")
 PAGE = "html"
+NOT_FOR_TERMINALS = {"npz", PAGE}
 
 
 @click.command("inspect", cls=GroupedCommand)
@@ -100,9 +100,9 @@ def command(
     elif VIEWS[name].reads == A_TEXT:
         read = whole(loaded, texts[0], unknown)
     if shape == PAGE:
-        write(page_of(loaded, read, asked, options), output)
+        write(page_of(loaded, read, asked, options), shape, output)
     else:
-        write(drawn(made(name, loaded, read, options), shape, output), output, shape in BINARY)
+        write(drawn(made(name, loaded, read, options), shape, output), shape, output)
 
 
 def asked_for(
@@ -176,13 +176,13 @@ def page_of(model: Model, read: Read, asked: str | None, options: dict[str, Any]
     return page.html(views, first, sentences, None if text is None else trace(model, text))
 
 
-def write(product: str | bytes, output: Path | None, binary: bool = False) -> None:
+def write(product: str | bytes, shape: str, output: Path | None) -> None:
     """Write what was made into a file or to stdout."""
     if output is not None:
         replace_atomically(output, lambda stream: put(stream, product))
         return
-    if binary and sys.stdout.isatty():
-        raise WrongUsage("--format npz is not for a terminal; name a file with -o, or send it into a pipe.")
+    if shape in NOT_FOR_TERMINALS and sys.stdout.isatty():
+        raise WrongUsage(f"--format {shape} is not for a terminal; name a file with -o, or send it into a pipe.")
     click.echo(product, nl=False, color=colours() > 0)
 
 
