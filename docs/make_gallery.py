@@ -134,7 +134,7 @@ def source() -> Iterator[str]:
 
 def first(view: dict[str, Any]) -> tuple[str, float, float, str]:
     """Return unit, score, chance and whether it beats chance, of the first row of a ranking."""
-    (table,) = view.values()
+    table = next(iter(view.values()))
     row = {name: values[0] for name, values in table.items()}
     return row["unit"], row.get("ROC area", row.get("correlation")), row["chance"], row["beats chance"]
 
