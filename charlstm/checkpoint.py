@@ -16,11 +16,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from charlstm import archive, optimizers
+from charlstm import archive
 from charlstm.config import NetworkConfig, TrainingConfig, from_mapping, to_mapping
 from charlstm.corpus import CorpusFacts
 from charlstm.errors import CheckpointError
@@ -28,8 +28,10 @@ from charlstm.files import replace_atomically
 from charlstm.model import History, Model
 from charlstm.network import Network, shapes
 from charlstm.parameters import Array
-from charlstm.trainer import Standing
 from charlstm.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from charlstm.trainer import Standing
 
 FORMAT = "charlstm"
 VERSION = 2
@@ -107,6 +109,9 @@ def load_run(path: Path) -> Run:
     CheckpointError
         As for `load`, or if it is a model file without the rest.
     """
+    from charlstm import optimizers  # a model that is only read needs nothing of training
+    from charlstm.trainer import Standing
+
     model, more = _load(path)
     flat, network, training = model.network.parameters.flat, model.network, model.training
     rows = more["run/carried"].shape[2:3] if "run/carried" in more else (0,)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import codecs
 import io
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
@@ -161,6 +160,8 @@ def _room(count: int, kind: np.dtype[Any]) -> Array:
     if count * kind.itemsize <= IN_MEMORY:
         return np.empty(count, kind)
     try:
+        import tempfile  # only a large text needs it
+
         with tempfile.TemporaryFile() as file:
             os.posix_fallocate(
                 file.fileno(), 0, count * kind.itemsize

@@ -22,6 +22,8 @@ import numpy as np
 from charlstm.errors import ConfigError
 from charlstm.parameters import Array
 
+COLDEST = 1e-200  # leaves nothing but the likeliest, and no logit so large that dividing by it would overflow
+
 
 @dataclass(frozen=True)
 class Drawing:
@@ -147,7 +149,8 @@ def probabilities(logits: Array, drawing: Drawing, allowed: Array | None = None,
         logits = keep_nucleus(logits, drawing.top_p)
     if drawing.min_p > 0:
         logits = keep_near_best(logits, drawing.min_p)
-    return normalised(logits)
+    powers = np.exp(logits)  # (…, V)  the likeliest of them is 1, since the heat
+    return np.asarray(powers / np.add.reduce(powers, axis=-1, keepdims=True))
 
 
 def normalised(logits: Array) -> Array:
@@ -173,8 +176,8 @@ def discourage(logits: Array, penalty: float, recent: Array) -> Array:
 
 def heat(logits: Array, temperature: float) -> Array:
     """Divide by a temperature above 0, however small; the likeliest are 0 afterwards."""
-    with np.errstate(over="ignore"):
-        return np.asarray((logits - logits.max(axis=-1, keepdims=True)) / temperature)
+    shifted = logits - np.maximum.reduce(logits, axis=-1, keepdims=True)  # (…, V)
+    return np.asarray(shifted / max(temperature, COLDEST))
 
 
 def keep_likeliest(logits: Array, k: int) -> Array:

@@ -300,7 +300,7 @@ class Network:
             h = tape.states[0]  # (T+1, B, H)
             for t in range(T):
                 if layer == 0:
-                    np.take(weights.characters, ids[t], axis=1, out=incoming, mode="clip")
+                    weights.characters.take(ids[t], axis=1, out=incoming, mode="clip")
                 else:
                     from_below, b = weights.from_below[layer - 1]
                     np.add(from_below(outputs[-1][t]), b, out=incoming)

@@ -76,7 +76,7 @@ class Product:
             self._strips *= scale[..., None]
         result = scratch(f"{name} result", (groups, G, seats, n * width))
         self._cut = result.reshape(groups, G, seats, n, width).swapaxes(2, 3)  # (groups, G, n, seats, w)
-        self._all = result[..., :H]
+        self._all, self._only = result[..., :H], self._cut[0]
         self._scratch = scratch
         self.result = self._all[0, :, :rows]
 
@@ -90,10 +90,11 @@ class Product:
             return self._apart(x)
         if rows < seats:
             more = self._scratch("more rows", (*x.shape[:-2], seats, x.shape[-1]))
-            more[...] = x[..., :1, :]
-            more[..., :rows, :] = x
+            more[...] = x if rows == 1 else x[..., :1, :]
+            if rows > 1:
+                more[..., :rows, :] = x
             x = more
-        np.matmul(x if x.ndim == 2 else x[:, None], self._strips, out=self._cut[0])
+        np.matmul(x if x.ndim == 2 else x[:, None], self._strips, out=self._only)
         return self.result
 
     def _apart(self, x: Array) -> Array:

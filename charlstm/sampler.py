@@ -260,7 +260,7 @@ def _drawn(
         for uniform in np.stack([row.random(DRAWN_AHEAD) for row in uniforms], axis=1):  # (B,)
             chances = probabilities(reader.logits, drawing, allowed, recent.seen)  # (B, V)
             cumulative = np.cumsum(chances, axis=1)  # (B, V)
-            drawn = (cumulative <= uniform[:, None] * cumulative[:, -1:]).sum(axis=1)  # (B,)
+            drawn = np.add.reduce(cumulative <= uniform[:, None] * cumulative[:, -1:], axis=1)  # (B,)
             yield Step(model.vocabulary.decode(drawn), drawn, reader.logits)
             reader.read(drawn[None])
             recent.add(drawn)

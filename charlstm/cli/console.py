@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import importlib
 import os
-import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -207,6 +206,8 @@ def noted(*numbers: signal.Signals) -> Iterator[list[int]]:
 
 def columns() -> int:
     """Return the width of the terminal, 80 where there is none."""
+    import shutil  # most commands never ask
+
     return shutil.get_terminal_size().columns
 
 

@@ -25,7 +25,6 @@ from charlstm.cli.console import (
 from charlstm.cli.streams import deliver, is_piped, standard_input
 from charlstm.drawing import Drawing
 from charlstm.model import Model
-from charlstm.render.data import sample_json
 from charlstm.render.passage import COLOURS, Passage, WithRunnersUp
 from charlstm.sampler import Sample, Shown, Tally, Texts
 
@@ -307,6 +306,8 @@ def write_objects(file: TextIO, texts: Texts, made: list[Sample], compared: Call
 
 def objects(made: list[Sample], report: Novelty | None) -> str:
     """Return texts as JSON, a line each."""
+    from charlstm.render.data import sample_json
+
     views = [None if report is None else report.of(number).view() for number in range(len(made))]
     return "".join(sample_json(sample, view) for sample, view in zip(made, views, strict=True))
 
