@@ -9,7 +9,7 @@ from charlstm.errors import ConfigError
 
 SENTENCE_REACH = 8
 # Full stops of western scripts end a sentence where white space follows them, and the quotes and brackets after them.
-BEFORE_SPACE = re.compile(r"[.!?…][\"'»«”“’‘)\]]*\s\Z")
+BEFORE_SPACE = r"[.!?…][\"'»«”“’‘)\]]*\s\Z"
 AT_ONCE = frozenset("。！？")
 
 
@@ -89,7 +89,7 @@ class End:
         if found:
             self.reason = "stop"
             return waiting - max(found) if ending.hide_stop else waiting
-        if ending.sentence and (character in AT_ONCE or BEFORE_SPACE.search(self._recent)):
+        if ending.sentence and (character in AT_ONCE or re.search(BEFORE_SPACE, self._recent)):
             self.reason = "sentence"
             return waiting - character.isspace()
         if self._lines == ending.lines:

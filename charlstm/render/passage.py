@@ -6,7 +6,6 @@ import click
 import numpy as np
 
 from charlstm.render.characters import shown
-from charlstm.render.colour import BLUES, DARK_FROM, ORANGES
 from charlstm.sampler import Shown
 
 COLOURS = ("surprise", "entropy")
@@ -45,6 +44,8 @@ class Passage:
     def _shaded(self, made: Shown) -> str:
         if self._colour is None or made.character == "\n":
             return made.character
+        from charlstm.render.colour import BLUES, DARK_FROM, ORANGES  # a text without colours begins sooner
+
         bits = (made.step.surprise if self._colour == "surprise" else made.step.entropy)[made.row]
         palette = ORANGES if self._colour == "surprise" else BLUES
         shade = min(int(bits * SHADES_A_BIT[self._colour]), len(palette) - 1)
