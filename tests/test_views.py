@@ -15,10 +15,11 @@ from charlstm.inspect.history import history
 from charlstm.inspect.like import like
 from charlstm.inspect.memory import answered, memory_kept
 from charlstm.inspect.questions import QUESTIONS, matching
+from charlstm.inspect.ranking import EVEN, Answers, rank
 from charlstm.inspect.saturation import saturation
 from charlstm.inspect.trace import Trace, trace
 from charlstm.inspect.unit import Unit
-from charlstm.inspect.units import PIECE, pieces, rank, units
+from charlstm.inspect.units import units
 from charlstm.inspect.view import columns_of
 from charlstm.model import History
 from charlstm.optimizers import learning_rate
@@ -173,12 +174,17 @@ def pairs_told_apart(series, answers):
     return won / (len(inside) * len(outside))
 
 
+def ranked(blocks, answers):
+    """The scores of the units whose values go by in blocks."""
+    return rank(blocks, {"it": Answers(np.array(answers))})["it"]
+
+
 @given(st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=2, max_size=30))
 def test_a_score_is_the_share_of_pairs_that_a_unit_tells_apart(rows):
     series, answers = [v for v, _ in rows], [int(yes) for _, yes in rows]
     if len(set(answers)) == 1:
         return
-    found = rank(np.array(series, float)[:, None], {"it": np.array(answers)})["it"]
+    found = ranked([np.array(series, float)[:, None]], answers)
     area = pairs_told_apart(series, answers)
     assert found.scores[0] + 0.5 == pytest.approx(area, abs=1e-12)
     assert found.shown()[0] == pytest.approx(max(area, 1 - area), abs=1e-12)
@@ -194,7 +200,7 @@ def test_a_correlation_is_that_of_the_ranks(rows):
         return [sum((b < a) + 0.5 * (a == b) for b in of) for a in of]
 
     wanted = np.corrcoef(ranks(series), ranks(answers))[0, 1]
-    assert rank(np.array(series, float)[:, None], {"it": np.array(answers)})["it"].scores[0] == pytest.approx(wanted)
+    assert ranked([np.array(series, float)[:, None]], answers).scores[0] == pytest.approx(wanted)
 
 
 @pytest.mark.parametrize("kind", ["lstm", "rnn"])
@@ -214,11 +220,37 @@ def test_a_unit_that_tracks_is_found_and_luck_among_512_is_not():
     rng = np.random.default_rng(0)
     answers = (np.sin(np.arange(4000) / 20) > 0.6).astype(int)
     values = np.cumsum(rng.normal(size=(4000, 512)), axis=0)
-    lucky = rank(values, {"it": answers})["it"]
+    lucky = ranked([values], answers)
     assert 0.04 < abs(lucky.scores).max() < lucky.chance
     values[:, 17] = answers + rng.normal(size=4000)
-    found = rank(values, {"it": answers})["it"]
+    found = ranked([values], answers)
     assert found.scores.argmax() == 17 and found.scores[17] > found.chance
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(EVEN), st.integers(0, 2)), min_size=3, max_size=40),
+    st.integers(1, 39),
+    st.booleans(),
+)
+def test_values_that_the_edges_tell_apart_score_the_same_in_blocks(rows, cut, yes_or_no):
+    series = np.array([[value] for value, _ in rows])
+    answers = [min(answer, 1) if yes_or_no else answer for _, answer in rows]
+    whole, blocks = ranked([series], answers), ranked([series[:cut], series[cut:]][: 1 + (cut < len(rows))], answers)
+    np.testing.assert_allclose(blocks.scores, whole.scores, atol=1e-12)
+
+
+def test_long_texts_score_as_if_all_values_were_kept():
+    rng = np.random.default_rng(0)
+    steps = rng.normal(size=(12_000, 40))
+    wanders, returns = np.cumsum(steps, axis=0) / 40, steps.copy()
+    for before, after in pairwise(returns):
+        after += 0.95 * before
+    for values in np.tanh(wanders), np.tanh(returns / 3):
+        answers = (values[:, 3] + rng.normal(size=12_000) > 0.5).astype(int)
+        for asked in (answers, np.arange(12_000) % 77):
+            whole, blocks = ranked([values], asked), ranked(np.array_split(values, 12), asked)
+            np.testing.assert_allclose(blocks.scores, whole.scores, atol=1e-3)
+    assert blocks.chance == pytest.approx(whole.chance, rel=0.1)  # of values that come back
 
 
 def test_the_questions_answer_as_a_reader_would():
@@ -230,7 +262,7 @@ def test_the_questions_answer_as_a_reader_would():
         "upper case": "1000000000000000001000",
     }
     for name, digits in wanted.items():
-        assert "".join(map(str, QUESTIONS[name](text))) == digits, name
+        assert "".join(str(int(answer)) for answer in QUESTIONS[name](text)) == digits, name
     assert [text[n] for n in np.flatnonzero(QUESTIONS["word start"](text))] == list("AbabaBx")
     assert {text[n] for n in np.flatnonzero(QUESTIONS["vowels"](text))} == set("Aa")
     assert QUESTIONS["since newline"](text).tolist() == [*range(18), *range(4)]
@@ -258,14 +290,6 @@ def test_a_pattern_marks_its_matches_or_its_first_group():
         matching("abc", "(")
     with pytest.raises(ConfigError, match="the same at every character"):
         units(two_layers(), TEXT, match="x")
-
-
-@given(st.integers(1, 5000), st.integers(1, 3000))
-def test_of_a_long_text_stretches_are_kept_within_the_memory_allowed(length, most):
-    kept = pieces(length, most)
-    assert len(kept) == length and kept.any()
-    assert kept.sum() <= max(most, PIECE)
-    assert kept.all() == (length <= max(1, most // PIECE) * PIECE)
 
 
 def test_places_alike_are_those_where_the_same_units_are_on():

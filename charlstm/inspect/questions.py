@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
 from charlstm.errors import ConfigError
 from charlstm.parameters import Array
+from charlstm.vocabulary import code_points_of
 
 OPENING, CLOSING = "([{", ")]}"
 VOWELS = "aeiouyäöüáéíóúàèìòùâêîôûAEIOUYÄÖÜÁÉÍÓÚÀÈÌÒÙÂÊÎÔÛ"
@@ -16,11 +17,10 @@ VOWELS = "aeiouyäöüáéíóúàèìòùâêîôûAEIOUYÄÖÜÁÉÍÓÚÀÈÌ
 
 def since_newline(text: str) -> Array:
     """Return how many characters of its line stand before each character: (N,)."""
-    places = np.arange(len(text))  # (N,)
-    begins = np.zeros(len(text), int)  # (N,)
+    begins = np.zeros(len(text), np.int32)  # (N,)
     after = np.flatnonzero(_is(text, "\n")[:-1]) + 1
     begins[after] = after
-    return np.asarray(places - np.maximum.accumulate(begins))
+    return np.asarray(np.arange(len(text), dtype=np.int32) - np.maximum.accumulate(begins))
 
 
 def position_in_line(text: str) -> Array:
@@ -30,39 +30,42 @@ def position_in_line(text: str) -> Array:
 
 
 def inside_quotes(text: str) -> Array:
-    """Return 1 from a double quote to the one that ends it, both counted in; “ and ” too; a newline twice ends any."""
+    """Return True from a double quote to its end, both counted in; “ and ” too; a newline twice ends any."""
     return _inside(text, r"\"[^\"]*?(?:\"|\n\n)|“[^”]*?(?:”|\n\n)")
 
 
 def depth(text: str) -> Array:
     """Return how many brackets are open at each character, never below zero: (N,)."""
-    open_now, depths = 0, []
-    for character in text:
-        open_now += character in OPENING
-        depths.append(open_now)
-        open_now = max(0, open_now - (character in CLOSING))
-    return np.array(depths)
+
+    def depths() -> Iterator[int]:
+        open_now = 0
+        for character in text:
+            open_now += character in OPENING
+            yield open_now
+            open_now = max(0, open_now - (character in CLOSING))
+
+    return np.fromiter(depths(), np.int32, len(text))
 
 
 def inside_brackets(text: str) -> Array:
-    """Return 1 where a bracket is open, the brackets counted in."""
-    return np.asarray((depth(text) > 0).astype(int))
+    """Return True where a bracket is open, the brackets counted in."""
+    return np.asarray(depth(text) > 0)
 
 
 def upper_case(text: str) -> Array:
-    """Return 1 at capital letters."""
-    return np.array([int(character.isupper()) for character in text])
+    """Return True at capital letters."""
+    return np.fromiter(map(str.isupper, text), bool, len(text))
 
 
 def word_start(text: str) -> Array:
-    """Return 1 at the first letter or digit of a word."""
-    letters = np.array([int(character.isalnum()) for character in text])
-    return np.asarray(letters * (1 - np.concatenate([[0], letters[:-1]])))
+    """Return True at the first letter or digit of a word."""
+    letters = np.fromiter(map(str.isalnum, text), bool, len(text))
+    return np.asarray(letters & ~np.concatenate([[False], letters[:-1]]))
 
 
 def vowels(text: str) -> Array:
-    """Return 1 at vowels."""
-    return _is(text, VOWELS).astype(int)
+    """Return True at vowels."""
+    return _is(text, VOWELS)
 
 
 QUESTIONS: Mapping[str, Callable[[str], Array]] = {
@@ -78,7 +81,7 @@ QUESTIONS: Mapping[str, Callable[[str], Array]] = {
 
 
 def matching(text: str, pattern: str) -> Array:
-    """Return 1 inside what a regular expression matches, or inside its first group where it has one: (N,).
+    """Return True inside what a regular expression matches, or inside its first group where it has one: (N,).
 
     Raises
     ------
@@ -93,12 +96,12 @@ def matching(text: str, pattern: str) -> Array:
 
 def _inside(text: str, pattern: str) -> Array:
     compiled = re.compile(pattern)
-    inside = np.zeros(len(text), int)  # (N,)
+    inside = np.zeros(len(text), bool)  # (N,)
     for found in compiled.finditer(text):
         start, stop = found.span(min(1, compiled.groups))
-        inside[max(start, 0) : max(stop, 0)] = 1
+        inside[max(start, 0) : max(stop, 0)] = True
     return inside
 
 
 def _is(text: str, characters: str) -> Array:
-    return np.array([character in characters for character in text])
+    return np.isin(code_points_of(text), code_points_of(characters))

@@ -17,8 +17,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from charlstm.inspect.gradients import taken_back
+from charlstm.inspect.ranking import rank_correlation
 from charlstm.inspect.trace import start, trace
-from charlstm.inspect.units import rank_correlation
 from charlstm.inspect.view import Column, Kind, Strip, Table, View
 from charlstm.loss import log_softmax
 from charlstm.model import Model, Reader
