@@ -8,7 +8,7 @@ DEMO_OPTIONS := --lines --hidden 192 --dropout 0.1 --weight-dropout 0 --weight-d
 # What `make bench` measures beside: any build of torch for the CPU.
 TORCH ?= torch
 
-.PHONY: demo test lint docs bench quality gallery clean
+.PHONY: demo test test-demo lint docs bench quality gallery clean
 
 demo: .venv/installed
 	@echo "A network reads short stories, and learns who is in the room."
@@ -26,6 +26,10 @@ demo: .venv/installed
 
 test: .venv/installed-test
 	$(BIN)/python -m pytest
+
+# What the demo's model has learnt, over all stories that it has not read: after `make demo`.
+test-demo: .venv/installed-test
+	$(BIN)/python -m pytest -rP tests/learnt_rooms.py
 
 lint: .venv/installed-lint
 	$(BIN)/ruff check .

@@ -136,6 +136,8 @@ class Reader:
 
     Attributes
     ----------
+    model : Model
+        The same.
     state : (L, S, B, H) array
         The state after what was read so far.
     logits : (B, V) array
@@ -144,7 +146,7 @@ class Reader:
 
     def __init__(self, model: Model, rows: int = 1) -> None:
         network = model.network
-        self._model = model
+        self.model = model
         self._network = network
         self._buffers = Buffers(network.parameters.flat.dtype)
         self._weights = network.ready(rows, self._buffers, alike=True)
@@ -154,7 +156,7 @@ class Reader:
 
     def copies(self, rows: int) -> Reader:
         """Return a reader of so many texts that all stand where the one text of this reader stands."""
-        several = Reader(self._model, rows)
+        several = Reader(self.model, rows)
         several.state = np.repeat(self.state, rows, axis=2)
         several.logits = np.repeat(self.logits, rows, axis=0)
         return several

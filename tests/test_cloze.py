@@ -16,6 +16,7 @@ from small import by_reference, every_kind, model, network
 from charlstm.api import LanguageModel
 from charlstm.errors import ConfigError, CorpusError, UnknownCharacterError
 from charlstm.inspect.cloze import WORD, Question, answered, cloze, questions_in
+from charlstm.inspect.trace import side_by_side
 from charlstm.inspect.view import columns_of
 
 CHARACTERS = "\n .ab"
@@ -88,7 +89,7 @@ def test_an_answer_does_not_depend_on_what_else_is_asked(pairs):
 def test_many_prompts_are_asked_a_few_at_a_time(monkeypatch):
     it, pairs = LanguageModel(small()), [("ab" * 4, "a"), ("ba" * 4, "b"), ("a." * 4, " "), ("aaaabbbb", "ab")]
     whole = it.cloze(pairs)
-    monkeypatch.setattr(sys.modules[answered.__module__], "AT_ONCE", 20)
+    monkeypatch.setattr(sys.modules[side_by_side.__module__], "AT_ONCE", 20)
     assert it.cloze(pairs).said == whole.said
 
 

@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from charlstm.errors import ConfigError, CorpusError
-from charlstm.inspect.surprise import AT_ONCE
-from charlstm.inspect.trace import start
+from charlstm.inspect.trace import side_by_side, start
 from charlstm.inspect.view import Column, Kind, Part, Table, View
 from charlstm.loss import log_softmax
 from charlstm.model import Model, Reader
@@ -141,23 +139,13 @@ def answered(model: Model, asked: Sequence[Question], skip: bool = False) -> Clo
     prompts = [model.vocabulary.encode(question.prompt, question.place) for question in asked]
     answers = [model.vocabulary.encode(question.answer, question.place) for question in asked]
     said, probability, rank = [""] * len(asked), np.zeros(len(asked)), np.zeros(len(asked), np.int64)
-    for rows in _side_by_side([len(prompt) for prompt in prompts]):
+    for rows in side_by_side([len(prompt) for prompt in prompts]):
         found = _answer(model, np.stack([prompts[n] for n in rows], axis=1), [answers[n] for n in rows])
         for n, continuation, chance, worst in zip(rows, *found, strict=True):
             said[n] = _heard(continuation, asked[n].answer)
             probability[n], rank[n] = chance, worst
     right = [text == question.answer for text, question in zip(said, asked, strict=True)]
     return Cloze(asked, said, np.array(right), probability, rank)
-
-
-def _side_by_side(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Yield the places of prompts of one length, as many together as can be read at once."""
-    order = np.argsort(lengths, kind="stable")  # (N,)
-    bounds = [0, *(np.flatnonzero(np.diff(np.array(lengths)[order])) + 1).tolist(), len(order)]
-    for first, last in pairwise(bounds):
-        rows = max(1, AT_ONCE // max(1, lengths[order[first]]))
-        for place in range(first, last, rows):
-            yield order[place : min(place + rows, last)].tolist()
 
 
 def _answer(model: Model, prompts: Array, answers: Sequence[Array]) -> tuple[list[str], Array, Array]:

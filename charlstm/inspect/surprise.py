@@ -15,14 +15,13 @@ import numpy as np
 
 from charlstm import optimizers
 from charlstm.errors import TrainingError
-from charlstm.inspect.trace import start
+from charlstm.inspect.trace import AT_ONCE, start
 from charlstm.loss import NATS_PER_BIT, cross_entropy_gradient, log_softmax
 from charlstm.model import BLOCK, Model, Reader
 from charlstm.network import Buffers
 from charlstm.parameters import Array
 
 ROWS = 64
-AT_ONCE = 16_384
 
 
 class Reading(Protocol):

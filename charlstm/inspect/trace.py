@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,9 @@ from charlstm.loss import NATS_PER_BIT, log_softmax
 from charlstm.model import Model, Reader
 from charlstm.parameters import Array
 from charlstm.vocabulary import code_points_of
+
+REACH = 300  # characters, the last ones of a text, that are looked at where each look reads them anew
+AT_ONCE = 16_384  # characters read side by side, in all rows together
 
 
 class Trace(NamedTuple):
@@ -148,3 +152,29 @@ def read(model: Model, ids: Array) -> Iterator[tuple[Array, list[dict[str, Array
     for done in start(model).passes(ids[:, None]):
         layers = [{name: cell.read(tape, name)[:, 0].copy() for name in cell.shown} for tape in done.tapes]
         yield done.logits[:, 0].copy(), layers
+
+
+def last_stretch(begun: Reader, text: str) -> tuple[Array, str]:
+    """Return what of a text is read without a break up to its end, and the state before it: (L, S, 1, H).
+
+    Parameters
+    ----------
+    begun
+        A reader that stands where the text begins.
+    text
+        One character or more; in a model of lines what stands before its last newline does not count.
+    """
+    model = begun.model
+    if model.training.lines and "\n" in text:
+        return model.network.fresh_state(1), text[text.rindex("\n") :]
+    return begun.state, text
+
+
+def side_by_side(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Yield the places of texts of one length, as many together as can be read at once."""
+    order = np.argsort(lengths, kind="stable")  # (N,)
+    bounds = {0, *(np.flatnonzero(np.diff(np.array(lengths)[order])) + 1).tolist(), len(order)}
+    for first, last in pairwise(sorted(bounds)):
+        rows = max(1, AT_ONCE // max(1, lengths[order[first]]))
+        for place in range(first, last, rows):
+            yield order[place : min(place + rows, last)].tolist()
