@@ -100,6 +100,8 @@ def stories() -> Iterator[str]:
     for story, name in ((KEEPS, " monica"), (LETS_GO, " richard")):
         command = f'charlstm inspect -m rooms.npz --view why --target "{name}" "{story}"'
         yield shown(command)
+    yield "## Which units carry it\n"
+    yield shown(f'charlstm inspect -m rooms.npz --view patch "{LETS_GO} "')
     yield "## The memory of another story\n"
     swap = KEEPS.replace("monica", "richard").partition(" mady said")[0]
     yield shown(f'charlstm inspect -m rooms.npz --view patch --swap-memory "{swap}" --at 60 "{KEEPS}"')

@@ -56,6 +56,7 @@ def looks(it, other, text):
         "memory, asked": memory_kept(it, read, ask, answers),
         "why": why(it, text, text[:2]),
         "patch": patch(it, text, changed),
+        "patch, each unit": patch(it, text, Changes()),
         "gradients": gradients({"this model": it}, text),
         "gradients, two models": gradients({"this model": it, f"{text[:5]}.npz": other}, text),
         "score": score([Text("the text", [text])], [Scorer("m.npz", it)]),

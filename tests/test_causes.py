@@ -12,8 +12,17 @@ from stories import NAMES, SPEAKERS, learnt
 from charlstm.api import LanguageModel
 from charlstm.errors import ConfigError, UnknownCharacterError
 from charlstm.inspect.memory import memory_kept
-from charlstm.inspect.patch import Changes, Holding, Setting, changes, continuation, patch, read_on
-from charlstm.inspect.trace import trace
+from charlstm.inspect.patch import (
+    Changes,
+    Holding,
+    Setting,
+    changes,
+    continuation,
+    logits_without_each,
+    patch,
+    read_on,
+)
+from charlstm.inspect.trace import start, trace
 from charlstm.inspect.unit import Unit
 from charlstm.inspect.why import ALTERNATIVES, by_gradient, by_occlusion, by_word, why
 
@@ -38,7 +47,7 @@ def log_chance(kind, it, text, target=TARGET):
 @pytest.mark.parametrize("lines", [False, True])
 def test_occlusion_is_reading_again_with_another_character(kind, layers, lines):
     it = small(kind, layers, lines)
-    found = by_occlusion(it, TEXT, TARGET)
+    found = by_occlusion(start(it), TEXT, TARGET)
     whole = log_chance(kind, it, TEXT)
     for n, character in enumerate(TEXT):
         if n or lines:
@@ -77,7 +86,7 @@ def test_gradient_times_input_is_the_slope_along_the_character(kind, layers, lin
         rows = reference.read(kind, weights, read, state).logits[-len(TARGET) - 1 : -1]
         return sum(math.log(reference.probabilities(r[0])[k]) for r, k in zip(rows, ids[-2:], strict=True))
 
-    found = by_gradient(it, TEXT, TARGET)
+    found = by_gradient(start(it), TEXT, TARGET)
     assert len(found) == len(TEXT)
     for n in range(len(TEXT)):
         place = n + len(it.opening)
@@ -87,9 +96,26 @@ def test_gradient_times_input_is_the_slope_along_the_character(kind, layers, lin
 
 def test_the_gradient_ends_where_a_line_begins():
     it = small("lstm", lines=True)
-    found = by_gradient(it, "ab\ncad b", TARGET)
-    assert not found[:3].any()
-    np.testing.assert_allclose(found[3:], by_gradient(it, "cad b", TARGET), rtol=1e-12)
+    found = by_gradient(start(it), "ab\ncad b", TARGET)
+    assert not found[:2].any() and found[2]
+    np.testing.assert_allclose(found[2:], by_gradient(start(it), "\ncad b", TARGET), rtol=1e-12)
+    np.testing.assert_allclose(found[3:], by_gradient(start(it), "cad b", TARGET), rtol=1e-12)
+
+
+@every_kind
+@one_and_two_layers
+@pytest.mark.parametrize("lines", [False, True])
+def test_within_reach_the_influence_is_that_in_the_whole_text(kind, layers, lines):
+    it = small(kind, layers, lines)
+    whole, near = why(it, TEXT, TARGET), why(it, TEXT, TARGET, reach=4)
+    assert "last 4 of the 8" in near.remarks[-1] and len(near.remarks) == len(whole.remarks) + 1
+    (_, strip), _ = near.parts.items()
+    assert strip.text == TEXT[-4:]
+    begun = start(it)
+    begun.read(it.vocabulary.encode(TEXT[:-4])[:, None])
+    for by in (by_occlusion, by_gradient):
+        np.testing.assert_allclose(by(begun, TEXT[-4:], TARGET), by(start(it), TEXT, TARGET)[-4:], rtol=1e-9)
+    assert by_word(begun, TEXT[-4:], TARGET)["b"] == pytest.approx(by_word(start(it), TEXT, TARGET)["b"], rel=1e-9)
 
 
 def test_the_view_of_why_says_whether_its_two_ways_agree():
@@ -97,7 +123,9 @@ def test_the_view_of_why_says_whether_its_two_ways_agree():
     view = why(it, TEXT, TARGET)
     (name, strip), _ = view.parts.items()
     assert "«da»" in name
-    for row, values in zip(strip.rows, (by_occlusion(it, TEXT, TARGET), by_gradient(it, TEXT, TARGET)), strict=True):
+    for row, values in zip(
+        strip.rows, (by_occlusion(start(it), TEXT, TARGET), by_gradient(start(it), TEXT, TARGET)), strict=True
+    ):
         np.testing.assert_allclose(row.values, values / max(map(abs, values)), rtol=1e-12)
     one, other = (np.argsort(np.argsort(np.abs(row.values))) for row in strip.rows)
     correlation = float(np.corrcoef(one, other)[0, 1])
@@ -122,6 +150,26 @@ def test_a_unit_cut_off_tells_nobody(kind, layers):
         it.network.parameters[above][number] = 0.0
     wanted = by_reference(kind, it.network, it.vocabulary.encode(TEXT)[:, None]).logits[-1][0]
     np.testing.assert_allclose(found, wanted, rtol=1e-9)
+
+
+@every_kind
+@one_and_two_layers
+@pytest.mark.parametrize("lines", [False, True])
+def test_each_unit_is_cut_off_as_if_alone(kind, layers, lines):
+    it = small(kind, layers, lines)
+    text = "ab\ncad b"
+    every = [Unit(layer, number) for layer in range(layers) for number in range(it.network.config.hidden)]
+    wanted = [read_on(it, text, Changes(without=cut)).logits[0] for cut in ([], *([unit] for unit in every))]
+    np.testing.assert_allclose(logits_without_each(start(it), text), wanted, rtol=1e-9)
+    (table,) = patch(it, text, Changes()).parts.values()
+    columns = {column.name: list(column.values) for column in table.columns}
+    whole, *without = [reference.probabilities(row) for row in wanted]
+    change = [sum(p * math.log2(p / q) for p, q in zip(whole, row, strict=True)) for row in without]
+    order = sorted(range(len(every)), key=lambda k: -change[k])
+    assert columns["without"] == [str(every[k]) for k in order]
+    assert columns["change in bits"] == pytest.approx([change[k] for k in order])
+    assert columns["its probability"] == pytest.approx([without[k][np.argmax(whole)] for k in order])
+    assert columns["probability"] == pytest.approx([max(without[k]) for k in order])
 
 
 @every_kind
@@ -192,7 +240,6 @@ def test_changes_are_read_as_they_are_written():
         ({"freeze": ["0:1@x"]}, "0:17@40"),
         ({"without": ["2:0"]}, "no layer 2"),
         ({"at": 8, "swap": "a"}, "no character 8"),
-        ({}, "nothing is changed"),
     ],
 )
 def test_changes_that_cannot_be_made_are_refused(wrong, said):
@@ -226,7 +273,7 @@ def test_the_answers_name_is_the_most_influential_of_the_story(told):
     it, asked = told
     right = 0
     for story, answer in asked:
-        influence = by_word(it, story, f" {answer}")
+        influence = by_word(start(it), story, f" {answer}")
         names = [word for word in influence if word in (*NAMES, *SPEAKERS)]
         right += max(names, key=lambda word: influence[word]) == answer
     assert right >= 0.95 * len(asked)

@@ -433,15 +433,28 @@ def model_file(tmp_path):
 def test_the_command_writes_a_page_of_all_views(model_file, tmp_path):
     run = lambda *words: CliRunner().invoke(main, ["inspect", "-m", model_file, "--format", "html", *words])  # noqa: E731
     out = tmp_path / "page.html"
-    assert run("-o", str(out), TEXT).output == ""
-    names = re.findall(r'id="tab-(\w+)"', out.read_text(encoding="utf-8"))
-    assert names[0] == "trace" and {"gates", "memory", "why", "history", "summary"} <= {*names} and "patch" not in names
+    every = [
+        "trace",
+        "gates",
+        "cell",
+        "units",
+        "saturation",
+        "memory",
+        "why",
+        "patch",
+        "gradients",
+        "history",
+        "summary",
+    ]
+    for text in TEXT, TEXT * 20:
+        assert run("-o", str(out), text).output == ""
+        assert re.findall(r'id="tab-(\w+)"', out.read_text(encoding="utf-8")) == every
     assert '"first":"trace"' in out.read_text(encoding="utf-8")
     assert re.findall(r'id="tab-(\w+)"', run().output) == ["history", "summary"] and '"first":"summary"' in run().output
     asked = run("--view", "memory", "--ask", "ab", "--answer", "a", "--answer", "b", TEXT).output
     assert '"first":"memory"' in asked and "asked «ab»" in asked
-    assert "tab-patch" in run("--view", "patch", "--without", "0:1", TEXT).output
-    refused = run("--view", "patch", TEXT)
+    assert "what is written" in run("--view", "patch", "--without", "0:1", TEXT).output
+    refused = run("--view", "units", "--match", "(", TEXT)
     assert refused.exit_code == 2 and refused.output.startswith("Error: ")
 
 

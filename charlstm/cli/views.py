@@ -23,7 +23,7 @@ from charlstm.inspect.questions import QUESTIONS
 from charlstm.inspect.saturation import saturation
 from charlstm.inspect.score import Scorer, Text, score
 from charlstm.inspect.summary import summary
-from charlstm.inspect.trace import trace
+from charlstm.inspect.trace import REACH, trace
 from charlstm.inspect.unit import Unit, units_named
 from charlstm.inspect.units import units
 from charlstm.inspect.view import View
@@ -31,7 +31,6 @@ from charlstm.inspect.why import why
 from charlstm.model import Model
 
 NOTHING, A_TEXT, TEXTS = "nothing", "a text", "texts"
-SLOW, PATIENCE = {"why", "gradients"}, 300  # views that read the text anew for each of its characters
 Option = Callable[[Callable[..., Any]], Callable[..., Any]]
 Made = Callable[..., View]
 
@@ -115,12 +114,12 @@ def made(name: str, model: Model, read: Read, options: dict[str, Any]) -> View:
 def every_view(model: Model, read: Read, asked: str | None, options: dict[str, Any]) -> dict[str, View]:
     """Return the views that a model and a text give without being asked for more, and the one that is asked for.
 
-    A view that asks for more, or would take longer than all others together, is left out unless it is asked for.
+    A view that asks for more is left out unless it is asked for.
     """
     views = {}
     for name, entry in VIEWS.items():
-        short = isinstance(read, str) and (name not in SLOW or len(read) <= PATIENCE)
-        if name != asked and entry.reads != NOTHING and not (entry.reads == A_TEXT and short):
+        given = entry.reads == NOTHING or (entry.reads == A_TEXT and isinstance(read, str))
+        if name != asked and not given:
             continue
         try:
             views[name] = made(name, model, read, options)
@@ -256,12 +255,15 @@ def memory_view(model: Model, text: str, ask: str | None, answers: tuple[str, ..
     A_TEXT,
     "what in the text made the network predict what comes next, by occlusion and by gradient",
     target=option_of("View why")("--target", help="What may come next.", show_default="the likeliest character"),
+    reach=option_of("View why")(
+        "--reach", type=click.IntRange(min=1), default=REACH, help="How many characters back from it to look."
+    ),
 )
-def why_view(model: Model, text: str, target: str | None) -> View:
+def why_view(model: Model, text: str, target: str | None, reach: int) -> View:
     """Return the view of influences."""
     if target == "":
         raise WrongUsage("the text of --target is empty; give one character or more, or leave it out.")
-    return why(model, text, target)
+    return why(model, text, target, reach)
 
 
 patch_option = option_of("View patch")
@@ -270,7 +272,7 @@ patch_option = option_of("View patch")
 @view(
     "patch",
     A_TEXT,
-    "what would be predicted with a memory set, held, cut off, or taken from another text",
+    "what would be predicted without each unit, or with memories set, held, cut off, or taken from another text",
     set_=patch_option(
         "--set", "set_", metavar="L:N=V@P", multiple=True, help="Set a unit's memory to V before character P is read."
     ),

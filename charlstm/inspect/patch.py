@@ -1,4 +1,4 @@
-"""The view of what would be: a unit's memory set, held or cut off, or a whole memory taken from another text.
+"""The view of what would be: without each unit, or with memories set, held, cut off, or taken from another text.
 
 Cause, not correlation: the network itself is changed and reads the text again. A unit is cut off by taking away all
 that it tells others. It is held by opening its forget gate and shutting its input gate for good, so that c stays.
@@ -14,14 +14,17 @@ from typing import NamedTuple
 import numpy as np
 
 from charlstm.errors import ConfigError
-from charlstm.inspect.trace import start
-from charlstm.inspect.unit import Unit, units_named
+from charlstm.inspect.trace import REACH, last_stretch, start
+from charlstm.inspect.unit import Unit, every_unit, units_named
 from charlstm.inspect.view import Column, Kind, Table, View
-from charlstm.loss import log_softmax
+from charlstm.loss import NATS_PER_BIT, log_softmax
 from charlstm.model import Model, Reader
-from charlstm.network import Network
+from charlstm.network import Buffers, Network
+from charlstm.parameters import Array
+from charlstm.vocabulary import name
 
 GUESSES = 5
+SHOWN = 10
 LONGEST = 60
 SURE = 1e4  # a bias that opens or shuts a gate in any float type
 
@@ -108,15 +111,15 @@ def _place(digits: str | None, text: str) -> int:
 
 
 def patch(model: Model, text: str, made: Changes) -> View:
-    """Return what is predicted after a text as it is, and with changes.
+    """Return what is predicted after a text as it is, and with changes; without any, with each unit cut off in turn.
 
     Raises
     ------
     ConfigError
-        If nothing is changed, or a unit without a gate that keeps is to be held.
+        If a unit without a gate that keeps is to be held.
     """
     if not (made.set or made.freeze or made.without or made.swap is not None):
-        raise ConfigError("nothing is changed; use --set, --freeze, --without or --swap-memory")
+        return without_each(model, text)
     before, after = read_on(model, text), read_on(model, text, made)
     chances = [np.exp(log_softmax(reader.logits.astype(np.float64)))[0] for reader in (before, after)]  # (V,) each
     order = np.argsort(-np.maximum(*chances), kind="stable")[: 2 * GUESSES]
@@ -129,6 +132,61 @@ def patch(model: Model, text: str, made: Changes) -> View:
     ways = ("as it is", "changed")
     lines = Column("likeliest continuation", [continuation(model, reader) for reader in (before, after)], Kind.TEXT)
     return View({"what is written": Table((Column("", ways, Kind.TEXT), lines)), "what is predicted": Table(guesses)})
+
+
+def without_each(model: Model, text: str) -> View:
+    """Return how the prediction after a text changes with each unit cut off, for the last 300 characters of it.
+
+    The change is the Kullback-Leibler divergence of the prediction without the unit from the one as it is.
+    """
+    begun = start(model)
+    begun.read(model.vocabulary.encode(text)[:-REACH, None])
+    predicted = log_softmax(logits_without_each(begun, text[-REACH:]).astype(np.float64))  # (1 + U, V)
+    whole, without = predicted[0], predicted[1:]
+    bits = (np.exp(whole) * (whole - without)).sum(axis=1) / NATS_PER_BIT  # (U,)
+    order = np.argsort(-bits, kind="stable")  # (U,)
+    every, best, likeliest = every_unit(model.network.config), int(whole.argmax()), without[order].argmax(axis=1)
+    expected = name(model.vocabulary.character(best))
+    columns = (
+        Column("without", [str(every[k]) for k in order], Kind.TEXT),
+        Column("change in bits", bits[order]),
+        Column("its probability", np.exp(without[order, best]), Kind.PERCENT),
+        Column("likeliest then", [name(model.vocabulary.character(k)) for k in likeliest], Kind.TEXT),
+        Column("probability", np.exp(without[order, likeliest]), Kind.PERCENT),
+    )
+    return View(
+        {f"{expected} is predicted; without each unit": Table(columns, head=SHOWN)},
+        (
+            f"As it is, {expected} has a probability of {np.exp(whole[best]):.1%}.",
+            *[f"Each unit is cut off for the last {REACH:,} of the {len(text):,} characters."] * (len(text) > REACH),
+        ),
+    )
+
+
+def logits_without_each(begun: Reader, text: str) -> Array:
+    """Return the prediction after a text as it is, then with each unit cut off alone: (1 + U, V) logits.
+
+    Parameters
+    ----------
+    begun
+        A reader that stands where the text begins.
+    text
+        One character or more.
+    """
+    model, every = begun.model, every_unit(begun.model.network.config)
+    state, stretch = last_stretch(begun, text)
+    state = np.repeat(state, 1 + len(every), axis=2)  # (L, S, B, H)
+    tells = np.ones_like(state[:, 0])  # (L, B, H)
+    for row, (layer, number) in enumerate(every, start=1):
+        tells[layer, row, number] = 0.0
+    buffers = Buffers(state.dtype)
+    weights = model.network.ready(1 + len(every), buffers)
+    logits = np.zeros(0)
+    for index in model.vocabulary.encode(stretch):
+        state[:, 0] *= tells
+        done = model.network.forward(np.full((1, 1 + len(every)), index), state, tells, buffers, weights)
+        state, logits = done.state, done.logits[0]
+    return logits
 
 
 def read_on(model: Model, text: str, made: Changes = Changes()) -> Reader:  # noqa: B008 - a frozen value
