@@ -129,6 +129,19 @@ def test_the_numbers_on_screen_are_those_of_the_trace(opened, kind):
             expected = read.likeliest(page.GUESSES)[n]
             assert [row[0] for row in rows] == [shown(guess) for guess, _ in expected]
             assert [row[1] for row in rows] == [f"{100 * chance:.1f}%" for _, chance in expected]
+            assert_came(tab, read, n)
+
+
+def assert_came(tab, read, n):
+    """What came next, how likely it was, and its place among what was expected."""
+    rows = tab.locator("#guesses tr.came").all_inner_texts()
+    if n + 1 == len(TEXT):
+        assert rows == [] and tab.inner_text("#came") == "Here the text ends."
+        return
+    came, chance = TEXT[n + 1], np.exp(read.log_probabilities[n, CHARACTERS.index(TEXT[n + 1])])
+    assert tab.inner_text("#came") == f"«{shown(came)}» came, which had {100 * chance:.1f}%."
+    expected = [guess for guess, _ in read.likeliest(page.GUESSES)[n]]
+    assert [row.split()[0] for row in rows] == [shown(came)] * (came in expected)
 
 
 def assert_cell(on_screen, layer, unit, n):
@@ -139,6 +152,18 @@ def assert_cell(on_screen, layer, unit, n):
         written = [f"{value:.3f}" if gate else signed(value, 3) for value in (0.0, *column)]
         assert on_screen[name] == written[n + 1], (name, n)
         assert on_screen.get(f"{name} before", written[n]) == written[n], (name, n)
+
+
+@pytest.mark.parametrize("width", [400, 800, 1200])
+def test_nothing_stands_beyond_the_edge_of_the_window(opened, width):
+    it = by_formula("lstm", CHARACTERS)
+    views = {name.replace(", ", "-").replace(" ", "-"): view for name, view in looks(it, it, TEXT).items()}
+    tab = opened(page.html(views, page.TRACE, dict.fromkeys(views, "what it shows"), trace(it, TEXT)))
+    tab.set_viewport_size({"width": width, "height": 900})
+    assert tab.evaluate("(e => e.scrollWidth <= e.clientWidth)(document.querySelector('#diagram').parentElement)")
+    for name in [page.TRACE, *views]:
+        tab.evaluate("id => document.getElementById(id).click()", f"tab-{name}")
+        assert tab.evaluate("document.documentElement.scrollWidth") == width, name
 
 
 def test_the_mouse_moves_holds_and_lets_go(opened):

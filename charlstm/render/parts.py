@@ -75,13 +75,18 @@ def _table(part: Table) -> str:
     rows = min(count, part.head or MOST_ROWS)
     body = "".join(f"<tr>{''.join(_cell(column, n) for column in part.columns)}</tr>" for n in range(rows))
     above = "".join(
-        f'<th colspan="{len(list(group))}" scope="colgroup">{words(name)}</th>'
+        _heading(name, f' colspan="{len(list(group))}"', "colgroup")
         for name, group in groupby(part.columns, lambda column: column.group)
     )
-    names = "".join(f'<th scope="col"{_side(column.kind)}>{words(column.name)}</th>' for column in part.columns)
+    names = "".join(_heading(column.name, _side(column.kind), "col") for column in part.columns)
     head = (f"<tr>{above}</tr>" if any(column.group for column in part.columns) else "") + f"<tr>{names}</tr>"
     more = f'<p class="more">… and {count - rows:,} more rows; the data has them all</p>' if count > rows else ""
     return f'<div class="scroll" tabindex="0"><table><thead>{head}</thead><tbody>{body}</tbody></table></div>{more}'
+
+
+def _heading(name: str, attributes: str, scope: str) -> str:
+    """Return a heading; where there is nothing to read, no heading is announced."""
+    return f'<th scope="{scope}"{attributes}>{words(name)}</th>' if name else f"<td{attributes}></td>"
 
 
 def _side(kind: Kind) -> str:

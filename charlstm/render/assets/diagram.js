@@ -6,9 +6,11 @@ function shade(trace, strength) {
   return Number.isNaN(strength) ? "" : `s${Math.round(steps * Math.max(-1, Math.min(1, strength))) || 0}`;
 }
 
+const MEMORIES = new Set(["c", "c before", "kept"]);
+
 /** How strongly a value is coloured: a memory by its tanh, everything else as it is. */
 function strengthOf(name, value) {
-  return name === "c" ? Math.tanh(value) : value;
+  return MEMORIES.has(name) ? Math.tanh(value) : value;
 }
 
 /** Every number of the cell, by the name that the drawing knows it by; NaN where there is none. */
@@ -46,7 +48,8 @@ function drawCell(trace, layer, unit, n) {
   }
   for (const place of document.querySelectorAll("#diagram [data-shade]")) {
     const name = place.dataset.shade;
-    place.setAttribute("class", `gate ${shade(trace, numbers.get(name)?.value ?? NaN)}`);
+    const kind = place.classList[0];
+    place.setAttribute("class", `${kind} ${shade(trace, strengthOf(name, numbers.get(name)?.value ?? NaN))}`);
   }
   const list = document.getElementById("values");
   list.hidden = isLstm;

@@ -59,7 +59,9 @@ function openTrace(trace) {
     part("place").textContent = `character ${n} of 0 … ${trace.length - 1}${at.held ? ", held" : ""}`;
     const count = trace.guess.length / trace.length;
     const guesses = Array.from({ length: count }, (_, k) => [sign(trace, trace.vocabulary[trace.guess[n * count + k]]), trace.chance[n * count + k]]);
-    part("guesses").tBodies[0].replaceChildren(...guesses.map(([guess, chance]) => guessRow(guess, chance)));
+    const came = n + 1 < trace.length ? sign(trace, trace.text[n + 1]) : null;
+    part("guesses").tBodies[0].replaceChildren(...guesses.map(([guess, chance]) => guessRow(guess, chance, guess === came)));
+    part("came").textContent = came === null ? "Here the text ends." : `«${came}» came, which had ${percent(2 ** -trace.surprise[n + 1])}.`;
     drawCell(trace, at.layer, at.unit, n);
     drawOver(trace, at.layer, at.unit, n);
     if (at.unit !== null) say(at.unit, n);
@@ -230,9 +232,9 @@ function reveal(box, inside) {
   box.scrollTop = Math.max(over, Math.min(inside.offsetTop - 12, box.scrollTop));
 }
 
-function guessRow(guess, chance) {
+function guessRow(guess, chance, came) {
   const bar = drawn("svg", { viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" }, drawn("rect", { width: 100 * chance, height: 10 }));
-  return element("tr", {}, element("th", { scope: "row", textContent: guess }), element("td", { textContent: percent(chance) }), element("td", { className: "bar" }, bar));
+  return element("tr", { className: came ? "came" : "" }, element("th", { scope: "row", textContent: guess }), element("td", { textContent: percent(chance) }), element("td", { className: "bar" }, bar));
 }
 
 /** The trace as JSON: the text, and the values of every quantity as [unit][character]. */
