@@ -9,6 +9,7 @@ from charlstm.parameters import Array
 
 CODE_POINTS = 0x110000
 NAMED_AT_MOST = 5
+PIECE = 1 << 18  # characters encoded at once, so that a long text costs no more than its ids
 
 
 class Vocabulary:
@@ -87,11 +88,15 @@ class Vocabulary:
         UnknownCharacterError
             If a character is not in the vocabulary; the message names each, its code point and its positions.
         """
-        points = code_points_of(text)
-        known = np.isin(points, self.code_points)  # (N,)
-        if not known.all():
-            raise UnknownCharacterError(self._unknown(points, np.flatnonzero(~known), what, before))
-        return self.encode_known(points)
+        ids = np.empty(len(text), self.id_type)  # (N,)
+        for first in range(0, len(text), PIECE):
+            points = code_points_of(text[first : first + PIECE])
+            if not np.isin(points, self.code_points).all():
+                every = code_points_of(text)
+                unknown = np.flatnonzero(~np.isin(every, self.code_points))
+                raise UnknownCharacterError(self._unknown(every, unknown, what, before))
+            ids[first : first + PIECE] = self.encode_known(points)
+        return ids
 
     def known(self, text: str) -> str:
         """Return the text without the characters that the vocabulary does not hold."""

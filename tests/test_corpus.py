@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import charlstm.vocabulary
 from charlstm import corpus
 from charlstm.corpus import read
 from charlstm.errors import CorpusError, UnknownCharacterError
@@ -154,8 +155,14 @@ def test_what_cannot_be_opened_is_named(tmp_path: Path, monkeypatch: pytest.Monk
         read([tmp_path / "locked.txt"])
 
 
-@given(texts, st.text(max_size=20))
-def test_unknown_characters_are_exactly_those_not_in_the_corpus(text: str, other: str) -> None:
+@given(texts, st.text(max_size=20), st.integers(1, 30))
+def test_unknown_characters_are_exactly_those_not_in_the_corpus(text: str, other: str, piece: int) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(charlstm.vocabulary, "PIECE", piece)
+        check_unknown(text, other)
+
+
+def check_unknown(text: str, other: str) -> None:
     vocabulary = Vocabulary(code_points_of("".join(sorted(set(text)))))
     unknown = sorted(set(other) - set(text))
     assert vocabulary.known(other) == "".join(c for c in other if c in text)
