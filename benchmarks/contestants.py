@@ -86,8 +86,8 @@ def products(hidden: int, layers: int, seq_len: int, batch: int, processes: int)
     """Multiply what a step cannot avoid, alone, in the same shapes and processes."""
     import numpy as np
 
-    from charlstm.network import Buffers
     from charlstm.parallel.processes import processes as started
+    from charlstm.parameters import Buffers
     from charlstm.products import Product
 
     rng = np.random.default_rng(0)

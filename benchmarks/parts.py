@@ -21,7 +21,8 @@ import numpy as np
 from charlstm import network as module
 from charlstm import optimizers
 from charlstm.config import NetworkConfig
-from charlstm.network import Buffers, Network
+from charlstm.network import Network
+from charlstm.parameters import Buffers
 from charlstm.products import Product
 
 CHARACTERS, STEPS = 65, 40

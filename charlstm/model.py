@@ -13,8 +13,8 @@ import numpy as np
 
 from charlstm.config import TrainingConfig, to_mapping
 from charlstm.corpus import CorpusFacts, line_digest
-from charlstm.network import Buffers, Network, Pass
-from charlstm.parameters import Array
+from charlstm.network import Network, Pass
+from charlstm.parameters import Array, Buffers
 from charlstm.vocabulary import Vocabulary
 
 BLOCK = 1024

@@ -14,8 +14,6 @@ on the way up, never on the way to the next step.
 
 from __future__ import annotations
 
-import math
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -25,8 +23,8 @@ from charlstm import cells
 from charlstm.cells import Cell, Tape
 from charlstm.config import NetworkConfig
 from charlstm.loss import cross_entropy, cross_entropy_gradient
-from charlstm.parameters import Array, Parameters, Shapes
-from charlstm.products import Product
+from charlstm.parameters import Array, Buffers, Parameters, Shapes
+from charlstm.products import Product, sum_by_place
 from charlstm.randomness import Purpose, generator
 
 CHARACTER_DEVIATION = 0.8
@@ -76,26 +74,6 @@ class Pass(NamedTuple):
     outputs: tuple[Array, ...]
     logits: Array
     state: Array
-
-
-class Buffers:
-    """Working memory that is asked for by name and shape, and used again."""
-
-    def __init__(self, dtype: npt.DTypeLike) -> None:
-        self._dtype = np.dtype(dtype)
-        self._arrays: dict[str, Array] = {}
-        self._views: dict[tuple[str, tuple[int, ...]], Array] = {}
-
-    def __call__(self, name: str, shape: tuple[int, ...]) -> Array:
-        """Return an array of that shape whose content is whatever was left there."""
-        view = self._views.get((name, shape))
-        if view is None:
-            size = math.prod(shape)
-            if name not in self._arrays or self._arrays[name].size < size:
-                self._arrays[name] = np.empty(size, self._dtype)
-                self._views = {key: kept for key, kept in self._views.items() if key[0] != name}
-            view = self._views[name, shape] = self._arrays[name][:size].reshape(shape)
-        return view
 
 
 def shapes(config: NetworkConfig, vocabulary_size: int) -> Shapes:
@@ -192,37 +170,6 @@ class Network:
         return np.zeros(
             (self.config.layers, len(self.cell.states), rows, self.config.hidden), self.parameters.flat.dtype
         )
-
-    def dropout_masks(self, rows: int, seed: int, step: int) -> Array | None:
-        """Return the masks of one batch, (L, B, H), or None without dropout.
-
-        A unit is dropped for a row over all T steps of the batch (Gal & Ghahramani 2016), and what stays is divided by
-        the share that stays.
-        """
-        keep = 1.0 - self.config.dropout
-        if keep == 1.0:
-            return None
-        kept = generator(seed, Purpose.DROPOUT, step).random((self.config.layers, rows, self.config.hidden)) < keep
-        return np.asarray(kept / keep, self.parameters.flat.dtype)
-
-    def weight_mask(self, seed: int, step: int) -> Array | None:
-        """Return what the flat vector is multiplied by for one batch, (P,), or None without weight dropout.
-
-        Some of every layer's W are zero, the same for all rows and steps of the batch (Wan et al. 2013, "Regularization
-        of neural networks using DropConnect"; Merity et al. 2018), and the others are divided by the share that stays.
-        Shares are 256ths: a random byte decides.
-        """
-        dropped = min(255, round(256 * self.config.weight_dropout))
-        if not dropped:
-            return None
-        mask = self.parameters.like()
-        mask.flat.fill(1.0)
-        rng = generator(seed, Purpose.WEIGHT_DROPOUT, step)
-        for layer in range(self.config.layers):
-            W = mask[f"layer{layer}/W"]
-            kept = np.frombuffer(rng.bytes(W.size), np.uint8) >= dropped  # (H·G·H,)
-            np.multiply(kept.reshape(W.shape), 256.0 / (256 - dropped), out=W)
-        return mask.flat
 
     def ready(self, rows: int, buffers: Buffers | None = None, alike: bool = False) -> Ready:
         """Return the weights as `forward` wants them; made again whenever they changed.
@@ -360,7 +307,7 @@ class Network:
             dz, dr = self._backward_through_time(layer, tape, d_output, buffers, kept)  # (G, T·B, H) each
             np.matmul(tape.states[0][:-1].reshape(T * B, H).T, dr, out=dW)
             if below is None:
-                _sum_by_place(dz, ids.reshape(-1), dU, buffers)
+                sum_by_place(dz, ids.reshape(-1), dU, buffers)
                 np.sum(dU, axis=1, keepdims=True, out=db)
             else:
                 np.sum(dz, axis=1, keepdims=True, out=db)
@@ -460,30 +407,6 @@ class Network:
                 if to_below is not None:
                     np.add.reduce(to_below(dz), axis=0, out=d_output[t])
         return tape.gates.reshape(len(tape.gates), T * B, H), every_dr.reshape(len(tape.gates), T * B, H)
-
-
-def _sum_by_place(rows: Array, places: Array, out: Array, buffers: Buffers) -> None:
-    """Write into `out` the sum of the rows that belong to each place.
-
-    Parameters
-    ----------
-    rows : (G, N, H) array
-        What is summed.
-    places : (N,) array of ids
-        Where each row belongs.
-    out : (G, V, H) array
-        Overwritten.
-    """
-    out[...] = 0.0
-    if not places.size:
-        return
-    order = np.argsort(places, kind="stable")  # (N,)
-    bounds = [0, *(np.flatnonzero(np.diff(places[order])) + 1).tolist(), len(order)]
-    for start, stop in pairwise(bounds):
-        group = order[start:stop]  # those of one place
-        taken = buffers("taken", (len(rows), stop - start, rows.shape[2]))
-        np.take(rows, group, axis=1, out=taken, mode="clip")
-        np.add.reduce(taken, axis=1, out=out[:, places[group[0]]])
 
 
 def _masked(h: Array, masks: Array | None, layer: int, buffers: Buffers) -> Array:

@@ -1,4 +1,4 @@
-"""Named arrays as views of one flat vector.
+"""Named arrays: weights as views of one flat vector, and working memory that is used again.
 
 All weights of a network are one contiguous array, and so are its gradient and the optimizer's moments. What treats
 every weight alike (an optimizer step, clipping, a finite check, a sum over processes) is one line on `flat`; what
@@ -8,7 +8,7 @@ needs one block asks for it by name.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 Shapes = Mapping[str, tuple[int, ...]]
-Scratch = Callable[[str, tuple[int, ...]], Array]
 
 
 class Parameters(Mapping[str, Array]):
@@ -61,6 +60,26 @@ class Parameters(Mapping[str, Array]):
     def like(self) -> Parameters:
         """Zeros with the same names, shapes and float type: a place for a gradient."""
         return Parameters(self.shapes, self.flat.dtype)
+
+
+class Buffers:
+    """Working memory that is asked for by name and shape, and used again."""
+
+    def __init__(self, dtype: npt.DTypeLike) -> None:
+        self._dtype = np.dtype(dtype)
+        self._arrays: dict[str, Array] = {}
+        self._views: dict[tuple[str, tuple[int, ...]], Array] = {}
+
+    def __call__(self, name: str, shape: tuple[int, ...]) -> Array:
+        """Return an array of that shape whose content is whatever was left there."""
+        view = self._views.get((name, shape))
+        if view is None:
+            size = math.prod(shape)
+            if name not in self._arrays or self._arrays[name].size < size:
+                self._arrays[name] = np.empty(size, self._dtype)
+                self._views = {key: kept for key, kept in self._views.items() if key[0] != name}
+            view = self._views[name, shape] = self._arrays[name][:size].reshape(shape)
+        return view
 
 
 def count(shapes: Shapes) -> int:

@@ -13,11 +13,12 @@ and what stands between them is not used.
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-from charlstm.parameters import Array, Scratch
+from charlstm.parameters import Array, Buffers
 
 SMALL_PRODUCT = 1_000_000
 WIDTHS = (64, 48, 32, 16)
@@ -35,7 +36,7 @@ class Product:
         One matrix a gate.
     rows
         Rows of x (B).
-    name, scratch
+    name, buffers
         What this product is called in the working memory that holds its copy of the weights and its result.
     scale : (G, 1, 1) array, optional
         Multiplied into the copy.
@@ -53,7 +54,7 @@ class Product:
         weights: Array,
         rows: int,
         name: str,
-        scratch: Scratch,
+        buffers: Buffers,
         scale: Array | None = None,
         alike: bool = False,
     ) -> None:
@@ -63,10 +64,10 @@ class Product:
         width = _width(H, D, seats)
         n = -(-H // width)
         if weights.strides[-1] > weights.strides[-2]:
-            apart = scratch("apart", (G, H, D + PADDING))
+            apart = buffers("apart", (G, H, D + PADDING))
             apart[..., :D] = weights.swapaxes(1, 2)
             weights = apart[..., :D].swapaxes(1, 2)
-        self._strips = scratch(f"{name} strips", (G, n, D, width))
+        self._strips = buffers(f"{name} strips", (G, n, D, width))
         whole = H // width
         self._strips[:, :whole] = weights[..., : whole * width].reshape(G, D, whole, width).swapaxes(1, 2)
         if whole < n:
@@ -74,10 +75,10 @@ class Product:
             self._strips[:, whole, :, : H - whole * width] = weights[..., whole * width :]
         if scale is not None:
             self._strips *= scale[..., None]
-        result = scratch(f"{name} result", (groups, G, seats, n * width))
+        result = buffers(f"{name} result", (groups, G, seats, n * width))
         self._cut = result.reshape(groups, G, seats, n, width).swapaxes(2, 3)  # (groups, G, n, seats, w)
         self._all, self._only = result[..., :H], self._cut[0]
-        self._scratch = scratch
+        self._buffers = buffers
         self.result = self._all[0, :, :rows]
 
     def __call__(self, x: Array) -> Array:
@@ -89,7 +90,7 @@ class Product:
         if places is not None:
             return self._apart(x)
         if rows < seats:
-            more = self._scratch("more rows", (*x.shape[:-2], seats, x.shape[-1]))
+            more = self._buffers("more rows", (*x.shape[:-2], seats, x.shape[-1]))
             more[...] = x if rows == 1 else x[..., :1, :]
             if rows > 1:
                 more[..., :rows, :] = x
@@ -101,7 +102,7 @@ class Product:
         """Return the product of x, (B, D), whose rows stand apart."""
         (rows, depth), (groups, seats, places) = x.shape, self._seating
         assert places is not None
-        more = self._scratch("more rows", (groups, seats, depth))
+        more = self._buffers("more rows", (groups, seats, depth))
         more[...] = x[:1]
         seated = np.resize(x, (groups, len(places), depth))  # the last group is filled up with rows of the first
         more[:, places] = seated
@@ -149,3 +150,27 @@ def _width(columns: int, depth: int, rows: int) -> int:
     """Return the width of strips that are small enough: with the fewest columns of zeros, and then the widest."""
     small = [width for width in WIDTHS if rows * width * depth <= SMALL_PRODUCT] or [WIDTHS[-1]]
     return min(small, key=lambda width: (-columns % width, -width))
+
+
+def sum_by_place(rows: Array, places: Array, out: Array, buffers: Buffers) -> None:
+    """Write into `out` the sum of the rows that belong to each place: one-hot rows, transposed, times them.
+
+    Parameters
+    ----------
+    rows : (G, N, H) array
+        What is summed.
+    places : (N,) array of ids
+        Where each row belongs.
+    out : (G, V, H) array
+        Overwritten.
+    """
+    out[...] = 0.0
+    if not places.size:
+        return
+    order = np.argsort(places, kind="stable")  # (N,)
+    bounds = [0, *(np.flatnonzero(np.diff(places[order])) + 1).tolist(), len(order)]
+    for start, stop in pairwise(bounds):
+        group = order[start:stop]  # those of one place
+        taken = buffers("taken", (len(rows), stop - start, rows.shape[2]))
+        np.take(rows, group, axis=1, out=taken, mode="clip")
+        np.add.reduce(taken, axis=1, out=out[:, places[group[0]]])

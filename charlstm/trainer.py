@@ -13,10 +13,11 @@ import numpy as np
 from charlstm import optimizers
 from charlstm.batches import Batch, Batches
 from charlstm.config import TrainingConfig
+from charlstm.dropout import unit_masks, weight_mask
 from charlstm.errors import TrainingError
-from charlstm.network import Buffers, Network
+from charlstm.network import Network
 from charlstm.parallel.team import Serial, Team
-from charlstm.parameters import Array, Parameters
+from charlstm.parameters import Array, Buffers, Parameters
 
 VALIDATIONS = 10
 REPORTS_OF_A_VALIDATION = 20
@@ -182,8 +183,8 @@ def train(
         mine = team.share(batch.ids.shape[1])
         if batch.fresh:
             state = network.fresh_state(mine.stop - mine.start)
-        masks = network.dropout_masks(batch.ids.shape[1], config.random_seed, step)
-        thinning = network.weight_mask(config.random_seed, step)
+        masks = unit_masks(network.config, weights.dtype, batch.ids.shape[1], config.random_seed, step)
+        thinning = weight_mask(network.config, network.parameters, config.random_seed, step)
         characters = int(batch.counted.sum())
         counted = batch.counted / np.float32(characters)  # (T, B)
         np.copyto(before, weights)

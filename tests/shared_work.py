@@ -3,8 +3,9 @@
 import numpy as np
 from small import network
 
-from charlstm.batches import Lines, Streams, held_out_streams, line_spans
+from charlstm.batches import Lines, Streams
 from charlstm.config import TrainingConfig
+from charlstm.holdout import held_out_streams, line_spans
 from charlstm.trainer import train
 
 STEPS = 100

@@ -8,8 +8,10 @@ import reference
 
 from charlstm.config import NetworkConfig, TrainingConfig
 from charlstm.corpus import CorpusFacts
+from charlstm.dropout import unit_masks
 from charlstm.model import Model
-from charlstm.network import Buffers, Network
+from charlstm.network import Network
+from charlstm.parameters import Buffers
 from charlstm.vocabulary import Vocabulary
 
 KINDS = {
@@ -47,7 +49,7 @@ def example(network, steps=4, rows=3, seed=2):
     counted = rng.uniform(0.2, 1.5, (steps, rows)) * (rng.random((steps, rows)) < 0.7)
     dtype = network.parameters.flat.dtype
     state = rng.normal(0.0, 0.8, network.fresh_state(rows).shape).astype(dtype)
-    return Example(ids, targets, counted.astype(dtype), state, network.dropout_masks(rows, seed, 0))
+    return Example(ids, targets, counted.astype(dtype), state, unit_masks(network.config, dtype, rows, seed, 0))
 
 
 def gradient(network, of, buffers=None):

@@ -4,9 +4,9 @@ from itertools import permutations
 
 import numpy as np
 
-from charlstm.batches import split_lines
 from charlstm.config import NetworkConfig, TrainingConfig
 from charlstm.corpus import CorpusFacts
+from charlstm.holdout import split_lines
 from charlstm.model import Model
 from charlstm.network import Network
 from charlstm.trainer import train

@@ -7,20 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charlstm.batches import (
-    CHARACTERS_PER_BATCH,
-    HELD_OUT_CONTEXT,
-    LINES_SORTED_TOGETHER,
-    LONGEST_LINE,
-    Lines,
-    Streams,
-    held_out_streams,
-    line_spans,
-    split_lines,
-    split_stream,
-)
+from charlstm.batches import CHARACTERS_PER_BATCH, LINES_SORTED_TOGETHER, Lines, Streams
 from charlstm.config import TrainingConfig
 from charlstm.errors import CorpusError
+from charlstm.holdout import HELD_OUT_CONTEXT, LONGEST_LINE, held_out_streams, line_spans, split_lines, split_stream
 
 sizes = st.integers(2, 400), st.integers(1, 12), st.integers(1, 40)  # characters, rows, characters in a window
 line_lengths = st.lists(st.integers(1, 12), min_size=1, max_size=40)
@@ -173,7 +163,7 @@ def test_a_line_may_be_as_long_as_the_longest_and_no_longer():
 
 @pytest.mark.parametrize("piece", [1, 2, 4, 100])
 def test_empty_lines_are_left_out(monkeypatch, piece):
-    monkeypatch.setattr("charlstm.batches.PIECE", piece)
+    monkeypatch.setattr("charlstm.holdout.PIECE", piece)
     ids = np.array([0, 0, 1, 1, 0, 0, 0, 2, 0])
     assert [ids[a:b].tolist() for a, b in line_spans(ids, 0)] == [[1, 1], [2]]
     assert line_spans(np.array([0, 0, 0]), 0).shape == (0, 2)
@@ -258,7 +248,7 @@ def test_the_last_file_is_held_out_as_it_stands():
 
 @pytest.mark.parametrize("how", ["tail", "stripes", "lines"])
 def test_of_much_that_is_held_out_a_million_characters_are_measured(monkeypatch, how):
-    monkeypatch.setattr("charlstm.batches.HELD_OUT_MEASURED", 4000)
+    monkeypatch.setattr("charlstm.holdout.HELD_OUT_MEASURED", 4000)
     if how == "lines":
         ids, _ = text_of_lines([9] * 2000)
         split = split_lines(ids, 0, TrainingConfig(steps=1, lines=True, val_fraction=0.5))

@@ -107,8 +107,8 @@ def test_one_slope_that_is_off_by_a_thousandth_is_noticed(monkeypatch, kind, fac
     cell = type(it.cell)
     right = cell.slopes
 
-    def wrong(self, tape, steps, scratch):
-        slopes = right(self, tape, steps, scratch)
+    def wrong(self, tape, steps, buffers):
+        slopes = right(self, tape, steps, buffers)
         slopes[factor] *= 1.001
         return slopes
 

@@ -18,7 +18,8 @@ from small import (
     with_and_without_dropout,
 )
 
-from charlstm.network import Buffers
+from charlstm.dropout import unit_masks, weight_mask
+from charlstm.parameters import Buffers
 
 FORGET_GATE = {"lstm": slice(0, 6), "gru": slice(6, 12)}  # columns, for 6 hidden units
 GATES = {"lstm": 4, "gru": 3, "rnn": 1, "relu": 1}
@@ -227,7 +228,7 @@ def test_initial_weights_depend_on_the_seed_alone(kind):
 @pytest.mark.parametrize("dropout", [0.1, 0.5, 0.9])
 def test_dropout_masks_keep_the_mean(dropout):
     it = network("lstm", np.float32, hidden=200, layers=2, dropout=dropout)
-    masks = it.dropout_masks(50, 0, 0)
+    masks = unit_masks(it.config, np.float32, 50, 0, 0)
     keep = 1.0 - dropout
     assert masks.shape == (2, 50, 200)
     np.testing.assert_allclose(np.unique(masks), [0.0, 1.0 / keep], rtol=1e-6)
@@ -236,11 +237,11 @@ def test_dropout_masks_keep_the_mean(dropout):
 
 def test_dropout_masks_depend_on_seed_and_step_alone():
     it = network("gru", hidden=40, layers=2, dropout=0.5)
-    masks = {key: it.dropout_masks(3, *key) for key in [(0, 0), (0, 1), (1, 0)]}
-    np.testing.assert_array_equal(masks[0, 1], it.dropout_masks(3, 0, 1))
+    masks = {key: unit_masks(it.config, np.float32, 3, *key) for key in [(0, 0), (0, 1), (1, 0)]}
+    np.testing.assert_array_equal(masks[0, 1], unit_masks(it.config, np.float32, 3, 0, 1))
     assert len({mask.tobytes() for mask in masks.values()}) == 3
     assert (masks[0, 0][0] != masks[0, 0][1]).any()
-    assert network("gru").dropout_masks(3, 0, 0) is None
+    assert unit_masks(network("gru").config, np.float32, 3, 0, 0) is None
 
 
 @every_kind
@@ -248,7 +249,7 @@ def test_dropout_masks_depend_on_seed_and_step_alone():
 def test_weight_masks_thin_the_way_from_a_layer_to_itself_alone(kind, dropout):
     it = network(kind, np.float32, hidden=100, layers=2, weight_dropout=dropout)
     masks = it.parameters.like()
-    masks.flat[:] = it.weight_mask(0, 0)
+    masks.flat[:] = weight_mask(it.config, it.parameters, 0, 0)
     thinned = {"layer0/W", "layer1/W"}
     assert all((masks[name] == 1.0).all() for name in masks if name not in thinned)
     keep = 1.0 - min(255, round(256 * dropout)) / 256
@@ -256,9 +257,12 @@ def test_weight_masks_thin_the_way_from_a_layer_to_itself_alone(kind, dropout):
         np.testing.assert_allclose(np.unique(masks[name]), [0.0, 1.0 / keep], rtol=1e-6)
         assert masks[name].mean() == pytest.approx(1.0, abs=5 * math.sqrt((1 / keep - 1) / masks[name].size))
     assert (masks["layer0/W"] != masks["layer1/W"]).any()
-    assert masks.flat.tobytes() == it.weight_mask(0, 0).tobytes()
-    assert len({it.weight_mask(seed, step).tobytes() for seed, step in [(0, 0), (0, 1), (1, 0)]}) == 3
-    assert network(kind).weight_mask(0, 0) is None
+    assert masks.flat.tobytes() == weight_mask(it.config, it.parameters, 0, 0).tobytes()
+    assert (
+        len({weight_mask(it.config, it.parameters, seed, step).tobytes() for seed, step in [(0, 0), (0, 1), (1, 0)]})
+        == 3
+    )
+    assert weight_mask(network(kind).config, it.parameters, 0, 0) is None
 
 
 @every_kind

@@ -10,9 +10,9 @@ from small import model, network
 
 from charlstm import corpus
 from charlstm.api import LanguageModel
-from charlstm.batches import split_lines
 from charlstm.config import TrainingConfig
 from charlstm.errors import ConfigError, CorpusError
+from charlstm.holdout import split_lines
 from charlstm.matching import copied
 from charlstm.model import Model
 from charlstm.sampler import Sample

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charlstm.network import Buffers
+from charlstm.parameters import Buffers
 from charlstm.products import SMALL_PRODUCT, Product, Seating
 
 
@@ -33,10 +33,10 @@ def test_a_product_in_strips_is_the_product(G, D, H, B, turned, own, scaled, see
 def test_a_strip_is_small_enough_for_the_rows(D, H, rows):
     made = {}
 
-    def scratch(name, shape):
+    def buffers(name, shape):
         return made.setdefault(name, np.zeros(shape, np.float32))
 
-    Product(np.zeros((4, D, H), np.float32), rows, "w", scratch)
+    Product(np.zeros((4, D, H), np.float32), rows, "w", buffers)
     assert rows * D * made["w strips"].shape[-1] <= SMALL_PRODUCT
 
 

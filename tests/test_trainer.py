@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from small import by_reference, every_kind, network
 
 from charlstm import optimizers
-from charlstm.batches import Lines, Streams, held_out_streams, line_spans
+from charlstm.batches import Lines, Streams
 from charlstm.config import OPTIMIZERS, TrainingConfig
+from charlstm.dropout import unit_masks, weight_mask
 from charlstm.errors import TrainingError
-from charlstm.network import Buffers
+from charlstm.holdout import held_out_streams, line_spans
+from charlstm.parameters import Buffers
 from charlstm.trainer import Wishes, evaluate, train
 
 PERIODIC = np.array([0, 1, 2, 0, 1, 3, 4] * 60)  # what follows 0 1 can only be told by who remembers
@@ -157,8 +159,8 @@ def test_the_first_steps_are_those_of_the_definition(rows):
         ids, targets, counted, fresh = batches.batch(step)
         state = same.fresh_state(rows) if fresh else state
         gradient = same.parameters.like()
-        share, masks = counted / counted.sum(), same.dropout_masks(rows, 3, step)
-        mask, thin = same.weight_mask(3, step), network("gru", hidden=4)
+        share, masks = counted / counted.sum(), unit_masks(same.config, np.float64, rows, 3, step)
+        mask, thin = weight_mask(same.config, same.parameters, 3, step), network("gru", hidden=4)
         thin.parameters.flat[:] = same.parameters.flat * mask
         loss, state = thin.loss_and_gradient(ids, targets, share, state, masks, Buffers(np.float64), gradient)
         gradient.flat *= mask

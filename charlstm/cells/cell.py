@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from charlstm.parameters import Array, Scratch
+from charlstm.parameters import Array, Buffers
 
 
 class Tape(NamedTuple):
@@ -80,7 +80,7 @@ class Cell(ABC):
         """
 
     @abstractmethod
-    def slopes(self, tape: Tape, steps: slice, scratch: Scratch) -> Array:
+    def slopes(self, tape: Tape, steps: slice, buffers: Buffers) -> Array:
         """Return the part of the derivatives that does not wait for the step after: for several steps at once.
 
         Parameters
@@ -89,7 +89,7 @@ class Cell(ABC):
             What forward wrote; not changed.
         steps
             Which steps, K of them.
-        scratch
+        buffers
             Gives working memory.
 
         Returns

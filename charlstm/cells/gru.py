@@ -18,7 +18,7 @@ from __future__ import annotations
 import numpy as np
 
 from charlstm.cells.cell import Cell, Tape
-from charlstm.parameters import Array, Scratch
+from charlstm.parameters import Array, Buffers
 
 
 class GRU(Cell):
@@ -50,11 +50,11 @@ class GRU(Cell):
         h[t + 1] *= u
         h[t + 1] += h_tilde
 
-    def slopes(self, tape: Tape, steps: slice, scratch: Scratch) -> Array:
+    def slopes(self, tape: Tape, steps: slice, buffers: Buffers) -> Array:
         """Return the factors of dz_h, dh and dh in dz_r, dz_u and dz_h; see `Cell.slopes`."""
         (h,), recalled = tape.states, tape.extras[0][steps]
         r, u, h_tilde = tape.gates[:, steps]
-        slopes = scratch("slopes", (3, *recalled.shape))
+        slopes = buffers("slopes", (3, *recalled.shape))
         of_r, of_u, of_h_tilde = slopes
         np.subtract(1.0, tape.gates[:2, steps], out=slopes[:2])
         np.multiply(h_tilde, h_tilde, out=of_h_tilde)
@@ -63,7 +63,7 @@ class GRU(Cell):
         of_r *= r
         of_r *= recalled
         of_u *= u
-        of_u *= np.subtract(h[steps], h_tilde, out=scratch("change", h_tilde.shape))
+        of_u *= np.subtract(h[steps], h_tilde, out=buffers("change", h_tilde.shape))
         return slopes
 
     def backward(self, tape: Tape, t: int, slopes: Array, d_states: tuple[Array, ...], dr: Array) -> None:

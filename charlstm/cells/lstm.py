@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from charlstm.cells.cell import Cell, Tape
-from charlstm.parameters import Array, Scratch
+from charlstm.parameters import Array, Buffers
 
 
 class LSTM(Cell):
@@ -49,12 +49,12 @@ class LSTM(Cell):
         np.tanh(c[t + 1], out=tanh_c[t])
         np.multiply(o, tanh_c[t], out=h[t + 1])
 
-    def slopes(self, tape: Tape, steps: slice, scratch: Scratch) -> Array:
+    def slopes(self, tape: Tape, steps: slice, buffers: Buffers) -> Array:
         """Return the factors of dc', dh, dc, dc and dh in dz_f, dz_i, dz_o, dz_c and dc; see `Cell.slopes`."""
         (_, c), tanh_c = tape.states, tape.extras[0][steps]
         gates = tape.gates[:, steps]  # (4, K, B, H)
         _, i, o, c_tilde = gates
-        slopes = scratch("slopes", (5, *tanh_c.shape))
+        slopes = buffers("slopes", (5, *tanh_c.shape))
         of_f, of_i, of_o, of_c_tilde, of_tanh_c = slopes
         np.subtract(1.0, gates[:3], out=slopes[:3])
         of_f *= c[steps]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from charlstm.cells.cell import Cell, Tape
-from charlstm.parameters import Array, Scratch
+from charlstm.parameters import Array, Buffers
 
 
 class RNN(Cell):
@@ -29,10 +29,10 @@ class RNN(Cell):
         np.add(incoming[0], recurrent[0], out=h)
         self.activate(h)
 
-    def slopes(self, tape: Tape, steps: slice, scratch: Scratch) -> Array:
+    def slopes(self, tape: Tape, steps: slice, buffers: Buffers) -> Array:
         """Return φ'(z), the factor of dh in dz; see `Cell.slopes`."""
         h = tape.states[0][1:][steps]  # (K, B, H)
-        slopes = scratch("slopes", (1, *h.shape))
+        slopes = buffers("slopes", (1, *h.shape))
         self.slope(h, slopes[0])
         return slopes
 

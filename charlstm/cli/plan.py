@@ -15,14 +15,14 @@ import click
 import numpy as np
 from click.core import ParameterSource
 
-from charlstm import batches, checkpoint, corpus, optimizers, recipe, trainer
-from charlstm.batches import Split
+from charlstm import checkpoint, corpus, holdout, optimizers, recipe, trainer
 from charlstm.checkpoint import Run
 from charlstm.cli.console import WrongUsage
 from charlstm.cli.workers import shared
 from charlstm.config import NetworkConfig, TrainingConfig, to_mapping
 from charlstm.corpus import Corpus
 from charlstm.errors import CheckpointError, ConfigError, CorpusError
+from charlstm.holdout import Split
 from charlstm.model import Model
 from charlstm.network import Network
 from charlstm.parallel.processes import cores
@@ -267,8 +267,8 @@ def resumed(
 def split_of(text: Corpus, config: TrainingConfig) -> Split:
     """Return the corpus as batches to learn and batches to be judged by."""
     if config.lines:
-        return batches.split_lines(text.ids, text.vocabulary.id("\n"), config, text.last_file)
-    return batches.split_stream(text.ids, config, text.last_file)
+        return holdout.split_lines(text.ids, text.vocabulary.id("\n"), config, text.last_file)
+    return holdout.split_stream(text.ids, config, text.last_file)
 
 
 def option(name: str | None, value: Any = None) -> str:

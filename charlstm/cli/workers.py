@@ -9,9 +9,9 @@ from contextlib import ExitStack, contextmanager
 import click
 
 from charlstm import trainer
-from charlstm.batches import Split
 from charlstm.cli.console import remark
 from charlstm.errors import CharlstmError
+from charlstm.holdout import Split
 from charlstm.network import Network
 from charlstm.parallel.processes import CannotStartError, Job, processes
 from charlstm.parallel.team import Serial, Team

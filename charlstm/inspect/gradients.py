@@ -23,8 +23,8 @@ from charlstm.inspect.trace import start
 from charlstm.inspect.view import Column, Curves, Kind, Part, Table, View
 from charlstm.loss import cross_entropy_gradient
 from charlstm.model import Model
-from charlstm.network import Buffers, Network, Pass
-from charlstm.parameters import Array
+from charlstm.network import Network, Pass
+from charlstm.parameters import Array, Buffers
 
 LAGS = 100
 POSITIONS = 256

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from charlstm import batches, corpus
+from charlstm import corpus, holdout
 from charlstm.errors import ConfigError
 from charlstm.inspect.view import Column, Kind, Part, Table, View
 from charlstm.matching import Copied, copied
@@ -233,8 +233,8 @@ def _counted(corpora: Sequence[Path], encoding: str, first_lines: list[int]) -> 
 def _lines(model: Model, texts: Sequence[str], corpora: Sequence[Path], encoding: str) -> list[Lines]:
     made = [[line for line in text.split("\n")[:-1] if line] for text in texts]
     text = corpus.read(corpora, encoding, lines=True)
-    spans = batches.line_spans(text.ids, text.vocabulary.id("\n"))
-    learnt, held_out = batches.shared_out(spans, model.training, text.last_file)
+    spans = holdout.line_spans(text.ids, text.vocabulary.id("\n"))
+    learnt, held_out = holdout.shared_out(spans, model.training, text.last_file)
     wanted = {line for lines in made for line in lines}
     known = _standing(learnt, text.ids, text.vocabulary, wanted)
     kept = _standing(held_out, text.ids, text.vocabulary, wanted - known)

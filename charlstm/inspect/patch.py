@@ -19,8 +19,8 @@ from charlstm.inspect.unit import Unit, every_unit, units_named
 from charlstm.inspect.view import Column, Kind, Table, View
 from charlstm.loss import NATS_PER_BIT, log_softmax
 from charlstm.model import Model, Reader
-from charlstm.network import Buffers, Network
-from charlstm.parameters import Array
+from charlstm.network import Network
+from charlstm.parameters import Array, Buffers
 from charlstm.vocabulary import name
 
 GUESSES = 5

@@ -18,8 +18,7 @@ from charlstm.errors import TrainingError
 from charlstm.inspect.trace import AT_ONCE, start
 from charlstm.loss import NATS_PER_BIT, cross_entropy_gradient, log_softmax
 from charlstm.model import BLOCK, Model, Reader
-from charlstm.network import Buffers
-from charlstm.parameters import Array
+from charlstm.parameters import Array, Buffers
 
 ROWS = 64
 
