@@ -17,8 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charlstm import checkpoint
-from charlstm.cli.learn import Clock, verdict
+from charlstm.cli.learn import Clock
 from charlstm.cli.main import main
+from charlstm.cli.report import verdict
 from charlstm.cli.train import Duration
 from charlstm.config import TrainingConfig
 from charlstm.model import Reader

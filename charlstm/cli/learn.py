@@ -1,4 +1,4 @@
-"""Carrying out a plan: the processes, the signals, the clock, the saves, the journal, and what is said at the end."""
+"""Carrying out a plan: the processes, the signals, the clock, the saves, the journal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import click
 from charlstm import checkpoint, optimizers, sampler, trainer
 from charlstm.checkpoint import Run
 from charlstm.cli.console import noted, remark
-from charlstm.cli.plan import INDENT, Plan, in_lines, option
+from charlstm.cli.plan import Plan
 from charlstm.cli.progress import Watch
 from charlstm.cli.workers import shared
 from charlstm.config import TrainingConfig
@@ -32,8 +32,6 @@ from charlstm.trainer import Progress, Wishes
 
 CLOCK_WARM = 10
 LEAST_TURN = 0.02
-LEARNT_BY_HEART = 0.02
-STILL_LEARNING = 0.005
 
 
 class Files(NamedTuple):
@@ -257,55 +255,3 @@ def save_or_remark(save: Callable[[], None]) -> None:
         save()
     except CharlstmError as error:
         remark(f"{error}; training goes on")
-
-
-def say_outcome(say: Callable[[str], None], plan: Plan, model: Model, path: Path) -> None:
-    """Say what came out, and what that means."""
-    history, config = model.history, model.training
-    if plan.ends is not None:
-        say(f"steps     {config.steps:,}; without a clock, the options above repeat the run with")
-        say(INDENT + in_lines([option("steps", config.steps), *([option("turns", config.turns)] * bool(config.turns))]))
-    judged = history.judged
-    if history.step.size and history.step[-1] < config.steps:
-        say(
-            f"patience  ended the run: {config.patience:,} validations in a row were no better, after step"
-            f" {int(history.step[-1]):,} of {config.steps:,}"
-        )
-    if history.step.size:
-        say(f"loss      training {loss(float(history.train[-1]))} per character")
-        if judged.step.size:
-            least = int(judged.validation.argmin())
-            best = float(judged.validation[least])
-            line = f"; {best * plan.split.per_line / NATS_PER_BIT:.1f} bits a line" if config.lines else ""
-            say(f"          held out {loss(best)} per character{line}")
-            advice = verdict(judged.validation.tolist(), judged.step.tolist())
-            if advice:
-                say(f"          {advice}")
-    say(f"wrote     {path}")
-
-
-def verdict(validations: list[float], steps: list[int]) -> str:
-    """Return what the held-out losses of a run say about its length, in a sentence; nothing where all is well.
-
-    Parameters
-    ----------
-    validations
-        In nats per character, in their order.
-    steps
-        The steps after which they were measured.
-    """
-    least = validations.index(min(validations))
-    best, last = validations[least], validations[-1]
-    if last > best * (1.0 + LEARNT_BY_HEART):
-        return (
-            f"It began to learn by heart: the held-out part was predicted best after step {steps[least]:,}, and those"
-            " weights were kept. More text, more --dropout or fewer steps help."
-        )
-    if least == len(validations) - 1 > 0 and validations[-2] - last > STILL_LEARNING * last:
-        return "It was still getting better at the end: more --steps or --time will pay."
-    return ""
-
-
-def loss(nats: float) -> str:
-    """Return a loss in both units."""
-    return f"{nats:.4f} nats ({nats / NATS_PER_BIT:.4f} bits)"

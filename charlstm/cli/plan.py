@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import shlex
-import textwrap
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -33,9 +32,6 @@ Say = Callable[[str], None]
 
 OF_THE_NETWORK = set(to_mapping(NetworkConfig()))
 FREE = {"steps", "patience"}
-PARTS = {"tail": "the end of the text", "stripes": "stripes from all over the text"}
-INDENT = 10 * " "
-WIDTH = 80
 PROBE_SHARE = 0.02
 PROBE_LEAST = 1.0
 PROBE_WARM = 3
@@ -278,66 +274,3 @@ def option(name: str | None, value: Any = None) -> str:
     if parameter.multiple:
         return " ".join(f"{word} {' '.join(map(str, one))}" for one in value or [()])
     return word if value is None or isinstance(value, bool) else f"{word} {shlex.quote(str(value))}"
-
-
-def say_plan(say: Say, plan: Plan) -> None:
-    """Say what was read, what will be built, and the options that say the same."""
-    model, split, config = plan.model, plan.split, plan.model.training
-    facts, shape = model.facts, model.network.config
-    say(
-        f"read      {', '.join(facts.files)}: {facts.characters:,} characters, {len(model.vocabulary):,} distinct,"
-        f" {facts.lines:,} lines"
-    )
-    say(f"held out  {_held_out(plan)}")
-    say(
-        f"build     {shape.cell}, {shape.layers} layer{'s' * (shape.layers > 1)} of {shape.hidden:,} units:"
-        f" {model.network.parameters.flat.size:,} parameters"
-    )
-    width = "whole lines" if config.lines else f"rows of {config.seq_len:,} characters"
-    say(
-        f"train     {config.steps:,} steps of {config.batch:,} {width}:"
-        f" {config.steps / split.training.per_epoch:.1f} epochs"
-    )
-    wished = given().get("batch", config.batch)
-    if config.batch < wished:
-        say(f"          the text is too small for a batch of {wished:,}; it is {config.batch:,}")
-    say(f"options   {in_lines(_options(plan))}")
-
-
-def in_lines(options: list[str]) -> str:
-    """Return options as one text, broken into lines that go on under what stands behind a word such as «options»."""
-    lines = textwrap.wrap(" ".join(options), WIDTH - len(INDENT), break_long_words=False, break_on_hyphens=False)
-    return f"\n{INDENT}".join(lines)
-
-
-def _held_out(plan: Plan) -> str:
-    split, config = plan.split, plan.model.training
-    if split.held_out is None:
-        return "nothing"
-    characters = f"{split.held_out_characters:,} characters"
-    if split.measured < split.held_out_characters:
-        characters += f", of which {split.measured:,} are measured"
-    if config.split == "file":
-        return f"{plan.model.facts.files[-1]}: {characters}"
-    part = "lines drawn at random" if config.lines else PARTS[config.split]
-    return f"{config.val_fraction:.0%}: {characters}, {part}"
-
-
-def _options(plan: Plan) -> list[str]:
-    """Return the options that repeat the run, whoever chose them: all that are not as they would be anyway."""
-    shape = to_mapping(plan.model.network.config)
-    unsaid = {"split"} if plan.model.training.split == "file" else set()
-    unsaid |= {"seq_len"} if plan.model.training.lines else set()
-    unsaid |= {"forget_bias"} if shape["memory_span"] else {"memory_span"}
-    unsaid |= {"forget_bias", "memory_span"} if shape["cell"] == "rnn" else set()
-    recorded = shape | to_mapping(plan.model.training) | {"workers": plan.workers}
-    parameters = click.get_current_context().command.params
-    for name in ("val", "init_from", "encoding"):
-        recorded[name] = click.get_current_context().params[name]
-    return [
-        option(parameter.name, value)
-        for parameter in parameters
-        if parameter.name not in unsaid
-        and (value := recorded.get(parameter.name or "")) not in (None, (), parameter.default)
-        and (value is not False or parameter.secondary_opts)
-    ]

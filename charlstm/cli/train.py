@@ -12,8 +12,9 @@ import click
 
 from charlstm import files
 from charlstm.cli.console import GroupedCommand, WrongUsage, known_encoding, model_option, option_of, remark
-from charlstm.cli.learn import Files, learn, say_outcome
-from charlstm.cli.plan import planned, resumed, say_plan
+from charlstm.cli.learn import Files, learn
+from charlstm.cli.plan import planned, resumed
+from charlstm.cli.report import say_outcome, say_plan
 from charlstm.cli.workers import world_of
 from charlstm.config import ACTIVATIONS, CELLS, OPTIMIZERS, SPLITS, NetworkConfig, TrainingConfig
 
