@@ -20,9 +20,12 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 import numpy as np
 from playwright.sync_api import sync_playwright
 
-from charlstm import inspect
 from charlstm.config import NetworkConfig, TrainingConfig
 from charlstm.corpus import CorpusFacts
+from charlstm.inspect.cell import cell
+from charlstm.inspect.gates import gates
+from charlstm.inspect.saturation import saturation
+from charlstm.inspect.trace import trace
 from charlstm.model import Model
 from charlstm.network import Network
 from charlstm.render import page
@@ -59,11 +62,11 @@ def made(hidden: int, characters: int) -> str:
     network = Network(NetworkConfig(hidden=hidden), len(vocabulary))
     network.initialise(0)
     model = Model(network, vocabulary, TrainingConfig(steps=0), CorpusFacts((), 0, 0, ""))
-    read = inspect.trace(model, "".join(rng.choice(list(CHARACTERS), characters)))
+    read = trace(model, "".join(rng.choice(list(CHARACTERS), characters)))
     views = {
-        "gates": inspect.gates(read),
-        "cell": inspect.cell(read),
-        "saturation": inspect.saturation(model, read.text),
+        "gates": gates(read),
+        "cell": cell(read),
+        "saturation": saturation(model, read.text),
     }
     return page.html(views, page.TRACE, dict.fromkeys(views, ""), read)
 

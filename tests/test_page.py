@@ -333,15 +333,16 @@ def downloaded(tab, panel, kind):
     return Path(waited.value.path()).read_bytes().decode()
 
 
-def test_what_is_downloaded_is_the_trace_and_the_views(opened):
-    it, read = traced()
-    views = {"summary": looks(it, it, TEXT)["summary"], "cell": looks(it, it, TEXT)["cell"]}
+@pytest.mark.parametrize("kind", ["lstm", "gru", "rnn"])
+def test_what_is_downloaded_is_the_trace_and_the_views(opened, kind):
+    (it, read), (gated, _) = traced(kind), traced()
+    views = {"summary": looks(gated, it, TEXT)["summary"], "cell": looks(gated, it, TEXT)["cell"]}
     tab = opened(page.html(views, page.TRACE, dict.fromkeys(views, ""), read))
     whole = json.loads(downloaded(tab, "trace", "JSON"))
     assert whole["text"] == TEXT
     for saved, layer in zip(whole["layers"], read.layers, strict=True):
         for name, values in layer.items():
-            np.testing.assert_allclose(np.array(saved[name]).T, values, atol=0.000501, err_msg=name)
+            np.testing.assert_allclose(np.array(saved[name]).T, values, atol=1e-6, err_msg=name)
     rows, expected = (
         list(csv.reader(io.StringIO(text)))
         for text in (downloaded(tab, "trace", "CSV"), data.as_csv(View({}, exact=read)))
@@ -349,13 +350,25 @@ def test_what_is_downloaded_is_the_trace_and_the_views(opened):
     assert rows[0] == expected[0] and len(rows) == len(expected)
     for row, other in zip(rows[1:], expected[1:], strict=True):
         assert row[:3] == other[:3] and row[4] == other[4]
-        np.testing.assert_allclose(
-            [float(cell or "nan") for cell in row[5:]], [float(c) for c in other[5:]], atol=0.000501
-        )
+        np.testing.assert_allclose([float(cell or "nan") for cell in row[5:]], [float(c) for c in other[5:]], atol=1e-6)
     for name, view in views.items():
         tab.click(f"#tab-{name}")
         assert json.loads(downloaded(tab, name, "JSON")) == json.loads(data.as_json(view))
         assert downloaded(tab, name, "CSV").count("\n") > len(view.parts)
+
+
+def test_memories_of_any_size_are_held(opened):
+    _, read = traced()
+    factors = [dict.fromkeys(layer, 1.0) | {"c": factor} for layer, factor in zip(read.layers, (3e4, 0.0), strict=True)]
+    layers = tuple(
+        {name: values * by[name] for name, values in layer.items()}
+        for layer, by in zip(read.layers, factors, strict=True)
+    )
+    layers = tuple(layer | {"h": layer["o"] * np.tanh(layer["c"])} for layer in layers)
+    tab = opened(page.html({}, page.TRACE, {}, read._replace(layers=layers)))
+    for saved, layer in zip(json.loads(downloaded(tab, "trace", "JSON"))["layers"], layers, strict=True):
+        for name, values in layer.items():
+            np.testing.assert_allclose(np.array(saved[name]).T, values, atol=1e-6, rtol=1e-6, err_msg=name)
 
 
 def test_nothing_in_a_text_runs(opened):

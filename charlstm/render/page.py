@@ -1,8 +1,8 @@
 """A page: one HTML file with a trace to move through and views to read. It loads nothing and works without a network.
 
-The numbers of the trace are in it once, as one deflated block: every value of an activation as a whole number of
-10⁻ᵈ, d at most 3 and so that it fits 16 bits. So what the page shows of a unit is the trace's value rounded to d
-digits, neither more nor less; means, probabilities and surprises are there as they are, in 64 bits.
+The numbers of the trace are in it once, as one deflated block: every value of an activation to the nearest 2⁻²⁰, less
+than 10⁻⁶ apart; probabilities and surprises as they are, in 64 bits. What follows from others is left out: h, which is
+o ⊙ tanh(c), and means.
 
 Nothing in a text can run: it reaches the page as JSON without a «<», and as escaped HTML; and the page's own policy
 allows no script but the one whose digest it names, no style but its own, and no connection.
@@ -24,7 +24,7 @@ import numpy as np
 
 from charlstm.config import NetworkConfig
 from charlstm.errors import ConfigError
-from charlstm.inspect.cell import memory, steadiest
+from charlstm.inspect.cell import steadiest
 from charlstm.inspect.gates import kind_of
 from charlstm.inspect.like import ON, PLACES
 from charlstm.inspect.order import alike
@@ -38,7 +38,8 @@ from charlstm.vocabulary import code_points_of
 
 SCRIPTS = ("numbers.js", "diagram.js", "heatmap.js", "span.js", "trace.js", "page.js")
 GUESSES = 5
-DIGITS = 3
+BITS = 20  # after the point
+LETTERS = "".join(sign for sign in map(chr, range(33, 127)) if sign not in "\"&'<>\\")[:85]
 MOST_VALUES = 40_000_000
 TITLE = 60
 TRACE = "trace"
@@ -154,14 +155,15 @@ def _trace(trace: Trace) -> dict[str, Any]:
     }
     quantities = []
     for number, layer in enumerate(trace.layers):
-        arrays[f"{number}/memory"] = memory(layer).mean(axis=1, dtype=np.float64)  # (N,)
         for name, values in layer.items():
-            digits = _digits(values)
-            arrays[f"{number}/{name}"] = np.rint(values.T.astype(np.float64) * 10.0**digits).astype(np.int16)  # (H, N)
-            arrays[f"{number}/{name}/mean"] = values.mean(axis=1, dtype=np.float64)  # (N,)
+            bits = _bits(values)
+            if name != "h" or not {"o", "c"} <= set(layer):
+                whole = np.rint(values.T.astype(np.float64) * 2.0**bits).astype(np.int32)  # (H, N)
+                arrays[f"{number}/{name}"] = whole
             arrays[f"{number}/{name}/order"] = alike(values).astype(np.uint32)  # (H,)
-            quantities.append({"layer": number, "name": name, "digits": digits, "share": kind_of(name) is Kind.SHARE})
+            quantities.append({"layer": number, "name": name, "bits": bits, "share": kind_of(name) is Kind.SHARE})
     places, block = _packed(arrays)
+    deflated = zlib.compress(block, 6)
     signs = {ord(sign): shown(sign) for sign in {*trace.text, *trace.vocabulary} if shown(sign) != sign}
     return {
         "quantities": quantities,
@@ -172,21 +174,32 @@ def _trace(trace: Trace) -> dict[str, Any]:
         "steadiest": steadiest(trace),
         "like": {"on": ON, "places": PLACES},
         "arrays": places,
-        "block": base64.b64encode(zlib.compress(block, 6)).decode(),
+        "letters": LETTERS,
+        "size": len(deflated),
+        "block": _in_letters(deflated),
     }
 
 
-def _digits(values: Array) -> int:
-    """Return how many decimal digits of the values fit 16 bits."""
-    most = float(np.abs(values).max())
-    return min(DIGITS, math.floor(math.log10(np.iinfo(np.int16).max / most))) if most > 0.0 else DIGITS
+def _bits(values: Array) -> int:
+    """Return how many binary digits after the point fit 32 bits, with those before it; at most 20."""
+    return min(BITS, 30 - math.frexp(float(np.abs(values).max()))[1])
 
 
 def _packed(arrays: Mapping[str, Array]) -> tuple[dict[str, tuple[str, int, int]], bytes]:
-    """Return arrays as one block of little-endian bytes: name → type, place and length of each, at multiples of 8."""
+    """Return arrays as one block: name → type, place and length of each.
+
+    First come the lowest bytes of all numbers of an array, last the highest, which change least from one to the next.
+    """
     places, block = {}, bytearray()
     for name, array in arrays.items():
         places[name] = (array.dtype.name, len(block), array.size)
-        block += np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
-        block += bytes(-len(block) % 8)
+        low_first = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).view(np.uint8)
+        block += low_first.reshape(array.size, -1).T.tobytes()
     return places, bytes(block)
+
+
+def _in_letters(block: bytes) -> str:
+    """Return bytes as letters, five for four of them: the digits of base 85, which JSON and HTML leave as they are."""
+    words = np.frombuffer(block + bytes(-len(block) % 4), ">u4").astype(np.uint32)  # (K,)
+    digits = words[:, None] // 85 ** np.arange(4, -1, -1, dtype=np.uint32) % 85  # (K, 5)
+    return bytes(np.frombuffer(LETTERS.encode(), np.uint8)[digits]).decode()

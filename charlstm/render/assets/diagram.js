@@ -13,23 +13,30 @@ function strengthOf(name, value) {
   return MEMORIES.has(name) ? Math.tanh(value) : value;
 }
 
+/** The mean of tanh(c) over all units at one character. */
+function meanMemory(trace, { values }, n) {
+  let sum = 0;
+  for (let k = n; k < values.length; k += trace.length) sum += Math.tanh(values[k]);
+  return sum / trace.hidden;
+}
+
 /** Every number of the cell, by the name that the drawing knows it by; NaN where there is none. */
 function cellAt(trace, layer, unit, n) {
   const read = (quantity, at) => {
     if (at < 0) return Number.isNaN(trace.surprise[0]) ? 0 : NaN; // a text of a line begins after a newline was read
-    return unit === null ? quantity.mean[at] : quantity.values[unit * trace.length + at] / quantity.scale;
+    return unit === null ? quantity.mean[at] : quantity.values[unit * trace.length + at];
   };
   const numbers = new Map();
   for (const quantity of trace.quantities.filter((one) => one.layer === layer)) {
-    const put = (name, value) => numbers.set(name, { value, digits: quantity.digits, signed: !quantity.share });
+    const put = (name, value) => numbers.set(name, { value, signed: !quantity.share });
     put(quantity.name, read(quantity, n));
     put(`${quantity.name} before`, read(quantity, n - 1));
-    if (quantity.name === "c") put("memory", unit === null ? trace.arrays[`${layer}/memory`][n] : Math.tanh(read(quantity, n)));
+    if (quantity.name === "c") put("memory", unit === null ? meanMemory(trace, quantity, n) : Math.tanh(read(quantity, n)));
   }
   const of = (name) => numbers.get(name)?.value ?? NaN;
   if (unit !== null && numbers.has("f")) {
-    numbers.set("kept", { value: of("f") * of("c before"), digits: 3, signed: true });
-    numbers.set("written", { value: of("i") * of("c_tilde"), digits: 3, signed: true });
+    numbers.set("kept", { value: of("f") * of("c before"), signed: true });
+    numbers.set("written", { value: of("i") * of("c_tilde"), signed: true });
   }
   return numbers;
 }
@@ -37,7 +44,7 @@ function cellAt(trace, layer, unit, n) {
 /** Write the numbers into the drawing; cells that have none of its gates get a list. */
 function drawCell(trace, layer, unit, n) {
   const numbers = cellAt(trace, layer, unit, n);
-  const write = ({ value, digits, signed }) => (Number.isNaN(value) ? "" : number(value, digits, signed));
+  const write = ({ value, signed }) => (Number.isNaN(value) ? "" : number(value, signed));
   const isLstm = numbers.has("f") && numbers.has("c");
   document.getElementById("whose").textContent =
     unit === null ? `layer ${layer}, mean of ${trace.hidden} units` : `layer ${layer}, unit ${unit}`;
@@ -92,8 +99,8 @@ function drawOver(trace, layer, unit, n) {
   const whose = `${layer}:${unit}`;
   if (body.dataset.whose !== whose) {
     body.dataset.whose = whose;
-    body.replaceChildren(...trace.quantities.filter((one) => one.layer === layer).map(({ name, share, mean, values, scale }) => {
-      const value = (at) => strengthOf(name, unit === null ? mean[at] : values[unit * trace.length + at] / scale);
+    body.replaceChildren(...trace.quantities.filter((one) => one.layer === layer).map(({ name, share, mean, values }) => {
+      const value = (at) => strengthOf(name, unit === null ? mean[at] : values[unit * trace.length + at]);
       const label = element("th", { scope: "row", textContent: name === "c" ? "tanh(c)" : name.replace("_tilde", "~") });
       return element("tr", {}, label, element("td", { className: "wide" }, curve(trace, value, share ? 0 : -1, n, n + 1)));
     }));

@@ -4,17 +4,23 @@ const PIECE = 1024; // characters a piece; browsers refuse pictures of more than
 const FOOT = 22; // where the characters stand, once they have room
 const NEAREST = 48; // points a character or unit at the closest
 
-/** A colour a value: one 32-bit word for each of the 65,536 values that a number of 16 bits has. */
+const REACH = 8; // beyond it all values have one colour: it is the end of what tanh tells apart
+const TONES = 1 << 14; // on either side of zero
+
+/** A colour a value, as one 32-bit word: those between −8 and 8, in their order. */
 function coloursOf(trace, quantity, theme) {
   const [middle, high, low] = trace.palette[theme];
-  const words = new Uint32Array(1 << 16);
-  for (let value = -32768; value < 32768; value++) {
-    const strength = Math.max(-1, Math.min(1, strengthOf(quantity.name, value / quantity.scale)));
+  return Uint32Array.from({ length: 2 * TONES + 1 }, (_, tone) => {
+    const value = (REACH * (tone - TONES)) / TONES;
+    const strength = Math.max(-1, Math.min(1, strengthOf(quantity.name, value)));
     const end = strength < 0 ? low : high;
     const [r, g, b] = middle.map((from, k) => Math.round(from + (end[k] - from) * Math.abs(strength)));
-    words[value + 32768] = (255 << 24) | (b << 16) | (g << 8) | r;
-  }
-  return words;
+    return (255 << 24) | (b << 16) | (g << 8) | r;
+  });
+}
+
+function toneOf(value) {
+  return Math.round((TONES / REACH) * Math.max(-REACH, Math.min(REACH, value))) + TONES;
 }
 
 /** The heat map on a canvas. `chosen(unit, n)` is called for a click, `moved(unit, n)` when the mouse is over a value. */
@@ -136,7 +142,7 @@ class HeatMap {
     const points = new Uint32Array(image.data.buffer);
     for (let row = 0; row < hidden; row++) {
       const from = order[row] * length + k * PIECE;
-      for (let n = 0; n < count; n++) points[row * count + n] = this.colours[values[from + n] + 32768];
+      for (let n = 0; n < count; n++) points[row * count + n] = this.colours[toneOf(values[from + n])];
     }
     picture.getContext("2d").putImageData(image, 0, 0);
     return picture;

@@ -10,7 +10,7 @@ function memories(trace) {
     const memory = mine.find((quantity) => quantity.name === "c");
     const least = memory ? Math.atanh(trace.like.on) : trace.like.on;
     const quantity = memory ?? mine.find((one) => one.name === "h");
-    return { name: quantity.name, values: quantity.values, least: least * quantity.scale, scale: quantity.scale };
+    return { name: quantity.name, values: quantity.values, least };
   });
 }
 
@@ -66,7 +66,7 @@ function apart(shares, length, count) {
 
 /** A unit's memory over the text; the span is shaded. */
 function spark(trace, { memory, unit }, start, stop) {
-  const value = (n) => strengthOf(memory.name, memory.values[unit * trace.length + n] / memory.scale);
+  const value = (n) => strengthOf(memory.name, memory.values[unit * trace.length + n]);
   return curve(trace, value, -1, start, stop);
 }
 

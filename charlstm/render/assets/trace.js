@@ -43,8 +43,8 @@ function openTrace(trace) {
   }
 
   function say(unit, n) {
-    const { values, scale, digits, share, name } = here(at.quantity);
-    const value = number(values[unit * trace.length + n] / scale, digits, !share);
+    const { values, share, name } = here(at.quantity);
+    const value = number(values[unit * trace.length + n], !share);
     part("map-says").textContent = `unit ${at.layer}:${unit}, character ${n} «${sign(trace, trace.text[n])}»: ${name.replace("_tilde", "~")} = ${value}`;
   }
 
@@ -76,7 +76,7 @@ function openTrace(trace) {
     const strength = (n) => {
       if (at.colour === BITS) return trace.surprise[n] / trace.palette.bits;
       if (at.colour === ALIKE) return at.alike ? at.alike[n] : 0;
-      const value = at.unit === null ? quantity.mean[n] : quantity.values[at.unit * trace.length + n] / quantity.scale;
+      const value = at.unit === null ? quantity.mean[n] : quantity.values[at.unit * trace.length + n];
       return strengthOf(quantity.name, value);
     };
     cells.forEach((cell, n) => (cell.className = shade(trace, strength(n))));
@@ -237,12 +237,17 @@ function guessRow(guess, chance, came) {
   return element("tr", { className: came ? "came" : "" }, element("th", { scope: "row", textContent: guess }), element("td", { textContent: percent(chance) }), element("td", { className: "bar" }, bar));
 }
 
+/** An activation as it is saved: no more digits than the page knows. */
+function saved(value) {
+  return Math.round(value * 1e7) / 1e7;
+}
+
 /** The trace as JSON: the text, and the values of every quantity as [unit][character]. */
 function traceAsJson(trace) {
   const text = Array.from(trace.text, (code) => String.fromCodePoint(code)).join("");
   const layers = Array.from({ length: trace.layers }, () => ({}));
-  for (const { layer, name, values, scale } of trace.quantities) {
-    layers[layer][name] = Array.from({ length: trace.hidden }, (_, unit) => Array.from(values.subarray(unit * trace.length, (unit + 1) * trace.length), (value) => value / scale));
+  for (const { layer, name, values } of trace.quantities) {
+    layers[layer][name] = Array.from({ length: trace.hidden }, (_, unit) => Array.from(values.subarray(unit * trace.length, (unit + 1) * trace.length), saved));
   }
   const surprise = Array.from(trace.surprise, (bits) => (Number.isNaN(bits) ? null : bits));
   return [JSON.stringify({ text, surprise_bits: surprise, layers }), "\n"];
@@ -258,8 +263,8 @@ function traceAsCsv(trace) {
     const bits = Number.isNaN(trace.surprise[n]) ? "" : trace.surprise[n];
     const point = `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
     const row = [n, String.fromCodePoint(code), point, bits, String.fromCodePoint(trace.vocabulary[trace.guess[n * count]]), trace.chance[n * count]];
-    for (const { values, scale } of trace.quantities) {
-      for (let unit = 0; unit < trace.hidden; unit++) row.push(values[unit * trace.length + n] / scale);
+    for (const { values } of trace.quantities) {
+      for (let unit = 0; unit < trace.hidden; unit++) row.push(saved(values[unit * trace.length + n]));
     }
     lines.push(csvLine(row));
   }
