@@ -23,11 +23,12 @@ from charlstm.cli.console import (
     unknown_option,
 )
 from charlstm.cli.streams import is_piped, standard_input
-from charlstm.cli.views import A_TEXT, NOTHING, OPTIONS, TEXTS, VIEWS, Given, Read, every_option, every_view, made
+from charlstm.cli.views import OPTIONS, every_option, with_models
 from charlstm.files import replace_atomically
 from charlstm.inspect.score import Text
 from charlstm.inspect.trace import trace
 from charlstm.inspect.view import View
+from charlstm.inspect.views import A_TEXT, NOTHING, TEXTS, VIEWS, Given, Read, every_view, made
 from charlstm.model import Model
 from charlstm.render import data, page, terminal
 
@@ -93,10 +94,10 @@ def command(
     texts = given_texts(text, files, encoding, wanted=asked is not None and VIEWS[asked].reads != NOTHING)
     name = asked or ("gates" if texts else "summary")
     check(name, len(texts), options)
-    loaded = checkpoint.load(model)
+    loaded, options = checkpoint.load(model), with_models(options)
     read: Read = None
     if VIEWS[name].reads == TEXTS:
-        read = Given(texts, unknown == "skip", model)
+        read = Given(texts, unknown == "skip", str(model))
     elif VIEWS[name].reads == A_TEXT:
         read = whole(loaded, texts[0], unknown)
     if shape == PAGE:
