@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from charlstm.inspect.novelty import Novelty
     from charlstm.inspect.score import Score
     from charlstm.render.notebook import ShownTrace
+    from charlstm.render.shown import ShownView
     from charlstm.session import Session
 
 LENGTH = 500
@@ -299,6 +300,63 @@ class LanguageModel:
         from charlstm.render.notebook import ShownTrace
 
         return ShownTrace(*trace(self.model, text))
+
+    def view(self, name: str, text: str | None = None, **options: Any) -> ShownView:
+        """Look into the model: what `charlstm inspect --view` shows.
+
+        Parameters
+        ----------
+        name
+            gates, cell, units, saturation, memory, why, patch, gradients, history, …; see `inspect.views.VIEWS`.
+        text
+            What the model reads; None for a view of the model alone.
+        options
+            Those of the view, by the names that the command has for them: `match="[0-9]+"`, `units=["0:7"]`,
+            `swap_memory="…"`. `compare` takes name → model.
+
+        Returns
+        -------
+        ShownView
+            `parts`, whose columns hold the values; `to_dict()`; `save(path)` as CSV, JSON, npz or text. Printed or in a
+            notebook it is what the command prints.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such view or option, or the view cannot be made of these.
+        UnknownCharacterError
+            If the text has characters that the model does not know.
+        """
+        from charlstm.inspect.views import looked_at
+        from charlstm.render.shown import ShownView
+
+        if "compare" in options:
+            options["compare"] = {name: other.model for name, other in options["compare"].items()}
+        return ShownView(*looked_at(self.model, name, text, options))
+
+    def page(self, path: str | os.PathLike[str], text: str | None = None) -> None:
+        """Write a page for a browser, one file: a trace of a text to move through, and all views.
+
+        Parameters
+        ----------
+        path
+            The file; what stood there is replaced whole, or not at all.
+        text
+            What the model reads; None: a page of the model alone.
+
+        Raises
+        ------
+        ConfigError
+            If the page would be too large for a browser.
+        UnknownCharacterError
+            If the text has characters that the model does not know.
+        CharlstmError
+            If it cannot be written.
+        """
+        from charlstm.files import replace_with
+        from charlstm.render import page
+
+        replace_with(Path(path), page.of(self.model, text))
 
     def score(self, text: str, adapt: float = 0.0) -> Score:
         """Return how well the network predicts a text.

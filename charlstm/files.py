@@ -108,3 +108,15 @@ def _flush_folder(folder: Path) -> None:
         pass
     finally:
         os.close(handle)
+
+
+def replace_with(path: Path, content: str | bytes) -> None:
+    """Replace a file by a text, in UTF-8, or by bytes.
+
+    Raises
+    ------
+    CharlstmError
+        As for `replace_atomically`.
+    """
+    written = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
+    replace_atomically(path, lambda file: file.write(written))

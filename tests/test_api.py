@@ -1,24 +1,31 @@
 """From Python: the same texts and numbers as the commands give, and an import that costs nothing."""
 
+import json
 import subprocess
 import sys
 from itertools import islice
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from small import model, network
 
 import charlstm
 from charlstm import checkpoint
+from charlstm.cli.main import main
 from charlstm.errors import CheckpointError, ConfigError, UnknownCharacterError
 from charlstm.inspect.trace import trace
+from charlstm.inspect.view import columns_of
+from charlstm.inspect.views import VIEWS
 
-CHARACTERS = "\nabcd"
+CHARACTERS = "\n abcd"
 
 
 @pytest.fixture(params=[False, True], ids=["stream", "lines"])
 def loaded(request, tmp_path):
-    checkpoint.save(model(network("lstm", np.float32), CHARACTERS, request.param), tmp_path / "m.npz")
+    checkpoint.save(
+        model(network("lstm", np.float32, vocabulary=len(CHARACTERS)), CHARACTERS, request.param), tmp_path / "m.npz"
+    )
     return charlstm.load(str(tmp_path / "m.npz"))
 
 
@@ -52,6 +59,71 @@ def test_a_sample_ends_by_default_where_the_command_would(loaded):
 
 def test_a_trace_is_that_of_the_inspector(loaded):
     np.testing.assert_array_equal(loaded.trace("abca").surprise, trace(loaded.model, "abca").surprise)
+
+
+def commanded(path, *words):
+    """What `charlstm inspect` prints."""
+    done = CliRunner(env={"COLUMNS": "100"}).invoke(main, ["inspect", "-m", str(path), *words])
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_view_is_what_the_command_shows(loaded, tmp_path, name):
+    text = {"cloze": "ab\tc", "history": None, "summary": None}.get(name, "abcad\nbca")
+    words = ["--view", name, *([text] if text else [])]
+    view, path = loaded.view(name, text), tmp_path / "m.npz"
+    assert f"{view!r}" == commanded(path, *words)
+    assert view.to_dict() == json.loads(commanded(path, *words, "--format", "json"))
+    for shape in ("csv", "json"):
+        view.save(tmp_path / f"it.{shape}")
+        assert (tmp_path / f"it.{shape}").read_text(encoding="utf-8") == commanded(path, *words, "--format", shape)
+    view.save(tmp_path / "it.npz")
+    columns = sum(len(columns_of(part)) for part in view.parts.values())
+    assert len(np.load(tmp_path / "it.npz", allow_pickle=False)) == (
+        columns if view.exact is None else len(view.exact.arrays)
+    )
+    with pytest.raises(ConfigError, match=r"none of \.csv, \.json, \.npz, \.txt"):
+        view.save(tmp_path / "it.html")
+
+
+def test_the_options_of_a_view_have_the_commands_names(loaded, tmp_path):
+    path, text = tmp_path / "m.npz", "abcadbca"
+    for name, options, words in [
+        ("gates", {"units": "0:1", "show": "f,c"}, ["--unit", "0:1", "--show", "f,c"]),
+        ("units", {"match": "a."}, ["--match", "a."]),
+        ("units", {"like": "abc[0:1]"}, ["--like", "abc[0:1]"]),
+        ("memory", {"ask": "a", "answers": ["b", "c"]}, ["--ask", "a", "--answer", "b", "--answer", "c"]),
+        ("why", {"target": "bc", "reach": 3}, ["--target", "bc", "--reach", "3"]),
+        ("patch", {"set": ["0:1=1@2", "0:0=2"], "without": "0:2"}, ["--set=0:1=1@2", "--set=0:0=2", "--without=0:2"]),
+        ("gradients", {"compare": {"m.npz": loaded}}, ["--compare", str(path)]),
+    ]:
+        view = loaded.view(name, text, **options)
+        assert f"{view!r}" == commanded(path, "--view", name, *words, text), name
+
+
+def test_a_page_is_that_of_the_command(loaded, tmp_path):
+    for words in (["abcad"], []):
+        loaded.page(tmp_path / "page.html", *words)
+        written = (tmp_path / "page.html").read_text(encoding="utf-8")
+        assert written == commanded(tmp_path / "m.npz", "--format", "html", *words)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (("gate", "ab"), "no view 'gate'; there are gates, cell"),
+        (("why",), "give one"),
+        (("why", ""), "give one"),
+        (("history", "ab"), "leave the text out"),
+        (("why", "ab", {"reaches": 3}), "no option 'reaches'; it has target, reach"),
+        (("saturation", "ab", {"reach": 3}), "it has none"),
+    ],
+)
+def test_a_view_that_cannot_be_made_says_why(loaded, wrong, said):
+    *read, options = wrong if isinstance(wrong[-1], dict) else (*wrong, {})
+    with pytest.raises(ConfigError, match=said):
+        loaded.view(*read, **options)
 
 
 def test_what_is_wrong_is_said(loaded, tmp_path):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import click
 from click.core import ParameterSource
@@ -24,17 +23,15 @@ from charlstm.cli.console import (
 )
 from charlstm.cli.streams import is_piped, standard_input
 from charlstm.cli.views import OPTIONS, every_option, with_models
-from charlstm.files import replace_atomically
+from charlstm.files import replace_with
 from charlstm.inspect.score import Text
-from charlstm.inspect.trace import trace
 from charlstm.inspect.view import View
-from charlstm.inspect.views import A_TEXT, NOTHING, TEXTS, VIEWS, Given, Read, every_view, made
+from charlstm.inspect.views import A_TEXT, NOTHING, TEXTS, VIEWS, Given, Read, made
 from charlstm.model import Model
 from charlstm.render import data, page, terminal
 
 text_option = option_of("Text")
 view_option = option_of("View")
-SHAPES: dict[str, Callable[[View], str | bytes]] = {"csv": data.as_csv, "json": data.as_json, "npz": data.as_npz}
 STANDARD_INPUT = Path("-")
 PAGE = "html"
 NOT_FOR_TERMINALS = {"npz", PAGE}
@@ -64,7 +61,7 @@ NOT_FOR_TERMINALS = {"npz", PAGE}
 @view_option(
     "--format",
     "shape",
-    type=click.Choice(("table", *SHAPES, PAGE)),
+    type=click.Choice(("table", *data.SHAPES, PAGE)),
     default="table",
     help="Table for people; csv, json and npz for programs; html is a page with all views.",
 )
@@ -101,7 +98,7 @@ def command(
     elif VIEWS[name].reads == A_TEXT:
         read = whole(loaded, texts[0], unknown)
     if shape == PAGE:
-        write(page_of(loaded, read, asked, options), shape, output)
+        write(page.of(loaded, read, asked, options), shape, output)
     else:
         write(drawn(made(name, loaded, read, options), shape, output), shape, output)
 
@@ -160,33 +157,17 @@ def check(name: str, given: int, options: dict[str, Any]) -> None:
 
 def drawn(view: View, shape: str, output: Path | None) -> str | bytes:
     """Return a view in a shape, for a file or for stdout."""
-    if shape in SHAPES:
-        return SHAPES[shape](view)
+    if shape in data.SHAPES:
+        return data.SHAPES[shape](view)
     width, depth = (columns(), colours()) if output is None else (80, 0)
     return terminal.text(view, width, depth)
-
-
-def page_of(model: Model, read: Read, asked: str | None, options: dict[str, Any]) -> str:
-    """Return a page with a trace of a text, and every view that needs nothing more; the view asked for is open."""
-    text = read if isinstance(read, str) else None
-    if text is not None:
-        page.check_size(len(text), model.network.config, len(model.network.cell.shown))
-    views = every_view(model, read, asked, options)
-    sentences = {name: entry.sentence for name, entry in VIEWS.items()}
-    first = asked or ("summary" if text is None else page.TRACE)
-    return page.html(views, first, sentences, None if text is None else trace(model, text))
 
 
 def write(product: str | bytes, shape: str, output: Path | None) -> None:
     """Write what was made into a file or to stdout."""
     if output is not None:
-        replace_atomically(output, lambda stream: put(stream, product))
+        replace_with(output, product)
         return
     if shape in NOT_FOR_TERMINALS and sys.stdout.isatty():
         raise WrongUsage(f"--format {shape} is not for a terminal; name a file with -o, or send it into a pipe.")
     click.echo(product, nl=False, color=colours() > 0)
-
-
-def put(stream: BinaryIO, product: str | bytes) -> None:
-    """Write a text as UTF-8, or bytes, into a file."""
-    stream.write(product.encode("utf-8", "surrogatepass") if isinstance(product, str) else product)

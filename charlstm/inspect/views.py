@@ -28,6 +28,7 @@ from charlstm.model import Model
 
 NOTHING, A_TEXT, TEXTS = "nothing", "a text", "texts"
 THIS = "this model"
+SEVERAL = {"units", "answers", "set", "freeze", "without"}  # options that take more than one
 Made = Callable[..., View]
 
 
@@ -104,6 +105,32 @@ def made(name: str, model: Model, read: Read, options: Mapping[str, Any]) -> Vie
     entry = VIEWS[name]
     texts = [] if entry.reads == NOTHING else [read]
     return entry.make(model, *texts, **{option: options[option] for option in entry.options if option in options})
+
+
+def looked_at(model: Model, name: str, text: str | None, options: Mapping[str, Any]) -> View:
+    """Return a view by its name and the names that a person has for its options.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such view, it has no such option, or the text is missing or too much.
+    """
+    if name not in VIEWS:
+        raise ConfigError(f"there is no view {name!r}; there are {', '.join(VIEWS)}")
+    entry = VIEWS[name]
+    known = {option.rstrip("_"): option for option in entry.options}
+    for option in options:
+        if option not in known:
+            raise ConfigError(f"the view {name} has no option {option!r}; it has {', '.join(known) or 'none'}")
+    if entry.reads == NOTHING and text is not None:
+        raise ConfigError(f"the view {name} looks at the model alone; leave the text out")
+    if entry.reads != NOTHING and not text:
+        raise ConfigError(f"the view {name} shows what the model does with a text; give one, of one character or more")
+    read = Given([Text("the text", [text])]) if entry.reads == TEXTS and text is not None else text
+    several = {
+        option: (value,) if option in SEVERAL and isinstance(value, str) else value for option, value in options.items()
+    }
+    return made(name, model, read, {known[option]: value for option, value in several.items()})
 
 
 def every_view(model: Model, read: Read, asked: str | None, options: Mapping[str, Any]) -> dict[str, View]:

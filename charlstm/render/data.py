@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -172,3 +172,6 @@ def _csv(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+SHAPES: dict[str, Callable[[View], str | bytes]] = {"csv": as_csv, "json": as_json, "npz": as_npz}

@@ -18,6 +18,7 @@ import re
 import zlib
 from collections.abc import Mapping
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,10 @@ from charlstm.inspect.cell import steadiest
 from charlstm.inspect.gates import kind_of
 from charlstm.inspect.like import ON, PLACES
 from charlstm.inspect.order import alike
-from charlstm.inspect.trace import Trace
+from charlstm.inspect.trace import Trace, trace
 from charlstm.inspect.view import Kind, View
+from charlstm.inspect.views import VIEWS, Read, every_view
+from charlstm.model import Model
 from charlstm.parameters import Array
 from charlstm.render import data, parts
 from charlstm.render.characters import safe, shown
@@ -45,6 +48,36 @@ TITLE = 60
 TRACE = "trace"
 # Where there is nothing, high, below zero: the hues of `colour`, lighter, for the night.
 DARK = (24, 27, 33), (92, 170, 255), (255, 150, 60)
+
+
+def of(model: Model, read: Read, asked: str | None = None, options: Mapping[str, Any] = MappingProxyType({})) -> str:
+    """Return a page with a trace of a text, and every view that needs nothing more.
+
+    Parameters
+    ----------
+    model
+        What is looked at.
+    read
+        A text, or what the view that is asked for reads.
+    asked
+        The view that is open; None: the trace, or without a text the summary.
+    options
+        Those of the views, by name.
+
+    Raises
+    ------
+    ConfigError
+        If it would be too large for a browser, or an option of the view asked for cannot be meant.
+    UnknownCharacterError
+        If the text has characters that the model does not know.
+    """
+    text = read if isinstance(read, str) else None
+    if text is not None:
+        check_size(len(text), model.network.config, len(model.network.cell.shown))
+    views = every_view(model, read, asked, options)
+    sentences = {name: entry.sentence for name, entry in VIEWS.items()}
+    first = asked or ("summary" if text is None else TRACE)
+    return html(views, first, sentences, None if text is None else trace(model, text))
 
 
 def html(views: Mapping[str, View], first: str, sentences: Mapping[str, str], trace: Trace | None = None) -> str:
