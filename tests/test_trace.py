@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from small import by_reference, every_kind, model, network, one_and_two_layers
 
 from charlstm.errors import ConfigError, UnknownCharacterError
 from charlstm.inspect.gates import gates
-from charlstm.inspect.trace import trace
+from charlstm.inspect.trace import Trace, trace
 from charlstm.inspect.unit import Unit, units_named
 from charlstm.model import BLOCK
 
@@ -148,6 +149,15 @@ def test_a_unit_is_named_by_layer_and_number_or_by_its_number_in_every_layer():
     config = network("rnn", hidden=4, layers=2).config
     assert units_named("1:3", config) == [Unit(1, 3)]
     assert units_named("2", config) == [Unit(0, 2), Unit(1, 2)]
+
+
+def test_a_trace_that_memory_would_not_hold_is_refused(monkeypatch):
+    it = model(network("lstm", hidden=3, vocabulary=len(CHARACTERS), layers=2), CHARACTERS)
+    each = 2 * 3 * 6 + len(CHARACTERS)
+    monkeypatch.setattr(sys.modules[Trace.__module__], "MOST_NUMBERS", 4 * each)
+    assert len(trace(it, CHARACTERS[0] * 4).surprise) == 4
+    with pytest.raises(ConfigError, match=f"hold {5 * each} numbers; give a text of at most 4,"):
+        trace(it, CHARACTERS[0] * 5)
 
 
 def test_a_text_of_unknown_characters_is_refused():

@@ -50,9 +50,7 @@ def like(model: Model, corpus: str, span: str) -> View:
     every = every_unit(model.network.config)
     if not wanted.size:
         return View({}, (f"No unit is on all over «{text[start:stop]}».",))
-    on = on_as(model, corpus, sides)  # (N, W)
-    often = on.mean(axis=0)  # (W,)
-    shares = on @ _surprise(often)  # (N,)
+    often, shares = alikeness(model, corpus, sides)  # (W,), (N,)
     order = np.argsort(often, kind="stable")  # (W,)
     columns = [
         Column("unit", [str(every[wanted[k]]) for k in order], Kind.TEXT),
@@ -94,12 +92,25 @@ def sides_over(model: Model, text: str, start: int, stop: int) -> Array:
     return np.asarray(np.sign(over) * (np.abs(over) == stop - start))
 
 
-def on_as(model: Model, corpus: str, sides: Array) -> Array:
-    """Return at every character of a corpus which of the W units with a side are on, on that side: (N, W) booleans."""
+def alikeness(model: Model, corpus: str, sides: Array) -> tuple[Array, Array]:
+    """Return how often each of the W units with a side is on, on that side; and how much of them is, everywhere.
+
+    Returns
+    -------
+    (W,) array, (N,) array
+        Shares of the corpus; shares of the units at every character, each counted by its surprise. While the corpus is
+        read, a bit is kept for each of them.
+    """
     wanted = np.flatnonzero(sides)  # (W,)
     ids = model.vocabulary.encode(corpus)
-    packed = [np.packbits(_sides(layers)[:, wanted] == sides[wanted], axis=1) for _, layers in read(model, ids)]
-    return np.unpackbits(np.concatenate(packed), axis=1, count=len(wanted)).view(bool)
+    packed, times = [], np.zeros(len(wanted))
+    for _, layers in read(model, ids):
+        on = _sides(layers)[:, wanted] == sides[wanted]  # (T, W)
+        packed.append(np.packbits(on, axis=1))
+        times += on.sum(axis=0)
+    often = times / len(ids)  # (W,)
+    counts = _surprise(often)  # (W,)
+    return often, np.concatenate([np.unpackbits(bits, axis=1, count=len(wanted)) @ counts for bits in packed])
 
 
 def _surprise(often: Array) -> Array:

@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from charlstm.errors import ConfigError
 from charlstm.files import replace_atomically
 from charlstm.loss import NATS_PER_BIT, log_softmax
 from charlstm.model import Model, Reader
 from charlstm.parameters import Array
 from charlstm.vocabulary import code_points_of
 
+MOST_NUMBERS = 250_000_000  # a gigabyte
 REACH = 300  # characters, the last ones of a text, that are looked at where each look reads them anew
 AT_ONCE = 16_384  # characters read side by side, in all rows together
 
@@ -108,15 +110,24 @@ def trace(model: Model, text: str) -> Trace:
 
     Raises
     ------
+    ConfigError
+        If it would be more than memory should hold.
     UnknownCharacterError
         If the text has characters that the model does not know.
     """
+    config = model.network.config
+    each = config.layers * config.hidden * len(model.network.cell.shown) + len(model.vocabulary)
+    if len(text) * each > MOST_NUMBERS:
+        raise ConfigError(
+            f"a trace of {len(text):,} characters would hold {len(text) * each:,} numbers; give a text of at most"
+            f" {MOST_NUMBERS // each:,}, or look at saturation, units or the score, for which a text goes by"
+        )
     ids = model.vocabulary.encode(text)  # (N,)
     before = start(model).logits  # (1, V)
     blocks = [(log_softmax(logits), layers) for logits, layers in read(model, ids)]
     layers = tuple(
         {name: np.concatenate([block[layer][name] for _, block in blocks]) for name in model.network.cell.shown}
-        for layer in range(model.network.config.layers)
+        for layer in range(config.layers)
     )  # (N, H) each
     after = np.concatenate([predictions for predictions, _ in blocks])  # (N, V)
     predicted = np.concatenate([log_softmax(before), after[:-1]])[np.arange(len(ids)), ids]  # (N,)
