@@ -29,7 +29,7 @@ test: .venv/installed-test
 
 # What the demo's model has learnt, over all stories that it has not read: after `make demo`.
 test-demo: .venv/installed-test
-	$(BIN)/python -m pytest -rP tests/learnt_rooms.py
+	$(BIN)/python -m pytest tests/learnt_rooms.py
 
 lint: .venv/installed-lint
 	$(BIN)/ruff check .
