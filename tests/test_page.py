@@ -166,6 +166,18 @@ def test_nothing_stands_beyond_the_edge_of_the_window(opened, width):
         assert tab.evaluate("document.documentElement.scrollWidth") == width, name
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_on_the_page_shuts_anybody_out(opened, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    tab = opened(page.of(by_formula("lstm", CHARACTERS), TEXT), scheme)
+    found = {}
+    for name in tab.eval_on_selector_all("[role=tab]", "all => all.map(e => e.id)"):
+        tab.click(f"#{name}")
+        found |= {f"{name}: {one['help']}": one["nodes"] for one in Axe().run(tab).response["violations"]}
+    assert len(found) == 0, found
+
+
 def test_the_mouse_moves_holds_and_lets_go(opened):
     html, _, _ = made()
     tab = opened(html)
