@@ -13,6 +13,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from click.testing import CliRunner, Result
 from charlstm import __version__
 from charlstm.cli.console import GroupedOption
 from charlstm.cli.main import COMMANDS, main
+from charlstm.cli.waiting import waiting
 
 TEXT = "the cat sat on the mat.\n" * 40
 QUICK = ("--steps", "60", "--hidden", "12", "--batch", "4", "--seq-len", "16", "--lr", "0.03")
@@ -619,3 +621,29 @@ def test_help_imports_no_more_than_it_needs(tmp_path: Path) -> None:
     code = "import sys, charlstm.cli.main; print('numpy' in sys.modules, 'tqdm' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
     assert done.stdout == "False False\n"
+
+
+class Terminal(io.StringIO):
+    """What stands on a screen that says it is one."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("screen", [Terminal, io.StringIO])
+def test_a_command_that_is_long_busy_says_so_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, screen: type[io.StringIO]
+) -> None:
+    monkeypatch.setattr("charlstm.cli.waiting.EVERY", 0.01)
+    for patience in (0.01, 1000.0):
+        monkeypatch.setattr("charlstm.cli.waiting.PATIENCE", patience)
+        monkeypatch.setattr(sys, "stderr", screen())
+        with pytest.raises(KeyboardInterrupt), waiting("looking"):
+            for _ in range(1000 * (screen is Terminal and patience < 1.0)):
+                if "looking … " in sys.stderr.getvalue():  # type: ignore[attr-defined]
+                    break
+                time.sleep(0.01)
+            raise KeyboardInterrupt
+        shown = sys.stderr.getvalue()  # type: ignore[attr-defined]
+        assert ("looking … 0" in shown) == (screen is Terminal and patience < 1.0)
+        assert shown.split("\r")[-1] == "" and all(thread.name != "waiting" for thread in threading.enumerate())

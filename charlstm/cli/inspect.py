@@ -23,6 +23,7 @@ from charlstm.cli.console import (
 )
 from charlstm.cli.streams import is_piped, standard_input
 from charlstm.cli.views import OPTIONS, every_option, with_models
+from charlstm.cli.waiting import waiting
 from charlstm.files import replace_with
 from charlstm.inspect.score import Text
 from charlstm.inspect.view import View
@@ -97,10 +98,13 @@ def command(
         read = Given(texts, unknown == "skip", str(model))
     elif VIEWS[name].reads == A_TEXT:
         read = whole(loaded, texts[0], unknown)
-    if shape == PAGE:
-        write(page.of(loaded, read, asked, options), shape, output)
-    else:
-        write(drawn(made(name, loaded, read, options), shape, output), shape, output)
+    with waiting("looking"):
+        product = (
+            page.of(loaded, read, asked, options)
+            if shape == PAGE
+            else drawn(made(name, loaded, read, options), shape, output)
+        )
+    write(product, shape, output)
 
 
 def asked_for(

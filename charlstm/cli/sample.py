@@ -23,6 +23,7 @@ from charlstm.cli.console import (
     unknown_option,
 )
 from charlstm.cli.streams import deliver, is_piped, standard_input
+from charlstm.cli.waiting import waiting
 from charlstm.drawing import Drawing
 from charlstm.model import Model
 from charlstm.render.passage import COLOURS, Passage, WithRunnersUp
@@ -201,7 +202,8 @@ def command(
     made: list[Sample] = []
 
     def compared() -> Novelty | None:
-        return loaded.novelty(made, corpora, encoding) if corpora else None
+        with waiting("comparing"):
+            return loaded.novelty(made, corpora, encoding) if corpora else None
 
     def write(file: TextIO) -> None:
         if beam is not None:
