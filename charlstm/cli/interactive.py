@@ -13,7 +13,7 @@ from typing import NamedTuple
 import click
 
 from charlstm.cli.console import WrongUsage, columns, dimmed, known_only, noted, remark, say, tell
-from charlstm.cli.keyboard import typed_lines
+from charlstm.cli.keyboard import kept_on_screen, typed_lines
 from charlstm.cli.settings import Manner, Settings
 from charlstm.errors import CharlstmError
 from charlstm.render.characters import padded, safe
@@ -109,7 +109,7 @@ class Conversation:
     @contextmanager
     def _stoppable(self) -> Iterator[None]:
         """Let Ctrl-C end what is being written and nothing else; through a pipe it then ends the session."""
-        with noted(signal.SIGINT) as self._stopped:
+        with kept_on_screen(), noted(signal.SIGINT) as self._stopped:
             yield
         if self._stopped and not sys.stdin.isatty():
             raise KeyboardInterrupt

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
 
 import click
 
@@ -52,6 +54,25 @@ def typed_lines(encoding: str, commands: Sequence[str]) -> Iterator[str]:
             return
         warned = not sys.stdin.isatty()
         yield "\n".join([*pieces, line or ""])
+
+
+@contextmanager
+def kept_on_screen() -> Iterator[None]:
+    """Have a terminal show all that is written before Ctrl-C: by itself it throws away what it has not yet shown."""
+    if not sys.stdin.isatty() or find_spec("termios") is None:
+        yield
+        return
+    import termios
+
+    settings = termios.tcgetattr(sys.stdin)
+    *others, local, in_speed, out_speed, characters = settings
+    try:
+        termios.tcsetattr(
+            sys.stdin, termios.TCSANOW, [*others, local | termios.NOFLSH, in_speed, out_speed, characters]
+        )
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSANOW, settings)
 
 
 def _asking(encoding: str, commands: Sequence[str]) -> tuple[Callable[[str], str | None], Callable[[], bool]]:
