@@ -9,8 +9,9 @@ The best of many units scores well by luck. How well, is measured: the answers a
 their rhythm and breaks every link to the units, and the best score of all units is noted, for many shifts. Only one in
 twenty of these is above the chance level.
 
-The values go by, and only how many fell between which edges is kept. The edges are all values of the first block and a
-grid: within one block nothing is lost, and of a longer text values that fall between the same two edges count as equal.
+The values go by, and only how many fell on which step of a scale is kept. Of a text of one block each value has a step
+of its own. Of a longer one there are a thousand steps, close together where the values of the first block are, and
+values on the same one count as equal.
 """
 
 from __future__ import annotations
@@ -20,13 +21,17 @@ from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from charlstm.parameters import Array
 from charlstm.randomness import Purpose, generator
 
-EVEN = np.linspace(-1.0, 1.0, 257)  # (257,)
-GRID = np.concatenate([EVEN, np.tanh(8.0 * EVEN)])  # what a saturated memory holds is told apart, too; (514,)
+STEPS = 1024
+STEPS_EACH = 64  # so many to a factor of e, away from the middle
+SPREAD = 8.0  # so many times closer than the deviation the steps are even
+LEAST_SPREAD = 0.005
 SHIFTS = 199
+RENEWED_AFTER = 1.1
 LEVEL = 0.95
 
 
@@ -53,7 +58,7 @@ class Ranking(NamedTuple):
 
 
 class Answers:
-    """A question's answers at the characters of a text, in as few bytes as tell them apart.
+    """A question's answers at the characters of a text, in a byte or two each.
 
     Parameters
     ----------
@@ -62,28 +67,43 @@ class Answers:
 
     Attributes
     ----------
-    yes_or_no : bool
-        Whether they are 0 and 1.
     count : int
         How many there are (N).
+    yes_or_no : bool
+        Whether they are 0 and 1.
+    codes : (N,) array
+        The answers 0 and 1; or the place of each among all numbers, counted from the middle, in units of `unit`: a half
+        of one, or more where that would need more than 16 bits.
+    unit, middle : float
+        What is scored are the codes less the middle, in these units.
     scale : float
         What a sum of places times answers is divided by, besides the size of the places where they are numbers.
     """
 
     def __init__(self, answers: Array) -> None:
-        distinct = np.unique(answers)
-        self._codes: Array = distinct.searchsorted(answers).astype(np.min_scalar_type(len(distinct) - 1))  # (N,)
-        counts = np.bincount(self._codes, minlength=len(distinct))
+        distinct, counts = np.unique(answers, return_counts=True)
         self.count = len(answers)
         self.yes_or_no = bool(np.isin(distinct, (0, 1)).all())
-        self._worth = distinct - float(answers.mean()) if self.yes_or_no else _middles(counts)  # (distinct,)
-        inside = float(answers.sum())
-        of_numbers = float(np.sqrt((counts * self._worth**2).sum()))
-        self.scale = inside * (self.count - inside) if self.yes_or_no else of_numbers
+        if self.yes_or_no:
+            self.codes = answers.astype(bool)  # (N,)
+            self.unit, self.middle = 1.0, float(answers.mean())
+            inside = float(answers.sum())
+            self.scale = inside * (self.count - inside)
+            return
+        self.unit, self.middle = max(0.5, self.count / (2 * np.iinfo(np.int16).max)), 0.0
+        codes = np.rint(_middles(counts) / self.unit).astype(np.int16)  # (distinct,)
+        self.codes = codes.take(distinct.searchsorted(answers))  # (N,)
+        self.scale = self.unit * float(np.sqrt((counts * codes.astype(float) ** 2).sum()))
 
-    def at(self, places: Array) -> Array:
-        """Return the answers at some characters less their mean, of numbers their places, counted from the middle."""
-        return np.asarray(self._worth.take(self._codes.take(places)))
+    def shifted(self, begins: Array, T: int) -> Array:
+        """Return what is scored of T answers from some characters on, counted round the text: (B, T) float32."""
+        begins = begins % self.count  # (B,)
+        codes = sliding_window_view(self.codes, T)[np.minimum(begins, self.count - T)]  # (B, T)
+        for row in np.flatnonzero(begins > self.count - T):
+            codes[row] = self.codes.take(np.arange(begins[row], begins[row] + T), mode="wrap")
+        scored: Array = np.multiply(codes, np.float32(self.unit), dtype=np.float32)  # (B, T)
+        scored -= np.float32(self.middle)
+        return scored
 
 
 def rank(blocks: Iterable[Array], asked: Mapping[str, Answers]) -> dict[str, Ranking]:
@@ -117,34 +137,41 @@ class _Tally:
     """
 
     def __init__(self, first: Array, asked: Mapping[str, Answers]) -> None:
+        N, U = next(iter(asked.values())).count, first.shape[1]
         self._asked = asked
-        self._edges = _edges(first)  # (U, K − 1)
-        U, N = first.shape[1], next(iter(asked.values())).count
-        self._read = 0
-        self._counts = np.zeros((U, self._edges.shape[1] + 1))  # (U, K)
+        self._scale: _OfOneBlock | _OfMany = _OfOneBlock(first) if len(first) == N else _OfMany(first)
+        self._read, self._renewed = 0, 0
+        self._counts = np.zeros((U, self._scale.steps))  # (U, K)
+        self._places = np.zeros(0, np.float32)
         self._sums = {name: np.zeros_like(self._counts) for name in asked}
         self._shifts = generator(0, Purpose.CHANCE).integers(max(1, N // 10), max(2, N - N // 10), SHIFTS)  # (SHIFTS,)
         self._by_luck = {name: np.zeros((SHIFTS, U)) for name in asked}
 
     def add(self, values: Array) -> None:
         """Count the next block, a (T, U) array."""
-        here = np.arange(self._read, self._read + len(values))  # (T,)
-        between = _between(self._edges, values)  # (U, T)
-        flat, shape = between.reshape(-1), self._counts.shape
-        self._counts += np.bincount(flat, minlength=self._counts.size).reshape(shape)
-        self._read += len(values)
-        # Places among all values are known only in the end; for luck those among the values so far will do.
-        places = (_middles(self._counts) / self._read).astype(np.float32).take(between)  # (U, T)
+        T, U = values.shape
+        step = self._scale.of(values) + np.arange(U)[:, None] * self._scale.steps  # (U, T)
+        shape = self._counts.shape
+        self._counts += np.bincount(step.reshape(-1), minlength=self._counts.size).reshape(shape)
+        begins = self._read - self._shifts  # (SHIFTS,)
+        self._read += T
+        if self._read >= self._renewed * RENEWED_AFTER:
+            # Places among all values are known only in the end; for luck those among the values so far will do.
+            self._places = (_middles(self._counts) / self._read).astype(np.float32)  # (U, K)
+            self._renewed = self._read
+        places = self._places.take(step)  # (U, T)
         for name, answers in self._asked.items():
-            y = np.tile(answers.at(here), len(between))  # (U·T,)
-            self._sums[name] += np.bincount(flat, y, self._counts.size).reshape(shape)
-            shifted = answers.at((here - self._shifts[:, None]) % answers.count).astype(np.float32)  # (SHIFTS, T)
-            self._by_luck[name] += shifted @ places.T  # (SHIFTS, U)
+            codes = answers.codes[self._read - T : self._read]  # (T,)
+            some = np.flatnonzero(codes)
+            weights = None if answers.yes_or_no else np.tile(codes[some], U)
+            self._sums[name] += np.bincount(step[:, some].reshape(-1), weights, self._counts.size).reshape(shape)
+            self._by_luck[name] += answers.shifted(begins, T) @ places.T  # (SHIFTS, U)
 
     def ranking(self, name: str) -> Ranking:
         """Return how well the units answer a question."""
         answers, middles = self._asked[name], _middles(self._counts)  # (U, K)
-        sums = (middles * self._sums[name]).sum(axis=1)  # (U,)
+        scored = answers.unit * self._sums[name] - answers.middle * self._counts  # (U, K)
+        sums = (middles * scored).sum(axis=1)  # (U,)
         sizes = np.sqrt((self._counts * middles * middles).sum(axis=1))  # (U,)
         scale = answers.scale * (np.ones_like(sizes) if answers.yes_or_no else sizes)  # (U,)
         scores = np.concatenate([sums[None], self._read * self._by_luck[name]])  # (1 + SHIFTS, U)
@@ -160,17 +187,30 @@ def rank_correlation(one: Array, other: Array) -> float:
     return float(a @ b / (np.sqrt((a @ a) * (b @ b)) or 1.0))
 
 
-def _edges(values: Array) -> Array:
-    """Return between which values those to come are told apart: all of the first block, and a grid; (U, K − 1)."""
-    grid = np.tile(GRID.astype(values.dtype)[:, None], (1, values.shape[1]))  # (514, U)
-    return np.ascontiguousarray(np.sort(np.concatenate([values, grid]), axis=0).T)
+class _OfOneBlock:
+    """A scale on which each of the values that it is made of has a step of its own."""
+
+    def __init__(self, values: Array) -> None:
+        self._sorted = np.sort(values, axis=0).T  # (U, T)
+        self.steps = len(values) + 1
+
+    def of(self, values: Array) -> Array:
+        """Return the steps of (T, U) values: (U, T)."""
+        return np.stack([known.searchsorted(row) for known, row in zip(self._sorted, values.T, strict=True)])
 
 
-def _between(edges: Array, values: Array) -> Array:
-    """Return between which edges each value of each unit falls, the units' counted one after another: (U, T)."""
-    rows = zip(edges, np.ascontiguousarray(values.T), strict=True)
-    found = np.stack([some.searchsorted(row) for some, row in rows])  # (U, T)
-    return np.asarray(found + np.arange(len(found))[:, None] * (edges.shape[1] + 1))
+class _OfMany:
+    """A scale for values like those that it is made of: even steps near their mean, ever wider ones away from it."""
+
+    def __init__(self, values: Array) -> None:
+        self._mean = values.mean(axis=0)[:, None]  # (U, 1)
+        self._spread = np.maximum(values.std(axis=0)[:, None] / SPREAD, LEAST_SPREAD).astype(values.dtype)  # (U, 1)
+        self.steps = STEPS
+
+    def of(self, values: Array) -> Array:
+        """Return the steps of (T, U) values: (U, T)."""
+        far = np.arcsinh((values.T - self._mean) / self._spread)  # (U, T)
+        return np.asarray(np.clip(STEPS_EACH * far + STEPS // 2, 0, STEPS - 1).astype(np.intp))
 
 
 def _middles(counts: Array) -> Array:

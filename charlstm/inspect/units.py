@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from charlstm.errors import ConfigError
-from charlstm.inspect.cell import memory
 from charlstm.inspect.questions import QUESTIONS, matching
 from charlstm.inspect.ranking import Answers, Ranking, rank
 from charlstm.inspect.trace import read
@@ -56,16 +55,26 @@ def units(model: Model, text: str, match: str | None = None, question: str | Non
 
 
 def memories(model: Model, text: str) -> Iterator[Array]:
-    """Read a text and yield the memory of every unit, layer by layer, in blocks: (T, U) arrays."""
+    """Read a text and yield what every unit remembers, layer by layer, in blocks: (T, U) arrays.
+
+    It is in the order of the memory as it is shown, but not crowded where that is near −1 or 1: c, or arctanh(h).
+    """
     held, count = [], 0
+    bounded = model.network.config.activation == "tanh"
     for _, layers in read(model, model.vocabulary.encode(text)):
-        held.append(np.concatenate([memory(layer) for layer in layers], axis=1))  # (T, U)
+        each = [layer["c"] if "c" in layer else _spread(layer["h"]) if bounded else layer["h"] for layer in layers]
+        held.append(np.concatenate(each, axis=1))  # (T, U)
         count += len(held[-1])
         if count >= BLOCK:
             yield np.concatenate(held)
             held, count = [], 0
     if held:
         yield np.concatenate(held)
+
+
+def _spread(h: Array) -> Array:
+    most = 1.0 - float(np.finfo(h.dtype).epsneg)
+    return np.asarray(np.arctanh(np.clip(h, -most, most)))
 
 
 def _ranked(model: Model, named: tuple[str, Ranking]) -> dict[str, Table]:
