@@ -13,8 +13,9 @@ from small import by_reference, every_kind, model, network, one_and_two_layers
 
 from charlstm.errors import ConfigError, UnknownCharacterError
 from charlstm.inspect.gates import gates
-from charlstm.inspect.trace import Trace, trace
+from charlstm.inspect.trace import Trace, read, trace
 from charlstm.inspect.unit import Unit, units_named
+from charlstm.loss import log_softmax
 from charlstm.model import BLOCK
 
 CHARACTERS = "\nabcd"
@@ -149,6 +150,26 @@ def test_a_unit_is_named_by_layer_and_number_or_by_its_number_in_every_layer():
     config = network("rnn", hidden=4, layers=2).config
     assert units_named("1:3", config) == [Unit(1, 3)]
     assert units_named("2", config) == [Unit(0, 2), Unit(1, 2)]
+
+
+@every_kind
+@given(text=st.text("\nabcd", min_size=1, max_size=60), together=st.integers(1, 40))
+def test_lines_read_side_by_side_give_what_each_gives_alone(kind, text, together):
+    it = model(network(kind, np.float32, vocabulary=len(CHARACTERS), layers=2), CHARACTERS, lines=True)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sys.modules[Trace.__module__], "BLOCKS", together / BLOCK)
+        blocks = list(read(it, it.vocabulary.encode(text)))
+    found = {name: np.concatenate([layers[1][name] for _, layers in blocks]) for name in it.network.cell.shown}
+    logits = np.concatenate([block for block, _ in blocks])
+    assert len(logits) == len(text)
+    place = 0
+    for line in text.split("\n"):
+        alone = trace(it, line) if line else None
+        if alone is not None:
+            for name, values in found.items():
+                np.testing.assert_array_equal(values[place : place + len(line)], alone.layers[1][name])
+            np.testing.assert_array_equal(log_softmax(logits[place : place + len(line)]), alone.log_probabilities)
+        place += len(line) + 1
 
 
 def test_a_trace_that_memory_would_not_hold_is_refused(monkeypatch):

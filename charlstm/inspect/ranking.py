@@ -122,7 +122,11 @@ def rank(blocks: Iterable[Array], asked: Mapping[str, Answers]) -> dict[str, Ran
     tally = _Tally(first, asked)
     for values in chain([first], others):
         tally.add(values)
-    return {name: tally.ranking(name) for name in asked}
+    unasked = np.full(first.shape[1], np.nan)  # (U,)
+    return {
+        name: tally.ranking(name) if answers.scale else Ranking(unasked, np.nan, answers.yes_or_no)
+        for name, answers in asked.items()
+    }
 
 
 class _Tally:
@@ -138,14 +142,14 @@ class _Tally:
 
     def __init__(self, first: Array, asked: Mapping[str, Answers]) -> None:
         N, U = next(iter(asked.values())).count, first.shape[1]
-        self._asked = asked
+        self._asked = {name: answers for name, answers in asked.items() if answers.scale}
         self._scale: _OfOneBlock | _OfMany = _OfOneBlock(first) if len(first) == N else _OfMany(first)
         self._read, self._renewed = 0, 0
         self._counts = np.zeros((U, self._scale.steps))  # (U, K)
         self._places = np.zeros(0, np.float32)
-        self._sums = {name: np.zeros_like(self._counts) for name in asked}
+        self._sums = {name: np.zeros_like(self._counts) for name in self._asked}
         self._shifts = generator(0, Purpose.CHANCE).integers(max(1, N // 10), max(2, N - N // 10), SHIFTS)  # (SHIFTS,)
-        self._by_luck = {name: np.zeros((SHIFTS, U)) for name in asked}
+        self._by_luck = {name: np.zeros((SHIFTS, U)) for name in self._asked}
 
     def add(self, values: Array) -> None:
         """Count the next block, a (T, U) array."""
@@ -176,7 +180,7 @@ class _Tally:
         scale = answers.scale * (np.ones_like(sizes) if answers.yes_or_no else sizes)  # (U,)
         scores = np.concatenate([sums[None], self._read * self._by_luck[name]])  # (1 + SHIFTS, U)
         with np.errstate(invalid="ignore", divide="ignore"):
-            scores = np.where(scale > 0, scores / scale, 0.0 if answers.scale else np.nan)
+            scores = np.where(scale > 0, scores / scale, 0.0)
         chance = float(np.quantile(np.abs(scores[1:]).max(axis=1), LEVEL))
         return Ranking(scores[0], chance, answers.yes_or_no)
 

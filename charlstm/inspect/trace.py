@@ -13,10 +13,11 @@ import numpy as np
 from charlstm.errors import ConfigError
 from charlstm.files import replace_atomically
 from charlstm.loss import NATS_PER_BIT, log_softmax
-from charlstm.model import Model, Reader
+from charlstm.model import BLOCK, Model, Reader
 from charlstm.parameters import Array
 from charlstm.vocabulary import code_points_of
 
+BLOCKS = 4  # of lines that are read at once
 MOST_NUMBERS = 250_000_000  # a gigabyte
 REACH = 300  # characters, the last ones of a text, that are looked at where each look reads them anew
 AT_ONCE = 16_384  # characters read side by side, in all rows together
@@ -159,10 +160,55 @@ def read(model: Model, ids: Array) -> Iterator[tuple[Array, list[dict[str, Array
     iterator of ((T, V) array, list of L dict)
         The logits after each character of a block, and for each layer name of a quantity → (T, H) array.
     """
-    cell = model.network.cell
-    for done in start(model).passes(ids[:, None]):
-        layers = [{name: cell.read(tape, name)[:, 0].copy() for name in cell.shown} for tape in done.tapes]
-        yield done.logits[:, 0].copy(), layers
+    if model.training.lines:
+        yield from _read_lines(model, ids)
+        return
+    for logits, layers in _passes(Reader(model), ids[:, None]):
+        yield logits[:, 0], [{name: values[:, 0] for name, values in layer.items()} for layer in layers]
+
+
+def _passes(reader: Reader, ids: Array) -> Iterator[tuple[Array, list[dict[str, Array]]]]:
+    """Read (T, B) ids and yield, piece after piece, copies of the logits and of every layer's quantities."""
+    cell = reader.model.network.cell
+    for done in reader.passes(ids):
+        yield done.logits.copy(), [{name: cell.read(tape, name).copy() for name in cell.shown} for tape in done.tapes]
+
+
+def _read_lines(model: Model, ids: Array) -> Iterator[tuple[Array, list[dict[str, Array]]]]:
+    """Read a text for `read`, lines that follow one another side by side: each begins with the newline before it."""
+    newline = model.vocabulary.id("\n")
+    ids = np.concatenate([np.array([newline], ids.dtype), ids])  # (N + 1,)
+    begins = np.flatnonzero(ids == newline)
+    ends = np.append(begins[1:], len(ids))
+    for some in _groups(ends - begins):
+        where = begins[some] + np.arange((ends - begins)[some].max())[:, None]  # (T, B)
+        counted = where < ends[some]  # (T, B)
+        rows = np.where(counted, ids[np.minimum(where, len(ids) - 1)], (newline + 1) % len(model.vocabulary))  # (T, B)
+        counted &= where > 0  # the newline before the text is no part of it
+        logits, layers = zip(*_passes(Reader(model, rows.shape[1]), rows), strict=True)
+        yield (
+            _in_order(logits, counted),
+            [
+                {name: _in_order([layer[name] for layer in pieces], counted) for name in model.network.cell.shown}
+                for pieces in zip(*layers, strict=True)
+            ],
+        )
+
+
+def _in_order(pieces: Sequence[Array], counted: Array) -> Array:
+    """Return what counts of values (T, B, …), given in pieces one after another, row by row: (N, …)."""
+    return np.asarray(np.concatenate(pieces).swapaxes(0, 1)[counted.T])
+
+
+def _groups(lengths: Array) -> Iterator[slice]:
+    """Yield which of some texts are read side by side: those that follow one another, as many as make a few blocks."""
+    first, longest = 0, 0
+    for place, length in enumerate(lengths.tolist()):
+        longest = max(longest, length)
+        if place > first and longest * (place + 1 - first) > BLOCKS * BLOCK:
+            yield slice(first, place)
+            first, longest = place, length
+    yield slice(first, len(lengths))
 
 
 def last_stretch(begun: Reader, text: str) -> tuple[Array, str]:
