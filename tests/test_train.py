@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import shlex
+import signal
 import time
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from charlstm.cli.main import main
 from charlstm.cli.report import verdict
 from charlstm.cli.train import Duration
 from charlstm.config import TrainingConfig
-from charlstm.model import Reader
+from charlstm.model import Model, Reader
 from charlstm.optimizers import learning_rate, turned
 
 TEXT = "".join(random.Random(0).choices(("the cat ", "sat on ", "a mat.\n", "the dog "), k=600))
@@ -224,3 +226,16 @@ def test_lines_that_stand_in_the_corpus_are_left_out(folder: Path) -> None:
     assert train("corpus.txt", *SMALL, "--steps", 2, "-m", "stream.npz").exit_code == 0
     refused = CliRunner().invoke(main, ["sample", "-m", "stream.npz", "--new-only"], input="")
     assert refused.exit_code == 2 and "only a model of lines" in refused.output
+
+
+def test_ctrl_c_while_the_finished_model_is_saved_loses_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save = checkpoint.save
+
+    def interrupted(model: Model, path: Path) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        save(model, path)
+
+    monkeypatch.setattr(checkpoint, "save", interrupted)
+    done = train("corpus.txt", "--steps", 8, *SMALL, "--val-fraction", 0, "--workers", 1)
+    assert done.exit_code == 0 and "wrote" in done.output
+    assert checkpoint.load(Path("charlstm.npz")).history.step[-1] == 8

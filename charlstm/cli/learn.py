@@ -6,7 +6,7 @@ import json
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -17,7 +17,7 @@ import click
 
 from charlstm import checkpoint, optimizers, sampler, trainer
 from charlstm.checkpoint import Run
-from charlstm.cli.console import noted, remark
+from charlstm.cli.console import remark
 from charlstm.cli.plan import Plan
 from charlstm.cli.progress import Watch
 from charlstm.cli.workers import shared
@@ -136,7 +136,9 @@ class Journal:
             remark(f"cannot write {self._path}: {error.strerror or error}; training goes on")
 
 
-def learn(plan: Plan, files: Files, world: Team, quiet: bool, save_every: float, preview: int) -> Model:
+def learn(
+    plan: Plan, files: Files, world: Team, quiet: bool, save_every: float, preview: int, received: Sequence[int]
+) -> Model:
     """Train a model, save it and where the run stands now and then, and return the best with its history.
 
     Parameters
@@ -145,6 +147,8 @@ def learn(plan: Plan, files: Files, world: Team, quiet: bool, save_every: float,
         Most seconds between two saves.
     preview
         Characters to write after each validation.
+    received
+        Signals that have come; with the first one the run stops after its step.
 
     Raises
     ------
@@ -159,45 +163,44 @@ def learn(plan: Plan, files: Files, world: Team, quiet: bool, save_every: float,
     done, saved = start.step if start else 0, time.monotonic()
     complete = done == model.training.steps
     clock = Clock(plan.ends, model.training) if plan.ends is not None else None
-    with noted(signal.SIGINT, signal.SIGTERM) as received:
 
-        def job(team: Team) -> Iterator[Progress]:
-            def wishes(before: int) -> Wishes:
-                first = team.rank == 0
-                save = first and time.monotonic() - saved > save_every
-                return Wishes(bool(received), save, clock.steps(before) if first and clock else 0)
+    def job(team: Team) -> Iterator[Progress]:
+        def wishes(before: int) -> Wishes:
+            first = team.rank == 0
+            save = first and time.monotonic() - saved > save_every
+            return Wishes(bool(received), save, clock.steps(before) if first and clock else 0)
 
-            return trainer.train(network, split.training, split.held_out, model.training, team, wishes, start)
+        return trainer.train(network, split.training, split.held_out, model.training, team, wishes, start)
 
-        writes = world.rank == 0
-        with (
-            shared(job, network, split, world, plan.workers) as team,
-            Watch(model.training.steps, quiet or not writes, done) as watch,
-        ):
-            if writes and not quiet:
-                remark(f"work      {team.size} process{'es' * (team.size > 1)}")
-            journal = Journal(files.log if writes else None, done)
-            for progress in job(team):
-                watch.show(progress)
-                done, complete = progress.step, progress.complete
-                model = replace(model, training=progress.training)
-                if progress.report is not None:
-                    model = replace(model, history=model.history.plus(done, *told(progress)))
-                    text = ""
-                    if preview and progress.report.validation is not None and writes:
-                        text = previewed(model, preview)
-                        watch.say(text)
-                    journal.write(entry_of(progress, plan, model, text))
-                if progress.standing is None:
-                    continue
-                improved = progress.report is not None and progress.report.improved
-                if improved or math.isinf(progress.standing.judged[0]):  # before a first measure the newest are best
-                    best = progress.standing.weights.copy()
-                saved = time.monotonic()
-                if writes:
-                    save_or_remark(partial(checkpoint.save_run, Run(model, progress.standing, best), files.run))
-                    if improved and not complete:
-                        save_or_remark(partial(checkpoint.save, best_of(model, best), files.model))
+    writes = world.rank == 0
+    with (
+        shared(job, network, split, world, plan.workers) as team,
+        Watch(model.training.steps, quiet or not writes, done) as watch,
+    ):
+        if writes and not quiet:
+            remark(f"work      {team.size} process{'es' * (team.size > 1)}")
+        journal = Journal(files.log if writes else None, done)
+        for progress in job(team):
+            watch.show(progress)
+            done, complete = progress.step, progress.complete
+            model = replace(model, training=progress.training)
+            if progress.report is not None:
+                model = replace(model, history=model.history.plus(done, *told(progress)))
+                text = ""
+                if preview and progress.report.validation is not None and writes:
+                    text = previewed(model, preview)
+                    watch.say(text)
+                journal.write(entry_of(progress, plan, model, text))
+            if progress.standing is None:
+                continue
+            improved = progress.report is not None and progress.report.improved
+            if improved or math.isinf(progress.standing.judged[0]):  # before a first measure the newest are best
+                best = progress.standing.weights.copy()
+            saved = time.monotonic()
+            if writes:
+                save_or_remark(partial(checkpoint.save_run, Run(model, progress.standing, best), files.run))
+                if improved and not complete:
+                    save_or_remark(partial(checkpoint.save, best_of(model, best), files.model))
     if done and (not model.history.step.size or model.history.step[-1] < done):
         model = replace(model, history=model.history.plus(done, watch.loss, math.nan, math.nan))
     finished = best_of(model, best)

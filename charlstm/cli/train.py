@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import time
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import click
 
 from charlstm import files
-from charlstm.cli.console import GroupedCommand, WrongUsage, known_encoding, model_option, option_of, remark
+from charlstm.cli.console import GroupedCommand, WrongUsage, known_encoding, model_option, noted, option_of, remark
 from charlstm.cli.learn import Files, learn
 from charlstm.cli.plan import planned, resumed
 from charlstm.cli.report import say_outcome, say_plan
@@ -225,8 +226,9 @@ def command(
                     )
             plan = world.together(lambda: planned(say, world, begun, workers=workers, **settings))
         say_plan(say, plan)
-        finished = learn(plan, written, world, quiet, save_every, preview)
-        say_outcome(say, plan, finished, model)
+        with noted(signal.SIGINT, signal.SIGTERM) as received:  # to the last word: what is learnt is saved and said
+            finished = learn(plan, written, world, quiet, save_every, preview, received)
+            say_outcome(say, plan, finished, model)
 
 
 def silence(text: str) -> None:
