@@ -185,8 +185,23 @@ class Lines:
 
     def _rows_of(self, lines: Array) -> Batch:
         starts, stops = self._spans[lines].T  # (B,) each
-        steps = int((stops - starts).max()) + 1
-        where = np.arange(steps)[:, None] + starts - 1  # (T, B)
-        counted = where < stops  # (T, B)
-        where = np.minimum(where, stops - 1)
+        where, counted = side_by_side(starts - 1, stops)  # (T, B) each
         return Batch(self._ids[where], self._ids[where + 1], counted.astype(np.float32), fresh=True)
+
+
+def side_by_side(starts: Array, stops: Array) -> tuple[Array, Array]:
+    """Return where the characters of spans stand that are read side by side, and which of them are no padding.
+
+    Parameters
+    ----------
+    starts, stops : (B,) arrays
+        First character of each span, and one past its last.
+
+    Returns
+    -------
+    (T, B) array, (T, B) bool array
+        Places, a span's last one again where it has ended before the longest; True where it has not.
+    """
+    where = np.arange((stops - starts).max())[:, None] + starts  # (T, B)
+    counted = where < stops  # (T, B)
+    return np.minimum(where, stops - 1), counted

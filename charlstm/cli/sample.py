@@ -23,7 +23,6 @@ from charlstm.cli.console import (
     unknown_option,
 )
 from charlstm.cli.streams import deliver, is_piped, standard_input
-from charlstm.cli.waiting import waiting
 from charlstm.drawing import Drawing
 from charlstm.model import Model
 from charlstm.render.passage import COLOURS, Passage, WithRunnersUp
@@ -202,8 +201,12 @@ def command(
     made: list[Sample] = []
 
     def compared() -> Novelty | None:
+        if not corpora:
+            return None
+        from charlstm.cli.waiting import waiting
+
         with waiting("comparing"):
-            return loaded.novelty(made, corpora, encoding) if corpora else None
+            return loaded.novelty(made, corpora, encoding)
 
     def write(file: TextIO) -> None:
         if beam is not None:

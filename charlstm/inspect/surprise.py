@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from charlstm import optimizers
+from charlstm import batches, optimizers
 from charlstm.errors import TrainingError
 from charlstm.inspect.trace import AT_ONCE, start
 from charlstm.loss import NATS_PER_BIT, cross_entropy_gradient, log_softmax
@@ -171,9 +171,7 @@ def by_line(model: Model, ids: Array) -> Array:
     while len(order):
         longest = int(ends[order[0]] - starts[order[0]]) + 1
         rows, order = np.split(order, [max(1, min(ROWS, AT_ONCE // longest))])
-        where = np.arange(longest)[:, None] + starts[rows]  # (T, B)
-        counted = where <= ends[rows]
-        where = np.minimum(where, ends[rows])
+        where, counted = batches.side_by_side(starts[rows], ends[rows] + 1)  # (T, B) each
         read, targets = ids[where - 1], ids[where]  # before the first line stands the newline that ends the last one
         place = 0
         for done in Reader(model, len(rows)).passes(read):

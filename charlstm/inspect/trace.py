@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from charlstm import batches
 from charlstm.errors import ConfigError
 from charlstm.files import replace_atomically
 from charlstm.loss import NATS_PER_BIT, log_softmax
@@ -181,9 +182,10 @@ def _read_lines(model: Model, ids: Array) -> Iterator[tuple[Array, list[dict[str
     begins = np.flatnonzero(ids == newline)
     ends = np.append(begins[1:], len(ids))
     for some in _groups(ends - begins):
-        where = begins[some] + np.arange((ends - begins)[some].max())[:, None]  # (T, B)
-        counted = where < ends[some]  # (T, B)
-        rows = np.where(counted, ids[np.minimum(where, len(ids) - 1)], (newline + 1) % len(model.vocabulary))  # (T, B)
+        where, counted = batches.side_by_side(begins[some], ends[some])  # (T, B) each
+        rows = np.where(
+            counted, ids[where], (newline + 1) % len(model.vocabulary)
+        )  # (T, B)  no newline: it begins anew
         counted &= where > 0  # the newline before the text is no part of it
         logits, layers = zip(*_passes(Reader(model, rows.shape[1]), rows), strict=True)
         yield (

@@ -173,7 +173,7 @@ def _units(
     if like_ is None:
         return units(model, text, match, question)
     if match or question:
-        raise ConfigError("a span and a pattern or a question are both given; give one of them")
+        raise ConfigError("like is given with match or question; give one of them")
     return like(model, text, like_)
 
 
@@ -210,7 +210,7 @@ def _memory(model: Model, text: str, ask: str | None = None, answers: Sequence[s
 @view("why", A_TEXT, "what in the text made the network predict what comes next, by occlusion and by gradient")
 def _why(model: Model, text: str, target: str | None = None, reach: int = REACH) -> View:
     if target == "":
-        raise ConfigError("the target is empty; give one character or more, or none for the likeliest")
+        raise ConfigError("the text of target is empty; give one character or more, or leave it out")
     return why(model, text, target, reach)
 
 
@@ -229,7 +229,7 @@ def _patch(
     at: int | None = None,
 ) -> View:
     if at is not None and swap_memory is None:
-        raise ConfigError("a place is given for another text's memory, and no such text; give both")
+        raise ConfigError("at says where swap_memory takes place; give both")
     return patch(model, text, changes(model, text, set_, freeze, without, swap_memory, at))
 
 
