@@ -3,8 +3,8 @@
     python docs/make_gallery.py FOLDER
 
 FOLDER keeps the models; one that is not there is trained first, which takes some minutes. One has learnt the stories of
-data/rooms.txt, the other the source code of Python's standard library. The second is judged on the source code of
-charlstm, which it has not read.
+data/rooms.txt, the other the source code of Python's standard library. The second is judged on what comes
+after that, which it has not read.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "gallery.md"
-CHARACTERS, OWN_CHARACTERS = 2_000_000, 200_000
+CHARACTERS, UNREAD_CHARACTERS = 2_000_000, 200_000
 WIDTH = 80
 SENTENCE = 110
 
 KEEPS = "mady walks in to the room, monica also walks in to the room. mady said hi to"
 LETS_GO = "mady and monica walk in to the room together, later richard walks in to the room. mady said hi to"
-LONG = "charlstm.txt"
+LONG = "unread.txt"
 SNIPPET = (
     '    """Return the source of a file."""\n    for name in ("first.py", "second.py"):  # both\n        read(name)\n'
 )
@@ -63,13 +63,13 @@ def main(folder: Path) -> None:
 
 
 def write_texts() -> None:
-    """Write the source code of the standard library, as much as is learnt, and that of charlstm."""
+    """Write source code of the standard library: what is learnt, and what comes after it, without other characters."""
     library = sorted(Path(sysconfig.get_paths()["stdlib"]).glob("*.py"))
-    text = "".join(file.read_text("utf-8", "replace") for file in library)[:CHARACTERS]
-    known = set(text)
-    Path("python.txt").write_text(text, encoding="utf-8")
-    own = "".join(file.read_text("utf-8") for file in sorted((ROOT / "charlstm").rglob("*.py")))
-    Path(LONG).write_text("".join(c for c in own if c in known)[:OWN_CHARACTERS], encoding="utf-8")
+    text = "".join(file.read_text("utf-8", "replace") for file in library)
+    learnt, after = text[:CHARACTERS], text[CHARACTERS:]
+    known = set(learnt)
+    Path("python.txt").write_text(learnt, encoding="utf-8")
+    Path(LONG).write_text("".join(c for c in after if c in known)[:UNREAD_CHARACTERS], encoding="utf-8")
 
 
 def page(learnt: dict[str, str]) -> Iterator[str]:
@@ -78,8 +78,8 @@ def page(learnt: dict[str, str]) -> Iterator[str]:
     yield wrapped(
         "Written by `make gallery`, which trains both models where they are missing, runs every command below and tells"
         " what came out, whatever it was. One model has learnt the stories of `data/rooms.txt`; the other two million"
-        " characters of source code of Python's standard library. The second is asked about the source code of charlstm"
-        f" itself, the first {OWN_CHARACTERS:,} characters of it in `{LONG}`, which it has not read."
+        " characters of source code of Python's standard library. The second is asked about the"
+        f" {UNREAD_CHARACTERS:,} characters that come after those, in `{LONG}`, which it has not read."
     )
     for command in learnt.values():
         yield block([command])
