@@ -211,7 +211,7 @@ def memory() -> list[dict[str, Any]]:
         common = ("-m", model, "--force", "--val-fraction", "0", "--workers", "1")
         base = peak("train", str(corpus), *common, "--steps", "0", "--hidden", "1")
         for hidden, layers, seq_len, batch, *_ in ROWS:
-            shape = ("--hidden", hidden, "--layers", layers, "--seq-len", seq_len, "--batch", batch)
+            shape = ("--hidden", hidden, "--layers", layers, "--seq-len", seq_len, "--batch-size", batch)
             measured = peak("train", str(corpus), *common, "--steps", "3", *map(str, shape))
             formula = base + formula_of(hidden, layers, seq_len, batch, 65)
             print(
@@ -245,7 +245,7 @@ def formula_of(hidden: int, layers: int, seq_len: int, batch: int, characters: i
 
 def main() -> None:
     """Run what is asked for, and write down what came out."""
-    from charlstm.parallel.processes import cores
+    from charlstm.training.processes import cores
 
     parts = {
         "training": lambda: training(cores()),

@@ -28,16 +28,16 @@ def ids(count: int) -> Any:
 
 def charlstm_training(hidden: int, layers: int, seq_len: int, batch: int, processes: int) -> Iterator[Work]:
     """Take steps of `charlstm train`."""
-    from charlstm import trainer
-    from charlstm.batches import Streams
     from charlstm.config import NetworkConfig, TrainingConfig
-    from charlstm.network import Network
-    from charlstm.parallel.processes import processes as started
+    from charlstm.network.network import Network
+    from charlstm.text.batches import Streams
+    from charlstm.training import trainer
+    from charlstm.training.processes import processes as started
 
     network = Network(NetworkConfig(hidden=hidden, layers=layers), CHARACTERS)
     network.initialise(0)
     streams = Streams(ids(batch * (20 * seq_len + 1)), batch, seq_len)
-    config = TrainingConfig(steps=10**9, batch=batch, seq_len=seq_len, lr=0.001)
+    config = TrainingConfig(steps=10**9, batch_size=batch, seq_len=seq_len, learning_rate=0.001)
 
     def job(team: Any) -> Iterator[Any]:
         return trainer.train(network, streams, None, config, team)
@@ -86,9 +86,9 @@ def products(hidden: int, layers: int, seq_len: int, batch: int, processes: int)
     """Multiply what a step cannot avoid, alone, in the same shapes and processes."""
     import numpy as np
 
-    from charlstm.parallel.processes import processes as started
+    from charlstm.network.matmul import Product
     from charlstm.parameters import Buffers
-    from charlstm.products import Product
+    from charlstm.training.processes import processes as started
 
     rng = np.random.default_rng(0)
 
@@ -114,7 +114,7 @@ def products(hidden: int, layers: int, seq_len: int, batch: int, processes: int)
                 output(h[t])
             np.matmul(rows.T, d_logits, out=d_output)
             np.matmul(d_logits, d_output.T, out=dh)
-            team.sum(meeting)
+            team.all_reduce(meeting)
             yield None
 
     with started(processes, 64, job) as team:
@@ -155,19 +155,19 @@ def charlstm_sampling(hidden: int, streams: int) -> Iterator[Work]:
     """Draw characters as `charlstm sample` does, so many texts side by side."""
     import numpy as np
 
-    from charlstm import sampler
     from charlstm.config import NetworkConfig, TrainingConfig
-    from charlstm.corpus import CorpusFacts
-    from charlstm.drawing import Drawing
-    from charlstm.model import Model
-    from charlstm.network import Network
-    from charlstm.vocabulary import Vocabulary
+    from charlstm.model.model import Model
+    from charlstm.network.network import Network
+    from charlstm.sampling import sampler
+    from charlstm.sampling.filters import SamplingConfig
+    from charlstm.text.corpus import CorpusFacts
+    from charlstm.text.vocabulary import Vocabulary
 
     network = Network(NetworkConfig(hidden=hidden), CHARACTERS)
     network.initialise(0)
     vocabulary = Vocabulary(np.arange(CHARACTERS) + 32)
     model = Model(network, vocabulary, TrainingConfig(0), CorpusFacts((), 0, 0, ""))
-    drawn = sampler.streams(model, "", Drawing(), streams)
+    drawn = sampler.streams(model, "", SamplingConfig(), streams)
 
     def work(count: int) -> None:
         for _ in range(count):

@@ -20,14 +20,14 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 import numpy as np
 
 from charlstm.config import NetworkConfig, TrainingConfig
-from charlstm.corpus import CorpusFacts
-from charlstm.inspect.saturation import saturation
-from charlstm.inspect.trace import start
-from charlstm.inspect.units import units
-from charlstm.loss import log_softmax
-from charlstm.model import Model
-from charlstm.network import Network
-from charlstm.vocabulary import Vocabulary, code_points_of
+from charlstm.inspection.saturation import saturation
+from charlstm.inspection.trace import start
+from charlstm.inspection.units import units
+from charlstm.model.model import Model
+from charlstm.network.loss import log_softmax
+from charlstm.network.network import Network
+from charlstm.text.corpus import CorpusFacts
+from charlstm.text.vocabulary import Vocabulary, code_points_of
 
 HALF = 2.0
 

@@ -21,15 +21,15 @@ import numpy as np
 from playwright.sync_api import sync_playwright
 
 from charlstm.config import NetworkConfig, TrainingConfig
-from charlstm.corpus import CorpusFacts
-from charlstm.inspect.cell import cell
-from charlstm.inspect.gates import gates
-from charlstm.inspect.saturation import saturation
-from charlstm.inspect.trace import trace
-from charlstm.model import Model
-from charlstm.network import Network
+from charlstm.inspection.cell import cell
+from charlstm.inspection.gates import gates
+from charlstm.inspection.saturation import saturation
+from charlstm.inspection.trace import trace
+from charlstm.model.model import Model
+from charlstm.network.network import Network
 from charlstm.render import page
-from charlstm.vocabulary import Vocabulary
+from charlstm.text.corpus import CorpusFacts
+from charlstm.text.vocabulary import Vocabulary
 
 SIZES = ((128, 2000), (512, 5000))
 CHARACTERS = "\n ,.abcdefghijklmnopqrstuvwxyz"

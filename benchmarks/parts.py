@@ -18,12 +18,12 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
 
-from charlstm import network as module
-from charlstm import optimizers
+from charlstm.network import network as module
 from charlstm.config import NetworkConfig
-from charlstm.network import Network
+from charlstm.network import optimizers
+from charlstm.network.matmul import Product
+from charlstm.network.network import Network
 from charlstm.parameters import Buffers
-from charlstm.products import Product
 
 CHARACTERS, STEPS = 65, 40
 spent: defaultdict[str, float] = defaultdict(float)

@@ -12,9 +12,9 @@ from __future__ import annotations
 from bench import in_turn
 
 from charlstm.config import NetworkConfig
-from charlstm.network import shapes
-from charlstm.parallel.processes import cores
+from charlstm.network.network import shapes
 from charlstm.parameters import count
+from charlstm.training.processes import cores
 
 CHARACTERS = 65
 SEQ_LEN = 64

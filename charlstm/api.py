@@ -16,20 +16,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from charlstm import checkpoint
-from charlstm.drawing import Drawing
-from charlstm.ending import Ending
-from charlstm.loss import NATS_PER_BIT
-from charlstm.model import Model
-from charlstm.sampler import Sample, Texts, samples
+from charlstm.model import checkpoint
+from charlstm.model.model import Model
+from charlstm.network.loss import NATS_PER_BIT
+from charlstm.sampling.filters import SamplingConfig
+from charlstm.sampling.sampler import Sample, Texts, samples
+from charlstm.sampling.stopping import StoppingRules
 
 if TYPE_CHECKING:
-    from charlstm.inspect.cloze import Cloze
-    from charlstm.inspect.novelty import Novelty
-    from charlstm.inspect.score import Score
+    from charlstm.inspection.cloze import Cloze
+    from charlstm.inspection.novelty import Novelty
+    from charlstm.inspection.score import Score
     from charlstm.render.notebook import ShownTrace
     from charlstm.render.shown import ShownView
-    from charlstm.session import Session
+    from charlstm.sampling.session import Session
 
 LENGTH = 500
 
@@ -62,7 +62,7 @@ class LanguageModel:
         hide_stop: bool = False,
         lines: int | None = None,
         sentence: bool = False,
-    ) -> Ending:
+    ) -> StoppingRules:
         """Return where a text ends.
 
         Parameters
@@ -85,9 +85,11 @@ class LanguageModel:
         """
         if lines is None and length is None:
             length, lines = (None, 1) if self.model.training.lines else (LENGTH, None)
-        return Ending(length, (stop,) if isinstance(stop, str) else tuple(stop), hide_stop, lines, sentence)
+        return StoppingRules(length, (stop,) if isinstance(stop, str) else tuple(stop), hide_stop, lines, sentence)
 
-    def texts(self, seed: str, drawing: Drawing, ending: Ending, count: int = 1, new_only: bool = False) -> Texts:
+    def texts(
+        self, seed: str, drawing: SamplingConfig, ending: StoppingRules, count: int = 1, new_only: bool = False
+    ) -> Texts:
         """Return texts that are made side by side as they are iterated over; see `sampler.Texts`."""
         return Texts(self.model, seed, drawing, ending, count, new_only)
 
@@ -95,7 +97,7 @@ class LanguageModel:
         self,
         seed: str = "",
         length: int | None = None,
-        temperature: float = Drawing.temperature,
+        temperature: float = SamplingConfig.temperature,
         *,
         stop: str | Sequence[str] = (),
         hide_stop: bool = False,
@@ -129,9 +131,9 @@ class LanguageModel:
             If a value is out of range, or there is no such rule.
         """
         ending = self.ending(length, stop, hide_stop, lines, sentence)
-        return samples(self.texts(seed, Drawing.of(temperature=temperature, **rules), ending))[0]
+        return samples(self.texts(seed, SamplingConfig.of(temperature=temperature, **rules), ending))[0]
 
-    def stream(self, seed: str = "", temperature: float = Drawing.temperature, **rules: Any) -> Iterator[str]:
+    def stream(self, seed: str = "", temperature: float = SamplingConfig.temperature, **rules: Any) -> Iterator[str]:
         """Continue a text without end, character by character.
 
         Parameters
@@ -149,14 +151,14 @@ class LanguageModel:
         UnknownCharacterError, ConfigError
             As for `sample`.
         """
-        texts = self.texts(seed, Drawing.of(temperature=temperature, **rules), Ending())
+        texts = self.texts(seed, SamplingConfig.of(temperature=temperature, **rules), StoppingRules())
         return (shown.character for shown in texts)
 
     def beam(
         self,
         seed: str = "",
         width: int = 8,
-        ending: Ending | None = None,
+        ending: StoppingRules | None = None,
         count: int = 1,
         *,
         forbid: str = "",
@@ -189,9 +191,9 @@ class LanguageModel:
         ConfigError
             If a value is out of range.
         """
-        from charlstm.beam import beam
+        from charlstm.sampling.beam import beam
 
-        rules = Drawing(forbid=forbid, only=only)
+        rules = SamplingConfig(forbid=forbid, only=only)
         found = beam(self.model, seed, width, ending or self.ending(), rules, count)
         return [
             Sample(
@@ -234,7 +236,7 @@ class LanguageModel:
         ConfigError
             If there is no text, or no file.
         """
-        from charlstm.inspect.novelty import novelty
+        from charlstm.inspection.novelty import novelty
 
         several = [made] if isinstance(made, (str, Sample)) else list(made)
         files = [corpora] if isinstance(corpora, (str, os.PathLike)) else list(corpora)
@@ -245,7 +247,7 @@ class LanguageModel:
     def session(
         self,
         length: int | None = None,
-        temperature: float = Drawing.temperature,
+        temperature: float = SamplingConfig.temperature,
         *,
         stop: str | Sequence[str] = (),
         hide_stop: bool = False,
@@ -272,9 +274,9 @@ class LanguageModel:
             As for `sample`.
         """
         ending = self.ending(length, stop, hide_stop, lines, sentence)
-        from charlstm.session import Session
+        from charlstm.sampling.session import Session
 
-        return Session(self.model, Drawing.of(temperature=temperature, **rules), ending)
+        return Session(self.model, SamplingConfig.of(temperature=temperature, **rules), ending)
 
     def trace(self, text: str) -> ShownTrace:
         """Return everything that the network did while it read a text: activations, predictions, surprise.
@@ -296,7 +298,7 @@ class LanguageModel:
         UnknownCharacterError
             If the text has characters that the model does not know.
         """
-        from charlstm.inspect.trace import trace
+        from charlstm.inspection.trace import trace
         from charlstm.render.notebook import ShownTrace
 
         return ShownTrace(*trace(self.model, text))
@@ -327,7 +329,7 @@ class LanguageModel:
         UnknownCharacterError
             If the text has characters that the model does not know.
         """
-        from charlstm.inspect.views import looked_at
+        from charlstm.inspection.views import looked_at
         from charlstm.render.shown import ShownView
 
         if "compare" in options:
@@ -353,7 +355,7 @@ class LanguageModel:
         CharlstmError
             If it cannot be written.
         """
-        from charlstm.files import replace_with
+        from charlstm.model.files import replace_with
         from charlstm.render import page
 
         replace_with(Path(path), page.of(self.model, text))
@@ -386,7 +388,7 @@ class LanguageModel:
         ConfigError, TrainingError
             If the rate is not a number, 0 or more; if it is so high that the numbers run away.
         """
-        from charlstm.inspect.score import Scorer, Text, scores
+        from charlstm.inspection.score import Scorer, Text, scores
 
         return scores(Text("the text", [text]), [Scorer("the model", self.model, adapt)])[0]
 
@@ -412,7 +414,7 @@ class LanguageModel:
         ConfigError
             If there is no prompt, or an answer is empty.
         """
-        from charlstm.inspect.cloze import Question, answered
+        from charlstm.inspection.cloze import Question, answered
 
         return answered(self.model, [Question(prompt, answer) for prompt, answer in pairs])
 

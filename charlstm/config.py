@@ -38,8 +38,8 @@ class NetworkConfig:
         Share of the weights W, from the hidden state to itself, that is zeroed while training, in [0, 1).
     forget_bias
         Initial bias of the gate that keeps the memory (f of the lstm, u of the gru; the rnn has none), where
-        `memory_span` is 0.
-    memory_span
+        `chrono_init` is 0.
+    chrono_init
         T > 0: the units start with memories of every length up to T characters instead of one and the same.
 
     Raises
@@ -55,7 +55,7 @@ class NetworkConfig:
     dropout: float = 0.0
     weight_dropout: float = 0.0
     forget_bias: float = 1.0
-    memory_span: int = 0
+    chrono_init: int = 0
 
     def __post_init__(self) -> None:
         _one_of("cell", self.cell, CELLS)
@@ -67,7 +67,7 @@ class NetworkConfig:
         for name in ("dropout", "weight_dropout"):
             _share(name, getattr(self, name), "nothing would be left")
         _number("forget_bias", self.forget_bias, -math.inf, math.inf)
-        _whole("memory_span", self.memory_span, 0)
+        _whole("chrono_init", self.chrono_init, 0)
 
 
 @dataclass(frozen=True)
@@ -78,17 +78,17 @@ class TrainingConfig:
     ----------
     steps
         Updates of the weights.
-    batch
+    batch_size
         Rows read side by side (B): streams of the corpus, or whole lines.
     seq_len
         Steps (T) through which the gradient runs back, when the corpus is read as streams.
     lines
         True: every line is a text of its own, read whole from a fresh state.
-    short_first
+    curriculum
         With `lines`: over how many epochs' worth of steps, at the start, short lines come before long ones.
     optimizer
         "adam", "rmsprop" or "sgd".
-    lr
+    learning_rate
         Peak learning rate.
     warmup
         Steps over which the rate rises from zero to its peak.
@@ -122,12 +122,12 @@ class TrainingConfig:
     """
 
     steps: int
-    batch: int = 32
+    batch_size: int = 32
     seq_len: int = 64
     lines: bool = False
-    short_first: float = 0.0
+    curriculum: float = 0.0
     optimizer: str = "adam"
-    lr: float = 0.01
+    learning_rate: float = 0.01
     warmup: int = 50
     decay: bool = True
     hold: float = 0.0
@@ -141,7 +141,7 @@ class TrainingConfig:
     random_seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("batch", "seq_len"):
+        for name in ("batch_size", "seq_len"):
             _whole(name, getattr(self, name), 1)
         for name in ("steps", "warmup", "validate_every", "patience", "random_seed"):
             _whole(name, getattr(self, name), 0)
@@ -150,7 +150,7 @@ class TrainingConfig:
                 raise ConfigError(f"{name} is {getattr(self, name)!r}; it must be true or false")
         _one_of("optimizer", self.optimizer, OPTIMIZERS)
         _one_of("split", self.split, SPLITS)
-        for name in ("short_first", "lr", "weight_decay", "clip"):
+        for name in ("curriculum", "learning_rate", "weight_decay", "clip"):
             _number(name, getattr(self, name), 0.0, math.inf)
         for name, otherwise in (("val_fraction", "nothing would be learnt"), ("hold", "the rate would never fall")):
             _share(name, getattr(self, name), otherwise)

@@ -39,7 +39,7 @@ NAMES = (
     *("david", "emma", "felix", "grace", "henry", "julia"),
 )
 HELD_OUT = {2: (6, 1), 3: (6, 3)}
-HELD_OUT_STORIES = 300
+VALIDATION_STORIES = 300
 
 TWO_WALK_IN = "{b} and {c} walk in[ to the room][ together]. "
 THIRD_WALKS_IN = "{a} and {b} walk in[ to the room][ together],[ later] {c} walks in[ to the room]. "
@@ -110,7 +110,7 @@ def corpus() -> str:
 def held_out() -> str:
     """Return rooms-heldout.tsv: story up to «said hi to», tab, answer."""
     return "".join(
-        f"{text}\t{answer}\n" for kind in KINDS for text, answer in stories(kind, held_out=True)[:HELD_OUT_STORIES]
+        f"{text}\t{answer}\n" for kind in KINDS for text, answer in stories(kind, held_out=True)[:VALIDATION_STORIES]
     )
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import charlstm
-from charlstm.inspect.trace import start
-from charlstm.inspect.why import by_word
+from charlstm.inspection.trace import start
+from charlstm.inspection.why import by_word
 
 ROOT = Path(__file__).parent.parent
 TOLD = subprocess.run([sys.executable, ROOT / "data" / "name_kinds.py"], capture_output=True, text=True, check=True)

@@ -5,23 +5,23 @@ from dataclasses import replace
 import numpy as np
 from small import model, network
 
-from charlstm.corpus import CorpusFacts
-from charlstm.inspect.cell import cell
-from charlstm.inspect.cloze import Question, cloze
-from charlstm.inspect.gates import gates
-from charlstm.inspect.gradients import gradients
-from charlstm.inspect.history import history
-from charlstm.inspect.like import like
-from charlstm.inspect.memory import memory_kept
-from charlstm.inspect.patch import Changes, Holding, Setting, patch
-from charlstm.inspect.saturation import saturation
-from charlstm.inspect.score import Scorer, Text, score
-from charlstm.inspect.summary import summary
-from charlstm.inspect.trace import trace
-from charlstm.inspect.unit import Unit
-from charlstm.inspect.units import units
-from charlstm.inspect.why import why
-from charlstm.model import History
+from charlstm.inspection.cell import cell
+from charlstm.inspection.cloze import Question, cloze
+from charlstm.inspection.gates import gates
+from charlstm.inspection.gradients import gradients
+from charlstm.inspection.history import history
+from charlstm.inspection.like import like
+from charlstm.inspection.memory import memory_kept
+from charlstm.inspection.patch import Changes, Holding, Setting, patch
+from charlstm.inspection.saturation import saturation
+from charlstm.inspection.score import Scorer, Text, score
+from charlstm.inspection.summary import summary
+from charlstm.inspection.trace import trace
+from charlstm.inspection.unit import Unit
+from charlstm.inspection.units import units
+from charlstm.inspection.why import why
+from charlstm.model.model import History
+from charlstm.text.corpus import CorpusFacts
 
 GOLDEN_RATIO = 0.6180339887498949
 

@@ -3,10 +3,10 @@
 import numpy as np
 from small import network
 
-from charlstm.batches import Lines, Streams
 from charlstm.config import TrainingConfig
-from charlstm.holdout import held_out_streams, line_spans
-from charlstm.trainer import train
+from charlstm.text.batches import Lines, Streams
+from charlstm.text.split import line_spans, validation_streams
+from charlstm.training.trainer import train
 
 STEPS = 100
 ROWS = 5  # not a multiple of any team's size
@@ -23,8 +23,8 @@ def prepared(kind):
     return (
         it,
         batches,
-        lambda: held_out_streams(ids, [(800, len(ids))], 12),
-        TrainingConfig(STEPS, batch=ROWS, seq_len=12),
+        lambda: validation_streams(ids, [(800, len(ids))], 12),
+        TrainingConfig(STEPS, batch_size=ROWS, seq_len=12),
     )
 
 

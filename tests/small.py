@@ -7,12 +7,12 @@ import pytest
 import reference
 
 from charlstm.config import NetworkConfig, TrainingConfig
-from charlstm.corpus import CorpusFacts
-from charlstm.dropout import unit_masks
-from charlstm.model import Model
-from charlstm.network import Network
+from charlstm.model.model import Model
+from charlstm.network.dropout import unit_masks
+from charlstm.network.network import Network
 from charlstm.parameters import Buffers
-from charlstm.vocabulary import Vocabulary
+from charlstm.text.corpus import CorpusFacts
+from charlstm.text.vocabulary import Vocabulary
 
 KINDS = {
     "lstm": {"cell": "lstm"},

@@ -5,12 +5,12 @@ from itertools import permutations
 import numpy as np
 
 from charlstm.config import NetworkConfig, TrainingConfig
-from charlstm.corpus import CorpusFacts
-from charlstm.holdout import split_lines
-from charlstm.model import Model
-from charlstm.network import Network
-from charlstm.trainer import train
-from charlstm.vocabulary import Vocabulary
+from charlstm.model.model import Model
+from charlstm.network.network import Network
+from charlstm.text.corpus import CorpusFacts
+from charlstm.text.split import split_lines
+from charlstm.text.vocabulary import Vocabulary
+from charlstm.training.trainer import train
 
 NAMES = ("monica", "richard", "ben", "anna", "clara", "felix")
 SPEAKERS = ("mady", "emma")
@@ -32,8 +32,8 @@ def learnt(steps=STEPS):
     known = one + [story for story in two if story not in asked]
     text = "\n" + "".join(f"{story} {answer}.\n" for story, answer in known)
     vocabulary = Vocabulary(np.array(sorted(set(map(ord, text)))))
-    training = TrainingConfig(steps, batch=16, lines=True, lr=0.02, val_fraction=0.0)
-    network = Network(NetworkConfig(hidden=32, memory_span=40), len(vocabulary))
+    training = TrainingConfig(steps, batch_size=16, lines=True, learning_rate=0.02, val_fraction=0.0)
+    network = Network(NetworkConfig(hidden=32, chrono_init=40), len(vocabulary))
     network.initialise(0)
     lines = split_lines(vocabulary.encode(text), vocabulary.id("\n"), training).training
     for _ in train(network, lines, None, training):

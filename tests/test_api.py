@@ -11,12 +11,12 @@ from click.testing import CliRunner
 from small import model, network
 
 import charlstm
-from charlstm import checkpoint
 from charlstm.cli.main import main
 from charlstm.errors import CheckpointError, ConfigError, UnknownCharacterError
-from charlstm.inspect.trace import trace
-from charlstm.inspect.view import columns_of
-from charlstm.inspect.views import VIEWS
+from charlstm.inspection.trace import trace
+from charlstm.inspection.view import columns_of
+from charlstm.inspection.views import VIEWS
+from charlstm.model import checkpoint
 
 CHARACTERS = "\n abcd"
 

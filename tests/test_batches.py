@@ -7,10 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charlstm.batches import CHARACTERS_PER_BATCH, LINES_SORTED_TOGETHER, Lines, Streams
 from charlstm.config import TrainingConfig
 from charlstm.errors import CorpusError
-from charlstm.holdout import HELD_OUT_CONTEXT, LONGEST_LINE, held_out_streams, line_spans, split_lines, split_stream
+from charlstm.text.batches import CHARACTERS_PER_BATCH, LINES_SORTED_TOGETHER, Lines, Streams
+from charlstm.text.split import (
+    LONGEST_LINE,
+    VALIDATION_CONTEXT,
+    line_spans,
+    split_lines,
+    split_stream,
+    validation_streams,
+)
 
 sizes = st.integers(2, 400), st.integers(1, 12), st.integers(1, 40)  # characters, rows, characters in a window
 line_lengths = st.lists(st.integers(1, 12), min_size=1, max_size=40)
@@ -87,10 +94,10 @@ def test_a_stream_needs_something_to_read_and_something_to_predict(characters):
 
 
 @given(line_lengths, st.integers(1, 9), st.integers(0, 3), st.sampled_from([0.0, 0.3, 1.0, 2.5]))
-def test_every_line_is_learnt_once_an_epoch_after_the_short_ones(lengths, rows, seed, short_first):
+def test_every_line_is_learnt_once_an_epoch_after_the_short_ones(lengths, rows, seed, curriculum):
     ids, spans = text_of_lines(lengths)
-    lines = Lines(ids, spans, rows, seed, short_first)
-    ramp = round(short_first * lines.per_epoch)
+    lines = Lines(ids, spans, rows, seed, curriculum)
+    ramp = round(curriculum * lines.per_epoch)
     for step in range(ramp):
         reach = max(lines.rows, len(lengths) * (step + 1) // ramp)
         drawn = lines_in(lines.batch(step), lengths)
@@ -113,7 +120,7 @@ def test_lines_in_order_are_all_lines_shortest_first(lengths, rows):
 
 @given(line_lengths, st.integers(1, 4), st.randoms(use_true_random=False))
 def test_a_batch_of_lines_depends_on_seed_and_step_alone(lengths, rows, random):
-    lines, others = (Lines(*text_of_lines(lengths), rows, 5, short_first=0.5) for _ in range(2))
+    lines, others = (Lines(*text_of_lines(lengths), rows, 5, curriculum=0.5) for _ in range(2))
     steps = list(range(3 * lines.per_epoch))
     in_order = [lines.batch(step) for step in steps]
     random.shuffle(steps)
@@ -131,7 +138,7 @@ def test_epochs_and_seeds_have_their_own_order():
 
 def test_the_ramp_goes_from_short_lines_of_about_one_length_to_all():
     lengths = list(range(1, 801))
-    lines = Lines(*text_of_lines(lengths), 2, 0, short_first=1.0)
+    lines = Lines(*text_of_lines(lengths), 2, 0, curriculum=1.0)
     drawn = [lines_in(lines.batch(step), lengths) for step in range(lines.per_epoch)]
     assert max(map(max, drawn[-40:])) > 600
     assert max(abs(one - other) for one, other in drawn) <= 2 * LINES_SORTED_TOGETHER
@@ -163,7 +170,7 @@ def test_a_line_may_be_as_long_as_the_longest_and_no_longer():
 
 @pytest.mark.parametrize("piece", [1, 2, 4, 100])
 def test_empty_lines_are_left_out(monkeypatch, piece):
-    monkeypatch.setattr("charlstm.holdout.PIECE", piece)
+    monkeypatch.setattr("charlstm.text.split.PIECE", piece)
     ids = np.array([0, 0, 1, 1, 0, 0, 0, 2, 0])
     assert [ids[a:b].tolist() for a, b in line_spans(ids, 0)] == [[1, 1], [2]]
     assert line_spans(np.array([0, 0, 0]), 0).shape == (0, 2)
@@ -172,7 +179,7 @@ def test_empty_lines_are_left_out(monkeypatch, piece):
 @given(st.integers(2, 40_000), st.floats(0.0, 1.0, exclude_max=True), st.integers(1, 300))
 def test_held_out_text_is_predicted_once_from_the_text_before_it(characters, share, seq_len):
     first = 1 + int(share * (characters - 1))
-    batches = list(held_out_streams(text(characters), [(first, characters)], seq_len))
+    batches = list(validation_streams(text(characters), [(first, characters)], seq_len))
     ids, targets, counted = (np.concatenate([batch[k] for batch in batches]) for k in range(3))
     np.testing.assert_array_equal(np.sort(targets[counted == 1.0]), np.arange(first, characters))
     np.testing.assert_array_equal(targets, ids + 1)
@@ -180,7 +187,7 @@ def test_held_out_text_is_predicted_once_from_the_text_before_it(characters, sha
     assert [batch.fresh for batch in batches] == [True] + [False] * (len(batches) - 1)
     assert all(len(batch.ids) == seq_len for batch in batches[:-1])
     assert 1 <= len(batches[-1].ids) <= seq_len
-    context = min(HELD_OUT_CONTEXT, first - 1)
+    context = min(VALIDATION_CONTEXT, first - 1)
     for row, counts in zip(ids.T, counted.T, strict=True):
         last = np.flatnonzero(counts)[-1]
         np.testing.assert_array_equal(row[: last + 1], row[0] + np.arange(last + 1))  # real text, without a gap
@@ -190,7 +197,7 @@ def test_held_out_text_is_predicted_once_from_the_text_before_it(characters, sha
 
 @given(st.integers(3, 3000), st.floats(0.0, 0.95), st.integers(1, 8), st.integers(1, 50))
 def test_a_stream_is_split_into_what_is_learnt_and_its_end(characters, share, rows, seq_len):
-    config = TrainingConfig(steps=1, batch=rows, seq_len=seq_len, val_fraction=share)
+    config = TrainingConfig(steps=1, batch_size=rows, seq_len=seq_len, val_fraction=share)
     held = round(characters * share)
     if characters - held < 2:
         with pytest.raises(CorpusError):
@@ -201,7 +208,7 @@ def test_a_stream_is_split_into_what_is_learnt_and_its_end(characters, share, ro
     assert learnt.max() < characters - held
     assert len(learnt) > characters - held - 1 - split.training.rows
     assert split.characters == len(learnt)
-    assert split.held_out_characters == held
+    assert split.validation_characters == held
     if not held:
         assert split.held_out is None
         return
@@ -212,7 +219,7 @@ def test_a_stream_is_split_into_what_is_learnt_and_its_end(characters, share, ro
 
 @given(st.integers(300, 90_000), st.floats(0.0, 0.6), st.integers(1, 8), st.integers(1, 300))
 def test_stripes_are_held_out_all_over_the_text(characters, share, rows, seq_len):
-    config = TrainingConfig(steps=1, batch=rows, seq_len=seq_len, val_fraction=share, split="stripes")
+    config = TrainingConfig(steps=1, batch_size=rows, seq_len=seq_len, val_fraction=share, split="stripes")
     split = split_stream(text(characters), config)
     batches = [split.training.batch(step) for step in range(split.training.per_epoch)]
     learnt = np.sort(np.concatenate([batch.targets.ravel() for batch in batches]))
@@ -223,7 +230,7 @@ def test_stripes_are_held_out_all_over_the_text(characters, share, rows, seq_len
         return
     predicted = [batch.targets[batch.counted == 1.0] for batch in split.held_out()]
     kept = np.sort(np.concatenate(predicted))
-    assert len(kept) == len(set(kept)) == split.measured == split.held_out_characters
+    assert len(kept) == len(set(kept)) == split.measured == split.validation_characters
     assert not set(kept) & set(learnt)
     parts = np.split(kept, np.flatnonzero(np.diff(kept) > 1) + 1)
     assert len(parts) == max(1, min(20, held // 1000))
@@ -236,7 +243,7 @@ def test_stripes_are_held_out_all_over_the_text(characters, share, rows, seq_len
 
 
 def test_the_last_file_is_held_out_as_it_stands():
-    config = TrainingConfig(steps=1, batch=2, seq_len=5, split="file")
+    config = TrainingConfig(steps=1, batch_size=2, seq_len=5, split="file")
     split = split_stream(text(100), config, last_file=83)
     predicted = np.concatenate([batch.targets[batch.counted == 1.0] for batch in split.held_out()])
     np.testing.assert_array_equal(np.sort(predicted), np.arange(83, 100))
@@ -248,20 +255,20 @@ def test_the_last_file_is_held_out_as_it_stands():
 
 @pytest.mark.parametrize("how", ["tail", "stripes", "lines"])
 def test_of_much_that_is_held_out_a_million_characters_are_measured(monkeypatch, how):
-    monkeypatch.setattr("charlstm.holdout.HELD_OUT_MEASURED", 4000)
+    monkeypatch.setattr("charlstm.text.split.VALIDATION_MEASURED", 4000)
     if how == "lines":
         ids, _ = text_of_lines([9] * 2000)
         split = split_lines(ids, 0, TrainingConfig(steps=1, lines=True, val_fraction=0.5))
         assert split.per_line == 10.0
     else:
         split = split_stream(text(20_000), TrainingConfig(steps=1, split=how, val_fraction=0.5))
-    assert split.held_out_characters == 10_000
+    assert split.validation_characters == 10_000
     assert split.measured == sum(int(batch.counted.sum()) for batch in split.held_out()) == 4000
 
 
 @given(line_lengths, st.floats(0.0, 0.95), st.integers(1, 6), st.integers(0, 3))
 def test_lines_are_split_into_two_parts_that_are_all_of_them(lengths, share, rows, seed):
-    config = TrainingConfig(steps=1, batch=rows, lines=True, val_fraction=share, random_seed=seed)
+    config = TrainingConfig(steps=1, batch_size=rows, lines=True, val_fraction=share, random_seed=seed)
     ids, _ = text_of_lines(lengths)
     held = round(len(lengths) * share)
     if held == len(lengths):
@@ -276,7 +283,7 @@ def test_lines_are_split_into_two_parts_that_are_all_of_them(lengths, share, row
     assert sorted(learnt + kept) == list(range(len(lengths)))
     assert len(kept) == held
     assert split.characters == sum(lengths[line] + 1 for line in learnt)
-    assert split.held_out_characters == sum(lengths[line] + 1 for line in kept)
+    assert split.validation_characters == sum(lengths[line] + 1 for line in kept)
 
 
 def test_held_out_lines_are_drawn_by_the_seed_from_everywhere():
@@ -292,7 +299,7 @@ def test_held_out_lines_are_drawn_by_the_seed_from_everywhere():
 
 
 def test_the_ramp_is_the_one_asked_for():
-    config = TrainingConfig(steps=1, batch=1, lines=True, val_fraction=0.0, short_first=1.0)
+    config = TrainingConfig(steps=1, batch_size=1, lines=True, val_fraction=0.0, curriculum=1.0)
     lengths = list(range(1, 31))
     split = split_lines(text_of_lines(lengths)[0], 0, config)
     assert lines_in(split.training.batch(0), lengths) == [0]  # the shortest of all

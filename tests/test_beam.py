@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from small import by_reference, every_kind, model, network
 
 from charlstm.api import LanguageModel
-from charlstm.beam import beam
-from charlstm.drawing import Drawing
-from charlstm.ending import Ending
 from charlstm.errors import ConfigError, UnknownCharacterError
+from charlstm.sampling.beam import beam
+from charlstm.sampling.filters import SamplingConfig
+from charlstm.sampling.stopping import StoppingRules
 
-FREE = Drawing()
+FREE = SamplingConfig()
 
 
 def log_probability(kind, it, seed, text):
@@ -34,7 +34,7 @@ def test_a_beam_of_all_texts_finds_what_trying_all_of_them_finds(kind, rule):
     characters = [c for c in rule.get("only", "abc") if c not in rule.get("forbid", "")]
     tried = [(log_probability(kind, it, "ab", "".join(text)), "".join(text)) for text in product(characters, repeat=4)]
     tried.sort(key=lambda pair: -pair[0])
-    found = beam(it, "ab", len(tried), Ending(4), Drawing(**rule), len(tried))
+    found = beam(it, "ab", len(tried), StoppingRules(4), SamplingConfig(**rule), len(tried))
     assert [one.text for one in found] == [text for _, text in tried]
     for one, (wanted, _) in zip(found, tried, strict=True):
         assert one.log_probability == pytest.approx(wanted, rel=1e-9) == one.shown_log_probability
@@ -53,12 +53,12 @@ def test_texts_of_different_lengths_are_weighed_as_wholes():
         texts += [text for text in longer if ends(text, 5, "ca")]
         open_ = [text for text in longer if not ends(text, 5, "ca")]
     texts.sort(key=lambda text: -log_probability("lstm", it, "b", text))
-    found = beam(it, "b", 3**5, Ending(5, ("ca",)), FREE, 20)
+    found = beam(it, "b", 3**5, StoppingRules(5, ("ca",)), FREE, 20)
     assert [one.text for one in found] == texts[:20]
     assert {one.stop for one in found} == {"stop", "length"}
     for count in range(1, 20):
-        assert [one.text for one in beam(it, "b", 3**5, Ending(5, ("ca",)), FREE, count)] == texts[:count]
-    hidden = beam(it, "b", 3**5, Ending(5, ("ca",), hide_stop=True), FREE, 20)
+        assert [one.text for one in beam(it, "b", 3**5, StoppingRules(5, ("ca",)), FREE, count)] == texts[:count]
+    hidden = beam(it, "b", 3**5, StoppingRules(5, ("ca",), hide_stop=True), FREE, 20)
     assert [one.text for one in hidden] == [text.removesuffix("ca") for text in texts[:20]]
     assert [one.log_probability for one in hidden] == [one.log_probability for one in found]
     for one in hidden:
@@ -80,7 +80,7 @@ def test_a_beam_of_one_takes_the_likeliest_character_always(kind, lines):
 @given(seed=st.integers(0, 300), width=st.integers(2, 5), length=st.integers(1, 12))
 def test_what_is_found_is_never_less_likely_than_what_greed_finds(seed, width, length):
     it = model(network("rnn", vocabulary=4, seed=seed), "abcd")
-    for ending in (Ending(length), Ending(length, ("ba",))):
+    for ending in (StoppingRules(length), StoppingRules(length, ("ba",))):
         (greedy,), found = beam(it, "a", 1, ending, FREE), beam(it, "a", width, ending, FREE, width)
         assert found[0].log_probability >= greedy.log_probability
         totals = [one.log_probability for one in found]
@@ -92,34 +92,34 @@ def test_what_is_found_is_never_less_likely_than_what_greed_finds(seed, width, l
 @pytest.mark.parametrize("width", [2, 3])
 def test_the_greedy_text_stays_where_it_would_have_to_leave_a_beam(width):
     it = model(network("rnn", vocabulary=4, seed=124), "abcd")  # its greedy text begins badly and ends well
-    (greedy,), (found,) = (beam(it, "a", n, Ending(8), FREE) for n in (1, width))
+    (greedy,), (found,) = (beam(it, "a", n, StoppingRules(8), FREE) for n in (1, width))
     assert found.log_probability >= greedy.log_probability
 
 
 def test_of_equally_likely_texts_the_lower_ids_come_first():
     it = network("rnn", vocabulary=6)
     it.parameters.flat[:] = 0.0
-    found = beam(model(it, "abcdef"), "", 36, Ending(2), FREE, 36)
+    found = beam(model(it, "abcdef"), "", 36, StoppingRules(2), FREE, 36)
     assert [one.text for one in found] == ["".join(text) for text in product("abcdef", repeat=2)]
 
 
 def test_lines_and_sentences_end_a_text():
     it = model(network("gru"), "\n .ab", lines=True)
-    for one in beam(it, "ab", 4, Ending(60, lines=1), FREE, 4):
+    for one in beam(it, "ab", 4, StoppingRules(60, lines=1), FREE, 4):
         assert one.text.endswith("\n") == (one.stop == "lines") and one.text.count("\n") <= 1
-    for one in beam(it, "ab", 40, Ending(4, sentence=True), FREE, 40):
+    for one in beam(it, "ab", 40, StoppingRules(4, sentence=True), FREE, 40):
         assert one.stop == ("sentence" if one.text.endswith(".") and len(one.text) < 4 else "length")
 
 
 def test_a_text_of_no_length_is_found_at_once():
-    assert beam(model(network("rnn"), "abcde"), "ab", 3, Ending(0), FREE, 3) == [("", 0.0, 0.0, "length")]
-    (one,) = LanguageModel(model(network("rnn"), "abcde")).beam("ab", 3, Ending(0))
+    assert beam(model(network("rnn"), "abcde"), "ab", 3, StoppingRules(0), FREE, 3) == [("", 0.0, 0.0, "length")]
+    (one,) = LanguageModel(model(network("rnn"), "abcde")).beam("ab", 3, StoppingRules(0))
     assert one.text == "" and math.isnan(one.bits_per_character)
 
 
 def test_a_text_that_need_not_end_does(monkeypatch):
-    monkeypatch.setattr("charlstm.beam.LONGEST", 30)
-    (one,) = beam(model(network("rnn"), "abcde"), "ab", 2, Ending(), FREE)
+    monkeypatch.setattr("charlstm.sampling.beam.LONGEST", 30)
+    (one,) = beam(model(network("rnn"), "abcde"), "ab", 2, StoppingRules(), FREE)
     assert len(one.text) == 30 and one.stop == "length"
 
 
@@ -128,12 +128,12 @@ def test_a_text_that_need_not_end_does(monkeypatch):
 )
 def test_numbers_out_of_range_are_refused(width, count, named):
     with pytest.raises(ConfigError, match=named):
-        beam(model(network("rnn"), "abcde"), "ab", width, Ending(5), FREE, count)
+        beam(model(network("rnn"), "abcde"), "ab", width, StoppingRules(5), FREE, count)
 
 
 def test_unknown_and_no_characters_are_refused():
     it = model(network("rnn"), "abcde")
     with pytest.raises(UnknownCharacterError, match="the seed"):
-        beam(it, "abx", 2, Ending(5), FREE)
+        beam(it, "abx", 2, StoppingRules(5), FREE)
     with pytest.raises(ConfigError, match="none of the model's 5 characters"):
-        beam(it, "ab", 2, Ending(5), Drawing(only="xyz"))
+        beam(it, "ab", 2, StoppingRules(5), SamplingConfig(only="xyz"))

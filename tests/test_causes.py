@@ -11,8 +11,8 @@ from stories import NAMES, SPEAKERS, learnt
 
 from charlstm.api import LanguageModel
 from charlstm.errors import ConfigError, UnknownCharacterError
-from charlstm.inspect.memory import memory_kept
-from charlstm.inspect.patch import (
+from charlstm.inspection.memory import memory_kept
+from charlstm.inspection.patch import (
     Changes,
     Holding,
     Setting,
@@ -22,9 +22,9 @@ from charlstm.inspect.patch import (
     patch,
     read_on,
 )
-from charlstm.inspect.trace import start, trace
-from charlstm.inspect.unit import Unit
-from charlstm.inspect.why import ALTERNATIVES, by_gradient, by_occlusion, by_word, why
+from charlstm.inspection.trace import start, trace
+from charlstm.inspection.unit import Unit
+from charlstm.inspection.why import ALTERNATIVES, by_gradient, by_occlusion, by_word, why
 
 CHARACTERS = "\n abcd"
 TEXT, TARGET = "ab cad b", "da"

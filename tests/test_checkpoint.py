@@ -15,13 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charlstm import checkpoint
 from charlstm.config import NetworkConfig, TrainingConfig
-from charlstm.corpus import CorpusFacts
 from charlstm.errors import CharlstmError, CheckpointError
-from charlstm.model import History, Model
-from charlstm.network import Network
-from charlstm.vocabulary import Vocabulary, code_points_of
+from charlstm.model import checkpoint
+from charlstm.model.model import History, Model
+from charlstm.network.network import Network
+from charlstm.text.corpus import CorpusFacts
+from charlstm.text.vocabulary import Vocabulary, code_points_of
 
 
 def a_model(cell: str = "lstm", layers: int = 2, characters: str = "\n abc🎈") -> Model:
@@ -188,7 +188,7 @@ def test_a_forged_file_that_fits_together_is_read(tmp_path: Path, content: bytes
         ("network", "peepholes", True, "peepholes"),
         ("training", "lines", 1, "lines"),
         ("training", "momentum", 0.9, "momentum"),
-        ("training", "lr", None, "lr"),
+        ("training", "learning_rate", None, "learning_rate"),
         ("corpus", "files", "abc", "files"),
         ("corpus", "characters", -1, "characters"),
     ],

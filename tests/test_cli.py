@@ -26,7 +26,7 @@ from charlstm.cli.main import COMMANDS, main
 from charlstm.cli.waiting import waiting
 
 TEXT = "the cat sat on the mat.\n" * 40
-QUICK = ("--steps", "60", "--hidden", "12", "--batch", "4", "--seq-len", "16", "--lr", "0.03")
+QUICK = ("--steps", "60", "--hidden", "12", "--batch-size", "4", "--seq-len", "16", "--lr", "0.03")
 
 
 def charlstm(*arguments: object, cwd: Path, **settings: object) -> subprocess.CompletedProcess[str]:
@@ -394,7 +394,7 @@ def test_a_model_of_lines_writes_whole_lines(tmp_path: Path) -> None:
         16,
         "--lr",
         0.03,
-        "--batch",
+        "--batch-size",
         8,
         "--val-fraction",
         0.2,
@@ -436,15 +436,15 @@ def test_a_corpus_that_cannot_be_learnt_is_one_sentence(tmp_path: Path, content:
         (("train", "corpus.txt", "--epochs", "1", "--steps", "1"), 2, "--epochs"),
         (("train", "corpus.txt", "--hidden", "0"), 2, "--hidden"),
         (("train", "corpus.txt", "--dropout", "1"), 2, "--dropout"),
-        (("train", "corpus.txt", "--lr", "nan"), 2, "lr"),
+        (("train", "corpus.txt", "--lr", "nan"), 2, "learning_rate"),
         (("train", "corpus.txt", "--lr", "-1"), 2, "--lr"),
         (("train", "corpus.txt", "--activation", "relu"), 2, "rnn"),
         (("train", "corpus.txt", "--cell", "rnn", "--forget-bias", "1"), 2, "--forget-bias"),
-        (("train", "corpus.txt", "--cell", "rnn", "--memory-span", "9"), 2, "--memory-span"),
-        (("train", "corpus.txt", "--memory-span", "9", "--forget-bias", "1"), 2, "--forget-bias"),
+        (("train", "corpus.txt", "--cell", "rnn", "--chrono-init", "9"), 2, "--chrono-init"),
+        (("train", "corpus.txt", "--chrono-init", "9", "--forget-bias", "1"), 2, "--forget-bias"),
         (("train", "corpus.txt", "--encoding", "klingon"), 2, "klingon"),
         (("train", "corpus.txt", "--encoding", "hex"), 2, "hex"),
-        (("train", "corpus.txt", "--short-first", "1"), 2, "--lines"),
+        (("train", "corpus.txt", "--curriculum", "1"), 2, "--lines"),
         (("train", "corpus.txt", "--val-fraction", "1"), 2, "--val-fraction"),
         (("train",), 2, "CORPUS"),
         (("sample", "-m", "corpus.txt"), 1, "corpus.txt"),
@@ -519,7 +519,7 @@ def test_what_cannot_be_done_is_said_with_the_right_exit_code(
 
 def test_a_corpus_too_small_for_the_batch_shrinks_it_and_says_so(tmp_path: Path) -> None:
     (tmp_path / "corpus.txt").write_text("hello world, hello\n")
-    done = charlstm("train", "corpus.txt", "--steps", 5, "--batch", 32, cwd=tmp_path)
+    done = charlstm("train", "corpus.txt", "--steps", 5, "--batch-size", 32, cwd=tmp_path)
     assert done.returncode == 0 and "too small for a batch of 32; it is 2" in done.stderr
 
 

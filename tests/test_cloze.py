@@ -15,9 +15,9 @@ from small import by_reference, every_kind, model, network
 
 from charlstm.api import LanguageModel
 from charlstm.errors import ConfigError, CorpusError, UnknownCharacterError
-from charlstm.inspect.cloze import WORD, Question, answered, cloze, questions_in
-from charlstm.inspect.trace import side_by_side
-from charlstm.inspect.view import columns_of
+from charlstm.inspection.cloze import WORD, Question, answered, cloze, questions_in
+from charlstm.inspection.trace import side_by_side
+from charlstm.inspection.view import columns_of
 
 CHARACTERS = "\n .ab"
 

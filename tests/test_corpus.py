@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import charlstm.vocabulary
-from charlstm import corpus
-from charlstm.corpus import read
+import charlstm.text.vocabulary
 from charlstm.errors import CorpusError, UnknownCharacterError
-from charlstm.vocabulary import Vocabulary, code_points_of, text_of
+from charlstm.text import corpus
+from charlstm.text.corpus import read
+from charlstm.text.vocabulary import Vocabulary, code_points_of, text_of
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"), min_size=2, max_size=60)
 
@@ -158,7 +158,7 @@ def test_what_cannot_be_opened_is_named(tmp_path: Path, monkeypatch: pytest.Monk
 @given(texts, st.text(max_size=20), st.integers(1, 30))
 def test_unknown_characters_are_exactly_those_not_in_the_corpus(text: str, other: str, piece: int) -> None:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(charlstm.vocabulary, "PIECE", piece)
+        patched.setattr(charlstm.text.vocabulary, "PIECE", piece)
         check_unknown(text, other)
 
 

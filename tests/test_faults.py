@@ -21,13 +21,13 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charlstm import checkpoint
-from charlstm.checkpoint import Run
 from charlstm.cli.main import main
 from charlstm.errors import CharlstmError
+from charlstm.model import checkpoint
+from charlstm.model.checkpoint import Run
 
 TEXT = "".join(random.Random(0).choices("abcde \n", k=1500))
-SMALL = ("--hidden", "4", "--batch", "4", "--seq-len", "16", "--quiet")
+SMALL = ("--hidden", "4", "--batch-size", "4", "--seq-len", "16", "--quiet")
 FAULTS = (errno.ENOSPC, errno.EIO, errno.EACCES)
 
 
@@ -261,7 +261,7 @@ def test_names_and_texts_that_are_no_text_are_taken_or_refused_in_a_sentence(tmp
 
 def test_a_second_ctrl_c_leaves_at_once_with_the_last_save_intact(tmp_path: Path) -> None:
     (tmp_path / "corpus.txt").write_text(TEXT * 400)
-    command = [sys.executable, "-m", "charlstm", "train", "corpus.txt", "--hidden", "1500", "--batch", "256"]
+    command = [sys.executable, "-m", "charlstm", "train", "corpus.txt", "--hidden", "1500", "--batch-size", "256"]
     first = [*command, "--seq-len", "256", "--steps", "50", "--workers", "1"]
     with subprocess.Popen(first, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None

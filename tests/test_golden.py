@@ -6,7 +6,7 @@ import pytest
 from golden import FOLDER, drawn
 from wcwidth import wcswidth
 
-from charlstm.inspect.views import VIEWS
+from charlstm.inspection.views import VIEWS
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 

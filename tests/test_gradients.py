@@ -14,8 +14,8 @@ from small import (
     with_and_without_dropout,
 )
 
-import charlstm.network
-from charlstm.loss import cross_entropy
+import charlstm.network.network
+from charlstm.network.loss import cross_entropy
 
 STEP = 1e-5
 ALLOWED = 1e-6
@@ -121,7 +121,7 @@ def test_however_many_steps_have_their_slopes_computed_at_once_the_gradient_is_t
     it = network(kind)
     of = example(it)
     together = gradient(it, of)[2].copy()
-    monkeypatch.setattr(charlstm.network, "SLOPES_AT_ONCE", 2 * of.ids.shape[1] * it.config.hidden)
+    monkeypatch.setattr(charlstm.network.network, "SLOPES_AT_ONCE", 2 * of.ids.shape[1] * it.config.hidden)
     assert np.array_equal(gradient(it, of)[2], together)
 
 
@@ -149,14 +149,14 @@ def test_a_state_carried_back_that_is_off_is_noticed(monkeypatch, kind, state):
 
 @every_kind
 def test_an_output_gradient_that_is_off_is_noticed(monkeypatch, kind):
-    right = charlstm.network.cross_entropy_gradient
+    right = charlstm.network.network.cross_entropy_gradient
 
     def wrong(logits, targets, weights):
         loss = right(logits, targets, weights)
         logits[:, 1] *= 1.001
         return loss
 
-    monkeypatch.setattr(charlstm.network, "cross_entropy_gradient", wrong)
+    monkeypatch.setattr(charlstm.network.network, "cross_entropy_gradient", wrong)
     assert_noticed(network(kind))
 
 

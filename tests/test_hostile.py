@@ -9,9 +9,9 @@ from click.testing import CliRunner
 from looks import by_formula, looks
 from wcwidth import wcswidth, wcwidth
 
-from charlstm import checkpoint
 from charlstm.cli.main import main
-from charlstm.inspect.view import Column, Kind, Strip, Table, View
+from charlstm.inspection.view import Column, Kind, Strip, Table, View
+from charlstm.model import checkpoint
 from charlstm.render import parts, terminal
 from charlstm.render.characters import paragraph, safe, shown, width_of
 

@@ -16,9 +16,10 @@ import pytest
 from click.testing import CliRunner, Result
 from small import model, network
 
-from charlstm import checkpoint, place
 from charlstm.cli.main import main
 from charlstm.cli.settings import SETTINGS
+from charlstm.model import checkpoint
+from charlstm.sampling import session_state as place
 
 CHARACTERS = "\n ./" + "abcdefgh"
 COMMAND = (sys.executable, "-m", "charlstm", "sample", "-m", "m.npz")

@@ -8,7 +8,7 @@ import reference
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charlstm.loss import NATS_PER_BIT, cross_entropy, cross_entropy_gradient, log_softmax
+from charlstm.network.loss import NATS_PER_BIT, cross_entropy, cross_entropy_gradient, log_softmax
 
 
 @st.composite

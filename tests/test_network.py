@@ -18,7 +18,7 @@ from small import (
     with_and_without_dropout,
 )
 
-from charlstm.dropout import unit_masks, weight_mask
+from charlstm.network.dropout import unit_masks, weight_mask
 from charlstm.parameters import Buffers
 
 FORGET_GATE = {"lstm": slice(0, 6), "gru": slice(6, 12)}  # columns, for 6 hidden units
@@ -195,7 +195,7 @@ def test_initial_weights(kind, layers, dtype, tolerance):
 
 
 def test_a_memory_span_starts_with_quieter_characters():
-    it = network("lstm", vocabulary=400, hidden=20, memory_span=9)
+    it = network("lstm", vocabulary=400, hidden=20, chrono_init=9)
     it.initialise(5)
     assert it.parameters["layer0/U"].var() == pytest.approx(0.25, rel=0.05)
 
@@ -203,7 +203,7 @@ def test_a_memory_span_starts_with_quieter_characters():
 @pytest.mark.parametrize("span", [1, 3, 50, 1000])
 def test_a_memory_span_gives_units_memories_of_every_length_up_to_it(span):
     for kind in ("lstm", "gru"):
-        it = network(kind, hidden=500, memory_span=span, forget_bias=9.0)
+        it = network(kind, hidden=500, chrono_init=span, forget_bias=9.0)
         it.initialise(3)
         blocks = dict(zip(it.cell.gates, np.split(it.parameters["layer0/b"], GATES[kind]), strict=True))
         kept = blocks.pop("f" if kind == "lstm" else "u")
@@ -271,7 +271,7 @@ def test_single_precision_stays_single(kind):
     of = example(it)
     done = it.forward(of.ids, of.state, of.masks)
     arrays = [it.fresh_state(2), of.masks, done.logits, done.state, *done.outputs, gradient(it, of)[1]]
-    ready = it.ready(3)
+    ready = it.pack(3)
     arrays += [ready.characters, ready.output.result, *(product.result for product in ready.from_before)]
     arrays += [array for product, b in ready.from_below for array in (product.result, b)]
     arrays += [array for tape in done.tapes for array in (tape.gates, *tape.states, *tape.extras)]

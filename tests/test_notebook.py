@@ -12,7 +12,7 @@ from test_hostile import HOSTILE
 
 from charlstm.api import LanguageModel
 from charlstm.errors import CharlstmError
-from charlstm.inspect.gates import gates
+from charlstm.inspection.gates import gates
 from charlstm.render import notebook
 from charlstm.render.characters import shown
 

@@ -8,14 +8,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from small import model, network
 
-from charlstm import corpus
 from charlstm.api import LanguageModel
 from charlstm.config import TrainingConfig
 from charlstm.errors import ConfigError, CorpusError
-from charlstm.holdout import split_lines
-from charlstm.matching import copied
-from charlstm.model import Model
-from charlstm.sampler import Sample
+from charlstm.model.model import Model
+from charlstm.sampling.sampler import Sample
+from charlstm.text import corpus
+from charlstm.text.matching import copied
+from charlstm.text.split import split_lines
 
 few = st.text("ab\n", max_size=24)
 many = st.text("abc\né漢🎈\ud800\n", max_size=24)
@@ -117,7 +117,7 @@ def test_lines_are_new_learnt_or_held_out(tmp_path, split):
     files[0].write_text("\n".join(LINES[:12]) + "\n\n")
     files[1].write_text("\n".join(LINES[10:]))
     text = corpus.read(files, lines=True)
-    config = TrainingConfig(9, batch=4, lines=True, split=split, val_fraction=0.3, random_seed=3)
+    config = TrainingConfig(9, batch_size=4, lines=True, split=split, val_fraction=0.3, random_seed=3)
     parts = split_lines(text.ids, text.vocabulary.id("\n"), config, text.last_file)
     learnt = lines_of([parts.training.batch(step) for step in range(parts.training.per_epoch)], text)
     held_out = lines_of(parts.held_out(), text) - learnt

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charlstm import optimizers
 from charlstm.config import OPTIMIZERS, TrainingConfig
-from charlstm.optimizers import BETA1, BETA2, EPSILON, MOMENTUM, RMS_DECAY, clip, learning_rate, turned
+from charlstm.network import optimizers
+from charlstm.network.optimizers import BETA1, BETA2, EPSILON, MOMENTUM, RMS_DECAY, clip
 from charlstm.parameters import Parameters
+from charlstm.training.schedule import learning_rate, turned
 
 every_optimizer = pytest.mark.parametrize("name", OPTIMIZERS)
 
@@ -58,7 +59,7 @@ def test_updates_are_the_rule_applied_to_every_number(rule, scale):
 @every_optimizer
 def test_the_bottom_of_a_bowl_is_found(name):
     bottom, steepness = np.array([3.0, -2.0, 0.5]), np.array([1.0, 0.3, 2.0])
-    config = TrainingConfig(steps=800, lr=0.05, warmup=10, optimizer=name)
+    config = TrainingConfig(steps=800, learning_rate=0.05, warmup=10, optimizer=name)
     weights = np.zeros(3)
     optimizer = optimizers.make(name, weights)
     for step in range(config.steps):
@@ -79,7 +80,7 @@ def test_single_precision_stays_single(name):
 
 @given(warmup=st.integers(1, 60), after=st.integers(1, 60), lr=st.floats(1e-4, 10.0))
 def test_rate_rises_in_a_line_then_falls_in_half_a_cosine(warmup, after, lr):
-    config = TrainingConfig(steps=warmup + after, warmup=warmup, lr=lr)
+    config = TrainingConfig(steps=warmup + after, warmup=warmup, learning_rate=lr)
     rates = [learning_rate(config, step) for step in range(warmup + after + 1)]
     assert rates[:warmup] == pytest.approx([lr * (k + 1) / warmup for k in range(warmup)], rel=1e-12)
     falling = [lr * (1 + math.cos(math.pi * k / after)) / 2 for k in range(after + 1)]
@@ -91,7 +92,7 @@ def test_rate_rises_in_a_line_then_falls_in_half_a_cosine(warmup, after, lr):
 
 @given(warmup=st.integers(0, 60), after=st.integers(1, 60), hold=st.floats(0.0, 0.9))
 def test_the_rate_holds_its_peak_for_a_share_of_the_steps_before_it_falls(warmup, after, hold):
-    config = TrainingConfig(steps=warmup + after, warmup=warmup, lr=0.1, hold=hold)
+    config = TrainingConfig(steps=warmup + after, warmup=warmup, learning_rate=0.1, hold=hold)
     rates = [learning_rate(config, warmup + k) for k in range(after)]
     held = [0.1] * sum(k <= hold * after for k in range(after))
     falling = [0.05 * (1 + math.cos(math.pi * (k / after - hold) / (1 - hold))) for k in range(len(held), after)]
@@ -104,7 +105,7 @@ def test_the_rate_holds_its_peak_for_a_share_of_the_steps_before_it_falls(warmup
     ends=st.lists(st.tuples(st.floats(0.1, 0.9), st.integers(10, 400)), max_size=4),
 )
 def test_a_turn_leaves_the_rate_where_it_is_and_lets_it_fall_evenly_to_the_new_end(warmup, hold, ends):
-    config = TrainingConfig(steps=200, warmup=warmup, lr=0.1, hold=hold)
+    config = TrainingConfig(steps=200, warmup=warmup, learning_rate=0.1, hold=hold)
     place, turns = max(warmup + hold * (200 - warmup), 1), 0
     for share, further in ends:
         step = math.ceil(place + share * (config.steps - place)) + 1
@@ -122,12 +123,12 @@ def test_a_turn_leaves_the_rate_where_it_is_and_lets_it_fall_evenly_to_the_new_e
 
 @given(warmup=st.integers(0, 20), steps=st.integers(1, 40))
 def test_without_decay_the_rate_stays(warmup, steps):
-    config = TrainingConfig(steps=steps, warmup=warmup, lr=0.3, decay=False)
+    config = TrainingConfig(steps=steps, warmup=warmup, learning_rate=0.3, decay=False)
     assert {learning_rate(config, step) for step in range(warmup, max(warmup, steps) + 5)} == {0.3}
 
 
 def test_without_warm_up_the_first_rate_is_the_peak():
-    assert learning_rate(TrainingConfig(steps=10, warmup=0, lr=0.3), 0) == 0.3
+    assert learning_rate(TrainingConfig(steps=10, warmup=0, learning_rate=0.3), 0) == 0.3
 
 
 @given(st.floats(0.0, 0.5))

@@ -15,15 +15,15 @@ from looks import by_formula, looks
 from small import model, network
 from test_hostile import HOSTILE
 
-from charlstm import checkpoint
 from charlstm.cli.main import main
-from charlstm.inspect.cell import cell, steadiest
-from charlstm.inspect.gates import gates
-from charlstm.inspect.like import like
-from charlstm.inspect.order import alike
-from charlstm.inspect.trace import trace
-from charlstm.inspect.view import View
-from charlstm.inspect.why import why
+from charlstm.inspection.cell import cell, steadiest
+from charlstm.inspection.gates import gates
+from charlstm.inspection.like import like
+from charlstm.inspection.order import alike
+from charlstm.inspection.trace import trace
+from charlstm.inspection.view import View
+from charlstm.inspection.why import why
+from charlstm.model import checkpoint
 from charlstm.render import data, page, parts
 from charlstm.render.characters import shown
 

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from shared_work import KINDS, ROWS, STEPS, prepared, run
 
 from charlstm.errors import TrainingError
-from charlstm.parallel.processes import Processes, cores, processes
-from charlstm.parallel.team import Serial
-from charlstm.trainer import Wishes, largest_sum, train
+from charlstm.training.processes import Processes, cores, processes
+from charlstm.training.team import Serial
+from charlstm.training.trainer import Requests, largest_sum, train
 
 HERE = Path(__file__).parent
 MPIRUN = shutil.which("mpirun", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
@@ -96,7 +96,7 @@ def test_sums_follow_one_another_though_some_processes_are_slow():
             vector = rng.standard_normal(1000)
             if turn % 10 == team.rank:
                 time.sleep(0.002)
-            team.sum(vector)
+            team.all_reduce(vector)
             yield vector
 
     with processes(3, 8000, job) as team:
@@ -113,7 +113,7 @@ def test_one_that_wants_to_stop_stops_all():
     it, batches, held_out, config = prepared("streams")
 
     def job(team):
-        return train(it, batches, held_out, config, team, lambda done: Wishes(stop=team.rank == 1 and done == 6))
+        return train(it, batches, held_out, config, team, lambda done: Requests(stop=team.rank == 1 and done == 6))
 
     with processes(2, largest_sum(it, ROWS), job) as team:
         assert [progress.step for progress in job(team)][-1] == 7

@@ -15,17 +15,17 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from charlstm import checkpoint
 from charlstm.cli.main import main
 from charlstm.errors import CheckpointError
-from charlstm.files import held
+from charlstm.model import checkpoint
+from charlstm.model.files import held
 
 KILLS = 50
 TEXT = "".join(random.Random(0).choices("abcde \n", k=6000))
 COMMON = (
     "--hidden",
     "16",
-    "--batch",
+    "--batch-size",
     "8",
     "--seq-len",
     "16",
@@ -36,7 +36,7 @@ COMMON = (
     "--layers",
     "2",
 )
-STREAMS, LINES = ("--steps", "300"), ("--lines", "--steps", "200", "--short-first", "1")
+STREAMS, LINES = ("--steps", "300"), ("--lines", "--steps", "200", "--curriculum", "1")
 FILES = ("charlstm.npz", "charlstm.resume.npz")
 
 
@@ -151,7 +151,7 @@ def test_a_complete_run_can_be_made_longer_and_says_what_the_rate_does(tmp_path:
     ("arguments", "said"),
     [
         (("--hidden", "17"), "--hidden 17 contradicts the run of .*, which has 16"),
-        (("--lr", "0.5"), "--lr 0.5 contradicts"),
+        (("--lr", "0.5"), "--learning-rate 0.5 contradicts"),
         (("--optimizer", "sgd"), "--optimizer sgd contradicts"),
         (("--steps", "10"), "has done 40 steps already, more than 10"),
     ],

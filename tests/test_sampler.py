@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small import by_reference, every_kind, model, network, one_and_two_layers
 
-from charlstm.batches import Streams
 from charlstm.config import TrainingConfig
-from charlstm.drawing import Drawing, probabilities
-from charlstm.ending import Ending
 from charlstm.errors import UnknownCharacterError
-from charlstm.model import BLOCK, Reader
-from charlstm.sampler import DRAWN_AHEAD, Texts, samples, streams
-from charlstm.trainer import train
+from charlstm.model.model import BLOCK, Reader
+from charlstm.sampling.filters import SamplingConfig, probabilities
+from charlstm.sampling.sampler import DRAWN_AHEAD, Texts, samples, streams
+from charlstm.sampling.stopping import StoppingRules
+from charlstm.text.batches import Streams
+from charlstm.training.trainer import train
 
 CLOSE = {"rtol": 1e-12, "atol": 1e-12}
 
@@ -36,18 +36,20 @@ def test_what_has_no_chance_is_not_drawn_at_the_edges_of_chance(monkeypatch, edg
     it.parameters.flat[:] = 0.0
     it.parameters["output/b"][:] = [0.0, 1.1, 0.7, 0.9, 0.0]
     monkeypatch.setattr(
-        "charlstm.sampler.generator", lambda *_: SimpleNamespace(random=lambda count: np.full(count, edge))
+        "charlstm.sampling.sampler.generator", lambda *_: SimpleNamespace(random=lambda count: np.full(count, edge))
     )
-    assert next(characters(model(it, "abcde"), "", Drawing(0.3, top_k=3))) == ("d" if edge else "b")
+    assert next(characters(model(it, "abcde"), "", SamplingConfig(0.3, top_k=3))) == ("d" if edge else "b")
 
 
 @pytest.mark.parametrize("kind", ["lstm", "relu"])
 @pytest.mark.parametrize(("lines", "seed"), [(False, ""), (False, "ba"), (True, ""), (True, "ba")])
 def test_predictions_follow_from_all_that_was_read_and_drawn_before(monkeypatch, kind, lines, seed):
     seen = []
-    monkeypatch.setattr("charlstm.sampler.probabilities", lambda z, *how: [seen.append(z), probabilities(z, *how)][1])
+    monkeypatch.setattr(
+        "charlstm.sampling.sampler.probabilities", lambda z, *how: [seen.append(z), probabilities(z, *how)][1]
+    )
     it = model(network(kind, layers=2), "\nabcd", lines)
-    text = "".join(islice(characters(it, seed, Drawing(3.0)), 25))
+    text = "".join(islice(characters(it, seed, SamplingConfig(3.0)), 25))
     assert set(text) == set("\nabcd")
     for drawn, logits in enumerate(seen):
         since = it.opening + seed + text[:drawn]
@@ -60,32 +62,32 @@ def test_predictions_follow_from_all_that_was_read_and_drawn_before(monkeypatch,
 
 def test_the_same_seed_gives_the_same_text_and_another_another():
     it = model(network("gru", np.float32), "abcde")
-    texts = ["".join(islice(characters(it, "ab", Drawing(1.0, random_seed=seed)), 60)) for seed in (3, 3, 4)]
+    texts = ["".join(islice(characters(it, "ab", SamplingConfig(1.0, random_seed=seed)), 60)) for seed in (3, 3, 4)]
     assert texts[0] == texts[1] != texts[2]
-    assert texts[0][:25] == "".join(islice(characters(it, "ab", Drawing(1.0, random_seed=3)), 25))
+    assert texts[0][:25] == "".join(islice(characters(it, "ab", SamplingConfig(1.0, random_seed=3)), 25))
 
 
 @pytest.mark.parametrize("lines", [False, True])
 def test_texts_side_by_side_are_each_a_text_of_its_own(lines):
     it = model(network("lstm", layers=2), "\nabcd", lines)
-    together = [step.characters for step in islice(streams(it, "ab", Drawing(1.5), 7), 80)]
-    assert "".join(step[0] for step in together) == "".join(islice(characters(it, "ab", Drawing(1.5)), 80))
+    together = [step.characters for step in islice(streams(it, "ab", SamplingConfig(1.5), 7), 80)]
+    assert "".join(step[0] for step in together) == "".join(islice(characters(it, "ab", SamplingConfig(1.5)), 80))
     assert len({"".join(text) for text in zip(*together, strict=True)}) == 7
 
 
 def test_a_seed_of_unknown_characters_is_refused():
     with pytest.raises(UnknownCharacterError, match="the seed"):
-        next(characters(model(network("rnn"), "abcde"), "abx", Drawing()))
+        next(characters(model(network("rnn"), "abcde"), "abx", SamplingConfig()))
 
 
 @pytest.mark.parametrize("lines", [False, True])
 @pytest.mark.parametrize("kind", ["lstm", "gru", "rnn"])
 def test_the_state_after_a_seed_and_a_stream_is_that_of_the_whole_text_bit_for_bit(monkeypatch, kind, lines):
     readers = []
-    monkeypatch.setattr("charlstm.sampler.Reader", lambda *_: readers.append(Watched(*_)) or readers[-1])
+    monkeypatch.setattr("charlstm.sampling.sampler.Reader", lambda *_: readers.append(Watched(*_)) or readers[-1])
     it = model(network(kind, np.float32, hidden=37, layers=2), "\nabcd", lines)
     seed = "".join(np.random.default_rng(0).choice(list("\nabcd"), 1300))  # read in more than one block
-    text = "".join(islice(characters(it, seed, Drawing(2.0)), 201))
+    text = "".join(islice(characters(it, seed, SamplingConfig(2.0)), 201))
     whole = Reader(it)
     whole.read(it.vocabulary.encode(it.opening + seed + text[:200])[:, None])
     assert readers[0].copy.state.tobytes() == whole.state.tobytes()
@@ -104,16 +106,16 @@ class Watched(Reader):
 @pytest.mark.parametrize("rows", [2, 7, 64])
 def test_one_stream_is_a_row_of_a_batch_bit_for_bit(lines, rows):
     it = model(network("lstm", np.float32, hidden=37, layers=2), "\nabcd", lines)
-    alone = list(islice(streams(it, "ab", Drawing(1.5), 1), 200))
-    together = list(islice(streams(it, "ab", Drawing(1.5), rows), 200))
+    alone = list(islice(streams(it, "ab", SamplingConfig(1.5), 1), 200))
+    together = list(islice(streams(it, "ab", SamplingConfig(1.5), rows), 200))
     assert [step.characters for step in alone] == [step.characters[0] for step in together]
     assert all(one.logits[0].tobytes() == all_.logits[0].tobytes() for one, all_ in zip(alone, together, strict=True))
 
 
 def test_texts_end_each_for_itself_and_are_what_the_streams_give():
     it = model(network("lstm", np.float32), "abcde")
-    made = samples(Texts(it, "ab", Drawing(1.5), Ending(60, ("ce",)), 9))
-    rows = zip(*[step.characters for step in islice(streams(it, "ab", Drawing(1.5), 9), 60)], strict=True)
+    made = samples(Texts(it, "ab", SamplingConfig(1.5), StoppingRules(60, ("ce",)), 9))
+    rows = zip(*[step.characters for step in islice(streams(it, "ab", SamplingConfig(1.5), 9), 60)], strict=True)
     whole = ["".join(row) for row in rows]
     assert [sample.text for sample in made] == [text[: text.find("ce") + 2] if "ce" in text else text for text in whole]
     assert [sample.stop for sample in made] == ["stop" if "ce" in text else "length" for text in whole]
@@ -124,34 +126,36 @@ def test_texts_end_each_for_itself_and_are_what_the_streams_give():
 @pytest.mark.parametrize("hide", [False, True])
 def test_a_stop_is_found_where_the_chances_drawn_ahead_run_out_and_begin_anew(hide):
     it = model(network("lstm", np.float32), "abcde")
-    whole = "".join(islice(characters(it, "ab", Drawing(1.5)), DRAWN_AHEAD + 20))
+    whole = "".join(islice(characters(it, "ab", SamplingConfig(1.5)), DRAWN_AHEAD + 20))
     for end in range(DRAWN_AHEAD - 7, DRAWN_AHEAD + 8):
         stop = whole[end - 12 : end]
         assert whole.index(stop) == end - 12
-        (made,) = samples(Texts(it, "ab", Drawing(1.5), Ending(stops=(stop,), hide_stop=hide)))
+        (made,) = samples(Texts(it, "ab", SamplingConfig(1.5), StoppingRules(stops=(stop,), hide_stop=hide)))
         assert (made.text, made.stop) == (whole[: end - 12 if hide else end], "stop")
 
 
 def test_surprise_and_entropy_are_of_the_network_whatever_the_rules():
     it = model(network("gru", vocabulary=6), "abcdef")
-    (made,) = samples(Texts(it, "ab", Drawing(0.3, top_k=2), Ending(20)))
+    (made,) = samples(Texts(it, "ab", SamplingConfig(0.3, top_k=2), StoppingRules(20)))
     read = by_reference("gru", it.network, it.vocabulary.encode("ab" + made.text)[:, None])
     chances = [reference.probabilities(rows[0]) for rows in read.logits[1:-1]]
     bits = [-math.log2(chance["abcdef".index(c)]) for chance, c in zip(chances, made.text, strict=True)]
     assert made.bits_per_character == pytest.approx(sum(bits) / 20, rel=1e-9)
-    steps = list(islice(streams(it, "ab", Drawing(0.3, top_k=2), 1), 20))
+    steps = list(islice(streams(it, "ab", SamplingConfig(0.3, top_k=2), 1), 20))
     np.testing.assert_allclose([step.surprise[0] for step in steps], bits, rtol=1e-9)
     wanted = [-sum(p * math.log2(p) for p in chance) for chance in chances]
     np.testing.assert_allclose([step.entropy[0] for step in steps], wanted, rtol=1e-9)
 
 
 def test_a_text_of_no_length_has_no_bits():
-    (made,) = samples(Texts(model(network("rnn"), "abcde"), "ab", Drawing(), Ending(0)))
+    (made,) = samples(Texts(model(network("rnn"), "abcde"), "ab", SamplingConfig(), StoppingRules(0)))
     assert (made.text, made.stop, math.isnan(made.bits_per_character)) == ("", "length", True)
 
 
 def test_a_long_text_takes_no_more_memory_than_a_short_one():
-    texts = iter(Texts(model(network("rnn", np.float32), "abcde"), "", Drawing(repeat_penalty=1.2), Ending(), 4))
+    texts = iter(
+        Texts(model(network("rnn", np.float32), "abcde"), "", SamplingConfig(repeat_penalty=1.2), StoppingRules(), 4)
+    )
     deque(islice(texts, 4 * 300), maxlen=0)
     tracemalloc.start()
     try:
@@ -171,9 +175,9 @@ def test_a_model_of_a_known_markov_source_writes_with_its_transition_frequencies
         text[n + 1] = np.searchsorted(np.cumsum(source[text[n]]), chance)
     net = network("rnn", np.float32, vocabulary=3, hidden=8)
     net.initialise(0)
-    for _ in train(net, Streams(text, 32, 32), None, TrainingConfig(800, lr=0.01)):
+    for _ in train(net, Streams(text, 32, 32), None, TrainingConfig(800, learning_rate=0.01)):
         pass
-    drawn = [step.ids for step in islice(streams(model(net, "abc"), "", Drawing(1.0), 256), 401)]
+    drawn = [step.ids for step in islice(streams(model(net, "abc"), "", SamplingConfig(1.0), 256), 401)]
     counts = np.zeros((3, 3))
     np.add.at(counts, (np.stack(drawn[:-1]), np.stack(drawn[1:])), 1)
     np.testing.assert_allclose(counts / counts.sum(axis=1, keepdims=True), source, atol=0.015)

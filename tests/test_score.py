@@ -14,12 +14,12 @@ from small import by_reference, every_kind, model, network, one_and_two_layers
 
 from charlstm.api import LanguageModel
 from charlstm.errors import ConfigError, CorpusError, TrainingError, UnknownCharacterError
-from charlstm.inspect.passages import KEPT, WINDOW, Passages
-from charlstm.inspect.score import Scorer, Text, score, scores
-from charlstm.inspect.score import score as view_of
-from charlstm.inspect.surprise import Learning, Static
-from charlstm.inspect.trace import trace
-from charlstm.inspect.view import columns_of
+from charlstm.inspection.passages import KEPT, WINDOW, Passages
+from charlstm.inspection.score import Scorer, Text, score, scores
+from charlstm.inspection.score import score as view_of
+from charlstm.inspection.surprise import Learning, Static
+from charlstm.inspection.trace import trace
+from charlstm.inspection.view import columns_of
 
 CHARACTERS = "\nabcd"
 both = pytest.mark.parametrize("lines", [False, True], ids=["stream", "lines"])
@@ -78,7 +78,7 @@ def test_a_text_scores_the_same_in_whatever_pieces_it_is_read(lines, text, cuts)
 @both
 def test_a_text_longer_than_a_piece_is_scored_to_its_end(lines, monkeypatch):
     monkeypatch.setattr(sys.modules[scores.__module__], "PIECE", 700)
-    monkeypatch.setattr("charlstm.inspect.surprise.ROWS", 3)
+    monkeypatch.setattr("charlstm.inspection.surprise.ROWS", 3)
     it, text = small(lines=lines), some_text(3000)
     (found,) = scores(Text("it", [text[:10], text[10:2000], "", text[2000:]]), [Scorer("m", it)], kept=1000)
     wanted = trace(it, text).surprise

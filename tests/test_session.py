@@ -9,19 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small import model, network
 
-from charlstm import archive, checkpoint
 from charlstm.api import LanguageModel
 from charlstm.config import to_mapping
-from charlstm.drawing import Drawing
-from charlstm.ending import Ending
 from charlstm.errors import CheckpointError, ConfigError, SessionError, UnknownCharacterError
-from charlstm.model import Reader
-from charlstm.sampler import Texts, samples
-from charlstm.session import KEPT, Session
+from charlstm.model import archive, checkpoint
+from charlstm.model.model import Reader
+from charlstm.sampling.filters import SamplingConfig
+from charlstm.sampling.sampler import Texts, samples
+from charlstm.sampling.session import KEPT, Session
+from charlstm.sampling.stopping import StoppingRules
 
 CHARACTERS = "\n abc"
-DRAWING = Drawing(2.0, random_seed=3)
-ENDING = Ending(12, ("cb", "\na"), hide_stop=True)
+DRAWING = SamplingConfig(2.0, random_seed=3)
+ENDING = StoppingRules(12, ("cb", "\na"), hide_stop=True)
 TYPED = st.text(CHARACTERS, max_size=6)
 ACTIONS = st.one_of(
     st.tuples(st.just("go_on"), TYPED, st.integers(0, 20)),
@@ -87,7 +87,7 @@ def test_what_is_saved_was_never_left(tmp_path_factory, lines, before, after):
     for action in before:
         do(stayed, action)
     stayed.save(path)
-    returned = Session(it, Drawing(0.5), Ending(3))
+    returned = Session(it, SamplingConfig(0.5), StoppingRules(3))
     returned.add("ab")
     returned.load(path)
     for action in after:
@@ -98,7 +98,7 @@ def test_what_is_saved_was_never_left(tmp_path_factory, lines, before, after):
 
 
 def test_a_load_can_be_undone_and_brings_its_settings(tmp_path):
-    one, other = Session(a_model(), DRAWING, ENDING), Session(a_model(), Drawing(), Ending(5))
+    one, other = Session(a_model(), DRAWING, ENDING), Session(a_model(), SamplingConfig(), StoppingRules(5))
     one.add("abc")
     one.save(tmp_path / "s.npz")
     other.add("b")
@@ -111,7 +111,7 @@ def test_a_load_can_be_undone_and_brings_its_settings(tmp_path):
 
 @both
 def test_continuation_number_k_is_drawn_by_stream_number_k(lines):
-    it, ending = a_model(lines), Ending(30)
+    it, ending = a_model(lines), StoppingRules(30)
     session = Session(it, DRAWING, ending)
 
     def by_stream(text, number, ending=ending):
@@ -133,7 +133,7 @@ def test_continuation_number_k_is_drawn_by_stream_number_k(lines):
 
 
 def test_suggestions_are_whole_words_and_differ():
-    session = Session(a_model(), Drawing(0.0), Ending(500))
+    session = Session(a_model(), SamplingConfig(0.0), StoppingRules(500))
     (only,) = session.suggest(4)
     assert len(only) <= 60 and session.text == ""
     for wrong in (0, 2):
@@ -142,15 +142,15 @@ def test_suggestions_are_whole_words_and_differ():
     session.add("a")
     with pytest.raises(SessionError, match="ask for some first"):
         session.pick(1)
-    session.drawing = Drawing(1.5)
+    session.drawing = SamplingConfig(1.5)
     session.reseed(0)
-    texts = {it.text for it in samples(Texts(a_model(), "a", Drawing(1.5), Ending(60), 30))}
+    texts = {it.text for it in samples(Texts(a_model(), "a", SamplingConfig(1.5), StoppingRules(60), 30))}
     for made in session.suggest(30):
         assert any(text == made or text[len(made)] == " " or " " not in made for text in texts if text.startswith(made))
 
 
 def test_an_iterator_ends_when_the_session_does_something_else():
-    session = Session(a_model(), DRAWING, Ending(500))
+    session = Session(a_model(), DRAWING, StoppingRules(500))
     made = session.go_on("ab")
     taken = text_of(islice(made, 5))
     assert session.text == "ab" + taken
@@ -180,7 +180,7 @@ def test_what_is_wrong_changes_nothing(tmp_path):
     for error, act in (
         (UnknownCharacterError, lambda: session.go_on("abx")),
         (UnknownCharacterError, lambda: session.add("é")),
-        (ConfigError, lambda: setattr(session, "drawing", Drawing(only="x"))),
+        (ConfigError, lambda: setattr(session, "drawing", SamplingConfig(only="x"))),
         (CheckpointError, lambda: session.load(tmp_path / "none.npz")),
         (CheckpointError, lambda: session.load(tmp_path)),
         (SessionError, lambda: session.save(tmp_path / "s.npz")),
@@ -196,7 +196,7 @@ def test_what_is_wrong_changes_nothing(tmp_path):
 @pytest.fixture
 def saved(tmp_path):
     """A saved session of a few turns."""
-    session = Session(a_model(), Drawing(0.7, top_k=3, only="abc"), Ending(9, ("cc",)))
+    session = Session(a_model(), SamplingConfig(0.7, top_k=3, only="abc"), StoppingRules(9, ("cc",)))
     text_of(session.go_on("ab"))
     session.save(tmp_path / "s.npz")
     return session, tmp_path / "s.npz"

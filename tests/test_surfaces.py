@@ -21,14 +21,14 @@ from hypothesis import strategies as st
 from looks import by_formula, looks
 from small import by_reference, model, network
 
-from charlstm.inspect.cell import cell
-from charlstm.inspect.gates import gates
-from charlstm.inspect.gradients import gradients
-from charlstm.inspect.memory import memory_kept
-from charlstm.inspect.saturation import saturation
-from charlstm.inspect.trace import trace
-from charlstm.inspect.unit import Unit
-from charlstm.inspect.view import Column, Curves, Kind, Strip, Table, View, columns_of
+from charlstm.inspection.cell import cell
+from charlstm.inspection.gates import gates
+from charlstm.inspection.gradients import gradients
+from charlstm.inspection.memory import memory_kept
+from charlstm.inspection.saturation import saturation
+from charlstm.inspection.trace import trace
+from charlstm.inspection.unit import Unit
+from charlstm.inspection.view import Column, Curves, Kind, Strip, Table, View, columns_of
 from charlstm.render import terminal
 from charlstm.render.data import as_csv, as_json, as_npz
 from charlstm.render.numbers import written

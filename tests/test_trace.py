@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from small import by_reference, every_kind, model, network, one_and_two_layers
 
 from charlstm.errors import ConfigError, UnknownCharacterError
-from charlstm.inspect.gates import gates
-from charlstm.inspect.trace import Trace, read, trace
-from charlstm.inspect.unit import Unit, units_named
-from charlstm.loss import log_softmax
-from charlstm.model import BLOCK
+from charlstm.inspection.gates import gates
+from charlstm.inspection.trace import Trace, read, trace
+from charlstm.inspection.unit import Unit, units_named
+from charlstm.model.model import BLOCK
+from charlstm.network.loss import log_softmax
 
 CHARACTERS = "\nabcd"
 SHOWN = {

@@ -18,17 +18,17 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charlstm import checkpoint
 from charlstm.cli.learn import Clock
 from charlstm.cli.main import main
 from charlstm.cli.report import verdict
 from charlstm.cli.train import Duration
 from charlstm.config import TrainingConfig
-from charlstm.model import Model, Reader
-from charlstm.optimizers import learning_rate, turned
+from charlstm.model import checkpoint
+from charlstm.model.model import Model, Reader
+from charlstm.training.schedule import learning_rate, turned
 
 TEXT = "".join(random.Random(0).choices(("the cat ", "sat on ", "a mat.\n", "the dog "), k=600))
-SMALL = ("--hidden", "8", "--batch", "4", "--seq-len", "16")
+SMALL = ("--hidden", "8", "--batch-size", "4", "--seq-len", "16")
 
 
 @pytest.fixture
@@ -58,9 +58,9 @@ def options_in(said: str) -> list[str]:
     "arguments",
     [
         (*SMALL, "--steps", 30, "--cell", "gru", "--split", "stripes", "--no-decay", "--patience", 3),
-        ("--lines", "--hidden", 8, "--epochs", 2, "--short-first", 1, "--random-seed", 3),
+        ("--lines", "--hidden", 8, "--epochs", 2, "--curriculum", 1, "--random-seed", 3),
         (*SMALL, "--cell", "rnn", "--activation", "relu", "--epochs", 1.5, "--validate-every", 7),
-        (*SMALL, "--time", "2s", "--memory-span", 9),
+        (*SMALL, "--time", "2s", "--chrono-init", 9),
         (*SMALL, "--steps", 40, "--hold", 0.2, "--turn", 20, 50, "--turn", 30, 44),
     ],
 )
@@ -107,10 +107,10 @@ def test_the_clock_lands_on_its_time_and_lets_the_rate_fall_once(
             now[0] += pace * (drift if done < 20 else later if now[0] > 1000 + when * seconds else 1.0)
             done += 1
     if 300 < done < 5_000:
-        held = rates.count(config.lr) / done
+        held = rates.count(config.learning_rate) / done
         assert hold * min(later, 1.0) - 0.1 < held < hold * max(later, 1 / later) + 0.3
         assert np.diff(rates[warmup:]).max() <= 0.0
-        assert rates[-1] < 0.05 * config.lr
+        assert rates[-1] < 0.05 * config.learning_rate
         assert abs(now[0] - 1000.0 - seconds) < 0.05 * seconds + pace
 
 
@@ -209,7 +209,7 @@ def test_patience_ends_a_run_early_and_it_can_be_gone_on_with(folder: Path) -> N
 def test_lines_that_stand_in_the_corpus_are_left_out(folder: Path) -> None:
     names = ["anna", "bob", "otto", "hannah", "ann", "bobby", "annabob"]
     (folder / "names.txt").write_text("\n".join(names * 5) + "\n")
-    done = train("names.txt", "--lines", "--hidden", 16, "--steps", 150, "--batch", 8, "--lr", 0.03)
+    done = train("names.txt", "--lines", "--hidden", 16, "--steps", 150, "--batch-size", 8, "--lr", 0.03)
     assert done.exit_code == 0 and re.search(r"held out .* bits a line\n", done.output), done.output
     plain, new = (
         CliRunner().invoke(main, ["sample", "--seed", "", "--temperature", "1.5", "--lines", "40", *more]).stdout

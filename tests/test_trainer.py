@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small import by_reference, every_kind, network
 
-from charlstm import optimizers
-from charlstm.batches import Lines, Streams
 from charlstm.config import OPTIMIZERS, TrainingConfig
-from charlstm.dropout import unit_masks, weight_mask
 from charlstm.errors import TrainingError
-from charlstm.holdout import held_out_streams, line_spans
+from charlstm.network import optimizers
+from charlstm.network.dropout import unit_masks, weight_mask
 from charlstm.parameters import Buffers
-from charlstm.trainer import Wishes, evaluate, train
+from charlstm.text.batches import Lines, Streams
+from charlstm.text.split import line_spans, validation_streams
+from charlstm.training.trainer import Requests, evaluate, train
 
 PERIODIC = np.array([0, 1, 2, 0, 1, 3, 4] * 60)  # what follows 0 1 can only be told by who remembers
 LINES = ([1, 2], [2, 1, 1], [3, 4, 3, 4, 4], [4, 4, 4])  # after the first character of a line all is certain
@@ -28,7 +28,7 @@ def learn(kind="lstm", steps=150, batches=None, held_out=None, seed=0, hidden=16
     """Train a new network; return it and the progress of every step."""
     it = network(kind, np.float32, hidden=hidden, **config)
     it.initialise(seed)
-    settings = TrainingConfig(steps, optimizer=optimizer, lr=RATES[optimizer], warmup=10, random_seed=seed)
+    settings = TrainingConfig(steps, optimizer=optimizer, learning_rate=RATES[optimizer], warmup=10, random_seed=seed)
     return it, list(train(it, batches or Streams(PERIODIC, 6, 16), held_out, settings))
 
 
@@ -41,13 +41,13 @@ def lines(rows=3):
 def test_a_text_that_repeats_is_learnt(kind):
     it, progress = learn(kind, steps=300)
     assert progress[0].loss == pytest.approx(math.log(5), rel=0.05)
-    assert evaluate(it, held_out_streams(PERIODIC, [(100, len(PERIODIC))], 16), Buffers(np.float32)) < 0.02
+    assert evaluate(it, validation_streams(PERIODIC, [(100, len(PERIODIC))], 16), Buffers(np.float32)) < 0.02
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_optimizer_learns(optimizer):
     it, _ = learn(steps=300, optimizer=optimizer)
-    assert evaluate(it, held_out_streams(PERIODIC, [(100, len(PERIODIC))], 16), Buffers(np.float32)) < 0.1
+    assert evaluate(it, validation_streams(PERIODIC, [(100, len(PERIODIC))], 16), Buffers(np.float32)) < 0.1
 
 
 @every_kind
@@ -70,14 +70,14 @@ def test_the_random_seed_decides_every_bit(batches, dropout):
 
 def test_what_is_held_out_and_measured_changes_nothing():
     with_measure, progress = learn(
-        steps=20, held_out=lambda: held_out_streams(PERIODIC, [(100, len(PERIODIC))], 16), dropout=0.2
+        steps=20, held_out=lambda: validation_streams(PERIODIC, [(100, len(PERIODIC))], 16), dropout=0.2
     )
     without, _ = learn(steps=20, dropout=0.2)
     np.testing.assert_array_equal(with_measure.parameters.flat, without.parameters.flat)
     measured = [step.report.validation for step in progress if step.report and step.report.validation is not None]
     assert len(measured) == 10
     assert measured[-1] == evaluate(
-        with_measure, held_out_streams(PERIODIC, [(100, len(PERIODIC))], 16), Buffers(np.float32)
+        with_measure, validation_streams(PERIODIC, [(100, len(PERIODIC))], 16), Buffers(np.float32)
     )
 
 
@@ -110,7 +110,7 @@ def test_progress_counts_and_averages(monkeypatch, validate_every, often):
 
 def test_patience_ends_a_run_that_gets_no_better():
     it = network("lstm", np.float32)
-    settings = TrainingConfig(1000, lr=0.0, validate_every=7, patience=3)  # nothing is learnt
+    settings = TrainingConfig(1000, learning_rate=0.0, validate_every=7, patience=3)  # nothing is learnt
     progress = list(train(it, Streams(PERIODIC, 6, 16), lambda: lines().in_order(), settings))
     assert len(progress) == 4 * 7 and progress[-1].complete
     assert [step.report.improved for step in progress if step.report and step.report.validation] == [True, *[False] * 3]
@@ -123,10 +123,10 @@ def test_patience_ends_a_run_that_gets_no_better():
 
 def test_steps_that_change_at_the_peak_of_the_rate_leave_no_trace():
     settings = TrainingConfig(60, warmup=5, hold=0.5, validate_every=9)
-    wishes = {3: 40, 11: 90, 20: 36}  # after 20 steps the rate of a run of 36 is about to fall
+    requests = {3: 40, 11: 90, 20: 36}  # after 20 steps the rate of a run of 36 is about to fall
     changed, same = network("lstm", np.float32), network("lstm", np.float32)
     first = list(
-        train(changed, Streams(PERIODIC, 6, 16), None, settings, wishes=lambda k: Wishes(steps=wishes.get(k, 0)))
+        train(changed, Streams(PERIODIC, 6, 16), None, settings, requests=lambda k: Requests(steps=requests.get(k, 0)))
     )
     second = list(train(same, Streams(PERIODIC, 6, 16), None, replace(settings, steps=36)))
     np.testing.assert_array_equal(changed.parameters.flat, same.parameters.flat)
@@ -137,10 +137,10 @@ def test_steps_that_change_at_the_peak_of_the_rate_leave_no_trace():
 
 def test_steps_that_change_while_the_rate_falls_are_kept_as_turns_that_repeat_the_run():
     settings = TrainingConfig(30, warmup=5, hold=0.4, validate_every=9)
-    wishes = {20: 50, 41: 44}
+    requests = {20: 50, 41: 44}
     changed, same = network("lstm", np.float32), network("lstm", np.float32)
     first = list(
-        train(changed, Streams(PERIODIC, 6, 16), None, settings, wishes=lambda k: Wishes(steps=wishes.get(k, 0)))
+        train(changed, Streams(PERIODIC, 6, 16), None, settings, requests=lambda k: Requests(steps=requests.get(k, 0)))
     )
     kept = first[-1].training
     assert (kept.steps, kept.turns, len(first)) == (44, ((20, 30), (41, 50)), 44)
@@ -152,7 +152,9 @@ def test_steps_that_change_while_the_rate_falls_are_kept_as_turns_that_repeat_th
 @pytest.mark.parametrize("rows", [1, 6])
 def test_the_first_steps_are_those_of_the_definition(rows):
     batches = Streams(PERIODIC, rows, 50)
-    settings = TrainingConfig(12, optimizer="sgd", lr=0.3, warmup=0, clip=0.5, weight_decay=0.2, random_seed=3)
+    settings = TrainingConfig(
+        12, optimizer="sgd", learning_rate=0.3, warmup=0, clip=0.5, weight_decay=0.2, random_seed=3
+    )
     it, same = (network("gru", hidden=4, dropout=0.3, weight_dropout=0.4) for _ in range(2))
     state, momentum = None, 0.0
     for step, progress in enumerate(train(it, batches, None, settings)):
@@ -201,7 +203,7 @@ def test_training_stops_before_numbers_that_are_not_finite_reach_the_weights(mon
 
 def test_training_that_runs_away_is_stopped():
     it = network("relu", np.float32)
-    settings = TrainingConfig(50, optimizer="sgd", lr=1e30, warmup=0, decay=False)
+    settings = TrainingConfig(50, optimizer="sgd", learning_rate=1e30, warmup=0, decay=False)
     with pytest.raises(TrainingError), np.errstate(all="ignore"):
         for _ in train(it, Streams(PERIODIC, 6, 16), None, settings):
             pass
@@ -232,7 +234,7 @@ def test_a_held_out_end_is_judged_as_if_read_from_the_start(kind, first, seq_len
     text, before = PERIODIC[:80], it.parameters.flat.copy()
     done = it.forward(text[:-1, None], it.fresh_state(1)).logits[:, 0]
     wanted = [-math.log(reference.probabilities(done[k - 1].tolist())[text[k]]) for k in range(first, 80)]
-    result = evaluate(it, held_out_streams(text, [(first, len(text))], seq_len), Buffers(np.float64))
+    result = evaluate(it, validation_streams(text, [(first, len(text))], seq_len), Buffers(np.float64))
     assert result == pytest.approx(sum(wanted) / len(wanted), rel=1e-12)
     np.testing.assert_array_equal(it.parameters.flat, before)
 
@@ -273,7 +275,7 @@ def test_an_update_that_overflows_is_taken_back(optimizer):
     it = network("lstm", np.float32)
     it.initialise(0)
     before = it.parameters.flat.copy()
-    settings = TrainingConfig(3, optimizer=optimizer, lr=1e39, warmup=0)
+    settings = TrainingConfig(3, optimizer=optimizer, learning_rate=1e39, warmup=0)
     with pytest.raises(TrainingError, match="numbers ran away"):
         list(train(it, Streams(PERIODIC, 6, 16), None, settings))
     assert np.array_equal(it.parameters.flat, before)

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small import KINDS, every_kind, model, network, one_and_two_layers
 
-from charlstm import checkpoint
 from charlstm.cli.main import main
 from charlstm.errors import ConfigError, UnknownCharacterError
-from charlstm.inspect.gradients import POSITIONS, gradients, positions
-from charlstm.inspect.view import columns_of
+from charlstm.inspection.gradients import POSITIONS, gradients, positions
+from charlstm.inspection.view import columns_of
+from charlstm.model import checkpoint
 
 CHARACTERS = "\n abcd"
 TEXT = "ab cad\nb da"

@@ -10,19 +10,19 @@ from hypothesis import strategies as st
 from small import by_reference, every_kind, model, network
 
 from charlstm.errors import ConfigError
-from charlstm.inspect.cell import cell, steadiest
-from charlstm.inspect.history import history
-from charlstm.inspect.like import like
-from charlstm.inspect.memory import answered, memory_kept
-from charlstm.inspect.questions import QUESTIONS, matching
-from charlstm.inspect.ranking import Answers, rank
-from charlstm.inspect.saturation import saturation
-from charlstm.inspect.trace import Trace, trace
-from charlstm.inspect.unit import Unit
-from charlstm.inspect.units import units
-from charlstm.inspect.view import columns_of
-from charlstm.model import History
-from charlstm.optimizers import learning_rate
+from charlstm.inspection.cell import cell, steadiest
+from charlstm.inspection.history import history
+from charlstm.inspection.like import like
+from charlstm.inspection.memory import answered, memory_kept
+from charlstm.inspection.questions import QUESTIONS, matching
+from charlstm.inspection.ranking import Answers, rank
+from charlstm.inspection.saturation import saturation
+from charlstm.inspection.trace import Trace, trace
+from charlstm.inspection.unit import Unit
+from charlstm.inspection.units import units
+from charlstm.inspection.view import columns_of
+from charlstm.model.model import History
+from charlstm.training.schedule import learning_rate
 
 CHARACTERS = '\n "()ABab'
 TEXT = 'Ab "ba" (a(b)) ab\nBa b"a b" a\n(b) A a'

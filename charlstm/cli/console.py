@@ -18,7 +18,7 @@ from charlstm.errors import CharlstmError, ConfigError
 from charlstm.render.characters import printable
 
 if TYPE_CHECKING:
-    from charlstm.model import Model
+    from charlstm.model.model import Model
 
 INTERRUPTED = 130
 DEFAULT_MODEL = "charlstm.npz"
@@ -74,7 +74,7 @@ class LazyGroup(click.Group):
             raise click.ClickException(printable(f"{error}.")) from error
         except MemoryError as error:
             raise click.ClickException(
-                f"not enough memory ({error}); smaller --hidden, --batch or --seq-len need less."
+                f"not enough memory ({error}); smaller --hidden, --batch-size or --seq-len need less."
             ) from error
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -9,7 +9,6 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from charlstm import checkpoint, corpus
 from charlstm.cli.console import (
     GroupedCommand,
     WrongUsage,
@@ -24,12 +23,14 @@ from charlstm.cli.console import (
 from charlstm.cli.streams import is_piped, standard_input
 from charlstm.cli.views import OPTIONS, every_option, with_models
 from charlstm.cli.waiting import waiting
-from charlstm.files import replace_with
-from charlstm.inspect.score import Text
-from charlstm.inspect.view import View
-from charlstm.inspect.views import A_TEXT, NOTHING, TEXTS, VIEWS, Given, Read, made
-from charlstm.model import Model
+from charlstm.inspection.score import Text
+from charlstm.inspection.view import View
+from charlstm.inspection.views import A_TEXT, NOTHING, TEXTS, VIEWS, Given, Read, made
+from charlstm.model import checkpoint
+from charlstm.model.files import replace_with
+from charlstm.model.model import Model
 from charlstm.render import data, page, terminal
+from charlstm.text import corpus
 
 text_option = option_of("Text")
 view_option = option_of("View")

@@ -18,8 +18,8 @@ from charlstm.cli.settings import Manner, Settings
 from charlstm.errors import CharlstmError
 from charlstm.render.characters import padded, safe
 from charlstm.render.passage import Passage
-from charlstm.sampler import Shown
-from charlstm.session import Session
+from charlstm.sampling.sampler import Shown
+from charlstm.sampling.session import Session
 
 COMMAND = "/"
 SUGGESTIONS = 5

@@ -15,20 +15,22 @@ from typing import Any, NamedTuple
 
 import click
 
-from charlstm import checkpoint, optimizers, sampler, trainer
-from charlstm.checkpoint import Run
 from charlstm.cli.console import remark
 from charlstm.cli.plan import Plan
 from charlstm.cli.progress import Watch
 from charlstm.cli.workers import shared
 from charlstm.config import TrainingConfig
-from charlstm.drawing import Drawing
 from charlstm.errors import CharlstmError
-from charlstm.files import replace_atomically
-from charlstm.loss import NATS_PER_BIT
-from charlstm.model import Model
-from charlstm.parallel.team import Team
-from charlstm.trainer import Progress, Wishes
+from charlstm.model import checkpoint
+from charlstm.model.checkpoint import Run
+from charlstm.model.files import replace_atomically
+from charlstm.model.model import Model
+from charlstm.network.loss import NATS_PER_BIT
+from charlstm.sampling import sampler
+from charlstm.sampling.filters import SamplingConfig
+from charlstm.training import schedule, trainer
+from charlstm.training.team import Team
+from charlstm.training.trainer import Progress, Requests
 
 CLOCK_WARM = 10
 LEAST_TURN = 0.02
@@ -165,12 +167,12 @@ def learn(
     clock = Clock(plan.ends, model.training) if plan.ends is not None else None
 
     def job(team: Team) -> Iterator[Progress]:
-        def wishes(before: int) -> Wishes:
+        def requests(before: int) -> Requests:
             first = team.rank == 0
             save = first and time.monotonic() - saved > save_every
-            return Wishes(bool(received), save, clock.steps(before) if first and clock else 0)
+            return Requests(bool(received), save, clock.steps(before) if first and clock else 0)
 
-        return trainer.train(network, split.training, split.held_out, model.training, team, wishes, start)
+        return trainer.train(network, split.training, split.held_out, model.training, team, requests, start)
 
     writes = world.rank == 0
     with (
@@ -235,7 +237,7 @@ def entry_of(progress: Progress, plan: Plan, model: Model, preview: str) -> dict
         "train_bits": report.loss / NATS_PER_BIT,
         "held_out_nats": report.validation,
         "held_out_bits": None if report.validation is None else report.validation / NATS_PER_BIT,
-        "learning_rate": optimizers.learning_rate(config, progress.step - 1),
+        "learning_rate": schedule.learning_rate(config, progress.step - 1),
         "gradient_norm": report.norm,
     }
     return entry | ({"preview": preview} if preview else {})
@@ -248,7 +250,7 @@ def best_of(model: Model, weights: Any) -> Model:
 
 def previewed(model: Model, length: int) -> str:
     """Return a text that the model would write now: the same chances at every call."""
-    drawing = Drawing(random_seed=model.training.random_seed)
+    drawing = SamplingConfig(random_seed=model.training.random_seed)
     return "".join(step.characters for step in islice(sampler.streams(model, "", drawing, 1), length))
 
 

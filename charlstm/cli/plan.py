@@ -14,19 +14,22 @@ import click
 import numpy as np
 from click.core import ParameterSource
 
-from charlstm import checkpoint, corpus, holdout, optimizers, recipe, trainer
-from charlstm.checkpoint import Run
 from charlstm.cli.console import WrongUsage
 from charlstm.cli.workers import shared
 from charlstm.config import NetworkConfig, TrainingConfig, to_mapping
-from charlstm.corpus import Corpus
 from charlstm.errors import CheckpointError, ConfigError, CorpusError
-from charlstm.holdout import Split
-from charlstm.model import Model
-from charlstm.network import Network
-from charlstm.parallel.processes import cores
-from charlstm.parallel.team import Team
-from charlstm.trainer import Progress, Wishes
+from charlstm.model import checkpoint
+from charlstm.model.checkpoint import Run
+from charlstm.model.model import Model
+from charlstm.network.network import Network
+from charlstm.text import corpus
+from charlstm.text import split as holdout
+from charlstm.text.corpus import Corpus
+from charlstm.text.split import Split
+from charlstm.training import recipe, schedule, trainer
+from charlstm.training.processes import cores
+from charlstm.training.team import Team
+from charlstm.training.trainer import Progress, Requests
 
 Say = Callable[[str], None]
 
@@ -121,12 +124,12 @@ def _check(epochs: float | None, steps: int | None, seconds: float | None, setti
     lengths = [name for name, value in (("epochs", epochs), ("steps", steps), ("time", seconds)) if value is not None]
     if len(lengths) > 1:
         raise WrongUsage(f"--{lengths[0]} and --{lengths[1]} both say how long to train; give one of them.")
-    if settings["short_first"] and not settings["lines"]:
-        raise WrongUsage("--short-first orders lines; give --lines with it, or leave it out.")
-    if settings["cell"] == "rnn" and (settings["forget_bias"] is not None or settings["memory_span"] is not None):
-        raise WrongUsage("--forget-bias and --memory-span are for gates that keep a memory; the rnn has none.")
-    if settings["forget_bias"] is not None and settings["memory_span"]:
-        raise WrongUsage("--forget-bias and --memory-span both say how memories start; give one of them.")
+    if settings["curriculum"] and not settings["lines"]:
+        raise WrongUsage("--curriculum orders lines; give --lines with it, or leave it out.")
+    if settings["cell"] == "rnn" and (settings["forget_bias"] is not None or settings["chrono_init"] is not None):
+        raise WrongUsage("--forget-bias and --chrono-init are for gates that keep a memory; the rnn has none.")
+    if settings["forget_bias"] is not None and settings["chrono_init"]:
+        raise WrongUsage("--forget-bias and --chrono-init both say how memories start; give one of them.")
     if settings["lines"] and settings["split"] == "stripes":
         raise WrongUsage("--split stripes is for a text read as one; with --lines, lines are drawn at random.")
     if seconds is not None and not settings["decay"]:
@@ -140,17 +143,17 @@ def _plan(
     settings = recipe.settings(text.facts.characters, text.facts.lines, work, epochs, steps, chosen)
     of_the_network = {name: settings.pop(name) for name in OF_THE_NETWORK & set(settings)}
     split = split_of(text, TrainingConfig(trainer.MOST_STEPS, **settings))
-    if not {"forget_bias", "memory_span"} & set(of_the_network):
-        of_the_network |= {"memory_span": split.longest_line} if settings["lines"] else {}
+    if not {"forget_bias", "chrono_init"} & set(of_the_network):
+        of_the_network |= {"chrono_init": split.longest_line} if settings["lines"] else {}
     network = Network(NetworkConfig(**of_the_network), len(text.vocabulary))
     predictions = split.characters / split.training.per_epoch
     if epochs is not None:
         steps = math.ceil(epochs * split.training.per_epoch)
     elif steps is None:
         steps = recipe.steps(work, network.multiplications, predictions, split.training.per_epoch)
-    config = TrainingConfig(steps, **settings | {"batch": split.training.rows})
+    config = TrainingConfig(steps, **settings | {"batch_size": split.training.rows})
     if workers is None:
-        workers = recipe.workers(cores(), config.batch, network.parameters.flat.size, predictions)
+        workers = recipe.workers(cores(), config.batch_size, network.parameters.flat.size, predictions)
     return Plan(Model(network, text.vocabulary, config, text.facts), split, workers)
 
 
@@ -161,11 +164,11 @@ def _pace(plan: Plan, world: Team, seconds: float) -> float:
     config = replace(plan.model.training, steps=trainer.MOST_STEPS, validate_every=trainer.MOST_STEPS, patience=0)
 
     def job(team: Team) -> Iterator[Progress]:
-        def wishes(done: int) -> Wishes:
+        def requests(done: int) -> Requests:
             late = time.monotonic() - begun > seconds
-            return Wishes(stop=team.rank == 0 and done > PROBE_WARM and late)
+            return Requests(stop=team.rank == 0 and done > PROBE_WARM and late)
 
-        return trainer.train(network, plan.split.training, None, config, team, wishes)
+        return trainer.train(network, plan.split.training, None, config, team, requests)
 
     characters, since = 0, begun
     with shared(job, network, plan.split, world, plan.workers, lambda text: None) as team:
@@ -176,7 +179,7 @@ def _pace(plan: Plan, world: Team, seconds: float) -> float:
                 characters += progress.characters
         took = time.monotonic() - since
     pace = np.array([recipe.LEARNING * network.multiplications * characters / took * (world.rank == 0)])
-    world.sum(pace)
+    world.all_reduce(pace)
     return float(pace[0])
 
 
@@ -252,11 +255,11 @@ def resumed(
         raise ConfigError(f"the run of {path} has done {done:,} steps already, more than {longer.steps:,}; give more")
     say(f"resume    after step {done:,}" + ", the last one: more --steps or --epochs go on" * (longer.steps == done))
     if longer.steps != config.steps:
-        was, now = (optimizers.learning_rate(length, min(done, length.steps - 1)) for length in (config, longer))
+        was, now = (schedule.learning_rate(length, min(done, length.steps - 1)) for length in (config, longer))
         say(f"          the learning rate goes on along the curve of {longer.steps:,} steps: {now:.2g}, was {was:.2g}")
     if workers is None:
         parameters, predictions = model.network.parameters.flat.size, split.characters / split.training.per_epoch
-        workers = recipe.workers(cores(), config.batch, parameters, predictions)
+        workers = recipe.workers(cores(), config.batch_size, parameters, predictions)
     return Plan(replace(model, training=longer), split, workers, run)
 
 

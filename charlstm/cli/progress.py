@@ -10,8 +10,8 @@ from types import TracebackType
 from tqdm import tqdm
 
 from charlstm.cli.console import remark
-from charlstm.loss import NATS_PER_BIT
-from charlstm.trainer import Progress
+from charlstm.network.loss import NATS_PER_BIT
+from charlstm.training.trainer import Progress
 
 SMOOTHING = 0.98
 PLAIN_EVERY = 60.0

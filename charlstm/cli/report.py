@@ -9,8 +9,8 @@ import click
 
 from charlstm.cli.plan import Plan, Say, given, option
 from charlstm.config import to_mapping
-from charlstm.loss import NATS_PER_BIT
-from charlstm.model import Model
+from charlstm.model.model import Model
+from charlstm.network.loss import NATS_PER_BIT
 
 PARTS = {"tail": "the end of the text", "stripes": "stripes from all over the text"}
 INDENT = 10 * " "
@@ -34,12 +34,12 @@ def say_plan(say: Say, plan: Plan) -> None:
     )
     width = "whole lines" if config.lines else f"rows of {config.seq_len:,} characters"
     say(
-        f"train     {config.steps:,} steps of {config.batch:,} {width}:"
+        f"train     {config.steps:,} steps of {config.batch_size:,} {width}:"
         f" {config.steps / split.training.per_epoch:.1f} epochs"
     )
-    wished = given().get("batch", config.batch)
-    if config.batch < wished:
-        say(f"          the text is too small for a batch of {wished:,}; it is {config.batch:,}")
+    wished = given().get("batch_size", config.batch_size)
+    if config.batch_size < wished:
+        say(f"          the text is too small for a batch of {wished:,}; it is {config.batch_size:,}")
     say(f"options   {in_lines(_options(plan))}")
 
 
@@ -47,8 +47,8 @@ def _held_out(plan: Plan) -> str:
     split, config = plan.split, plan.model.training
     if split.held_out is None:
         return "nothing"
-    characters = f"{split.held_out_characters:,} characters"
-    if split.measured < split.held_out_characters:
+    characters = f"{split.validation_characters:,} characters"
+    if split.measured < split.validation_characters:
         characters += f", of which {split.measured:,} are measured"
     if config.split == "file":
         return f"{plan.model.facts.files[-1]}: {characters}"
@@ -61,8 +61,8 @@ def _options(plan: Plan) -> list[str]:
     shape = to_mapping(plan.model.network.config)
     unsaid = {"split"} if plan.model.training.split == "file" else set()
     unsaid |= {"seq_len"} if plan.model.training.lines else set()
-    unsaid |= {"forget_bias"} if shape["memory_span"] else {"memory_span"}
-    unsaid |= {"forget_bias", "memory_span"} if shape["cell"] == "rnn" else set()
+    unsaid |= {"forget_bias"} if shape["chrono_init"] else {"chrono_init"}
+    unsaid |= {"forget_bias", "chrono_init"} if shape["cell"] == "rnn" else set()
     recorded = shape | to_mapping(plan.model.training) | {"workers": plan.workers}
     parameters = click.get_current_context().command.params
     for name in ("val", "init_from", "encoding"):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 from click.core import ParameterSource
 
-from charlstm import api, corpus
+from charlstm import api
 from charlstm.cli.console import (
     GroupedCommand,
     WrongUsage,
@@ -23,16 +23,17 @@ from charlstm.cli.console import (
     unknown_option,
 )
 from charlstm.cli.streams import deliver, is_piped, standard_input
-from charlstm.drawing import Drawing
-from charlstm.model import Model
+from charlstm.model.model import Model
 from charlstm.render.passage import COLOURS, Passage, WithRunnersUp
-from charlstm.sampler import Sample, Shown, Tally, Texts
+from charlstm.sampling.filters import SamplingConfig
+from charlstm.sampling.sampler import Sample, Shown, Tally, Texts
+from charlstm.text import corpus
 
 if TYPE_CHECKING:
     from charlstm.cli.settings import Manner
-    from charlstm.inspect.novelty import Novelty
+    from charlstm.inspection.novelty import Novelty
 
-DRAWING = Drawing()
+DRAWING = SamplingConfig()
 NOT_WITH_BEAM = {
     "temperature",
     "top_k",
@@ -175,7 +176,7 @@ def command(
         check_beam()
     for path in corpora:  # what is no text is noticed before anything is made
         next(corpus.blocks((path,), encoding, {}), None)
-    drawing = Drawing(**rules)
+    drawing = SamplingConfig(**rules)
     alone = shape != "text" or output or samples > 1 or new_only or seed == "-" or beam is not None or corpora
     if interactive and alone:
         raise WrongUsage(

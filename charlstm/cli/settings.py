@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import click
 
 from charlstm.cli.console import WrongUsage
-from charlstm.drawing import Drawing
-from charlstm.session import Session
+from charlstm.sampling.filters import SamplingConfig
+from charlstm.sampling.session import Session
 
 ON, OFF = "on", "off"
 
@@ -33,7 +33,7 @@ class Setting(NamedTuple):
 
 
 SETTINGS = {
-    **{field.name.replace("_", "-"): Setting("drawing", field.name) for field in fields(Drawing)},
+    **{field.name.replace("_", "-"): Setting("drawing", field.name) for field in fields(SamplingConfig)},
     "length": Setting("ending", "length"),
     "stop": Setting("ending", "stops"),
     "hide-stop": Setting("ending", "hide_stop"),

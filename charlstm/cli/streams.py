@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-from charlstm import corpus, files
 from charlstm.cli.console import WrongUsage, remark
+from charlstm.model import files
+from charlstm.text import corpus
 
 
 def is_piped() -> bool:

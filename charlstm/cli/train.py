@@ -11,13 +11,13 @@ from typing import Any
 
 import click
 
-from charlstm import files
 from charlstm.cli.console import GroupedCommand, WrongUsage, known_encoding, model_option, noted, option_of, remark
 from charlstm.cli.learn import Files, learn
 from charlstm.cli.plan import planned, resumed
 from charlstm.cli.report import say_outcome, say_plan
 from charlstm.cli.workers import world_of
 from charlstm.config import ACTIVATIONS, CELLS, OPTIMIZERS, SPLITS, NetworkConfig, TrainingConfig
+from charlstm.model import files
 
 NETWORK, TRAINING = NetworkConfig(), TrainingConfig(steps=0)
 network_option = option_of("Model")
@@ -75,7 +75,7 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 h
     help="Initial bias of the gate that keeps the memory: larger remembers longer.",
 )
 @network_option(
-    "--memory-span",
+    "--chrono-init",
     type=click.IntRange(min=0),
     show_default="the longest line with --lines, else 0",
     help="Let the units start with memories of all lengths up to so many characters.",
@@ -90,7 +90,7 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 h
 @training_option(
     "--time", "seconds", type=Duration(), metavar="DURATION", help="How long to train: 90s, 10m, 2h; decides the rest."
 )
-@training_option("--batch", type=click.IntRange(min=1), show_default=BY_THE_TEXT, help="Rows read side by side.")
+@training_option("--batch-size", type=click.IntRange(min=1), show_default=BY_THE_TEXT, help="Rows read side by side.")
 @training_option(
     "--seq-len",
     type=click.IntRange(min=1),
@@ -98,7 +98,9 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 h
     help="Characters through which the gradient runs back; with --lines it is the whole line.",
 )
 @training_option("--optimizer", type=click.Choice(OPTIMIZERS), default=TRAINING.optimizer, help="Rule of the updates.")
-@training_option("--lr", type=click.FloatRange(min=0), show_default=BY_THE_TEXT, help="Peak learning rate.")
+@training_option(
+    "--learning-rate", "--lr", type=click.FloatRange(min=0), show_default=BY_THE_TEXT, help="Peak learning rate."
+)
 @training_option("--warmup", type=click.IntRange(min=0), default=TRAINING.warmup, help="Steps up to the peak rate.")
 @training_option(
     "--decay/--no-decay", default=TRAINING.decay, help="Let the rate fall to zero along a cosine, or keep it."
@@ -153,9 +155,9 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 h
 )
 @data_option("--lines", is_flag=True, help="Every line is a text of its own.")
 @data_option(
-    "--short-first",
+    "--curriculum",
     type=click.FloatRange(min=0),
-    default=TRAINING.short_first,
+    default=TRAINING.curriculum,
     help="With --lines: let short lines come first for that many epochs.",
 )
 @data_option("--encoding", default="utf-8", callback=known_encoding, help="How the files are encoded.")

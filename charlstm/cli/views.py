@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from charlstm import checkpoint
 from charlstm.cli.console import Decorated, option_of
-from charlstm.inspect.questions import QUESTIONS
-from charlstm.inspect.trace import REACH
+from charlstm.inspection.questions import QUESTIONS
+from charlstm.inspection.trace import REACH
+from charlstm.model import checkpoint
 
 Option = Callable[[Callable[..., Any]], Callable[..., Any]]
 

@@ -8,13 +8,13 @@ from contextlib import ExitStack, contextmanager
 
 import click
 
-from charlstm import trainer
 from charlstm.cli.console import remark
 from charlstm.errors import CharlstmError
-from charlstm.holdout import Split
-from charlstm.network import Network
-from charlstm.parallel.processes import CannotStartError, Job, processes
-from charlstm.parallel.team import Serial, Team
+from charlstm.network.network import Network
+from charlstm.text.split import Split
+from charlstm.training import trainer
+from charlstm.training.processes import CannotStartError, Job, processes
+from charlstm.training.team import Serial, Team
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def world_of(mpi: bool) -> Iterator[Team]:
     if not mpi:
         yield Serial()
         return
-    from charlstm.parallel.mpi import MPI
+    from charlstm.training.mpi import MPI
 
     world = MPI()
     try:

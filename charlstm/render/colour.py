@@ -6,7 +6,7 @@ import math
 
 import click
 
-from charlstm.inspect.view import Kind
+from charlstm.inspection.view import Kind
 
 NONE, EIGHT, MANY, ALL = 0, 8, 256, 1 << 24
 BLUES = (231, 195, 159, 117, 75, 33, 26, 19)

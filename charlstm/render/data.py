@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from charlstm.inspect.trace import Trace
-from charlstm.inspect.view import Column, Kind, Part, Table, View, columns_of
+from charlstm.inspection.trace import Trace
+from charlstm.inspection.view import Column, Kind, Part, Table, View, columns_of
 from charlstm.parameters import Array
-from charlstm.sampler import Sample
+from charlstm.sampling.sampler import Sample
 
 GUESSES = 5
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from html import escape
 from itertools import groupby
 
-from charlstm.inspect.gates import gates
-from charlstm.inspect.trace import Trace
-from charlstm.inspect.view import Kind, Table
+from charlstm.inspection.gates import gates
+from charlstm.inspection.trace import Trace
+from charlstm.inspection.view import Kind, Table
 from charlstm.render.characters import safe, shown
 from charlstm.render.colour import ink, rgb, strength
 from charlstm.render.numbers import written

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from charlstm.inspect.view import Kind
+from charlstm.inspection.view import Kind
 from charlstm.render.characters import safe, shown
 
 FORMATS = {

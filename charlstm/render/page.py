@@ -25,19 +25,19 @@ import numpy as np
 
 from charlstm.config import NetworkConfig
 from charlstm.errors import ConfigError
-from charlstm.inspect.cell import steadiest
-from charlstm.inspect.gates import kind_of
-from charlstm.inspect.like import ON, PLACES
-from charlstm.inspect.order import alike
-from charlstm.inspect.trace import Trace, trace
-from charlstm.inspect.view import Kind, View
-from charlstm.inspect.views import VIEWS, Read, every_view
-from charlstm.model import Model
+from charlstm.inspection.cell import steadiest
+from charlstm.inspection.gates import kind_of
+from charlstm.inspection.like import ON, PLACES
+from charlstm.inspection.order import alike
+from charlstm.inspection.trace import Trace, trace
+from charlstm.inspection.view import Kind, View
+from charlstm.inspection.views import VIEWS, Read, every_view
+from charlstm.model.model import Model
 from charlstm.parameters import Array
 from charlstm.render import data, parts
 from charlstm.render.characters import safe, shown
 from charlstm.render.colour import BLUE, MOST_BITS, ORANGE, WHITE, ink
-from charlstm.vocabulary import code_points_of
+from charlstm.text.vocabulary import code_points_of
 
 SCRIPTS = ("numbers.js", "diagram.js", "heatmap.js", "span.js", "trace.js", "page.js")
 GUESSES = 5

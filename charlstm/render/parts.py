@@ -12,7 +12,7 @@ from itertools import groupby
 
 import numpy as np
 
-from charlstm.inspect.view import Bars, Column, Curves, Facts, Kind, Part, Strip, Table, View
+from charlstm.inspection.view import Bars, Column, Curves, Facts, Kind, Part, Strip, Table, View
 from charlstm.parameters import Array
 from charlstm.render.characters import in_line, safe, wrapped
 from charlstm.render.colour import strength

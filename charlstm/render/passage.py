@@ -6,7 +6,7 @@ import click
 import numpy as np
 
 from charlstm.render.characters import shown
-from charlstm.sampler import Shown
+from charlstm.sampling.sampler import Shown
 
 COLOURS = ("surprise", "entropy")
 SHADES_A_BIT = {"surprise": 1.0, "entropy": 2.0}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from charlstm.inspect.view import Bars, Curves
+from charlstm.inspection.view import Bars, Curves
 from charlstm.parameters import Array
 from charlstm.render.characters import padded, paragraph, safe, width_of
 from charlstm.render.numbers import written

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from charlstm.errors import ConfigError
-from charlstm.files import replace_with
-from charlstm.inspect.view import View
+from charlstm.inspection.view import View
+from charlstm.model.files import replace_with
 from charlstm.render import data, terminal
 
 WIDTH = 100

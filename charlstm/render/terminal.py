@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from charlstm.inspect.view import Bars, Column, Curves, Facts, Kind, Part, Strip, Table, View
+from charlstm.inspection.view import Bars, Column, Curves, Facts, Kind, Part, Strip, Table, View
 from charlstm.render import plots
 from charlstm.render.characters import in_line, padded, paragraph, safe, width_of, wrapped
 from charlstm.render.colour import MOST_BITS, NONE, level, shaded

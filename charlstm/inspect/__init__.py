@@ -1,1 +1,0 @@
-"""Looking into a network: one trace of a text, and views of it, one file each."""

@@ -1,0 +1,1 @@
+"""Characters, ids, batches. Knows no network."""

@@ -1,0 +1,130 @@
+"""The house stands as ARCHITECTURE.md draws it, and the papers around it are true."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import click
+import pytest
+
+from charlstm.cli.main import main
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "charlstm"
+LAYERS = (
+    {"errors", "parameters", "randomness"},
+    {"config"},
+    {"network", "text"},
+    {"model"},
+    {"sampling"},
+    {"training"},
+    {"inspection"},
+    {"render"},
+    {"api"},
+    {"cli"},
+)
+LAYER_OF = {name: number for number, layer in enumerate(LAYERS) for name in layer}
+
+
+def module_at(path: Path) -> ModuleType:
+    """Import a file that belongs to no package."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports_of(path: Path) -> set[str]:
+    """Return the full names of the modules that a file imports, wherever in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            names |= {node.module or ""} if node.module != "charlstm" else {f"charlstm.{a.name}" for a in node.names}
+    return names
+
+
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+
+def test_every_room_has_a_floor() -> None:
+    rooms = {room_of(path) for path in SOURCES} - {"__init__", "__main__"}
+    assert rooms == set(LAYER_OF)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_arrows_only_go_down(path: Path) -> None:
+    room = room_of(path)
+    for name in imports_of(path):
+        if not name.startswith("charlstm.") or name == "charlstm.__version__":
+            continue
+        other = name.split(".")[1]
+        assert room in ("__init__", "__main__") or other == room or LAYER_OF[other] < LAYER_OF[room], (
+            f"{room} imports {other}"
+        )
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_the_command_line_prints_and_reads_the_environment(path: Path) -> None:
+    if room_of(path) in ("cli", "__main__"):
+        return
+    source = path.read_text()
+    used = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+    assert "print" not in used and "environ" not in source and "np.random.seed" not in source
+    assert not {"sys", "tqdm"} & imports_of(path)
+
+
+def test_only_the_declared_libraries_are_imported() -> None:
+    extras = {PACKAGE / "training" / "mpi.py": {"mpi4py"}}
+    used: set[str] = set()
+    for path in SOURCES:
+        used |= {name.split(".")[0] for name in imports_of(path)} - extras.get(path, set())
+    assert used - set(sys.stdlib_module_names) == {"charlstm", "numpy", "click", "tqdm"}
+
+
+def test_architecture_names_every_file_and_floor() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    for path in SOURCES:
+        if path.name not in ("__init__.py", "__main__.py"):
+            assert f"`{path.relative_to(PACKAGE)}`" in text, path
+
+
+def test_the_option_reference_of_the_readme_is_fresh() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert module_at(ROOT / "docs" / "make_options.py").renewed(readme) == readme, "run `make docs`"
+
+
+def test_the_story_files_are_what_their_program_writes(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, ROOT / "data" / "make_rooms.py", tmp_path], check=True)
+    for name in ("rooms.txt", "rooms-heldout.tsv"):
+        assert (tmp_path / name).read_bytes() == (ROOT / "data" / name).read_bytes()
+
+
+def test_every_command_that_the_papers_show_can_be_typed() -> None:
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.M))
+    shown = 0
+    for paper in ("README.md", "ARCHITECTURE.md"):
+        for line in re.findall(r"^\$? ?((?:charlstm|make) .*)$", (ROOT / paper).read_text(), re.M):
+            program, *words = shlex.split(line, comments=True)
+            if program == "make":
+                assert set(words) <= targets, line
+            else:
+                command = main.get_command(click.Context(main), words[0])
+                assert command is not None, line
+                command.make_context(words[0], words[1:])
+            shown += 1
+    assert shown > 5
