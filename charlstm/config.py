@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
+from numbers import Integral, Real
 from typing import Any, TypeVar
 
 from charlstm.errors import ConfigError
@@ -14,6 +15,9 @@ CELLS = ("lstm", "gru", "rnn")
 ACTIVATIONS = ("tanh", "relu")
 OPTIMIZERS = ("adam", "rmsprop", "sgd")
 SPLITS = ("tail", "stripes", "file")
+
+LARGEST = 2**63 - 1
+SHOWN = 60
 
 Settings = TypeVar("Settings")
 
@@ -58,16 +62,19 @@ class NetworkConfig:
     chrono_init: int = 0
 
     def __post_init__(self) -> None:
-        _one_of("cell", self.cell, CELLS)
-        _one_of("activation", self.activation, ACTIVATIONS)
+        set_fields(
+            self,
+            cell=check_choice("cell", self.cell, CELLS),
+            activation=check_choice("activation", self.activation, ACTIVATIONS),
+            hidden=check_whole("hidden", self.hidden, 1),
+            layers=check_whole("layers", self.layers, 1),
+            dropout=check_number("dropout", self.dropout, 0.0, 1.0, below=True),
+            weight_dropout=check_number("weight_dropout", self.weight_dropout, 0.0, 1.0, below=True),
+            forget_bias=check_number("forget_bias", self.forget_bias),
+            chrono_init=check_whole("chrono_init", self.chrono_init, 0),
+        )
         if self.activation != "tanh" and self.cell != "rnn":
             raise ConfigError(f"activation {self.activation!r} goes with the rnn only, not with the {self.cell}")
-        _whole("hidden", self.hidden, 1)
-        _whole("layers", self.layers, 1)
-        for name in ("dropout", "weight_dropout"):
-            _share(name, getattr(self, name), "nothing would be left")
-        _number("forget_bias", self.forget_bias, -math.inf, math.inf)
-        _whole("chrono_init", self.chrono_init, 0)
 
 
 @dataclass(frozen=True)
@@ -141,20 +148,23 @@ class TrainingConfig:
     random_seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "seq_len"):
-            _whole(name, getattr(self, name), 1)
-        for name in ("steps", "warmup", "validate_every", "patience", "random_seed"):
-            _whole(name, getattr(self, name), 0)
-        for name in ("lines", "decay"):
-            if not isinstance(getattr(self, name), bool):
-                raise ConfigError(f"{name} is {getattr(self, name)!r}; it must be true or false")
-        _one_of("optimizer", self.optimizer, OPTIMIZERS)
-        _one_of("split", self.split, SPLITS)
-        for name in ("curriculum", "learning_rate", "weight_decay", "clip"):
-            _number(name, getattr(self, name), 0.0, math.inf)
-        for name, otherwise in (("val_fraction", "nothing would be learnt"), ("hold", "the rate would never fall")):
-            _share(name, getattr(self, name), otherwise)
-        object.__setattr__(self, "turns", _turns(self.turns, self.steps))
+        whole = {"steps": 0, "batch_size": 1, "seq_len": 1, "warmup": 0, "validate_every": 0, "patience": 0}
+        set_fields(
+            self,
+            **{name: check_whole(name, getattr(self, name), least) for name, least in whole.items()},
+            **{name: check_flag(name, getattr(self, name)) for name in ("lines", "decay")},
+            **{
+                name: check_number(name, getattr(self, name), 0.0)
+                for name in ("curriculum", "learning_rate", "weight_decay", "clip")
+            },
+            **{
+                name: check_number(name, getattr(self, name), 0.0, 1.0, below=True) for name in ("hold", "val_fraction")
+            },
+            optimizer=check_choice("optimizer", self.optimizer, OPTIMIZERS),
+            split=check_choice("split", self.split, SPLITS),
+            random_seed=check_whole("random_seed", self.random_seed, 0),
+            turns=_turns(self.turns, self.steps),
+        )
 
 
 def to_mapping(settings: Any) -> dict[str, Any]:
@@ -177,20 +187,96 @@ def from_mapping(kind: type[Settings], mapping: Mapping[str, Any]) -> Settings:
     return kind(**mapping)
 
 
-def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
+def set_fields(settings: object, **values: Any) -> None:
+    """Set fields of a frozen dataclass while it is made."""
+    for name, value in values.items():
+        object.__setattr__(settings, name, value)
+
+
+def check_choice(name: str, value: Any, allowed: Collection[str]) -> str:
+    """Return a value that is one of some words; raise ConfigError if it is not."""
+    if not isinstance(value, str) or value not in allowed:
         raise ConfigError(f"{name} is {value!r}; it must be one of {', '.join(allowed)}")
+    return value
 
 
-def _whole(name: str, value: Any, least: int) -> None:
-    if type(value) is not int or value < least:
-        raise ConfigError(f"{name} is {value!r}; it must be a whole number, {least} or more")
+def check_whole(name: str, value: Any, least: int, most: int | None = None) -> int:
+    """Return a whole number as an `int`; raise ConfigError if it is not one or is out of range.
+
+    Parameters
+    ----------
+    name
+        Name of the setting, for the error.
+    value
+        A Python or NumPy integer.
+    least, most
+        Ends of the range; the largest `most` is 2⁶³ − 1, which is also the default.
+    """
+    sound = isinstance(value, Integral) and not isinstance(value, bool)
+    if not sound or not least <= value <= (LARGEST if most is None else most):
+        allowed = (
+            f"{least} or more" if most is None and not (sound and value > LARGEST) else f"{least} to {most or LARGEST}"
+        )
+        raise ConfigError(f"{name} is {_show(value)}; it must be a whole number, {allowed}")
+    return int(value)
 
 
-def _number(name: str, value: Any, least: float, most: float) -> None:
-    if type(value) not in (int, float) or not math.isfinite(value) or not least <= value <= most:
-        allowed = "a finite number" if least == -math.inf else f"a number, {least:g} or more"
-        raise ConfigError(f"{name} is {value!r}; it must be {allowed}")
+def check_number(
+    name: str, value: Any, least: float = -math.inf, most: float = math.inf, *, above: bool = False, below: bool = False
+) -> float:
+    """Return a finite number as a Python number; raise ConfigError if it is not one or is out of range.
+
+    Parameters
+    ----------
+    name
+        Name of the setting, for the error.
+    value
+        A Python or NumPy number.
+    least, most
+        Ends of the range.
+    above, below
+        True: the value must differ from `least`, from `most`.
+    """
+    real = isinstance(value, Real) and not isinstance(value, bool) and _is_finite(value)
+    if not real or not least <= value <= most or (above and value == least) or (below and value == most):
+        low = f"above {least:g}" if above else f"{least:g} or more"
+        high = f"below {most:g}" if below else f"at most {most:g}"
+        limits = [*[low] * math.isfinite(least), *[high] * math.isfinite(most)]
+        allowed = f"a number, {' and '.join(limits)}" if limits else "a finite number"
+        if len(limits) == 2 and not above and not below:
+            allowed = f"a number from {least:g} to {most:g}"
+        raise ConfigError(f"{name} is {_show(value)}; it must be {allowed}")
+    return int(value) if isinstance(value, Integral) else float(value)
+
+
+def check_flag(name: str, value: Any) -> bool:
+    """Return a truth value; raise ConfigError if it is something else."""
+    if type(value) is not bool:
+        raise ConfigError(f"{name} is {_show(value)}; it must be True or False")
+    return value
+
+
+def check_text(name: str, value: Any, least: int = 0) -> str:
+    """Return a string of at least `least` characters; raise ConfigError if it is something else."""
+    if not isinstance(value, str) or len(value) < least:
+        allowed = "a string" if not least else f"a string of {least} character{'s' * (least != 1)} or more"
+        raise ConfigError(f"{name} is {_show(value)}; it must be {allowed}")
+    return value
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond the largest float
+        return False
+
+
+def _show(value: Any) -> str:
+    """Return a value as an error shows it, shortened where it is long."""
+    if isinstance(value, int) and abs(value) > LARGEST:
+        return f"a number of {len(str(abs(value))) if abs(value) < 10**4000 else 'thousands of'} digits"
+    shown = repr(value.item() if hasattr(value, "item") and getattr(value, "size", 2) == 1 else value)
+    return shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}…"
 
 
 def _turns(pairs: Any, steps: int) -> tuple[tuple[int, int], ...]:
@@ -204,9 +290,3 @@ def _turns(pairs: Any, steps: int) -> tuple[tuple[int, int], ...]:
     if any(a >= b for a, b in pairwise(places)) or any(step > min(before, steps) for step, before in turns):
         raise ConfigError(f"turns is {pairs!r}; it must be {allowed}")
     return turns
-
-
-def _share(name: str, value: Any, otherwise: str) -> None:
-    _number(name, value, 0.0, 1.0)
-    if value >= 1.0:
-        raise ConfigError(f"{name} is {value}; it must be below 1, or {otherwise}")
