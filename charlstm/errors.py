@@ -1,4 +1,10 @@
-"""The one kind of error that a person is told about: a single sentence, never a traceback."""
+"""The errors that a user can act on: each is one sentence. And suggestions for mistyped names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+ALIKE = 0.7
 
 
 class CharlstmError(Exception):
@@ -27,3 +33,25 @@ class SessionError(CharlstmError):
 
 class TrainingError(CharlstmError):
     """Training cannot go on: the numbers are no longer finite."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return "; did you mean …?" with the known names that are most similar to a mistyped one; "" if none is similar.
+
+    Parameters
+    ----------
+    word
+        What was given.
+    known
+        The names that exist.
+    """
+    from difflib import SequenceMatcher  # only an error needs it
+
+    bare = word.strip("-")
+    likeness = {
+        name: 1.0 if bare and name.strip("-").startswith(bare) else SequenceMatcher(None, name.strip("-"), bare).ratio()
+        for name in known
+    }
+    best = max(likeness.values(), default=0.0)
+    similar = [name for name, ratio in likeness.items() if ratio >= max(ALIKE, best - 0.1)]
+    return f"; did you mean {' or '.join(similar[:3])}?" if similar else ""

@@ -47,7 +47,7 @@ def invoke(*arguments: object) -> Result:
 
 def one_sentence(text: str) -> bool:
     """Say whether an error is one line that begins as errors do and ends as sentences do, with no traceback."""
-    return bool(re.fullmatch(r"Error: [^\n]+\.\n", text))
+    return bool(re.fullmatch(r"Error: [^\n]+[.?]\n", text))
 
 
 @pytest.fixture(scope="module")
@@ -647,3 +647,25 @@ def test_a_command_that_is_long_busy_says_so_on_a_terminal(
         shown = sys.stderr.getvalue()  # type: ignore[attr-defined]
         assert ("looking … 0" in shown) == (screen is Terminal and patience < 1.0)
         assert shown.split("\r")[-1] == "" and all(thread.name != "waiting" for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize(
+    ("words", "suggested"),
+    [
+        (("smaple",), "sample"),
+        (("trian", "corpus.txt"), "train"),
+        (("sample", "--temp", "1"), "--temperature"),
+        (("sample", "--colr", "unsure"), "--colour"),
+        (("train", "corpus.txt", "--hiden", "4"), "--hidden"),
+        (("train", "corpus.txt", "--no-decya"), "--no-decay"),
+        (("inspect", "--viwe", "gates"), "--view"),
+    ],
+)
+def test_a_mistyped_name_is_answered_with_a_similar_one(words: tuple[str, ...], suggested: str) -> None:
+    done = charlstm(*words)
+    assert done.exit_code == 2 and done.stderr.endswith(f"; did you mean {suggested}?\n")
+
+
+def test_a_name_that_resembles_none_gets_no_suggestion() -> None:
+    assert charlstm("paint").stderr.endswith("the commands are train, sample, inspect.\n")
+    assert charlstm("sample", "--zzz").stderr.endswith("there is no option --zzz; --help lists the options.\n")

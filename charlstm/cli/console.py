@@ -10,11 +10,12 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from charlstm.errors import CharlstmError, ConfigError
+from charlstm.errors import CharlstmError, ConfigError, did_you_mean
 from charlstm.render.characters import printable
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 DEFAULT_MODEL = "charlstm.npz"
+MAIN_OPTIONS = "Main options"
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -30,6 +32,12 @@ class WrongUsage(click.ClickException):
     """The command line asks for what cannot be done: one sentence, exit code 2."""
 
     exit_code = 2
+
+
+def as_sentence(error: CharlstmError) -> str:
+    """Return the message of an error with the punctuation at its end."""
+    message = str(error)
+    return message if message.endswith("?") else f"{message}."
 
 
 class LazyGroup(click.Group):
@@ -46,8 +54,18 @@ class LazyGroup(click.Group):
         self._modules = modules
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order in which a person meets them."""
+        """Return the names of the subcommands in the order in which a user needs them."""
         return list(self._modules)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the subcommand that the first word names; suggest similar names if there is none."""
+        word = args[0]
+        if word not in self._modules and not word.startswith("-"):
+            end = did_you_mean(word, self._modules) or f"; the commands are {', '.join(self._modules)}."
+            raise click.UsageError(f"there is no command {word!r}{end}", ctx)
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a subcommand, None if there is none of that name."""
@@ -69,9 +87,9 @@ class LazyGroup(click.Group):
             sys.stdout.flush()
             return result
         except ConfigError as error:
-            raise WrongUsage(printable(f"{error}.")) from error
+            raise WrongUsage(printable(as_sentence(error))) from error
         except CharlstmError as error:
-            raise click.ClickException(printable(f"{error}.")) from error
+            raise click.ClickException(printable(as_sentence(error))) from error
         except MemoryError as error:
             raise click.ClickException(
                 f"not enough memory ({error}); smaller --hidden, --batch-size or --seq-len need less."
@@ -93,18 +111,69 @@ class GroupedOption(click.Option):
 
 
 class GroupedCommand(click.Command):
-    """A command whose --help lists its own options by heading."""
+    """A command whose --help lists its options by heading and ends with examples.
+
+    Parameters
+    ----------
+    examples
+        Command lines, each with what it does.
+    sections
+        Further sections before the examples: heading → rows of a name and a sentence.
+    renamed
+        Options of earlier versions → what to use instead.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        examples: Sequence[tuple[str, str]] = (),
+        sections: Mapping[str, Sequence[tuple[str, str]]] = MappingProxyType({}),
+        renamed: Mapping[str, str] = MappingProxyType({}),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.examples = examples
+        self.sections = sections
+        self.renamed = renamed
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the command line; name the new spelling of a renamed option, or options similar to a mistyped one."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if error.option_name in self.renamed:
+                message = f"there is no option {error.option_name} any more; use {self.renamed[error.option_name]}."
+            else:
+                known = [word for parameter in self.params for word in (*parameter.opts, *parameter.secondary_opts)]
+                options = [word for word in known if word.startswith("-")]
+                end = did_you_mean(error.option_name, options) or "; --help lists the options."
+                message = f"there is no option {error.option_name}{end}"
+            raise click.UsageError(message, ctx) from error
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options, each under its heading, in the order in which they are declared."""
-        headings: dict[str, list[tuple[str, str]]] = {}
+        """Write the options, each under its heading, the main options first."""
+        headings: dict[str, list[tuple[str, str]]] = {MAIN_OPTIONS: []}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record is not None and isinstance(parameter, GroupedOption):
                 headings.setdefault(parameter.heading, []).append(record)
         for heading, records in headings.items():
+            if records:
+                with formatter.section(heading):
+                    formatter.write_dl(records)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the further sections and the examples."""
+        for heading, rows in self.sections.items():
             with formatter.section(heading):
-                formatter.write_dl(records)
+                formatter.write_dl(rows)
+        if self.examples:
+            with formatter.section("Examples"):
+                for line, sentence in self.examples:
+                    formatter.write(f"{'':{formatter.current_indent}}{line}\n")
+                    formatter.indent()
+                    formatter.write_text(sentence)
+                    formatter.dedent()
 
 
 def option_of(heading: str) -> Callable[..., Callable[[Decorated], Decorated]]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import click
 
-from charlstm.cli.console import WrongUsage, columns, dimmed, known_only, noted, remark, say, tell
+from charlstm.cli.console import WrongUsage, as_sentence, columns, dimmed, known_only, noted, remark, say, tell
 from charlstm.cli.keyboard import kept_on_screen, typed_lines
 from charlstm.cli.settings import Manner, Settings
 from charlstm.errors import CharlstmError
@@ -87,7 +87,7 @@ class Conversation:
                 with self._stoppable():
                     self.answer(line)
             except CharlstmError as error:
-                remark(f"Error: {error}.")
+                remark(f"Error: {as_sentence(error)}")
             except click.ClickException as error:
                 remark(f"Error: {error.format_message()}")
 
