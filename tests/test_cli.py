@@ -662,10 +662,10 @@ def test_a_command_that_is_long_busy_says_so_on_a_terminal(
     ],
 )
 def test_a_mistyped_name_is_answered_with_a_similar_one(words: tuple[str, ...], suggested: str) -> None:
-    done = charlstm(*words)
+    done = invoke(*words)
     assert done.exit_code == 2 and done.stderr.endswith(f"; did you mean {suggested}?\n")
 
 
 def test_a_name_that_resembles_none_gets_no_suggestion() -> None:
-    assert charlstm("paint").stderr.endswith("the commands are train, sample, inspect.\n")
-    assert charlstm("sample", "--zzz").stderr.endswith("there is no option --zzz; --help lists the options.\n")
+    assert invoke("paint").stderr.endswith("the commands are train, sample, inspect.\n")
+    assert invoke("sample", "--zzz").stderr.endswith("there is no option --zzz; --help lists the options.\n")
