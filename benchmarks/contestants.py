@@ -30,13 +30,13 @@ def charlstm_training(hidden: int, layers: int, seq_len: int, batch: int, proces
     """Take steps of `charlstm train`."""
     from charlstm.config import NetworkConfig, TrainingConfig
     from charlstm.network.network import Network
-    from charlstm.text.batches import Streams
+    from charlstm.text.batches import StreamBatches
     from charlstm.training import trainer
     from charlstm.training.processes import processes as started
 
     network = Network(NetworkConfig(hidden=hidden, layers=layers), CHARACTERS)
     network.initialise(0)
-    streams = Streams(ids(batch * (20 * seq_len + 1)), batch, seq_len)
+    streams = StreamBatches(ids(batch * (20 * seq_len + 1)), batch, seq_len)
     config = TrainingConfig(steps=10**9, batch_size=batch, seq_len=seq_len, learning_rate=0.001)
 
     def job(team: Any) -> Iterator[Any]:

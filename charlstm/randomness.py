@@ -17,7 +17,7 @@ class Purpose(IntEnum):
     WEIGHTS = 0
     DROPOUT = 1
     ORDER = 2
-    RAMP = 3
+    CURRICULUM = 3
     SPLIT = 4
     SAMPLE = 5
     WEIGHT_DROPOUT = 6

@@ -4,8 +4,9 @@ import numpy as np
 from small import network
 
 from charlstm.config import TrainingConfig
-from charlstm.text.batches import Lines, Streams
-from charlstm.text.split import line_spans, validation_streams
+from charlstm.text.batches import LineBatches, StreamBatches
+from charlstm.text.documents import find_lines
+from charlstm.text.split import validation_batches
 from charlstm.training.trainer import train
 
 STEPS = 100
@@ -19,18 +20,18 @@ def prepared(kind):
     it = network("lstm", hidden=6, layers=2, dropout=0.3 if kind == "dropout" else 0.0)
     it.initialise(1)
     ids = np.concatenate([[0], rng.integers(0, 5, 900), [0]])
-    batches = Lines(ids, spans_of(ids), ROWS, 0) if kind == "lines" else Streams(ids[:800], ROWS, 12)
+    batches = LineBatches(ids, spans_of(ids), ROWS, 0) if kind == "lines" else StreamBatches(ids[:800], ROWS, 12)
     return (
         it,
         batches,
-        lambda: validation_streams(ids, [(800, len(ids))], 12),
+        lambda: validation_batches(ids, [(800, len(ids))], 12),
         TrainingConfig(STEPS, batch_size=ROWS, seq_len=12),
     )
 
 
 def spans_of(ids):
     """Where the lines stand; their number leaves a last batch of one row, too few for every process to have one."""
-    spans = line_spans(ids, 0)
+    spans = find_lines(ids, 0)
     return spans[: len(spans) - (len(spans) - 1) % ROWS]
 
 

@@ -9,14 +9,13 @@ from hypothesis import strategies as st
 
 from charlstm.config import TrainingConfig
 from charlstm.errors import CorpusError
-from charlstm.text.batches import CHARACTERS_PER_BATCH, LINES_SORTED_TOGETHER, Lines, Streams
+from charlstm.text.batches import CHARACTERS_PER_BATCH, LINES_SORTED_TOGETHER, LineBatches, StreamBatches
+from charlstm.text.documents import LONGEST_LINE, find_lines
 from charlstm.text.split import (
-    LONGEST_LINE,
     VALIDATION_CONTEXT,
-    line_spans,
     split_lines,
     split_stream,
-    validation_streams,
+    validation_batches,
 )
 
 sizes = st.integers(2, 400), st.integers(1, 12), st.integers(1, 40)  # characters, rows, characters in a window
@@ -31,15 +30,15 @@ def text(characters):
 def text_of_lines(lengths):
     """Line k is the character k + 1, over and over; with where the lines stand."""
     ids = np.concatenate([[0], *([k + 1] * length + [0] for k, length in enumerate(lengths))])
-    return ids, line_spans(ids, 0)
+    return ids, find_lines(ids, 0)
 
 
 def lines_in(batch, lengths):
     """The numbers of the lines in a batch, once it is shown that they stand in it as they should."""
-    assert batch.fresh
-    assert batch.ids.shape == batch.targets.shape == batch.counted.shape
+    assert batch.resets_state
+    assert batch.ids.shape == batch.targets.shape == batch.loss_mask.shape
     numbers = []
-    for ids, targets, counted in zip(batch.ids.T, batch.targets.T, batch.counted.T, strict=True):
+    for ids, targets, counted in zip(batch.ids.T, batch.targets.T, batch.loss_mask.T, strict=True):
         line = int(targets[0])
         there = lengths[line - 1] + 1
         assert counted.tolist() == [1.0] * there + [0.0] * (len(counted) - there)
@@ -54,12 +53,12 @@ def all_lines_in(batches, lengths):
 
 
 def same(one, other):
-    return one.fresh == other.fresh and all(map(np.array_equal, one[:3], other[:3]))
+    return one.resets_state == other.resets_state and all(map(np.array_equal, one[:3], other[:3]))
 
 
 @given(*sizes)
 def test_streams_predict_every_character_of_a_row_once_and_in_order(characters, wanted_rows, seq_len):
-    streams = Streams(text(characters), wanted_rows, seq_len)
+    streams = StreamBatches(text(characters), wanted_rows, seq_len)
     epoch = [streams.batch(step) for step in range(streams.per_epoch)]
     ids = np.concatenate([batch.ids for batch in epoch])  # (span, rows)
     targets = np.concatenate([batch.targets for batch in epoch])
@@ -69,17 +68,17 @@ def test_streams_predict_every_character_of_a_row_once_and_in_order(characters, 
     np.testing.assert_array_equal(targets, ids + 1)
     np.testing.assert_array_equal(ids.T.reshape(-1), np.arange(rows * span))
     assert characters - 1 - rows * span < rows  # what is left over is less than one character a row
-    assert [batch.fresh for batch in epoch] == [True] + [False] * (len(epoch) - 1)
+    assert [batch.resets_state for batch in epoch] == [True] + [False] * (len(epoch) - 1)
     assert [len(batch.ids) for batch in epoch[:-1]] == [seq_len] * (len(epoch) - 1)
     assert 1 <= len(epoch[-1].ids) <= seq_len
-    assert all(batch.counted.all() for batch in epoch)
+    assert all(batch.loss_mask.all() for batch in epoch)
     assert rows == 1 or span >= min(seq_len, 8)
     assert rows == wanted_rows or (characters - 1) < (rows + 1) * min(seq_len, 8)
 
 
 @given(*sizes, st.randoms(use_true_random=False))
 def test_a_batch_of_streams_depends_on_its_step_alone(characters, rows, seq_len, random):
-    streams, others = (Streams(text(characters), rows, seq_len) for _ in range(2))
+    streams, others = (StreamBatches(text(characters), rows, seq_len) for _ in range(2))
     steps = list(range(2 * streams.per_epoch + 1))
     in_order = [streams.batch(step) for step in steps]
     assert all(same(in_order[step], in_order[step % streams.per_epoch]) for step in steps)
@@ -90,13 +89,13 @@ def test_a_batch_of_streams_depends_on_its_step_alone(characters, rows, seq_len,
 @pytest.mark.parametrize("characters", [0, 1])
 def test_a_stream_needs_something_to_read_and_something_to_predict(characters):
     with pytest.raises(CorpusError, match="two characters"):
-        Streams(text(characters), 4, 8)
+        StreamBatches(text(characters), 4, 8)
 
 
 @given(line_lengths, st.integers(1, 9), st.integers(0, 3), st.sampled_from([0.0, 0.3, 1.0, 2.5]))
 def test_every_line_is_learnt_once_an_epoch_after_the_short_ones(lengths, rows, seed, curriculum):
     ids, spans = text_of_lines(lengths)
-    lines = Lines(ids, spans, rows, seed, curriculum)
+    lines = LineBatches(ids, spans, rows, seed, curriculum)
     ramp = round(curriculum * lines.per_epoch)
     for step in range(ramp):
         reach = max(lines.rows, len(lengths) * (step + 1) // ramp)
@@ -112,7 +111,7 @@ def test_every_line_is_learnt_once_an_epoch_after_the_short_ones(lengths, rows, 
 
 @given(line_lengths, st.integers(1, 9))
 def test_lines_in_order_are_all_lines_shortest_first(lengths, rows):
-    batches = Lines(*text_of_lines(lengths), rows, 0).in_order()
+    batches = LineBatches(*text_of_lines(lengths), rows, 0).in_order()
     numbers = all_lines_in(batches, lengths)
     assert sorted(numbers) == list(range(len(lengths)))
     assert [lengths[line] for line in numbers] == sorted(lengths)
@@ -120,7 +119,7 @@ def test_lines_in_order_are_all_lines_shortest_first(lengths, rows):
 
 @given(line_lengths, st.integers(1, 4), st.randoms(use_true_random=False))
 def test_a_batch_of_lines_depends_on_seed_and_step_alone(lengths, rows, random):
-    lines, others = (Lines(*text_of_lines(lengths), rows, 5, curriculum=0.5) for _ in range(2))
+    lines, others = (LineBatches(*text_of_lines(lengths), rows, 5, curriculum=0.5) for _ in range(2))
     steps = list(range(3 * lines.per_epoch))
     in_order = [lines.batch(step) for step in steps]
     random.shuffle(steps)
@@ -131,14 +130,14 @@ def test_epochs_and_seeds_have_their_own_order():
     lengths = [3] * 50
     orders = []
     for seed, epoch in [(0, 0), (0, 1), (1, 0)]:
-        lines = Lines(*text_of_lines(lengths), 5, seed)
+        lines = LineBatches(*text_of_lines(lengths), 5, seed)
         orders.append(all_lines_in([lines.batch(10 * epoch + k) for k in range(10)], lengths))
     assert orders[0] != orders[1] != orders[2] != orders[0]
 
 
 def test_the_ramp_goes_from_short_lines_of_about_one_length_to_all():
     lengths = list(range(1, 801))
-    lines = Lines(*text_of_lines(lengths), 2, 0, curriculum=1.0)
+    lines = LineBatches(*text_of_lines(lengths), 2, 0, curriculum=1.0)
     drawn = [lines_in(lines.batch(step), lengths) for step in range(lines.per_epoch)]
     assert max(map(max, drawn[-40:])) > 600
     assert max(abs(one - other) for one, other in drawn) <= 2 * LINES_SORTED_TOGETHER
@@ -147,16 +146,16 @@ def test_the_ramp_goes_from_short_lines_of_about_one_length_to_all():
 
 def test_epochs_of_lines_have_little_padding_and_do_not_run_from_short_to_long():
     lengths = list(range(1, 201)) * 2
-    lines = Lines(*text_of_lines(lengths), 8, 0)
+    lines = LineBatches(*text_of_lines(lengths), 8, 0)
     epoch = [lines.batch(step) for step in range(lines.per_epoch)]
-    assert sum(batch.counted.sum() for batch in epoch) > 0.9 * sum(batch.counted.size for batch in epoch)
+    assert sum(batch.loss_mask.sum() for batch in epoch) > 0.9 * sum(batch.loss_mask.size for batch in epoch)
     widths = [len(batch.ids) for batch in epoch]
     assert widths != sorted(widths)
 
 
 def test_long_lines_come_in_smaller_batches():
     lengths = [LONGEST_LINE] * 30
-    lines = Lines(*text_of_lines(lengths), 64, 0)
+    lines = LineBatches(*text_of_lines(lengths), 64, 0)
     full = next(lines.in_order()).ids
     assert lines.rows == full.shape[1]
     assert full.size <= CHARACTERS_PER_BATCH < full.size + LONGEST_LINE + 1
@@ -170,21 +169,21 @@ def test_a_line_may_be_as_long_as_the_longest_and_no_longer():
 
 @pytest.mark.parametrize("piece", [1, 2, 4, 100])
 def test_empty_lines_are_left_out(monkeypatch, piece):
-    monkeypatch.setattr("charlstm.text.split.PIECE", piece)
+    monkeypatch.setattr("charlstm.text.documents.BLOCK", piece)
     ids = np.array([0, 0, 1, 1, 0, 0, 0, 2, 0])
-    assert [ids[a:b].tolist() for a, b in line_spans(ids, 0)] == [[1, 1], [2]]
-    assert line_spans(np.array([0, 0, 0]), 0).shape == (0, 2)
+    assert [ids[a:b].tolist() for a, b in find_lines(ids, 0)] == [[1, 1], [2]]
+    assert find_lines(np.array([0, 0, 0]), 0).shape == (0, 2)
 
 
 @given(st.integers(2, 40_000), st.floats(0.0, 1.0, exclude_max=True), st.integers(1, 300))
 def test_held_out_text_is_predicted_once_from_the_text_before_it(characters, share, seq_len):
     first = 1 + int(share * (characters - 1))
-    batches = list(validation_streams(text(characters), [(first, characters)], seq_len))
+    batches = list(validation_batches(text(characters), [(first, characters)], seq_len))
     ids, targets, counted = (np.concatenate([batch[k] for batch in batches]) for k in range(3))
     np.testing.assert_array_equal(np.sort(targets[counted == 1.0]), np.arange(first, characters))
     np.testing.assert_array_equal(targets, ids + 1)
     assert set(np.unique(counted)) <= {0.0, 1.0}
-    assert [batch.fresh for batch in batches] == [True] + [False] * (len(batches) - 1)
+    assert [batch.resets_state for batch in batches] == [True] + [False] * (len(batches) - 1)
     assert all(len(batch.ids) == seq_len for batch in batches[:-1])
     assert 1 <= len(batches[-1].ids) <= seq_len
     context = min(VALIDATION_CONTEXT, first - 1)
@@ -207,13 +206,13 @@ def test_a_stream_is_split_into_what_is_learnt_and_its_end(characters, share, ro
     learnt = np.concatenate([split.training.batch(step).targets.ravel() for step in range(split.training.per_epoch)])
     assert learnt.max() < characters - held
     assert len(learnt) > characters - held - 1 - split.training.rows
-    assert split.characters == len(learnt)
+    assert split.training_characters == len(learnt)
     assert split.validation_characters == held
     if not held:
-        assert split.held_out is None
+        assert split.validation is None
         return
     for _ in range(2):  # anew at every call
-        predicted = np.concatenate([batch.targets[batch.counted == 1.0] for batch in split.held_out()])
+        predicted = np.concatenate([batch.targets[batch.loss_mask == 1.0] for batch in split.validation()])
         np.testing.assert_array_equal(np.sort(predicted), np.arange(characters - held, characters))
 
 
@@ -223,14 +222,14 @@ def test_stripes_are_held_out_all_over_the_text(characters, share, rows, seq_len
     split = split_stream(text(characters), config)
     batches = [split.training.batch(step) for step in range(split.training.per_epoch)]
     learnt = np.sort(np.concatenate([batch.targets.ravel() for batch in batches]))
-    assert len(learnt) == len(set(learnt)) == split.characters
+    assert len(learnt) == len(set(learnt)) == split.training_characters
     held = round(characters * share)
     if not held:
-        assert split.held_out is None
+        assert split.validation is None
         return
-    predicted = [batch.targets[batch.counted == 1.0] for batch in split.held_out()]
+    predicted = [batch.targets[batch.loss_mask == 1.0] for batch in split.validation()]
     kept = np.sort(np.concatenate(predicted))
-    assert len(kept) == len(set(kept)) == split.measured == split.validation_characters
+    assert len(kept) == len(set(kept)) == split.measured_characters == split.validation_characters
     assert not set(kept) & set(learnt)
     parts = np.split(kept, np.flatnonzero(np.diff(kept) > 1) + 1)
     assert len(parts) == max(1, min(20, held // 1000))
@@ -245,25 +244,25 @@ def test_stripes_are_held_out_all_over_the_text(characters, share, rows, seq_len
 def test_the_last_file_is_held_out_as_it_stands():
     config = TrainingConfig(steps=1, batch_size=2, seq_len=5, split="file")
     split = split_stream(text(100), config, last_file=83)
-    predicted = np.concatenate([batch.targets[batch.counted == 1.0] for batch in split.held_out()])
+    predicted = np.concatenate([batch.targets[batch.loss_mask == 1.0] for batch in split.validation()])
     np.testing.assert_array_equal(np.sort(predicted), np.arange(83, 100))
     lengths = [3, 1, 4, 1, 5]
     ids, spans = text_of_lines(lengths)
     split = split_lines(ids, 0, replace(config, lines=True), last_file=int(spans[3, 0]))
-    assert sorted(all_lines_in(split.held_out(), lengths)) == [3, 4]
+    assert sorted(all_lines_in(split.validation(), lengths)) == [3, 4]
 
 
 @pytest.mark.parametrize("how", ["tail", "stripes", "lines"])
 def test_of_much_that_is_held_out_a_million_characters_are_measured(monkeypatch, how):
-    monkeypatch.setattr("charlstm.text.split.VALIDATION_MEASURED", 4000)
+    monkeypatch.setattr("charlstm.text.split.MOST_VALIDATION_CHARACTERS", 4000)
     if how == "lines":
         ids, _ = text_of_lines([9] * 2000)
         split = split_lines(ids, 0, TrainingConfig(steps=1, lines=True, val_fraction=0.5))
-        assert split.per_line == 10.0
+        assert split.characters_per_line == 10.0
     else:
         split = split_stream(text(20_000), TrainingConfig(steps=1, split=how, val_fraction=0.5))
     assert split.validation_characters == 10_000
-    assert split.measured == sum(int(batch.counted.sum()) for batch in split.held_out()) == 4000
+    assert split.measured_characters == sum(int(batch.loss_mask.sum()) for batch in split.validation()) == 4000
 
 
 @given(line_lengths, st.floats(0.0, 0.95), st.integers(1, 6), st.integers(0, 3))
@@ -278,11 +277,11 @@ def test_lines_are_split_into_two_parts_that_are_all_of_them(lengths, share, row
     split = split_lines(ids, 0, config)
     training = split.training
     learnt = all_lines_in([training.batch(step) for step in range(training.per_epoch)], lengths)
-    kept = all_lines_in(split.held_out(), lengths) if held else []
-    assert (split.held_out is None) == (held == 0)
+    kept = all_lines_in(split.validation(), lengths) if held else []
+    assert (split.validation is None) == (held == 0)
     assert sorted(learnt + kept) == list(range(len(lengths)))
     assert len(kept) == held
-    assert split.characters == sum(lengths[line] + 1 for line in learnt)
+    assert split.training_characters == sum(lengths[line] + 1 for line in learnt)
     assert split.validation_characters == sum(lengths[line] + 1 for line in kept)
 
 
@@ -291,7 +290,7 @@ def test_held_out_lines_are_drawn_by_the_seed_from_everywhere():
     kept = []
     for seed in (0, 0, 1):
         split = split_lines(ids, 0, TrainingConfig(steps=1, lines=True, val_fraction=0.2, random_seed=seed))
-        kept.append(sorted(all_lines_in(split.held_out(), [2] * 100)))
+        kept.append(sorted(all_lines_in(split.validation(), [2] * 100)))
     assert kept[0] == kept[1] != kept[2]
     assert min(kept[0]) < 25
     assert max(kept[0]) > 75

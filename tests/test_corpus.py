@@ -14,6 +14,7 @@ import charlstm.text.vocabulary
 from charlstm.errors import CorpusError, UnknownCharacterError
 from charlstm.text import corpus
 from charlstm.text.corpus import read
+from charlstm.text.documents import hash_line, hash_lines
 from charlstm.text.vocabulary import Vocabulary, code_points_of, text_of
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"), min_size=2, max_size=60)
@@ -87,8 +88,8 @@ def test_lines_are_known_again_by_their_digests(tmp_path_factory: pytest.TempPat
     text = "\n".join(lines)
     if len(text) < 2 or text.startswith("\ufeff"):
         return
-    digests = corpus.line_digests(read(written(tmp_path_factory.mktemp("lines"), text.encode()), lines=True))
-    assert digests.tolist() == sorted({corpus.line_digest(line) for line in lines})
+    digests = hash_lines(*read(written(tmp_path_factory.mktemp("lines"), text.encode()), lines=True)[:2])
+    assert digests.tolist() == sorted({hash_line(line) for line in lines})
     assert len(digests) == len(set(lines))
 
 
@@ -158,7 +159,7 @@ def test_what_cannot_be_opened_is_named(tmp_path: Path, monkeypatch: pytest.Monk
 @given(texts, st.text(max_size=20), st.integers(1, 30))
 def test_unknown_characters_are_exactly_those_not_in_the_corpus(text: str, other: str, piece: int) -> None:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(charlstm.text.vocabulary, "PIECE", piece)
+        patched.setattr(charlstm.text.vocabulary, "BLOCK", piece)
         check_unknown(text, other)
 
 

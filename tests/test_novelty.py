@@ -120,7 +120,7 @@ def test_lines_are_new_learnt_or_held_out(tmp_path, split):
     config = TrainingConfig(9, batch_size=4, lines=True, split=split, val_fraction=0.3, random_seed=3)
     parts = split_lines(text.ids, text.vocabulary.id("\n"), config, text.last_file)
     learnt = lines_of([parts.training.batch(step) for step in range(parts.training.per_epoch)], text)
-    held_out = lines_of(parts.held_out(), text) - learnt
+    held_out = lines_of(parts.validation(), text) - learnt
     assert held_out
     net = network("rnn", vocabulary=len(text.vocabulary))
     it = LanguageModel(Model(net, text.vocabulary, config, text.facts))

@@ -19,7 +19,7 @@ from charlstm.model.model import BLOCK, Reader
 from charlstm.sampling.filters import SamplingConfig, probabilities
 from charlstm.sampling.sampler import DRAWN_AHEAD, Texts, samples, streams
 from charlstm.sampling.stopping import StoppingRules
-from charlstm.text.batches import Streams
+from charlstm.text.batches import StreamBatches
 from charlstm.training.trainer import train
 
 CLOSE = {"rtol": 1e-12, "atol": 1e-12}
@@ -175,7 +175,7 @@ def test_a_model_of_a_known_markov_source_writes_with_its_transition_frequencies
         text[n + 1] = np.searchsorted(np.cumsum(source[text[n]]), chance)
     net = network("rnn", np.float32, vocabulary=3, hidden=8)
     net.initialise(0)
-    for _ in train(net, Streams(text, 32, 32), None, TrainingConfig(800, learning_rate=0.01)):
+    for _ in train(net, StreamBatches(text, 32, 32), None, TrainingConfig(800, learning_rate=0.01)):
         pass
     drawn = [step.ids for step in islice(streams(model(net, "abc"), "", SamplingConfig(1.0), 256), 401)]
     counts = np.zeros((3, 3))

@@ -15,8 +15,8 @@ from charlstm.errors import TrainingError
 from charlstm.network import optimizers
 from charlstm.network.dropout import unit_masks, weight_mask
 from charlstm.parameters import Buffers
-from charlstm.text.batches import Lines, Streams
-from charlstm.text.split import line_spans, validation_streams
+from charlstm.text.batches import LineBatches, StreamBatches
+from charlstm.text.split import find_lines, validation_batches
 from charlstm.training.trainer import Requests, evaluate, train
 
 PERIODIC = np.array([0, 1, 2, 0, 1, 3, 4] * 60)  # what follows 0 1 can only be told by who remembers
@@ -29,25 +29,25 @@ def learn(kind="lstm", steps=150, batches=None, held_out=None, seed=0, hidden=16
     it = network(kind, np.float32, hidden=hidden, **config)
     it.initialise(seed)
     settings = TrainingConfig(steps, optimizer=optimizer, learning_rate=RATES[optimizer], warmup=10, random_seed=seed)
-    return it, list(train(it, batches or Streams(PERIODIC, 6, 16), held_out, settings))
+    return it, list(train(it, batches or StreamBatches(PERIODIC, 6, 16), held_out, settings))
 
 
 def lines(rows=3):
     ids = np.array([0, *(character for line in LINES for character in (*line, 0))])
-    return Lines(ids, line_spans(ids, 0), rows, seed=0)
+    return LineBatches(ids, find_lines(ids, 0), rows, seed=0)
 
 
 @every_kind
 def test_a_text_that_repeats_is_learnt(kind):
     it, progress = learn(kind, steps=300)
     assert progress[0].loss == pytest.approx(math.log(5), rel=0.05)
-    assert evaluate(it, validation_streams(PERIODIC, [(100, len(PERIODIC))], 16), Buffers(np.float32)) < 0.02
+    assert evaluate(it, validation_batches(PERIODIC, [(100, len(PERIODIC))], 16), Buffers(np.float32)) < 0.02
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_optimizer_learns(optimizer):
     it, _ = learn(steps=300, optimizer=optimizer)
-    assert evaluate(it, validation_streams(PERIODIC, [(100, len(PERIODIC))], 16), Buffers(np.float32)) < 0.1
+    assert evaluate(it, validation_batches(PERIODIC, [(100, len(PERIODIC))], 16), Buffers(np.float32)) < 0.1
 
 
 @every_kind
@@ -59,7 +59,7 @@ def test_lines_are_learnt_up_to_what_chance_decides(kind):
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
-@pytest.mark.parametrize("batches", [lines(), Streams(PERIODIC, 6, 16)])
+@pytest.mark.parametrize("batches", [lines(), StreamBatches(PERIODIC, 6, 16)])
 def test_the_random_seed_decides_every_bit(batches, dropout):
     runs = [learn("lstm", 12, batches, seed=seed, layers=2, dropout=dropout) for seed in (0, 0, 1)]
     weights = [it.parameters.flat.tobytes() for it, _ in runs]
@@ -70,14 +70,14 @@ def test_the_random_seed_decides_every_bit(batches, dropout):
 
 def test_what_is_held_out_and_measured_changes_nothing():
     with_measure, progress = learn(
-        steps=20, held_out=lambda: validation_streams(PERIODIC, [(100, len(PERIODIC))], 16), dropout=0.2
+        steps=20, held_out=lambda: validation_batches(PERIODIC, [(100, len(PERIODIC))], 16), dropout=0.2
     )
     without, _ = learn(steps=20, dropout=0.2)
     np.testing.assert_array_equal(with_measure.parameters.flat, without.parameters.flat)
     measured = [step.report.validation for step in progress if step.report and step.report.validation is not None]
     assert len(measured) == 10
     assert measured[-1] == evaluate(
-        with_measure, validation_streams(PERIODIC, [(100, len(PERIODIC))], 16), Buffers(np.float32)
+        with_measure, validation_batches(PERIODIC, [(100, len(PERIODIC))], 16), Buffers(np.float32)
     )
 
 
@@ -111,13 +111,15 @@ def test_progress_counts_and_averages(monkeypatch, validate_every, often):
 def test_patience_ends_a_run_that_gets_no_better():
     it = network("lstm", np.float32)
     settings = TrainingConfig(1000, learning_rate=0.0, validate_every=7, patience=3)  # nothing is learnt
-    progress = list(train(it, Streams(PERIODIC, 6, 16), lambda: lines().in_order(), settings))
+    progress = list(train(it, StreamBatches(PERIODIC, 6, 16), lambda: lines().in_order(), settings))
     assert len(progress) == 4 * 7 and progress[-1].complete
     assert [step.report.improved for step in progress if step.report and step.report.validation] == [True, *[False] * 3]
-    again = train(it, Streams(PERIODIC, 6, 16), None, settings, start=progress[-1].standing)
+    again = train(it, StreamBatches(PERIODIC, 6, 16), None, settings, start=progress[-1].standing)
     assert list(again) == []
     longer = replace(settings, patience=5)
-    more = list(train(it, Streams(PERIODIC, 6, 16), lambda: lines().in_order(), longer, start=progress[-1].standing))
+    more = list(
+        train(it, StreamBatches(PERIODIC, 6, 16), lambda: lines().in_order(), longer, start=progress[-1].standing)
+    )
     assert len(more) == 2 * 7
 
 
@@ -126,9 +128,15 @@ def test_steps_that_change_at_the_peak_of_the_rate_leave_no_trace():
     requests = {3: 40, 11: 90, 20: 36}  # after 20 steps the rate of a run of 36 is about to fall
     changed, same = network("lstm", np.float32), network("lstm", np.float32)
     first = list(
-        train(changed, Streams(PERIODIC, 6, 16), None, settings, requests=lambda k: Requests(steps=requests.get(k, 0)))
+        train(
+            changed,
+            StreamBatches(PERIODIC, 6, 16),
+            None,
+            settings,
+            requests=lambda k: Requests(steps=requests.get(k, 0)),
+        )
     )
-    second = list(train(same, Streams(PERIODIC, 6, 16), None, replace(settings, steps=36)))
+    second = list(train(same, StreamBatches(PERIODIC, 6, 16), None, replace(settings, steps=36)))
     np.testing.assert_array_equal(changed.parameters.flat, same.parameters.flat)
     assert [step.loss for step in first] == [step.loss for step in second]
     assert [step.training.steps for step in first] == [60] * 3 + [40] * 8 + [90] * 9 + [36] * 16
@@ -140,18 +148,24 @@ def test_steps_that_change_while_the_rate_falls_are_kept_as_turns_that_repeat_th
     requests = {20: 50, 41: 44}
     changed, same = network("lstm", np.float32), network("lstm", np.float32)
     first = list(
-        train(changed, Streams(PERIODIC, 6, 16), None, settings, requests=lambda k: Requests(steps=requests.get(k, 0)))
+        train(
+            changed,
+            StreamBatches(PERIODIC, 6, 16),
+            None,
+            settings,
+            requests=lambda k: Requests(steps=requests.get(k, 0)),
+        )
     )
     kept = first[-1].training
     assert (kept.steps, kept.turns, len(first)) == (44, ((20, 30), (41, 50)), 44)
-    second = list(train(same, Streams(PERIODIC, 6, 16), None, kept))
+    second = list(train(same, StreamBatches(PERIODIC, 6, 16), None, kept))
     np.testing.assert_array_equal(changed.parameters.flat, same.parameters.flat)
     assert [step.loss for step in first] == [step.loss for step in second]
 
 
 @pytest.mark.parametrize("rows", [1, 6])
 def test_the_first_steps_are_those_of_the_definition(rows):
-    batches = Streams(PERIODIC, rows, 50)
+    batches = StreamBatches(PERIODIC, rows, 50)
     settings = TrainingConfig(
         12, optimizer="sgd", learning_rate=0.3, warmup=0, clip=0.5, weight_decay=0.2, random_seed=3
     )
@@ -194,7 +208,7 @@ def test_training_stops_before_numbers_that_are_not_finite_reach_the_weights(mon
     monkeypatch.setattr(it, "loss_and_gradient", poison)
     done = {}
     with pytest.raises(TrainingError, match=r"step 4 .*--lr"), np.errstate(invalid="ignore"):
-        for progress in train(it, Streams(PERIODIC, 6, 16), None, TrainingConfig(9, clip=clip)):
+        for progress in train(it, StreamBatches(PERIODIC, 6, 16), None, TrainingConfig(9, clip=clip)):
             done[progress.step] = it.parameters.flat.copy()
     assert list(done) == [1, 2, 3]
     np.testing.assert_array_equal(it.parameters.flat, done[3])
@@ -205,7 +219,7 @@ def test_training_that_runs_away_is_stopped():
     it = network("relu", np.float32)
     settings = TrainingConfig(50, optimizer="sgd", learning_rate=1e30, warmup=0, decay=False)
     with pytest.raises(TrainingError), np.errstate(all="ignore"):
-        for _ in train(it, Streams(PERIODIC, 6, 16), None, settings):
+        for _ in train(it, StreamBatches(PERIODIC, 6, 16), None, settings):
             pass
     assert np.isfinite(it.parameters.flat).all()
 
@@ -221,7 +235,7 @@ def test_training_stays_in_single_precision(kind, monkeypatch):
         return loss, after
 
     monkeypatch.setattr(it, "loss_and_gradient", look)
-    for _ in train(it, Streams(PERIODIC, 3, 50), None, TrainingConfig(5)):
+    for _ in train(it, StreamBatches(PERIODIC, 3, 50), None, TrainingConfig(5)):
         pass
     assert set(seen) == {np.dtype(np.float32)}
     assert len(seen) == 30
@@ -234,7 +248,7 @@ def test_a_held_out_end_is_judged_as_if_read_from_the_start(kind, first, seq_len
     text, before = PERIODIC[:80], it.parameters.flat.copy()
     done = it.forward(text[:-1, None], it.fresh_state(1)).logits[:, 0]
     wanted = [-math.log(reference.probabilities(done[k - 1].tolist())[text[k]]) for k in range(first, 80)]
-    result = evaluate(it, validation_streams(text, [(first, len(text))], seq_len), Buffers(np.float64))
+    result = evaluate(it, validation_batches(text, [(first, len(text))], seq_len), Buffers(np.float64))
     assert result == pytest.approx(sum(wanted) / len(wanted), rel=1e-12)
     np.testing.assert_array_equal(it.parameters.flat, before)
 
@@ -260,7 +274,7 @@ def test_the_state_is_carried_from_window_to_window_and_no_further(monkeypatch):
         return loss, after
 
     monkeypatch.setattr(it, "loss_and_gradient", look)
-    batches = Streams(PERIODIC, 6, 16)
+    batches = StreamBatches(PERIODIC, 6, 16)
     for _ in train(it, batches, None, TrainingConfig(2 * batches.per_epoch)):
         pass
     for step, (before, _) in enumerate(states):
@@ -277,5 +291,5 @@ def test_an_update_that_overflows_is_taken_back(optimizer):
     before = it.parameters.flat.copy()
     settings = TrainingConfig(3, optimizer=optimizer, learning_rate=1e39, warmup=0)
     with pytest.raises(TrainingError, match="numbers ran away"):
-        list(train(it, Streams(PERIODIC, 6, 16), None, settings))
+        list(train(it, StreamBatches(PERIODIC, 6, 16), None, settings))
     assert np.array_equal(it.parameters.flat, before)

@@ -131,7 +131,7 @@ def given_texts(text: str | None, files: tuple[Path, ...], encoding: str, wanted
     return [
         Text("standard input", standard_input(encoding))
         if file == STANDARD_INPUT
-        else Text(str(file), corpus.pieces(file, encoding, {}))
+        else Text(str(file), corpus.read_blocks(file, encoding, {}))
         for file in files
     ]
 

@@ -172,7 +172,7 @@ def learn(
             save = first and time.monotonic() - saved > save_every
             return Requests(bool(received), save, clock.steps(before) if first and clock else 0)
 
-        return trainer.train(network, split.training, split.held_out, model.training, team, requests, start)
+        return trainer.train(network, split.training, split.validation, model.training, team, requests, start)
 
     writes = world.rank == 0
     with (

@@ -23,9 +23,9 @@ from charlstm.model.checkpoint import Run
 from charlstm.model.model import Model
 from charlstm.network.network import Network
 from charlstm.text import corpus
-from charlstm.text import split as holdout
 from charlstm.text.corpus import Corpus
-from charlstm.text.split import Split
+from charlstm.text.documents import hash_lines
+from charlstm.text.split import Split, split_corpus
 from charlstm.training import recipe, schedule, trainer
 from charlstm.training.processes import cores
 from charlstm.training.team import Team
@@ -110,7 +110,7 @@ def planned(
         config = replace(plan.model.training, validate_every=every)
         plan = plan._replace(model=replace(plan.model, training=config), ends=ends)
     if chosen["lines"]:
-        plan = plan._replace(model=replace(plan.model, lines=corpus.line_digests(text)))
+        plan = plan._replace(model=replace(plan.model, lines=hash_lines(text.ids, text.vocabulary)))
     plan.model.network.initialise(plan.model.training.random_seed)
     if origin is not None:
         known = plan.model.take_over(origin)
@@ -142,11 +142,11 @@ def _plan(
     """Return the plan for so much work, the weights still zero: by what was chosen, and for the rest by the recipe."""
     settings = recipe.settings(text.facts.characters, text.facts.lines, work, epochs, steps, chosen)
     of_the_network = {name: settings.pop(name) for name in OF_THE_NETWORK & set(settings)}
-    split = split_of(text, TrainingConfig(trainer.MOST_STEPS, **settings))
+    split = split_corpus(text, TrainingConfig(trainer.MOST_STEPS, **settings))
     if not {"forget_bias", "chrono_init"} & set(of_the_network):
         of_the_network |= {"chrono_init": split.longest_line} if settings["lines"] else {}
     network = Network(NetworkConfig(**of_the_network), len(text.vocabulary))
-    predictions = split.characters / split.training.per_epoch
+    predictions = split.training_characters / split.training.per_epoch
     if epochs is not None:
         steps = math.ceil(epochs * split.training.per_epoch)
     elif steps is None:
@@ -244,7 +244,7 @@ def resumed(
             f" {', '.join(text.facts.files)}, {model.facts.characters:,} in {', '.join(model.facts.files)} there;"
             " give the same text, or start another run with -m"
         )
-    split = split_of(text, config)
+    split = split_corpus(text, config)
     wanted = steps if epochs is None else math.ceil(epochs * split.training.per_epoch)
     longer = replace(
         config,
@@ -258,16 +258,12 @@ def resumed(
         was, now = (schedule.learning_rate(length, min(done, length.steps - 1)) for length in (config, longer))
         say(f"          the learning rate goes on along the curve of {longer.steps:,} steps: {now:.2g}, was {was:.2g}")
     if workers is None:
-        parameters, predictions = model.network.parameters.flat.size, split.characters / split.training.per_epoch
+        parameters, predictions = (
+            model.network.parameters.flat.size,
+            split.training_characters / split.training.per_epoch,
+        )
         workers = recipe.workers(cores(), config.batch_size, parameters, predictions)
     return Plan(replace(model, training=longer), split, workers, run)
-
-
-def split_of(text: Corpus, config: TrainingConfig) -> Split:
-    """Return the corpus as batches to learn and batches to be judged by."""
-    if config.lines:
-        return holdout.split_lines(text.ids, text.vocabulary.id("\n"), config, text.last_file)
-    return holdout.split_stream(text.ids, config, text.last_file)
 
 
 def option(name: str | None, value: Any = None) -> str:

@@ -45,11 +45,11 @@ def say_plan(say: Say, plan: Plan) -> None:
 
 def _held_out(plan: Plan) -> str:
     split, config = plan.split, plan.model.training
-    if split.held_out is None:
+    if split.validation is None:
         return "nothing"
     characters = f"{split.validation_characters:,} characters"
-    if split.measured < split.validation_characters:
-        characters += f", of which {split.measured:,} are measured"
+    if split.measured_characters < split.validation_characters:
+        characters += f", of which {split.measured_characters:,} are measured"
     if config.split == "file":
         return f"{plan.model.facts.files[-1]}: {characters}"
     part = "lines drawn at random" if config.lines else PARTS[config.split]
@@ -93,7 +93,7 @@ def say_outcome(say: Say, plan: Plan, model: Model, path: Path) -> None:
         if judged.step.size:
             least = int(judged.validation.argmin())
             best = float(judged.validation[least])
-            line = f"; {best * plan.split.per_line / NATS_PER_BIT:.1f} bits a line" if config.lines else ""
+            line = f"; {best * plan.split.characters_per_line / NATS_PER_BIT:.1f} bits a line" if config.lines else ""
             say(f"          held out {loss(best)} per character{line}")
             advice = verdict(judged.validation.tolist(), judged.step.tolist())
             if advice:

@@ -175,7 +175,7 @@ def command(
     if beam is not None:
         check_beam()
     for path in corpora:  # what is no text is noticed before anything is made
-        next(corpus.blocks((path,), encoding, {}), None)
+        next(corpus.read_files((path,), encoding, {}), None)
     drawing = SamplingConfig(**rules)
     alone = shape != "text" or output or samples > 1 or new_only or seed == "-" or beam is not None or corpora
     if interactive and alone:

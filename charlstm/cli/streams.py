@@ -32,7 +32,7 @@ def standard_input(encoding: str) -> Iterator[str]:
         raise WrongUsage("there is no standard input to read.")
     if sys.stdin.isatty():
         remark("type the text; Ctrl-D at the beginning of a line ends it")
-    yield from corpus.decoded(sys.stdin.buffer, "standard input", encoding, {})
+    yield from corpus.decode(sys.stdin.buffer, "standard input", encoding, {})
 
 
 def deliver(output: Path | None, write: Callable[[TextIO], None]) -> None:

@@ -15,8 +15,9 @@ from charlstm.inspection.view import Column, Kind, Part, Table, View
 from charlstm.model.model import Model
 from charlstm.parameters import Array
 from charlstm.text import corpus
-from charlstm.text import split as holdout
+from charlstm.text.documents import find_lines
 from charlstm.text.matching import Copied, copied
+from charlstm.text.split import split_spans
 from charlstm.text.vocabulary import Vocabulary, text_of
 
 SHORTEST_SHARE = 4
@@ -225,7 +226,7 @@ def novelty(
 def _counted(corpora: Sequence[Path], encoding: str, first_lines: list[int]) -> Iterator[str]:
     """Yield the pieces of a corpus, and note how many lines there are before each of its files."""
     lines = 0
-    for number, text in corpus.blocks(corpora, encoding, {}):
+    for number, text in corpus.read_files(corpora, encoding, {}):
         lines += text.count("\n")
         first_lines[number + 1 :] = [lines] * (len(first_lines) - number - 1)
         yield text
@@ -234,8 +235,8 @@ def _counted(corpora: Sequence[Path], encoding: str, first_lines: list[int]) -> 
 def _lines(model: Model, texts: Sequence[str], corpora: Sequence[Path], encoding: str) -> list[Lines]:
     made = [[line for line in text.split("\n")[:-1] if line] for text in texts]
     text = corpus.read(corpora, encoding, lines=True)
-    spans = holdout.line_spans(text.ids, text.vocabulary.id("\n"))
-    learnt, held_out = holdout.shared_out(spans, model.training, text.last_file)
+    spans = find_lines(text.ids, text.vocabulary.id("\n"))
+    learnt, held_out = split_spans(spans, model.training, text.last_file)
     wanted = {line for lines in made for line in lines}
     known = _standing(learnt, text.ids, text.vocabulary, wanted)
     kept = _standing(held_out, text.ids, text.vocabulary, wanted - known)

@@ -172,7 +172,7 @@ def by_line(model: Model, ids: Array) -> Array:
     while len(order):
         longest = int(ends[order[0]] - starts[order[0]]) + 1
         rows, order = np.split(order, [max(1, min(ROWS, AT_ONCE // longest))])
-        where, counted = batches.side_by_side(starts[rows], ends[rows] + 1)  # (T, B) each
+        where, counted = batches.pad_spans(starts[rows], ends[rows] + 1)  # (T, B) each
         read, targets = ids[where - 1], ids[where]  # before the first line stands the newline that ends the last one
         place = 0
         for done in Reader(model, len(rows)).passes(read):

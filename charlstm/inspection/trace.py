@@ -182,7 +182,7 @@ def _read_lines(model: Model, ids: Array) -> Iterator[tuple[Array, list[dict[str
     begins = np.flatnonzero(ids == newline)
     ends = np.append(begins[1:], len(ids))
     for some in _groups(ends - begins):
-        where, counted = batches.side_by_side(begins[some], ends[some])  # (T, B) each
+        where, counted = batches.pad_spans(begins[some], ends[some])  # (T, B) each
         rows = np.where(
             counted, ids[where], (newline + 1) % len(model.vocabulary)
         )  # (T, B)  no newline: it begins anew

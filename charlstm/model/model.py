@@ -14,7 +14,8 @@ import numpy as np
 from charlstm.config import TrainingConfig, to_mapping
 from charlstm.network.network import Network, Pass
 from charlstm.parameters import Array, Buffers
-from charlstm.text.corpus import CorpusFacts, line_digest
+from charlstm.text.corpus import CorpusFacts
+from charlstm.text.documents import hash_line
 from charlstm.text.vocabulary import Vocabulary
 
 BLOCK = 1024
@@ -82,7 +83,7 @@ class Model:
 
     def has_seen(self, line: str) -> bool:
         """Say whether a line stands in the corpus of a model of lines, word for word."""
-        digest = np.uint64(line_digest(line))
+        digest = np.uint64(hash_line(line))
         place = np.searchsorted(self.lines, digest)
         return bool(place < len(self.lines) and self.lines[place] == digest)
 

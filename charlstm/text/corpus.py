@@ -1,8 +1,8 @@
-"""From files to ids: a text is read twice in blocks, once for its characters, once for their ids.
+"""From files to ids: a text is read twice in blocks, first to collect its characters, then to encode them.
 
-No object is made for a character; ids are of the smallest integer type, and those of a large text stand in a file.
+Ids have the smallest integer type that holds them; those of a large text are kept in an unnamed file.
 
-Line ends of any kind become newlines; a byte order mark is left out. Both are said.
+Line ends of any kind become newlines, and a byte order mark is removed. A remark reports both.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ import io
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b, sha256
-from itertools import pairwise
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -21,7 +20,7 @@ import numpy as np
 
 from charlstm.errors import ConfigError, CorpusError
 from charlstm.parameters import Array
-from charlstm.text.vocabulary import CODE_POINTS, Vocabulary, code_points_of, text_of
+from charlstm.text.vocabulary import CODE_POINTS, Vocabulary, code_points_of
 
 BLOCK = 1 << 20
 IN_MEMORY = 1 << 28
@@ -30,16 +29,16 @@ NEWLINE = ord("\n")
 
 @dataclass(frozen=True)
 class CorpusFacts:
-    """What a model remembers of the text that it learnt.
+    """What a model file records of its corpus.
 
     Attributes
     ----------
     files
-        The files' names, without their folders.
+        File names without their folders.
     characters
         Length of the text.
     lines
-        Newlines in it, and one for a last line that has none.
+        Newlines, plus one for a last line without a newline.
     sha256
         Hexadecimal digest of the text in UTF-8, line ends as newlines.
 
@@ -71,15 +70,15 @@ class Corpus(NamedTuple):
     Attributes
     ----------
     ids : (N,) array of ids
-        The text; with `lines`, a newline stands before it and at its end.
+        The text; with `lines` it begins and ends with a newline.
     vocabulary : Vocabulary
         Its characters.
     facts : CorpusFacts
-        What is worth remembering of it.
+        What a model file records of it.
     remarks : tuple of str
-        What was changed while reading.
+        What reading changed.
     last_file : int
-        Where in `ids` the last file begins.
+        Position in `ids` at which the last file begins.
     """
 
     ids: Array
@@ -92,7 +91,7 @@ class Corpus(NamedTuple):
 def read(
     paths: Sequence[Path], encoding: str = "utf-8", lines: bool = False, known: Vocabulary | None = None
 ) -> Corpus:
-    """Read files as one text; a file that does not end its last line gets a newline before the next file.
+    """Read files as one text; a newline is added between files if the first does not end with one.
 
     Parameters
     ----------
@@ -101,9 +100,9 @@ def read(
     encoding
         Name of a text encoding.
     lines
-        True: the text will be read line by line, so it begins and ends with a newline.
+        True: the text begins and ends with a newline, because each line is a document.
     known
-        Characters that the vocabulary has whether or not they occur.
+        Characters that the vocabulary contains whether or not they occur.
 
     Raises
     ------
@@ -116,7 +115,7 @@ def read(
     if known is not None:
         seen[known.code_points] = True
     length, newlines, last, digest, last_file = 0, 0, "", sha256(), 0
-    for number, text in blocks(paths, encoding, remarks):
+    for number, text in read_files(paths, encoding, remarks):
         if number + 1 < len(paths):
             last_file = length + len(text)
         seen[code_points_of(text)] = True
@@ -131,9 +130,9 @@ def read(
 
     vocabulary = Vocabulary(np.flatnonzero(seen))
     unended = last != "\n"
-    ids = _room(length + lines * (1 + unended), vocabulary.id_type)  # (N,)
+    ids = _allocate(length + lines * (1 + unended), vocabulary.id_type)  # (N,)
     start = int(lines)
-    for _, text in blocks(paths, encoding, remarks):
+    for _, text in read_files(paths, encoding, remarks):
         ids[start : start + len(text)] = vocabulary.encode_known(code_points_of(text))
         start += len(text)
     if lines:
@@ -142,21 +141,8 @@ def read(
     return Corpus(ids, vocabulary, facts, tuple(remarks), last_file + lines)
 
 
-def line_digest(line: str) -> int:
-    """Return 64 bits by which a line is known again; of a million others, one has the same once in 10¹³ times."""
-    return int.from_bytes(blake2b(line.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
-
-
-def line_digests(corpus: Corpus) -> Array:
-    """Return the digests of the distinct lines of a corpus that was read by lines: (K,) uint64, ascending."""
-    code_points = corpus.vocabulary.code_points
-    ends = np.flatnonzero(corpus.ids == corpus.vocabulary.id("\n")).tolist()
-    lines = (text_of(code_points[corpus.ids[first + 1 : last]]) for first, last in pairwise(ends))
-    return np.unique(np.fromiter(map(line_digest, lines), np.uint64))
-
-
-def _room(count: int, kind: np.dtype[Any]) -> Array:
-    """Return an array for ids: in memory, or a large one in an unnamed file, of which memory holds what is in use."""
+def _allocate(count: int, kind: np.dtype[Any]) -> Array:
+    """Return an uninitialised array: in memory, or for a large one in an unnamed file."""
     if count * kind.itemsize <= IN_MEMORY:
         return np.empty(count, kind)
     try:
@@ -165,27 +151,27 @@ def _room(count: int, kind: np.dtype[Any]) -> Array:
         with tempfile.TemporaryFile() as file:
             os.posix_fallocate(
                 file.fileno(), 0, count * kind.itemsize
-            )  # a full disk is noticed here, not in the middle
+            )  # a full disk is an error here, not while the array is filled
             return np.memmap(file, kind, shape=(count,))
     except (OSError, AttributeError):
         return np.empty(count, kind)
 
 
 def read_text(path: Path, encoding: str = "utf-8") -> str:
-    """Return a file's text, read as `read` reads it.
+    """Return the text of a file, decoded as `read` decodes it.
 
     Raises
     ------
     CorpusError
         If the file cannot be read or decoded.
     """
-    return "".join(pieces(path, encoding, {}))
+    return "".join(read_blocks(path, encoding, {}))
 
 
-def blocks(paths: Sequence[Path], encoding: str, remarks: dict[str, None]) -> Iterator[tuple[int, str]]:
-    """Yield the files' text, as `read` reads it, in pieces that are not empty, each with the number of its file.
+def read_files(paths: Sequence[Path], encoding: str, remarks: dict[str, None]) -> Iterator[tuple[int, str]]:
+    """Yield the text of files in blocks that are not empty, each with the number of its file.
 
-    A newline that has to be added belongs to the file that it ends. What was changed is added to `remarks`.
+    An added newline belongs to the file that it ends. What reading changed is added to `remarks`.
 
     Raises
     ------
@@ -196,13 +182,13 @@ def blocks(paths: Sequence[Path], encoding: str, remarks: dict[str, None]) -> It
     for number, path in enumerate(paths):
         if last != "\n":
             yield number - 1, "\n"
-        for text in pieces(path, encoding, remarks):
+        for text in read_blocks(path, encoding, remarks):
             last = text[-1]
             yield number, text
 
 
-def pieces(path: Path, encoding: str, remarks: dict[str, None]) -> Iterator[str]:
-    """Yield the text of a file in pieces that are not empty; as `decoded` does.
+def read_blocks(path: Path, encoding: str, remarks: dict[str, None]) -> Iterator[str]:
+    """Yield the text of a file in blocks that are not empty.
 
     Raises
     ------
@@ -211,24 +197,24 @@ def pieces(path: Path, encoding: str, remarks: dict[str, None]) -> Iterator[str]
     """
     try:
         with path.open("rb") as file:
-            yield from decoded(file, str(path), encoding, remarks)
+            yield from decode(file, str(path), encoding, remarks)
     except OSError as error:
         raise CorpusError(f"cannot read {path}: {error.strerror or error}") from error
 
 
-def decoded(file: BinaryIO, name: str, encoding: str, remarks: dict[str, None]) -> Iterator[str]:
-    """Yield the text of an open file in pieces that are not empty.
+def decode(file: BinaryIO, name: str, encoding: str, remarks: dict[str, None]) -> Iterator[str]:
+    """Yield the text of an open binary file in blocks that are not empty.
 
     Parameters
     ----------
     file
         Read to its end.
     name
-        What it is called, for errors and remarks.
+        What the file is called in errors and remarks.
     encoding
         Name of a text encoding.
     remarks
-        What was changed is added as keys.
+        What decoding changed is added as keys.
 
     Raises
     ------
@@ -239,7 +225,7 @@ def decoded(file: BinaryIO, name: str, encoding: str, remarks: dict[str, None]) 
     data = file.read(max(BLOCK, len(codecs.BOM_UTF8)))
     marked = data.startswith(codecs.BOM_UTF8) and codecs.lookup(encoding).name == "utf-8"
     if marked:
-        remarks[f"{name}: a byte order mark was left out"] = None
+        remarks[f"{name}: the byte order mark was removed"] = None
     decoder = codecs.getincrementaldecoder("utf-8-sig" if marked else encoding)()
     newlines = io.IncrementalNewlineDecoder(decoder, translate=True)
     try:

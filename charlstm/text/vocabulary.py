@@ -1,4 +1,4 @@
-"""Characters and their ids: the sorted Unicode code points of a corpus, and nothing else."""
+"""Characters and their ids: the sorted Unicode code points of a corpus."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from charlstm.parameters import Array
 
 CODE_POINTS = 0x110000
 NAMED_AT_MOST = 5
-PIECE = 1 << 18  # characters encoded at once, so that a long text costs no more than its ids
+BLOCK = 1 << 18  # characters encoded at once, which bounds the working memory
 
 
 class Vocabulary:
-    """The characters that a model knows, sorted; a character's id is its place.
+    """The characters that a model knows, in ascending order; the id of a character is its index.
 
     Parameters
     ----------
@@ -58,11 +58,11 @@ class Vocabulary:
         return ord(character) in self.code_points
 
     def id(self, character: str) -> int:
-        """Return the id of a character that is known."""
+        """Return the id of a known character."""
         return int(self.encode(character)[0])
 
     def character(self, index: int) -> str:
-        """Return the character of an id."""
+        """Return the character with an id."""
         return chr(self.code_points[index])
 
     def encode_known(self, code_points: Array) -> Array:
@@ -79,9 +79,9 @@ class Vocabulary:
         text
             Any characters.
         what
-            What the text is, for the error.
+            What the text is called in an error.
         before
-            How many characters of it stand before these.
+            Characters of it that come before these.
 
         Raises
         ------
@@ -89,17 +89,17 @@ class Vocabulary:
             If a character is not in the vocabulary; the message names each, its code point and its positions.
         """
         ids = np.empty(len(text), self.id_type)  # (N,)
-        for first in range(0, len(text), PIECE):
-            points = code_points_of(text[first : first + PIECE])
+        for first in range(0, len(text), BLOCK):
+            points = code_points_of(text[first : first + BLOCK])
             if not np.isin(points, self.code_points).all():
                 every = code_points_of(text)
                 unknown = np.flatnonzero(~np.isin(every, self.code_points))
                 raise UnknownCharacterError(self._unknown(every, unknown, what, before))
-            ids[first : first + PIECE] = self.encode_known(points)
+            ids[first : first + BLOCK] = self.encode_known(points)
         return ids
 
     def known(self, text: str) -> str:
-        """Return the text without the characters that the vocabulary does not hold."""
+        """Return the text without its unknown characters."""
         points = code_points_of(text)
         return text_of(points[np.isin(points, self.code_points)])
 
@@ -123,7 +123,7 @@ class Vocabulary:
 
 
 def name(character: str) -> str:
-    """Return a character as a person can read it: itself where it can be printed, and its code point."""
+    """Return a character in a readable form: itself if it is printable, and its code point."""
     return (f"'{character}' " if character.isprintable() else "") + f"U+{ord(character):04X}"
 
 

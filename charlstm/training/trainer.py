@@ -154,12 +154,12 @@ def train(
             return
         batch = batches.batch(step)
         mine = team.share(batch.ids.shape[1])
-        if batch.fresh:
+        if batch.resets_state:
             state = network.fresh_state(mine.stop - mine.start)
         masks = unit_masks(network.config, weights.dtype, batch.ids.shape[1], config.random_seed, step)
         thinning = weight_mask(network.config, network.parameters, config.random_seed, step)
-        characters = int(batch.counted.sum())
-        counted = batch.counted / np.float32(characters)  # (T, B)
+        characters = int(batch.loss_mask.sum())
+        counted = batch.loss_mask / np.float32(characters)  # (T, B)
         np.copyto(before, weights)
         with np.errstate(over="ignore", invalid="ignore"):
             if thinning is not None:
@@ -237,7 +237,7 @@ def evaluate(network: Network, held_out: Iterable[Batch], buffers: Buffers, team
         if weights is None or rows != mine.stop - mine.start:
             rows = mine.stop - mine.start
             weights = network.pack(rows, buffers)
-        if batch.fresh:
+        if batch.resets_state:
             state = network.fresh_state(rows)
         ids, targets, counted = (array[:, mine] for array in batch[:3])
         loss, state = network.loss(ids, targets, counted, state, buffers, weights)
