@@ -28,7 +28,8 @@ def ids(count: int) -> Any:
 
 def charlstm_training(hidden: int, layers: int, seq_len: int, batch: int, processes: int) -> Iterator[Work]:
     """Take steps of `charlstm train`."""
-    from charlstm.config import NetworkConfig, TrainingConfig
+    from charlstm.config import TrainingConfig
+    from charlstm.network.config import NetworkConfig
     from charlstm.network.network import Network
     from charlstm.text.batches import StreamBatches
     from charlstm.training import trainer
@@ -155,8 +156,9 @@ def charlstm_sampling(hidden: int, streams: int) -> Iterator[Work]:
     """Draw characters as `charlstm sample` does, so many texts side by side."""
     import numpy as np
 
-    from charlstm.config import NetworkConfig, TrainingConfig
+    from charlstm.config import TrainingConfig
     from charlstm.model.model import Model
+    from charlstm.network.config import NetworkConfig
     from charlstm.network.network import Network
     from charlstm.sampling import sampler
     from charlstm.sampling.filters import SamplingConfig

@@ -19,11 +19,12 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
 
-from charlstm.config import NetworkConfig, TrainingConfig
+from charlstm.config import TrainingConfig
 from charlstm.inspection.saturation import saturation
 from charlstm.inspection.trace import start
 from charlstm.inspection.units import units
 from charlstm.model.model import Model
+from charlstm.network.config import NetworkConfig
 from charlstm.network.loss import log_softmax
 from charlstm.network.network import Network
 from charlstm.text.corpus import CorpusFacts

@@ -20,12 +20,13 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 import numpy as np
 from playwright.sync_api import sync_playwright
 
-from charlstm.config import NetworkConfig, TrainingConfig
+from charlstm.config import TrainingConfig
 from charlstm.inspection.cell import cell
 from charlstm.inspection.gates import gates
 from charlstm.inspection.saturation import saturation
 from charlstm.inspection.trace import trace
 from charlstm.model.model import Model
+from charlstm.network.config import NetworkConfig
 from charlstm.network.network import Network
 from charlstm.render import page
 from charlstm.text.corpus import CorpusFacts

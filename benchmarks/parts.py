@@ -18,9 +18,9 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
 
-from charlstm.config import NetworkConfig
 from charlstm.network import network as module
 from charlstm.network import optimizers
+from charlstm.network.config import NetworkConfig
 from charlstm.network.matmul import Product
 from charlstm.network.network import Network
 from charlstm.parameters import Buffers

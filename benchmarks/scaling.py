@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from bench import in_turn
 
-from charlstm.config import NetworkConfig
+from charlstm.network.config import NetworkConfig
 from charlstm.network.network import shapes
 from charlstm.parameters import count
 from charlstm.training.processes import cores

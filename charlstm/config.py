@@ -1,4 +1,4 @@
-"""The settings of a network and of a training run: frozen values, checked when they are made."""
+"""The settings of a training run, a frozen value; and the checks of values that all settings share."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from typing import Any, TypeVar
 
 from charlstm.errors import ConfigError
 
-CELLS = ("lstm", "gru", "rnn")
-ACTIVATIONS = ("tanh", "relu")
 OPTIMIZERS = ("adam", "rmsprop", "sgd")
 SPLITS = ("tail", "stripes", "file")
 
@@ -20,61 +18,6 @@ LARGEST = 2**63 - 1
 SHOWN = 60
 
 Settings = TypeVar("Settings")
-
-
-@dataclass(frozen=True)
-class NetworkConfig:
-    """What a network is; the same values with the same vocabulary give arrays of the same shapes.
-
-    Attributes
-    ----------
-    cell
-        "lstm", "gru" or "rnn".
-    activation
-        "tanh", or "relu" for the rnn.
-    hidden
-        Units in a layer (H), 1 or more.
-    layers
-        Recurrent layers, one above another (L), 1 or more.
-    dropout
-        Share of a layer's outputs that is zeroed while training, in [0, 1).
-    weight_dropout
-        Share of the weights W, from the hidden state to itself, that is zeroed while training, in [0, 1).
-    forget_bias
-        Initial bias of the gate that keeps the memory (f of the lstm, u of the gru; the rnn has none), where
-        `chrono_init` is 0.
-    chrono_init
-        T > 0: the units start with memories of every length up to T characters instead of one and the same.
-
-    Raises
-    ------
-    ConfigError
-        If a value is of the wrong type or out of range, or the activation does not go with the cell.
-    """
-
-    cell: str = "lstm"
-    activation: str = "tanh"
-    hidden: int = 256
-    layers: int = 1
-    dropout: float = 0.0
-    weight_dropout: float = 0.0
-    forget_bias: float = 1.0
-    chrono_init: int = 0
-
-    def __post_init__(self) -> None:
-        set_fields(
-            self,
-            cell=check_choice("cell", self.cell, CELLS),
-            activation=check_choice("activation", self.activation, ACTIVATIONS),
-            hidden=check_whole("hidden", self.hidden, 1),
-            layers=check_whole("layers", self.layers, 1),
-            dropout=check_number("dropout", self.dropout, 0.0, 1.0, below=True),
-            weight_dropout=check_number("weight_dropout", self.weight_dropout, 0.0, 1.0, below=True),
-            forget_bias=check_number("forget_bias", self.forget_bias),
-            chrono_init=check_whole("chrono_init", self.chrono_init, 0),
-        )
-        if self.activation != "tanh" and self.cell != "rnn":
-            raise ConfigError(f"activation {self.activation!r} goes with the rnn only, not with the {self.cell}")
 
 
 @dataclass(frozen=True)

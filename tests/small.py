@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import reference
 
-from charlstm.config import NetworkConfig, TrainingConfig
+from charlstm.config import TrainingConfig
 from charlstm.model.model import Model
+from charlstm.network.config import NetworkConfig
 from charlstm.network.dropout import unit_masks
 from charlstm.network.network import Network
 from charlstm.parameters import Buffers

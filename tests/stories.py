@@ -4,8 +4,9 @@ from itertools import permutations
 
 import numpy as np
 
-from charlstm.config import NetworkConfig, TrainingConfig
+from charlstm.config import TrainingConfig
 from charlstm.model.model import Model
+from charlstm.network.config import NetworkConfig
 from charlstm.network.network import Network
 from charlstm.text.corpus import CorpusFacts
 from charlstm.text.split import split_lines

@@ -250,7 +250,7 @@ def test_changes_that_cannot_be_made_are_refused(wrong, said):
 
 
 def test_a_unit_without_a_gate_cannot_be_held():
-    with pytest.raises(ConfigError, match="lstm or a gru"):
+    with pytest.raises(ConfigError, match="lstm or gru"):
         patch(small("rnn"), TEXT, Changes(freeze=[Holding(Unit(0, 0), 2)]))
 
 

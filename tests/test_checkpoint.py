@@ -15,10 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charlstm.config import NetworkConfig, TrainingConfig
+from charlstm.config import TrainingConfig
 from charlstm.errors import CharlstmError, CheckpointError
 from charlstm.model import checkpoint
 from charlstm.model.model import History, Model
+from charlstm.network.config import NetworkConfig
 from charlstm.network.network import Network
 from charlstm.text.corpus import CorpusFacts
 from charlstm.text.vocabulary import Vocabulary, code_points_of

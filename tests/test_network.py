@@ -40,8 +40,8 @@ def test_everything_is_as_the_plain_equations_say(kind, layers, dropout, dtype, 
     np.testing.assert_allclose(done.logits, wanted.logits, **close)
     np.testing.assert_allclose(done.state, wanted.state, **close)
     for tape, quantities in zip(done.tapes, wanted.quantities, strict=True):
-        assert set(it.cell.shown) == set(quantities)
-        for name in it.cell.shown:
+        assert set(it.cell.quantities) == set(quantities)
+        for name in it.cell.quantities:
             np.testing.assert_allclose(it.cell.read(tape, name), quantities[name], **close, err_msg=name)
 
     loss, after, _ = gradient(it, of)
@@ -274,7 +274,7 @@ def test_single_precision_stays_single(kind):
     ready = it.pack(3)
     arrays += [ready.characters, ready.output.result, *(product.result for product in ready.from_before)]
     arrays += [array for product, b in ready.from_below for array in (product.result, b)]
-    arrays += [array for tape in done.tapes for array in (tape.gates, *tape.states, *tape.extras)]
+    arrays += [array for tape in done.tapes for array in (tape.gates, *tape.states, *tape.saved)]
     assert {array.dtype for array in arrays} == {np.dtype(np.float32)}
 
 

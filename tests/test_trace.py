@@ -159,7 +159,7 @@ def test_lines_read_side_by_side_give_what_each_gives_alone(kind, text, together
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(sys.modules[Trace.__module__], "BLOCKS", together / BLOCK)
         blocks = list(read(it, it.vocabulary.encode(text)))
-    found = {name: np.concatenate([layers[1][name] for _, layers in blocks]) for name in it.network.cell.shown}
+    found = {name: np.concatenate([layers[1][name] for _, layers in blocks]) for name in it.network.cell.quantities}
     logits = np.concatenate([block for block, _ in blocks])
     assert len(logits) == len(text)
     place = 0

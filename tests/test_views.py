@@ -22,6 +22,7 @@ from charlstm.inspection.unit import Unit
 from charlstm.inspection.units import units
 from charlstm.inspection.view import columns_of
 from charlstm.model.model import History
+from charlstm.network.rnn import RNN
 from charlstm.training.schedule import learning_rate
 
 CHARACTERS = '\n "()ABab'
@@ -107,7 +108,7 @@ def test_saturation_counts_the_characters_at_which_a_gate_is_shut_or_open(kind):
 
 @pytest.mark.parametrize("look", [saturation, lambda it, text: memory_kept(it, trace(it, text))])
 def test_a_cell_without_gates_is_refused(look):
-    with pytest.raises(ConfigError, match="lstm or a gru"):
+    with pytest.raises(ConfigError, match="lstm or gru"):
         look(two_layers("rnn"), TEXT)
 
 
@@ -340,5 +341,5 @@ def test_the_steadiest_unit_takes_one_value_and_then_another_and_keeps_each():
     holds = np.array([0.0] * 10 + [0.9] * 10)
     flutters, rests, drifts = np.tile([0.9, -0.9], 10), np.full(20, 0.7), np.linspace(0.0, 0.3, 20)
     layer = {"h": np.stack([flutters, rests, holds, drifts], axis=1)}
-    of = Trace("a" * 20, (layer,), np.zeros((20, 1)), np.zeros(20), "a")
+    of = Trace("a" * 20, (layer,), np.zeros((20, 1)), np.zeros(20), "a", RNN())
     assert steadiest(of)[0].number == 2

@@ -16,11 +16,13 @@ from click.core import ParameterSource
 
 from charlstm.cli.console import WrongUsage
 from charlstm.cli.workers import shared
-from charlstm.config import NetworkConfig, TrainingConfig, to_mapping
+from charlstm.config import TrainingConfig, to_mapping
 from charlstm.errors import CheckpointError, ConfigError, CorpusError
 from charlstm.model import checkpoint
 from charlstm.model.checkpoint import Run
 from charlstm.model.model import Model
+from charlstm.network.cells import CELLS
+from charlstm.network.config import NetworkConfig
 from charlstm.network.network import Network
 from charlstm.text import corpus
 from charlstm.text.corpus import Corpus
@@ -126,8 +128,10 @@ def _check(epochs: float | None, steps: int | None, seconds: float | None, setti
         raise WrongUsage(f"--{lengths[0]} and --{lengths[1]} both say how long to train; give one of them.")
     if settings["curriculum"] and not settings["lines"]:
         raise WrongUsage("--curriculum orders lines; give --lines with it, or leave it out.")
-    if settings["cell"] == "rnn" and (settings["forget_bias"] is not None or settings["chrono_init"] is not None):
-        raise WrongUsage("--forget-bias and --chrono-init are for gates that keep a memory; the rnn has none.")
+    cell = settings["cell"]
+    initialised = settings["forget_bias"] is not None or settings["chrono_init"] is not None
+    if initialised and CELLS[cell].forget_gate is None:
+        raise WrongUsage(f"--forget-bias and --chrono-init initialise a forget gate; the {cell} has none.")
     if settings["forget_bias"] is not None and settings["chrono_init"]:
         raise WrongUsage("--forget-bias and --chrono-init both say how memories start; give one of them.")
     if settings["lines"] and settings["split"] == "stripes":

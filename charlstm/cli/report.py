@@ -62,7 +62,7 @@ def _options(plan: Plan) -> list[str]:
     unsaid = {"split"} if plan.model.training.split == "file" else set()
     unsaid |= {"seq_len"} if plan.model.training.lines else set()
     unsaid |= {"forget_bias"} if shape["chrono_init"] else {"chrono_init"}
-    unsaid |= {"forget_bias", "chrono_init"} if shape["cell"] == "rnn" else set()
+    unsaid |= {"forget_bias", "chrono_init"} if plan.model.network.cell.forget_gate is None else set()
     recorded = shape | to_mapping(plan.model.training) | {"workers": plan.workers}
     parameters = click.get_current_context().command.params
     for name in ("val", "init_from", "encoding"):

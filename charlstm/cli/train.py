@@ -16,8 +16,10 @@ from charlstm.cli.learn import Files, learn
 from charlstm.cli.plan import planned, resumed
 from charlstm.cli.report import say_outcome, say_plan
 from charlstm.cli.workers import world_of
-from charlstm.config import ACTIVATIONS, CELLS, OPTIMIZERS, SPLITS, NetworkConfig, TrainingConfig
+from charlstm.config import OPTIMIZERS, SPLITS, TrainingConfig
 from charlstm.model import files
+from charlstm.network.cells import CELLS
+from charlstm.network.config import NetworkConfig, activation_functions
 
 NETWORK, TRAINING = NetworkConfig(), TrainingConfig(steps=0)
 network_option = option_of("Model")
@@ -45,9 +47,12 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 h
 
 @click.command("train", cls=GroupedCommand)
 @click.argument("corpora", metavar="CORPUS...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@network_option("--cell", type=click.Choice(CELLS), default=NETWORK.cell, help="Kind of recurrent unit.")
+@network_option("--cell", type=click.Choice(tuple(CELLS)), default=NETWORK.cell, help="Kind of recurrent unit.")
 @network_option(
-    "--activation", type=click.Choice(ACTIVATIONS), default=NETWORK.activation, help="Non-linearity of the rnn."
+    "--activation",
+    type=click.Choice(activation_functions()),
+    default=NETWORK.activation,
+    help="Non-linearity of the rnn.",
 )
 @network_option(
     "--hidden",

@@ -27,7 +27,7 @@ def cell(trace: Trace, units: Sequence[Unit] = (), quantity: str = MEMORY) -> Vi
     units
         Which units to show; none: those whose memory changes most over the text.
     quantity
-        What colours: a gate or state by its name, or «memory»: tanh(c) for the lstm, h for the others.
+        What colours: a gate or state by its name, or «memory»: the memory of the cell, between −1 and 1.
 
     Raises
     ------
@@ -37,23 +37,23 @@ def cell(trace: Trace, units: Sequence[Unit] = (), quantity: str = MEMORY) -> Vi
     known = (MEMORY, *trace.layers[0])
     if quantity not in known:
         raise ConfigError(f"there is no quantity {quantity!r}; this network has {', '.join(known)}")
-    values = [memory(layer) if quantity == MEMORY else layer[quantity] for layer in trace.layers]  # (N, H) each
-    name = ("tanh(c)" if "c" in trace.layers[0] else "h") if quantity == MEMORY else quantity
+    values = memory(trace) if quantity == MEMORY else [layer[quantity] for layer in trace.layers]  # (N, H) each
+    name = trace.cell.memory_label if quantity == MEMORY else quantity
     rows = [
-        Column(f"{unit} {name}", values[unit.layer][:, unit.number], kind_of(quantity))
+        Column(f"{unit} {name}", values[unit.layer][:, unit.number], kind_of(trace.cell, quantity))
         for unit in units or liveliest(trace)
     ]
     return View({"cell": Strip(trace.text, tuple(rows))})
 
 
-def memory(layer: dict[str, Array]) -> Array:
-    """Return what a layer's units remember, between −1 and 1: tanh(c), or h where there is no c; (N, H)."""
-    return np.tanh(layer["c"]) if "c" in layer else layer["h"]
+def memory(trace: Trace) -> list[Array]:
+    """Return what the units of each layer remember, as `Cell.squash_memory` bounds it: (N, H) each."""
+    return [trace.cell.squash_memory(layer) for layer in trace.layers]
 
 
 def liveliest(trace: Trace) -> list[Unit]:
     """Return the units of all layers whose memory varies most."""
-    return _largest(np.stack([memory(layer).std(axis=0) for layer in trace.layers]))
+    return _largest(np.stack([values.std(axis=0) for values in memory(trace)]))
 
 
 def steadiest(trace: Trace) -> list[Unit]:
@@ -61,7 +61,7 @@ def steadiest(trace: Trace) -> list[Unit]:
 
     Its spread is large and its steps are small: the standard deviation less the mean step between characters.
     """
-    held = np.stack([memory(layer) for layer in trace.layers])  # (L, N, H)
+    held = np.stack(memory(trace))  # (L, N, H)
     steps = np.abs(np.diff(held, axis=1)).sum(axis=1) / held.shape[1]  # (L, H)
     return _largest(held.std(axis=1) - steps)
 

@@ -10,9 +10,9 @@ from charlstm.errors import ConfigError
 from charlstm.inspection.trace import Trace
 from charlstm.inspection.unit import Unit
 from charlstm.inspection.view import Column, Kind, Table, View
+from charlstm.network.cell import Cell
 
 GUESSES = 3
-SHARES = {"f", "i", "o", "r", "u"}
 
 
 def gates(trace: Trace, units: Sequence[Unit] = (), show: Sequence[str] = (), most_active: int = 0) -> View:
@@ -53,16 +53,16 @@ def gates(trace: Trace, units: Sequence[Unit] = (), show: Sequence[str] = (), mo
             groups = {f"layer {number}, mean of {hidden} units": means}
         for group, quantities in groups.items():
             columns += [
-                Column(name, values, kind_of(name), group)
+                Column(name, values, kind_of(trace.cell, name), group)
                 for name, values in quantities.items()
                 if name in (show or known)
             ]
     return View({"gates": Table(tuple(columns))}, exact=trace)
 
 
-def kind_of(quantity: str) -> Kind:
-    """Return how the values of a quantity are to be read: gates lie between 0 and 1, the others around 0."""
-    return Kind.SHARE if quantity in SHARES else Kind.SIGNED
+def kind_of(cell: Cell, quantity: str) -> Kind:
+    """Return how the values of a quantity are to be read: logistic gates lie between 0 and 1, the others around 0."""
+    return Kind.SHARE if quantity in cell.logistic else Kind.SIGNED
 
 
 def _active(trace: Trace, layer: int, count: int) -> list[Unit]:

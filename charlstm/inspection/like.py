@@ -15,11 +15,11 @@ import re
 import numpy as np
 
 from charlstm.errors import ConfigError
-from charlstm.inspection.cell import memory
 from charlstm.inspection.trace import read
 from charlstm.inspection.unit import every_unit
 from charlstm.inspection.view import Column, Kind, Table, View
 from charlstm.model.model import Model
+from charlstm.network.cell import Cell
 from charlstm.parameters import Array
 
 ON = 0.5
@@ -87,7 +87,9 @@ def parsed(span: str) -> tuple[str, int, int]:
 
 def sides_over(model: Model, text: str, start: int, stop: int) -> Array:
     """Return for every unit 1 or −1 where it is on, on that side of zero, at each character of a span; else 0; (U,)."""
-    sides = np.concatenate([_sides(layers) for _, layers in read(model, model.vocabulary.encode(text))])  # (N, U)
+    sides = np.concatenate(
+        [_sides(model.network.cell, layers) for _, layers in read(model, model.vocabulary.encode(text))]
+    )  # (N, U)
     over = sides[start:stop].astype(int).sum(axis=0)  # (U,)
     return np.asarray(np.sign(over) * (np.abs(over) == stop - start))
 
@@ -105,7 +107,7 @@ def alikeness(model: Model, corpus: str, sides: Array) -> tuple[Array, Array]:
     ids = model.vocabulary.encode(corpus)
     packed, times = [], np.zeros(len(wanted))
     for _, layers in read(model, ids):
-        on = _sides(layers)[:, wanted] == sides[wanted]  # (T, W)
+        on = _sides(model.network.cell, layers)[:, wanted] == sides[wanted]  # (T, W)
         packed.append(np.packbits(on, axis=1))
         times += on.sum(axis=0)
     often = times / len(ids)  # (W,)
@@ -119,8 +121,8 @@ def _surprise(often: Array) -> Array:
     return np.asarray(bits / (bits.sum() or 1.0))
 
 
-def _sides(layers: list[dict[str, Array]]) -> Array:
-    values = np.concatenate([memory(layer) for layer in layers], axis=1)  # (T, U)
+def _sides(cell: Cell, layers: list[dict[str, Array]]) -> Array:
+    values = np.concatenate([cell.squash_memory(layer) for layer in layers], axis=1)  # (T, U)
     return np.where(np.abs(values) >= ON, np.sign(values), 0).astype(np.int8)
 
 

@@ -20,6 +20,8 @@ from charlstm.inspection.trace import Trace, start
 from charlstm.inspection.unit import every_unit
 from charlstm.inspection.view import Bars, Column, Kind, Part, Strip, Table, View
 from charlstm.model.model import Model
+from charlstm.network.cell import Cell
+from charlstm.network.cells import cells_that
 from charlstm.network.loss import log_softmax
 from charlstm.parameters import Array
 
@@ -49,7 +51,7 @@ def memory_kept(model: Model, trace: Trace, ask: str | None = None, answers: Seq
     """
     if (ask is None) != (not answers):
         raise ConfigError("a question needs answers to choose from, and answers need a question; give both")
-    layers = [kept_and_written(layer) for layer in trace.layers]
+    layers = [kept_and_written(trace.cell, layer) for layer in trace.layers]
     half = np.concatenate([half_lives(kept) for kept, _, _ in layers])  # (U,)
     written = np.concatenate([np.abs(writes) for _, writes, _ in layers], axis=1)  # (N, U)
     erased = np.concatenate([np.abs(before) * (1.0 - kept) for kept, _, before in layers], axis=1)  # (N, U)
@@ -81,7 +83,7 @@ def memory_kept(model: Model, trace: Trace, ask: str | None = None, answers: Seq
     return View(parts, tuple(remarks))
 
 
-def kept_and_written(layer: dict[str, Array]) -> tuple[Array, Array, Array]:
+def kept_and_written(cell: Cell, layer: dict[str, Array]) -> tuple[Array, Array, Array]:
     """Return what is kept of the memory at each character, what is added, and the memory before: (N, H) float64 each.
 
     Raises
@@ -89,14 +91,12 @@ def kept_and_written(layer: dict[str, Array]) -> tuple[Array, Array, Array]:
     ConfigError
         If the cell has no gate that keeps.
     """
+    if cell.forget_gate is None:
+        others = cells_that(lambda cell: cell.forget_gate is not None)
+        raise ConfigError(f"this network has no gate that keeps a memory; give a model of {others}")
     values = {name: array.astype(np.float64) for name, array in layer.items()}
-    if "f" in values:
-        kept, writes, memory = values["f"], values["i"] * values["c_tilde"], values["c"]
-    elif "u" in values:
-        kept, writes, memory = values["u"], (1.0 - values["u"]) * values["h_tilde"], values["h"]
-    else:
-        raise ConfigError("the rnn has no gate that keeps a memory; give an lstm or a gru")
-    return kept, writes, np.concatenate([np.zeros_like(memory[:1]), memory[:-1]])
+    memory = values[cell.memory]
+    return cell.kept(values), cell.written(values), np.concatenate([np.zeros_like(memory[:1]), memory[:-1]])
 
 
 def half_lives(kept: Array) -> Array:

@@ -18,6 +18,7 @@ from charlstm.inspection.trace import REACH, last_stretch, start
 from charlstm.inspection.unit import Unit, every_unit, units_named
 from charlstm.inspection.view import Column, Kind, Table, View
 from charlstm.model.model import Model, Reader
+from charlstm.network.cells import cells_that
 from charlstm.network.loss import NATS_PER_BIT, log_softmax
 from charlstm.network.network import Network
 from charlstm.parameters import Array, Buffers
@@ -202,7 +203,7 @@ def read_on(model: Model, text: str, made: Changes = Changes()) -> Reader:  # no
         What is changed.
     """
     model = replace(model, network=cut_off(model.network, made.without))
-    memory = len(model.network.cell.states) - 1  # c, or h where there is no c
+    memory = model.network.cell.states.index(model.network.cell.memory)
     taken = start(model)
     if made.swap is not None:
         taken.read(model.vocabulary.encode(made.swap, "the other text")[:, None])
@@ -242,7 +243,8 @@ def held(network: Network, units: Sequence[Unit]) -> Network:
     """
     cell = network.cell
     if cell.forget_gate is None:
-        raise ConfigError(f"the {network.config.cell} has no gate that could hold a memory; give an lstm or a gru")
+        others = cells_that(lambda cell: cell.forget_gate is not None)
+        raise ConfigError(f"the {network.config.cell} has no gate that could hold a memory; give a model of {others}")
     other = network.with_weights(network.parameters.flat)
     for layer, number in units:
         for gate, bias in ((cell.forget_gate, SURE), (cell.input_gate, -SURE)):

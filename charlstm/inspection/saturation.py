@@ -8,11 +8,11 @@ from __future__ import annotations
 import numpy as np
 
 from charlstm.errors import ConfigError
-from charlstm.inspection.gates import SHARES
 from charlstm.inspection.trace import read
 from charlstm.inspection.unit import every_unit
 from charlstm.inspection.view import Column, Curves, Kind, Table, View
 from charlstm.model.model import Model
+from charlstm.network.cells import cells_that
 from charlstm.parameters import Array
 
 SHUT, OPEN = 0.1, 0.9
@@ -30,9 +30,10 @@ def saturation(model: Model, text: str) -> View:
     ConfigError
         If the cell has no gates.
     """
-    gates = [name for name in model.network.cell.shown if name in SHARES]
+    gates = list(model.network.cell.logistic)
     if not gates:
-        raise ConfigError(f"the {model.network.config.cell} has no gates that could saturate; give an lstm or a gru")
+        others = cells_that(lambda cell: bool(cell.logistic))
+        raise ConfigError(f"the {model.network.config.cell} has no gates that could saturate; give a model of {others}")
     shut, open_ = shares(model, text, gates)  # (L, G, H) each
     layers = range(len(shut))
     over = [(layer, gate) for layer in layers for gate in range(len(gates))]

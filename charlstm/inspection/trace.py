@@ -13,6 +13,7 @@ import numpy as np
 from charlstm.errors import ConfigError
 from charlstm.model.files import replace_atomically
 from charlstm.model.model import BLOCK, Model, Reader
+from charlstm.network.cell import Cell
 from charlstm.network.loss import NATS_PER_BIT, log_softmax
 from charlstm.parameters import Array
 from charlstm.text import batches
@@ -41,6 +42,8 @@ class Trace(NamedTuple):
         of a stream, which nothing predicts.
     vocabulary : str
         The characters of the V columns.
+    cell : Cell
+        What the quantities are.
     """
 
     text: str
@@ -48,6 +51,7 @@ class Trace(NamedTuple):
     log_probabilities: Array
     surprise: Array
     vocabulary: str
+    cell: Cell
 
     @property
     def arrays(self) -> dict[str, Array]:
@@ -118,7 +122,7 @@ def trace(model: Model, text: str) -> Trace:
         If the text has characters that the model does not know.
     """
     config = model.network.config
-    each = config.layers * config.hidden * len(model.network.cell.shown) + len(model.vocabulary)
+    each = config.layers * config.hidden * len(model.network.cell.quantities) + len(model.vocabulary)
     if len(text) * each > MOST_NUMBERS:
         raise ConfigError(
             f"a trace of {len(text):,} characters would hold {len(text) * each:,} numbers; give a text of at most"
@@ -128,7 +132,7 @@ def trace(model: Model, text: str) -> Trace:
     before = start(model).logits  # (1, V)
     blocks = [(log_softmax(logits), layers) for logits, layers in read(model, ids)]
     layers = tuple(
-        {name: np.concatenate([block[layer][name] for _, block in blocks]) for name in model.network.cell.shown}
+        {name: np.concatenate([block[layer][name] for _, block in blocks]) for name in model.network.cell.quantities}
         for layer in range(config.layers)
     )  # (N, H) each
     after = np.concatenate([predictions for predictions, _ in blocks])  # (N, V)
@@ -136,7 +140,7 @@ def trace(model: Model, text: str) -> Trace:
     surprise = 0.0 - predicted.astype(np.float64) / NATS_PER_BIT  # 0.0 − 0.0 is no −0.0
     if not model.opening:
         surprise[0] = np.nan
-    return Trace(text, layers, after, surprise, model.vocabulary.characters)
+    return Trace(text, layers, after, surprise, model.vocabulary.characters, model.network.cell)
 
 
 def start(model: Model, rows: int = 1) -> Reader:
@@ -172,7 +176,10 @@ def _passes(reader: Reader, ids: Array) -> Iterator[tuple[Array, list[dict[str, 
     """Read (T, B) ids and yield, piece after piece, copies of the logits and of every layer's quantities."""
     cell = reader.model.network.cell
     for done in reader.passes(ids):
-        yield done.logits.copy(), [{name: cell.read(tape, name).copy() for name in cell.shown} for tape in done.tapes]
+        yield (
+            done.logits.copy(),
+            [{name: cell.read(tape, name).copy() for name in cell.quantities} for tape in done.tapes],
+        )
 
 
 def _read_lines(model: Model, ids: Array) -> Iterator[tuple[Array, list[dict[str, Array]]]]:
@@ -191,7 +198,7 @@ def _read_lines(model: Model, ids: Array) -> Iterator[tuple[Array, list[dict[str
         yield (
             _in_order(logits, counted),
             [
-                {name: _in_order([layer[name] for layer in pieces], counted) for name in model.network.cell.shown}
+                {name: _in_order([layer[name] for layer in pieces], counted) for name in model.network.cell.quantities}
                 for pieces in zip(*layers, strict=True)
             ],
         )

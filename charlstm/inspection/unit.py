@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from charlstm.config import NetworkConfig
 from charlstm.errors import ConfigError
+from charlstm.network.config import NetworkConfig
 
 
 class Unit(NamedTuple):

@@ -57,24 +57,17 @@ def units(model: Model, text: str, match: str | None = None, question: str | Non
 def memories(model: Model, text: str) -> Iterator[Array]:
     """Read a text and yield what every unit remembers, layer by layer, in blocks: (T, U) arrays.
 
-    It is in the order of the memory as it is shown, but not crowded where that is near −1 or 1: c, or arctanh(h).
+    It is in the order of the memory as it is shown, but not crowded where that is near −1 or 1.
     """
     held, count = [], 0
-    bounded = model.network.config.activation == "tanh"
     for _, layers in read(model, model.vocabulary.encode(text)):
-        each = [layer["c"] if "c" in layer else _spread(layer["h"]) if bounded else layer["h"] for layer in layers]
-        held.append(np.concatenate(each, axis=1))  # (T, U)
+        held.append(np.concatenate([model.network.cell.unsquash_memory(layer) for layer in layers], axis=1))  # (T, U)
         count += len(held[-1])
         if count >= BLOCK:
             yield np.concatenate(held)
             held, count = [], 0
     if held:
         yield np.concatenate(held)
-
-
-def _spread(h: Array) -> Array:
-    most = 1.0 - float(np.finfo(h.dtype).epsneg)
-    return np.asarray(np.arctanh(np.clip(h, -most, most)))
 
 
 def _ranked(model: Model, named: tuple[str, Ranking]) -> dict[str, Table]:

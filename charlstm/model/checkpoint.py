@@ -20,11 +20,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from charlstm.config import NetworkConfig, TrainingConfig, from_mapping, to_mapping
+from charlstm.config import TrainingConfig, from_mapping, to_mapping
 from charlstm.errors import CheckpointError
 from charlstm.model import archive
 from charlstm.model.files import replace_atomically
 from charlstm.model.model import History, Model
+from charlstm.network.config import NetworkConfig
 from charlstm.network.network import Network, shapes
 from charlstm.parameters import Array
 from charlstm.text.corpus import CorpusFacts

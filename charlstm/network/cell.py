@@ -7,6 +7,7 @@ the cell turns them into activations, element by element, and takes gradients ba
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -23,47 +24,75 @@ class Tape(NamedTuple):
         The activations, in the order of `Cell.gates`.
     states : tuple of (T+1, B, H) arrays
         In the order of `Cell.states`; entry t is the state before step t, entry T the last one.
-    extras : tuple of (T, B, H) arrays
-        In the order of `Cell.extras`: what else backward needs.
+    saved : tuple of (T, B, H) arrays
+        In the order of `Cell.saved`.
     """
 
     gates: Array
     states: tuple[Array, ...]
-    extras: tuple[Array, ...]
+    saved: tuple[Array, ...]
 
 
 class Cell(ABC):
-    """The element-wise equations of one kind of unit.
+    """The element-wise equations of one kind of cell, and everything else that differs between cells.
+
+    Parameters
+    ----------
+    activation
+        Name of the activation function, one of `activations`.
 
     Attributes
     ----------
+    activations
+        Names of the activation functions that the cell offers; the first is the default.
     gates
-        Names of the gates: blocks of H columns of U, W and b, in order.
-    states
-        Names of what is carried from step to step; the first is always h.
-    extras
-        Names of the other arrays that forward leaves for backward.
-    shown
-        The quantities that an inspector shows, in order.
-    prescale
-        Factor of each gate in the forward products. A logistic gate is ½ + ½·tanh(z/2): its ½ inside is
-        multiplied into the weights beforehand, and one call of tanh serves all gates.
+        Names of the blocks of H columns of U, W and b, in order.
+    logistic
+        Those of the gates that are logistic functions, with values between 0 and 1.
     forget_gate
-        The block whose initial bias makes the unit remember, if it has one.
+        The gate that multiplies the memory of the step before; None: the cell has none.
     input_gate
-        The block that lets new content in, where that is another one.
+        The gate that multiplies what is added to the memory; None: no gate of its own.
+    states
+        Names of the states carried from step to step; the first is always h.
+    memory
+        The one of the states that is the memory of the cell.
+    saved
+        Names of the intermediate values that forward saves for backward.
+    quantities
+        Names of the gates and states that an inspector shows, in order.
+    hidden_factors
+        Names (gate, memory) if h is gate · tanh(memory) and so need not be stored beside them; otherwise None.
+    memory_label
+        How a view names the memory as `squash_memory` returns it.
     gated_recurrence
-        True where h'·W is gated before it is added, so that its gradient differs from that of x·U + b.
+        True if a gate multiplies h'·W before it is added, so that its gradient differs from that of x·U + b.
     """
 
+    activations: ClassVar[tuple[str, ...]] = ("tanh",)
     gates: ClassVar[tuple[str, ...]]
-    states: ClassVar[tuple[str, ...]]
-    extras: ClassVar[tuple[str, ...]] = ()
-    shown: ClassVar[tuple[str, ...]]
-    prescale: ClassVar[tuple[float, ...]]
+    logistic: ClassVar[tuple[str, ...]] = ()
     forget_gate: ClassVar[str | None] = None
     input_gate: ClassVar[str | None] = None
+    states: ClassVar[tuple[str, ...]]
+    memory: ClassVar[str] = "h"
+    saved: ClassVar[tuple[str, ...]] = ()
+    quantities: ClassVar[tuple[str, ...]]
+    hidden_factors: ClassVar[tuple[str, str] | None] = None
+    memory_label: ClassVar[str] = "h"
     gated_recurrence: ClassVar[bool] = False
+
+    def __init__(self, activation: str = "tanh") -> None:
+        self.activation = activation
+
+    @property
+    def prescale(self) -> tuple[float, ...]:
+        """Factor of each gate in the forward products.
+
+        A logistic gate is ½ + ½·tanh(z/2): its ½ inside is multiplied into the weights beforehand, and one call of
+        tanh serves all gates.
+        """
+        return tuple(0.5 if gate in self.logistic else 1.0 for gate in self.gates)
 
     @abstractmethod
     def forward(self, tape: Tape, t: int, incoming: Array, recurrent: Array) -> None:
@@ -117,8 +146,26 @@ class Cell(ABC):
             ∂loss/∂(h'·W): written if `gated_recurrence`; otherwise it is the gates' place itself.
         """
 
+    def kept(self, quantities: Mapping[str, Array]) -> Array:
+        """Return the share of the memory that each step keeps, from the quantities by name; needs a forget gate."""
+        return quantities[str(self.forget_gate)]
+
+    def written(self, quantities: Mapping[str, Array]) -> Array:
+        """Return what each step adds to the memory, from the quantities by name; needs a forget gate."""
+        raise NotImplementedError(f"{type(self).__name__} has no forget gate")
+
+    def squash_memory(self, quantities: Mapping[str, Array]) -> Array:
+        """Return the memory as views show it, where the cell bounds it between −1 and 1."""
+        return quantities[self.memory]
+
+    def unsquash_memory(self, quantities: Mapping[str, Array]) -> Array:
+        """Return the memory in the same order as `squash_memory`, but not crowded near −1 and 1."""
+        memory = quantities[self.memory]
+        largest = 1.0 - float(np.finfo(memory.dtype).epsneg)
+        return np.asarray(np.arctanh(np.clip(memory, -largest, largest)))
+
     def read(self, tape: Tape, name: str) -> Array:
-        """Return a shown quantity for every step: (T, B, H), states as they are after the step."""
+        """Return one of the quantities for every step: (T, B, H), states as they are after the step."""
         if name in self.states:
             return tape.states[self.states.index(name)][1:]
         return np.asarray(tape.gates[self.gates.index(name)])

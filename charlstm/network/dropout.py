@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from charlstm.config import NetworkConfig
+from charlstm.network.config import NetworkConfig
 from charlstm.parameters import Array, Parameters
 from charlstm.randomness import Purpose, generator
 

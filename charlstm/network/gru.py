@@ -15,6 +15,8 @@ encoder-decoder"; Chung et al. 2014, "Empirical evaluation of gated recurrent ne
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from charlstm.network.cell import Cell, Tape
@@ -25,16 +27,16 @@ class GRU(Cell):
     """A reset and an update gate; the hidden state is its own memory."""
 
     gates = ("r", "u", "h_tilde")
-    states = ("h",)
-    extras = ("recalled",)
-    shown = ("r", "u", "h_tilde", "h")
-    prescale = (0.5, 0.5, 1.0)
+    logistic = ("r", "u")
     forget_gate = "u"
+    states = ("h",)
+    saved = ("recalled",)
+    quantities = ("r", "u", "h_tilde", "h")
     gated_recurrence = True
 
     def forward(self, tape: Tape, t: int, incoming: Array, recurrent: Array) -> None:
         """Take step t; see `Cell.forward` and the equations above."""
-        (h,), (recalled,) = tape.states, tape.extras
+        (h,), (recalled,) = tape.states, tape.saved
         r, u, h_tilde = tape.gates[:, t]
 
         sigmoids = tape.gates[:2, t]  # (2, B, H)
@@ -52,7 +54,7 @@ class GRU(Cell):
 
     def slopes(self, tape: Tape, steps: slice, buffers: Buffers) -> Array:
         """Return the factors of dz_h, dh and dh in dz_r, dz_u and dz_h; see `Cell.slopes`."""
-        (h,), recalled = tape.states, tape.extras[0][steps]
+        (h,), recalled = tape.states, tape.saved[0][steps]
         r, u, h_tilde = tape.gates[:, steps]
         slopes = buffers("slopes", (3, *recalled.shape))
         of_r, of_u, of_h_tilde = slopes
@@ -79,3 +81,7 @@ class GRU(Cell):
         dh *= u
         u[...] = of_u
         dr[:2] = tape.gates[:2, t]
+
+    def written(self, quantities: Mapping[str, Array]) -> Array:
+        """Return (1 − u)·h~."""
+        return np.asarray((1.0 - quantities["u"]) * quantities["h_tilde"])

@@ -14,6 +14,8 @@ forget" (the forget gate).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from charlstm.network.cell import Cell, Tape
@@ -24,16 +26,19 @@ class LSTM(Cell):
     """Forget, input and output gates around a memory c that is only ever scaled and added to."""
 
     gates = ("f", "i", "o", "c_tilde")
-    states = ("h", "c")
-    extras = ("tanh_c",)
-    shown = ("f", "i", "o", "c_tilde", "c", "h")
-    prescale = (0.5, 0.5, 0.5, 1.0)
+    logistic = ("f", "i", "o")
     forget_gate = "f"
     input_gate = "i"
+    states = ("h", "c")
+    memory = "c"
+    saved = ("tanh_c",)
+    quantities = ("f", "i", "o", "c_tilde", "c", "h")
+    hidden_factors = ("o", "c")
+    memory_label = "tanh(c)"
 
     def forward(self, tape: Tape, t: int, incoming: Array, recurrent: Array) -> None:
         """Take step t; see `Cell.forward` and the equations above."""
-        (h, c), (tanh_c,) = tape.states, tape.extras
+        (h, c), (tanh_c,) = tape.states, tape.saved
         gates = tape.gates[:, t]  # (4, B, H)
         sigmoids = gates[:3]
         np.add(incoming, recurrent, out=gates)
@@ -51,7 +56,7 @@ class LSTM(Cell):
 
     def slopes(self, tape: Tape, steps: slice, buffers: Buffers) -> Array:
         """Return the factors of dc', dh, dc, dc and dh in dz_f, dz_i, dz_o, dz_c and dc; see `Cell.slopes`."""
-        (_, c), tanh_c = tape.states, tape.extras[0][steps]
+        (_, c), tanh_c = tape.states, tape.saved[0][steps]
         gates = tape.gates[:, steps]  # (4, K, B, H)
         _, i, o, c_tilde = gates
         slopes = buffers("slopes", (5, *tanh_c.shape))
@@ -81,3 +86,15 @@ class LSTM(Cell):
         dc *= f
         np.multiply(dc, of_f, out=f)
         dh.fill(0.0)
+
+    def written(self, quantities: Mapping[str, Array]) -> Array:
+        """Return i·c~."""
+        return np.asarray(quantities["i"] * quantities["c_tilde"])
+
+    def squash_memory(self, quantities: Mapping[str, Array]) -> Array:
+        """Return tanh(c)."""
+        return np.tanh(quantities["c"])
+
+    def unsquash_memory(self, quantities: Mapping[str, Array]) -> Array:
+        """Return c."""
+        return quantities["c"]

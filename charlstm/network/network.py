@@ -19,9 +19,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from charlstm.config import NetworkConfig
-from charlstm.network import cells
-from charlstm.network.cells import Cell, Tape
+from charlstm.network.cell import Cell, Tape
+from charlstm.network.cells import build_cell
+from charlstm.network.config import NetworkConfig
 from charlstm.network.loss import cross_entropy, cross_entropy_gradient
 from charlstm.network.matmul import Product, sum_by_place
 from charlstm.parameters import Array, Buffers, Parameters, Shapes
@@ -84,7 +84,7 @@ def shapes(config: NetworkConfig, vocabulary_size: int) -> Shapes:
     mapping
         layer0/U (V, G·H), layer0/W (H, G·H), layer0/b (G·H,), layer1/U (H, G·H), …, output/W (H, V), output/b (V,).
     """
-    H, G = config.hidden, len(cells.make(config.cell, config.activation).gates)
+    H, G = config.hidden, len(build_cell(config.cell, config.activation).gates)
     table: dict[str, tuple[int, ...]] = {}
     for layer in range(config.layers):
         table[f"layer{layer}/U"] = (vocabulary_size if layer == 0 else H, G * H)
@@ -118,7 +118,7 @@ class Network:
     def __init__(self, config: NetworkConfig, vocabulary_size: int, dtype: npt.DTypeLike = np.float32) -> None:
         self.config = config
         self.vocabulary_size = vocabulary_size
-        self.cell: Cell = cells.make(config.cell, config.activation)
+        self.cell: Cell = build_cell(config.cell, config.activation)
         self.parameters = Parameters(shapes(config, vocabulary_size), dtype)
 
     @property
@@ -369,7 +369,7 @@ class Network:
         return Tape(
             buffers(f"gates{layer}", (len(cell.gates), T, B, H)),
             tuple(buffers(f"{name}{layer}", (T + 1, B, H)) for name in cell.states),
-            tuple(buffers(f"{name}{layer}", (T, B, H)) for name in cell.extras),
+            tuple(buffers(f"{name}{layer}", (T, B, H)) for name in cell.saved),
         )
 
     def _backward_through_time(

@@ -9,6 +9,8 @@ networks of rectified linear units" (relu).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from charlstm.network.cell import Cell, Tape
@@ -18,10 +20,10 @@ from charlstm.parameters import Array, Buffers
 class RNN(Cell):
     """h = tanh(z): the unit whose gradient vanishes."""
 
+    activations = ("tanh", "relu")
     gates = ("h_tilde",)
     states = ("h",)
-    shown = ("h",)
-    prescale = (1.0,)
+    quantities = ("h",)
 
     def forward(self, tape: Tape, t: int, incoming: Array, recurrent: Array) -> None:
         """Take step t; see `Cell.forward` and the equations above."""
@@ -44,21 +46,19 @@ class RNN(Cell):
 
     def activate(self, z: Array) -> None:
         """Apply φ in place."""
-        np.tanh(z, out=z)
+        if self.activation == "tanh":
+            np.tanh(z, out=z)
+        else:
+            np.maximum(z, 0.0, out=z)
 
     def slope(self, h: Array, out: Array) -> None:
         """Write φ'(z) for h = φ(z)."""
-        np.multiply(h, h, out=out)
-        np.subtract(1.0, out, out=out)
+        if self.activation == "tanh":
+            np.multiply(h, h, out=out)
+            np.subtract(1.0, out, out=out)
+        else:
+            np.greater(h, 0.0, out=out)
 
-
-class ReluRNN(RNN):
-    """h = max(z, 0): never saturates, may grow without bound."""
-
-    def activate(self, z: Array) -> None:
-        """Apply φ in place."""
-        np.maximum(z, 0.0, out=z)
-
-    def slope(self, h: Array, out: Array) -> None:
-        """Write φ'(z) for h = φ(z)."""
-        np.greater(h, 0.0, out=out)
+    def unsquash_memory(self, quantities: Mapping[str, Array]) -> Array:
+        """Return arctanh(h), or h with relu, which does not bound it."""
+        return super().unsquash_memory(quantities) if self.activation == "tanh" else quantities["h"]

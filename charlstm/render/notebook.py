@@ -51,7 +51,12 @@ def html(trace: Trace) -> str:
 def _beginning(trace: Trace, count: int) -> Trace:
     """Return what belongs to the first characters."""
     layers = tuple({name: values[:count] for name, values in layer.items()} for layer in trace.layers)
-    return Trace(trace.text[:count], layers, trace.log_probabilities[:count], trace.surprise[:count], trace.vocabulary)
+    return trace._replace(
+        text=trace.text[:count],
+        layers=layers,
+        log_probabilities=trace.log_probabilities[:count],
+        surprise=trace.surprise[:count],
+    )
 
 
 def _strip(trace: Trace) -> Iterator[str]:

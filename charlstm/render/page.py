@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 
-from charlstm.config import NetworkConfig
 from charlstm.errors import ConfigError
 from charlstm.inspection.cell import steadiest
 from charlstm.inspection.gates import kind_of
@@ -33,6 +32,7 @@ from charlstm.inspection.trace import Trace, trace
 from charlstm.inspection.view import Kind, View
 from charlstm.inspection.views import VIEWS, Read, every_view
 from charlstm.model.model import Model
+from charlstm.network.config import NetworkConfig
 from charlstm.parameters import Array
 from charlstm.render import data, parts
 from charlstm.render.characters import safe, shown
@@ -73,7 +73,7 @@ def of(model: Model, read: Read, asked: str | None = None, options: Mapping[str,
     """
     text = read if isinstance(read, str) else None
     if text is not None:
-        check_size(len(text), model.network.config, len(model.network.cell.shown))
+        check_size(len(text), model.network.config, len(model.network.cell.quantities))
     views = every_view(model, read, asked, options)
     sentences = {name: entry.sentence for name, entry in VIEWS.items()}
     first = asked or ("summary" if text is None else TRACE)
@@ -190,11 +190,13 @@ def _trace(trace: Trace) -> dict[str, Any]:
     for number, layer in enumerate(trace.layers):
         for name, values in layer.items():
             bits = _bits(values)
-            if name != "h" or not {"o", "c"} <= set(layer):
+            if name != "h" or trace.cell.hidden_factors is None:
                 whole = np.rint(values.T.astype(np.float64) * 2.0**bits).astype(np.int32)  # (H, N)
                 arrays[f"{number}/{name}"] = whole
             arrays[f"{number}/{name}/order"] = alike(values).astype(np.uint32)  # (H,)
-            quantities.append({"layer": number, "name": name, "bits": bits, "share": kind_of(name) is Kind.SHARE})
+            quantities.append(
+                {"layer": number, "name": name, "bits": bits, "share": kind_of(trace.cell, name) is Kind.SHARE}
+            )
     places, block = _packed(arrays)
     deflated = zlib.compress(block, 6)
     signs = {ord(sign): shown(sign) for sign in {*trace.text, *trace.vocabulary} if shown(sign) != sign}
