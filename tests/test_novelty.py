@@ -14,7 +14,7 @@ from charlstm.errors import ConfigError, CorpusError
 from charlstm.model.model import Model
 from charlstm.sampling.sampler import Sample
 from charlstm.text import corpus
-from charlstm.text.matching import copied
+from charlstm.text.matching import find_matches
 from charlstm.text.split import split_lines
 
 few = st.text("ab\n", max_size=24)
@@ -40,15 +40,15 @@ def longest(text, corpus):
 def test_the_longest_match_from_every_place_is_found_wherever_the_corpus_is_cut(texts, pieces, least):
     whole = "".join(pieces)
     lines = whole.split("\n")
-    for text, copy in zip(texts, copied(texts, pieces, least), strict=True):
+    for text, copy in zip(texts, find_matches(texts, pieces, least), strict=True):
         wanted = longest(text, whole)
         for k, (found, length) in enumerate(zip(copy.longest, wanted, strict=True)):
             assert found == length if length >= least else found <= length
             start = sum(len(line) + 1 for line in lines[: copy.line[k]]) + copy.column[k]
             assert whole[start : start + found] == text[k : k + found] and copy.column[k] <= len(lines[copy.line[k]])
-        for length, stands in copy.stands.items():
+        for length, stands in copy.occurs.items():
             assert stands.tolist() == [text[k : k + length] in whole for k in range(len(text) - length + 1)]
-        assert list(copy.stands) == [1 << j for j in range(len(text).bit_length())]
+        assert list(copy.occurs) == [1 << j for j in range(len(text).bit_length())]
 
 
 def test_a_large_text_has_the_same_matches_as_a_small_one():
@@ -56,8 +56,8 @@ def test_a_large_text_has_the_same_matches_as_a_small_one():
     whole = "".join(rng.choice(list("abcdefgh \n"), 60_000))
     text = "".join(rng.choice(list("abcdefgh \n"), 20_000)) + whole[777:9999]  # names too many for a table
     pieces = [whole[k : k + 7001] for k in range(0, len(whole), 7001)]
-    (copy,) = copied([text], pieces, 8)
-    assert copy.longest[20_000] == 9222 and copy.stands[8192][20_000] and not copy.stands[8192][:19_000].any()
+    (copy,) = find_matches([text], pieces, 8)
+    assert copy.longest[20_000] == 9222 and copy.occurs[8192][20_000] and not copy.occurs[8192][:19_000].any()
     for k in rng.integers(len(text) - 40, size=300):
         n = int(copy.longest[k])
         assert text[k : k + 8] in whole if n >= 8 else text[k : k + 8] not in whole
@@ -157,7 +157,7 @@ def test_a_long_corpus_takes_no_more_memory_than_a_short_one():
     peaks = []
     for times in (3, 30):
         tracemalloc.start()
-        copied([piece[5:900]], (piece[k % 7 :] for k in range(times)), 8)
+        find_matches([piece[5:900]], (piece[k % 7 :] for k in range(times)), 8)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < peaks[0] + 200_000

@@ -16,7 +16,7 @@ from charlstm.model.model import Model
 from charlstm.parameters import Array
 from charlstm.text import corpus
 from charlstm.text.documents import find_lines
-from charlstm.text.matching import Copied, copied
+from charlstm.text.matching import Matches, find_matches
 from charlstm.text.split import split_spans
 from charlstm.text.vocabulary import Vocabulary, text_of
 
@@ -77,7 +77,7 @@ class Novelty:
 
     Attributes
     ----------
-    copies : list of Copied
+    copies : list of Matches
         One a text.
     files : list of (str, int)
         The corpus: name of each file, and how many lines there are before it.
@@ -87,7 +87,7 @@ class Novelty:
         The shortest runs that were looked for.
     """
 
-    copies: Sequence[Copied]
+    copies: Sequence[Matches]
     files: Sequence[tuple[str, int]]
     lines: Sequence[Lines]
     least: int
@@ -101,7 +101,7 @@ class Novelty:
         """Length of a part, a power of two → how many parts of that length stand nowhere in the corpus, of how many."""
         counts: dict[int, tuple[int, int]] = {}
         for copy in self.copies:
-            for length, stands in copy.stands.items():
+            for length, stands in copy.occurs.items():
                 new, all_ = counts.get(length, (0, 0))
                 counts[length] = new + int((~stands).sum()), all_ + len(stands)
         return dict(sorted(counts.items()))
@@ -216,7 +216,7 @@ def novelty(
         raise ConfigError("there is nothing to compare; give one text or more, and one file or more")
     first_lines = [0] * len(corpora)
     least = LEAST if sum(map(len, texts)) <= MANY else LEAST_OF_MANY
-    copies = copied(texts, _counted(corpora, encoding, first_lines), least)
+    copies = find_matches(texts, _counted(corpora, encoding, first_lines), least)
     names = [path.name for path in corpora]
     whole = [first + text for first, text in zip(begun or [""] * len(texts), texts, strict=True)]
     lines = _lines(model, whole, corpora, encoding) if model.training.lines else []
