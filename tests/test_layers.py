@@ -1,4 +1,4 @@
-"""The house stands as ARCHITECTURE.md draws it, and the papers around it are true."""
+"""The package has the layers that ARCHITECTURE.md shows, and what the documents say about it is true."""
 
 from __future__ import annotations
 
@@ -29,8 +29,13 @@ LAYERS = (
     {"render"},
     {"api"},
     {"cli"},
+    {"__init__", "__main__"},
 )
 LAYER_OF = {name: number for number, layer in enumerate(LAYERS) for name in layer}
+MOST_NAMES = 17
+MOST_PAIRS = 60
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+every_source = pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
 
 
 def module_at(path: Path) -> ModuleType:
@@ -42,7 +47,8 @@ def module_at(path: Path) -> ModuleType:
     return module
 
 
-def room_of(path: Path) -> str:
+def name_of(path: Path) -> str:
+    """Return the top-level module or package that a file belongs to."""
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
@@ -58,29 +64,31 @@ def imports_of(path: Path) -> set[str]:
     return names
 
 
-SOURCES = sorted(PACKAGE.rglob("*.py"))
+def inner_imports_of(path: Path) -> set[str]:
+    """Return the other top-level modules and packages of charlstm that a file imports."""
+    names = {name.split(".")[1] for name in imports_of(path) if name.startswith("charlstm.")}
+    return names - {name_of(path), "__version__"}
 
 
-def test_every_room_has_a_floor() -> None:
-    rooms = {room_of(path) for path in SOURCES} - {"__init__", "__main__"}
-    assert rooms == set(LAYER_OF)
+def test_every_module_and_package_has_a_layer() -> None:
+    assert {name_of(path) for path in SOURCES} == set(LAYER_OF)
+    assert len(LAYER_OF) <= MOST_NAMES
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_arrows_only_go_down(path: Path) -> None:
-    room = room_of(path)
-    for name in imports_of(path):
-        if not name.startswith("charlstm.") or name == "charlstm.__version__":
-            continue
-        other = name.split(".")[1]
-        assert room in ("__init__", "__main__") or other == room or LAYER_OF[other] < LAYER_OF[room], (
-            f"{room} imports {other}"
-        )
+@every_source
+def test_imports_go_down(path: Path) -> None:
+    for other in inner_imports_of(path):
+        assert LAYER_OF[other] < LAYER_OF[name_of(path)], f"{name_of(path)} imports {other}"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_modules_and_packages_import_few_others() -> None:
+    pairs = {(name_of(path), other) for path in SOURCES for other in inner_imports_of(path)}
+    assert len(pairs) <= MOST_PAIRS, sorted(pairs)
+
+
+@every_source
 def test_only_the_command_line_prints_and_reads_the_environment(path: Path) -> None:
-    if room_of(path) in ("cli", "__main__"):
+    if name_of(path) in ("cli", "__main__"):
         return
     source = path.read_text()
     used = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
@@ -96,7 +104,7 @@ def test_only_the_declared_libraries_are_imported() -> None:
     assert used - set(sys.stdlib_module_names) == {"charlstm", "numpy", "click", "tqdm"}
 
 
-def test_architecture_names_every_file_and_floor() -> None:
+def test_architecture_names_every_file() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text()
     for path in SOURCES:
         if path.name not in ("__init__.py", "__main__.py"):
@@ -114,11 +122,11 @@ def test_the_story_files_are_what_their_program_writes(tmp_path: Path) -> None:
         assert (tmp_path / name).read_bytes() == (ROOT / "data" / name).read_bytes()
 
 
-def test_every_command_that_the_papers_show_can_be_typed() -> None:
+def test_every_command_in_the_documents_parses() -> None:
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.M))
     shown = 0
-    for paper in ("README.md", "ARCHITECTURE.md"):
-        for line in re.findall(r"^\$? ?((?:charlstm|make) .*)$", (ROOT / paper).read_text(), re.M):
+    for document in ("README.md", "ARCHITECTURE.md"):
+        for line in re.findall(r"^\$? ?((?:charlstm|make) .*)$", (ROOT / document).read_text(), re.M):
             program, *words = shlex.split(line, comments=True)
             if program == "make":
                 assert set(words) <= targets, line

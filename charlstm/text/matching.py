@@ -1,11 +1,11 @@
 """Exact substring matches between texts and a corpus.
 
 The texts are small and the corpus is large, so the index is built from the texts, and the corpus is read once in
-blocks. At level j every substring of 2^j characters has a number, its rank among them, from 1; a pair of adjacent numbers of
-level j makes a number of level j + 1. The corpus gets the same numbers, 0 where the texts do not have the substring.
-Numbers are equal only if the characters are, so a match needs no verification. From every position of the corpus at
-which a substring of the least length begins, the longest match is found by adding numbers of ever lower levels; each
-addition is a binary search in the suffix array.
+blocks. At level j every substring of 2^j characters has a number, its rank among them, from 1; a pair of adjacent
+numbers of level j makes a number of level j + 1. The corpus gets the same numbers, 0 where the texts do not have the
+substring. Numbers are equal only if the characters are, so a match needs no verification. From every position of the
+corpus at which a substring of the least length begins, the longest match is found by adding numbers of ever lower
+levels; each addition is a binary search in the suffix array.
 
 Sources: Karp, Miller & Rosenberg 1972, "Rapid identification of repeated patterns in strings, trees and arrays";
 Manber & Myers 1993, "Suffix arrays: a new method for on-line string searches".
@@ -131,7 +131,7 @@ class Index:
         self.before = [np.append(0, np.cumsum(np.bincount(ranks[:-1]))).astype(np.int32) for ranks in self.ranks]
 
     def numbers(self, points: Array) -> list[Array]:
-        """Return the numbers of other code points, (W,), at every level that occurs: (W + 1,) int32 each, 0 for none."""
+        """Return the numbers of other code points, (W,), at every level: (W + 1,) int32 each, 0 for none."""
         found = [np.append(self._first[points], np.int32(0))]
         for j, pairs in enumerate(self._pairs):
             numbers = pairs.numbers(found[-1], 1 << j)
