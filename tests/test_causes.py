@@ -24,7 +24,7 @@ from charlstm.inspection.patch import (
 )
 from charlstm.inspection.trace import start, trace
 from charlstm.inspection.unit import Unit
-from charlstm.inspection.why import ALTERNATIVES, by_gradient, by_occlusion, by_word, why
+from charlstm.inspection.why import ALTERNATIVES, LONGEST_WORD, by_gradient, by_occlusion, by_word, why
 
 CHARACTERS = "\n abcd"
 TEXT, TARGET = "ab cad b", "da"
@@ -116,6 +116,28 @@ def test_within_reach_the_influence_is_that_in_the_whole_text(kind, layers, line
     for by in (by_occlusion, by_gradient):
         np.testing.assert_allclose(by(begun, TEXT[-4:], TARGET), by(start(it), TEXT, TARGET)[-4:], rtol=1e-9)
     assert by_word(begun, TEXT[-4:], TARGET)["b"] == pytest.approx(by_word(start(it), TEXT, TARGET)["b"], rel=1e-9)
+
+
+@every_kind
+@one_and_two_layers
+def test_a_word_is_replaced_wherever_it_stands(kind, layers):
+    it, text = small(kind, layers), "ab ca ab d ab"
+    whole = log_chance(kind, it, text)
+
+    def ranked(before):
+        rows = by_reference(kind, it.network, it.vocabulary.encode(before)[:, None]).logits if before else ()
+        chances = rows[-1][0] if before else it.network.parameters["output/b"].tolist()
+        return sorted(CHARACTERS, key=lambda c: -chances[CHARACTERS.index(c)])
+
+    wanted = {}
+    for word in ("ab", "ca", "d"):
+        before, drops = text[: text.index(word)], []
+        for other in [c for c in ranked(before) if c not in "\n " and c != word[0]][:ALTERNATIVES]:
+            while len(other) < LONGEST_WORD and (after := ranked(before + other)[0]) not in "\n ":
+                other += after
+            drops.append(whole - log_chance(kind, it, " ".join(other if w == word else w for w in text.split())))
+        wanted[word] = sum(drops) / len(drops)
+    assert by_word(start(it), text, TARGET) == pytest.approx(wanted, rel=1e-9)
 
 
 def test_the_view_of_why_says_whether_its_two_ways_agree():

@@ -77,6 +77,15 @@ def test_a_longer_word_is_not_the_answer_that_it_begins_with():
     assert not found.right[0] and found.rank[0] == 1 and found.said[0] == "a" * (2 + WORD) == found.said[1][:-WORD]
 
 
+def test_of_equally_likely_characters_those_that_come_first_have_the_better_ranks():
+    it = small()
+    it.network.parameters.flat[:] = 0.0
+    pairs = [("ab", character) for character in CHARACTERS]
+    assert LanguageModel(it).cloze(pairs).rank.tolist() == [1, 2, 3, 4, 5]
+    it.network.parameters["output/b"][CHARACTERS.index("b")] = 1.0
+    assert LanguageModel(it).cloze([*pairs, ("ab", "b\na."), ("", "\n")]).rank.tolist() == [2, 3, 4, 5, 1, 5, 2]
+
+
 @given(st.lists(st.tuples(st.text("ab .", max_size=4), st.text("ab ", min_size=1, max_size=3)), min_size=1, max_size=5))
 def test_an_answer_does_not_depend_on_what_else_is_asked(pairs):
     it = LanguageModel(small("gru"))

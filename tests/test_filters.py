@@ -123,6 +123,32 @@ def test_equals_share_and_the_lower_ids_stay():
         np.testing.assert_allclose(probabilities(same, SamplingConfig(1e-300, **rule)), wanted, **CLOSE)
 
 
+@pytest.mark.parametrize(
+    ("p", "rule", "wanted"),
+    [
+        ([0.5, 0.3, 0.1, 0.1], {"top_p": 0.6, "min_p": 0.25}, [5, 3, 0, 0]),  # 0.5 is not yet 60% of all
+        ([0.4, 0.3, 0.2, 0.1], {"top_k": 2, "top_p": 0.5}, [1, 0, 0, 0]),  # 0.4 is more than half of 0.7
+        ([0.5, 0.3, 0.2], {"temperature": 0.5, "top_p": 0.6}, [1, 0, 0]),  # 25 of 25 + 9 + 4
+        ([0.5, 0.3, 0.2], {"temperature": 0.5, "min_p": 0.5}, [1, 0, 0]),  # 9 of 25
+        ([0.5, 0.4, 0.1], {"repeat_penalty": 2.0, "top_k": 1}, [0, 1, 0]),  # 0.25 is less than 0.4
+        ([0.5, 0.4, 0.1], {"repeat_penalty": 2.0, "forbid": "b"}, [25, 0, 6]),  # of 0.6, 5/6 becomes 25/36
+        ([0.4, 0.3, 0.3], {"forbid": "a", "top_k": 2}, [0, 1, 1]),
+        ([0.6, 0.2, 0.2], {"forbid": "a", "min_p": 0.5}, [0, 1, 1]),
+    ],
+)
+def test_the_rules_are_applied_in_their_order(p, rule, wanted):
+    rules = SamplingConfig(**{"temperature": 1.0} | rule)
+    recent = np.arange(len(p)) == 0
+    result = probabilities(np.log(p), rules, rules.allowed(code_points(CHARACTERS[: len(p)])), recent)
+    np.testing.assert_allclose(result, np.array(wanted) / sum(wanted), **CLOSE)
+
+
+@pytest.mark.parametrize("kept", [1, 2, 3, 4])
+def test_the_nucleus_ends_where_its_share_is_reached_exactly(kept):
+    result = probabilities(np.zeros(4), SamplingConfig(temperature=1.0, top_p=kept / 4))
+    np.testing.assert_array_equal(result, [1 / kept] * kept + [0.0] * (4 - kept))
+
+
 def test_rows_do_not_feel_each_other():
     rng = np.random.default_rng(0)
     logits, seen = rng.normal(size=(5, 6)), rng.random((5, 6)) < 0.5

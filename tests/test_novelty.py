@@ -105,6 +105,18 @@ def test_runs_are_the_longest_apart_and_where_they_are_said_to_be(tmp_path_facto
         assert (new, all_) == (sum(part not in whole for part in parts), len(parts))
 
 
+def test_a_run_that_begins_where_a_longer_one_ends_is_found(loaded, tmp_path):
+    (tmp_path / "corpus.txt").write_text("abcdefghij\njklmnopqr\nklmnopqrs\n")
+    found = loaded.novelty("abcdefghijklmnopqrs", tmp_path / "corpus.txt")
+    assert [(run.text, run.line) for run in found.runs()] == [("abcdefghij", 1), ("klmnopqrs", 3)]
+
+
+def test_runs_of_eight_characters_are_found_and_shorter_ones_are_not(loaded, tmp_path):
+    (tmp_path / "corpus.txt").write_text("abcdefgh\nijklmno\n")
+    found = loaded.novelty("-abcdefgh-ijklmno-", tmp_path / "corpus.txt")
+    assert [run.text for run in found.runs()] == ["abcdefgh"]
+
+
 def test_a_byte_order_mark_and_foreign_line_ends_are_no_part_of_a_corpus(loaded, tmp_path):
     (tmp_path / "dos.txt").write_bytes(b"\xef\xbb\xbfone\r\ntwo and three\r\n")
     (run,) = loaded.novelty("one\ntwo and three\n", tmp_path / "dos.txt").runs()

@@ -1,6 +1,7 @@
 """Scores: what plain loops give, whatever the pieces; passages; learning while reading."""
 
 import math
+import re
 import sys
 import tracemalloc
 from itertools import pairwise
@@ -187,6 +188,17 @@ def test_models_are_compared_over_the_characters_that_both_predict():
         assert found[name, "bits/char"] == pytest.approx([sum(bits) / len(bits)])
     assert found["", "predicted"] == [len(left) - 1] and found["", "characters"] == [len(text)]
     assert any("one among 5 and other among 6" in remark for remark in view.remarks)
+
+
+@both
+@pytest.mark.parametrize(
+    ("texts", "unknown", "characters"),
+    [(["abxcd"], 1, 5), (["xab"], 1, 3), (["ab", "xaxbx\nc"], 3, 9), (["axb", "xxcd", "d"], 3, 8), (["abcd"], 0, 4)],
+)
+def test_unknown_characters_are_counted(lines, texts, unknown, characters):
+    view = view_of([Text("it", [text]) for text in texts], [Scorer("m", small(lines=lines))], skip=True)
+    counts = [re.findall(r"\d+", remark)[:2] for remark in view.remarks if "unknown" in remark]
+    assert counts == [[str(unknown), str(characters)]] * (unknown > 0)
 
 
 def test_an_unknown_character_is_told_by_its_place_in_the_whole_text(monkeypatch):

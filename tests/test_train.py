@@ -182,6 +182,26 @@ def test_a_model_goes_on_from_another_with_more_characters(folder: Path) -> None
     assert contradicted.exit_code == 2 and "--hidden 9 contradicts old.npz, which has 8" in contradicted.output
 
 
+def test_bits_a_line_are_those_of_the_lines_that_are_held_out(folder: Path) -> None:
+    (folder / "short.txt").write_text("ab\nba\nb\n" * 10)
+    (folder / "long.txt").write_text("\n".join(["ab" * 8, "ba" * 11]))
+    done = train("short.txt", "--val", "long.txt", "--lines", "--hidden", 4, "--steps", 3)
+    found = re.search(r"held out [\d.]+ nats \(([\d.]+) bits\) per character; ([\d.]+) bits a line", done.output)
+    assert found is not None, done.output
+    assert float(found[2]) == pytest.approx(float(found[1]) * (16 + 1 + 22 + 1) / 2, abs=0.06)
+
+
+@pytest.mark.parametrize("options", [(), ("--lines", "--batch-size", 13), ("--batch-size", 7, "--seq-len", 31)])
+def test_a_run_of_some_epochs_is_that_of_as_many_steps(folder: Path, options: tuple[object, ...]) -> None:
+    options = (*options, "--hidden", 128, "--val-fraction", 0)
+    done = train("corpus.txt", "--epochs", 3, *options)
+    found = re.search(r"^train +([\d,]+) steps of .*: ([\d.]+) epochs$", done.output, re.MULTILINE)
+    assert found is not None and found[2] == "3.0", done.output
+    again = train("corpus.txt", "--steps", found[1], "-m", "again.npz", *options)
+    assert again.exit_code == 0, again.output
+    assert (folder / "again.npz").read_bytes() == (folder / "charlstm.npz").read_bytes()
+
+
 @pytest.mark.parametrize(
     ("losses", "said"),
     [

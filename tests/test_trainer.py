@@ -108,6 +108,15 @@ def test_progress_counts_and_averages(monkeypatch, validate_every, often):
     assert [step.complete for step in progress] == [False] * 499 + [True]
 
 
+def test_the_norm_that_is_reported_is_that_before_the_gradient_is_clipped():
+    settings = TrainingConfig(40, learning_rate=0.0, clip=0.0)
+    free, clipped = (
+        [step.report.norm for step in train(network("lstm", np.float32), lines(), None, config) if step.report]
+        for config in (settings, replace(settings, clip=1e-3))
+    )
+    assert free == clipped and min(free) > 0.01
+
+
 def test_patience_ends_a_run_that_gets_no_better():
     it = network("lstm", np.float32)
     settings = TrainingConfig(1000, learning_rate=0.0, validate_every=7, patience=3)  # nothing is learnt

@@ -253,6 +253,13 @@ def test_long_texts_score_as_if_all_values_were_kept():
     assert blocks.chance == pytest.approx(whole.chance, rel=0.1)  # of values that come back
 
 
+@pytest.mark.parametrize("count", [32_768, 40_000, 70_000])
+def test_answers_of_a_long_text_keep_their_order(count):
+    numbers = np.random.default_rng(0).permutation(count)
+    values = np.stack([numbers, -numbers, numbers % 2], axis=1).astype(np.float32)
+    np.testing.assert_allclose(ranked([values], numbers).scores, [1.0, -1.0, 0.0], atol=1e-4)
+
+
 def test_the_questions_answer_as_a_reader_would():
     text = 'Ab "ba" (a(b)) ab\nB "x'
     wanted = {
