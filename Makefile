@@ -8,7 +8,7 @@ DEMO_OPTIONS := --lines --hidden 192 --dropout 0.1 --weight-dropout 0 --weight-d
 # What `make bench` measures beside: any build of torch for the CPU.
 TORCH ?= torch
 
-.PHONY: demo test test-demo lint docs bench quality gallery clean
+.PHONY: demo test test-demo lint docs sentences bench quality gallery clean
 
 demo: .venv/installed
 	@echo "A network reads short stories, and learns who is in the room."
@@ -38,6 +38,10 @@ lint: .venv/installed-lint
 
 docs: .venv/installed
 	$(BIN)/python docs/make_options.py
+
+# Every text that a user can see, to be read aloud.
+sentences: .venv/installed
+	$(BIN)/python docs/list_sentences.py
 
 bench: .venv-bench/installed
 	.venv-bench/bin/python benchmarks/bench.py
