@@ -1,4 +1,4 @@
-"""What all commands share: lazy loading, grouped options, the one door for errors, remarks, colour."""
+"""What all commands share: the command group, grouped options, errors, messages, colour."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 class WrongUsage(click.ClickException):
-    """The command line asks for what cannot be done: one sentence, exit code 2."""
+    """The command line is wrong: one sentence, exit code 2."""
 
     exit_code = 2
 
@@ -41,12 +41,12 @@ def as_sentence(error: CharlstmError) -> str:
 
 
 class LazyGroup(click.Group):
-    """A group that imports a subcommand when it is needed, and turns every error into one sentence.
+    """A group that imports a subcommand when it is called, and reports every error in one sentence.
 
     Parameters
     ----------
     modules
-        Name of a subcommand → the module that holds it, under `command`, and what it does, in a sentence.
+        Name of a subcommand → the module whose attribute `command` is the subcommand, and a sentence about it.
     """
 
     def __init__(self, *args: Any, modules: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
@@ -68,7 +68,7 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a subcommand, None if there is none of that name."""
+        """Return the subcommand of a name, or None."""
         if cmd_name not in self._modules:
             return None
         found = importlib.import_module(self._modules[cmd_name][0]).command
@@ -76,12 +76,12 @@ class LazyGroup(click.Group):
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write what each subcommand does, without importing any."""
+        """Write a sentence about each subcommand, without importing it."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, sentence) for name, (_, sentence) in self._modules.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the subcommand; exit 2 for wrong usage, 1 for a failure, 130 after Ctrl-C, 0 when a pipe was closed."""
+        """Run the subcommand; exit 2 for wrong usage, 1 for a failure, 130 after Ctrl-C, 0 if a pipe was closed."""
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()
@@ -103,7 +103,7 @@ class LazyGroup(click.Group):
 
 
 class GroupedOption(click.Option):
-    """An option that stands under a heading in --help."""
+    """An option under a heading of --help."""
 
     def __init__(self, *args: Any, heading: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -177,7 +177,7 @@ class GroupedCommand(click.Command):
 
 
 def option_of(heading: str) -> Callable[..., Callable[[Decorated], Decorated]]:
-    """Return `click.option` for options under a heading, with their default in the help."""
+    """Return `click.option` for options under a heading; --help shows their default."""
 
     def option(*declarations: str, **settings: Any) -> Callable[[Decorated], Decorated]:
         settings.setdefault("show_default", True)
@@ -187,7 +187,7 @@ def option_of(heading: str) -> Callable[..., Callable[[Decorated], Decorated]]:
 
 
 def model_option(heading: str, **settings: Any) -> Callable[[Decorated], Decorated]:
-    """Return the option that names the model file, the same for every command."""
+    """Return the option for the model file, which every command has."""
     return option_of(heading)(
         "-m",
         "--model",
@@ -200,51 +200,53 @@ def model_option(heading: str, **settings: Any) -> Callable[[Decorated], Decorat
 
 
 def known_encoding(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
-    """Check the name of a text encoding."""
+    """Return the name of a text encoding; refuse an unknown one."""
     try:
         "".encode(codecs.lookup(value).name)
     except LookupError as error:
-        raise click.BadParameter(f"{value!r} is no text encoding that Python knows; utf-8 and latin-1 are.") from error
+        raise click.BadParameter(
+            f"Python has no text encoding {value!r}; utf-8 and latin-1 are two that it has."
+        ) from error
     return value
 
 
 def unknown_option(heading: str) -> Callable[[Decorated], Decorated]:
-    """Return the option that says what to do with characters that a model does not know."""
+    """Return the option that decides what happens to unknown characters."""
     return option_of(heading)(
         "--unknown",
         type=click.Choice(("error", "skip")),
         default="error",
-        help="What to do with characters that the model has never seen.",
+        help="Report characters that the model does not know as an error, or skip them.",
     )
 
 
 def known_only(model: Model, text: str, unknown: str) -> str:
-    """Return a text as a model can read it: unchanged, or with `--unknown skip` without what it does not know."""
+    """Return a text unchanged, or with `--unknown skip` without the characters that the model does not know."""
     if unknown == "error":
         return text
     known = model.vocabulary.known(text)
     if len(known) < len(text):
-        remark(f"{len(text) - len(known):,} of {len(text):,} characters are unknown to the model and were left out")
+        remark(f"{len(text) - len(known):,} of {len(text):,} characters are unknown to the model and were skipped")
     return known
 
 
 def remark(text: str) -> None:
-    """Say something on stderr that is not the product of a command."""
+    """Print a message to stderr."""
     click.echo(printable(text, "\n\t"), err=True)
 
 
 def say(text: str) -> None:
-    """Say something beside the product: on a terminal less bright than it."""
+    """Print a message to stderr, dimmed on a terminal."""
     click.echo(dimmed(printable(text, "\n\t")), err=True)
 
 
 def dimmed(text: str) -> str:
-    """Return a text less bright; `click.echo` undoes that where there is no terminal."""
+    """Return a dimmed text; `click.echo` removes the codes if the output is no terminal."""
     return text if os.environ.get("NO_COLOR") else click.style(text, dim=True)
 
 
 def tell(*parts: str | Sequence[tuple[str, str]]) -> None:
-    """Say paragraphs, and lists of words with what each does, with an empty line between them."""
+    """Print paragraphs and definition lists to stderr, separated by empty lines."""
     formatter = click.HelpFormatter(width=min(columns(), 80))
     for place, part in enumerate(parts):
         if place:
@@ -258,7 +260,7 @@ def tell(*parts: str | Sequence[tuple[str, str]]) -> None:
 
 @contextmanager
 def noted(*numbers: signal.Signals) -> Iterator[list[int]]:
-    """Let the first of each of these signals only be noted, in the list that is yielded; a second one acts at once."""
+    """Append the first of each signal to the list that is yielded; a second one acts as usual."""
     received: list[int] = []
 
     def note(number: int, frame: object) -> None:
@@ -274,19 +276,19 @@ def noted(*numbers: signal.Signals) -> Iterator[list[int]]:
 
 
 def columns() -> int:
-    """Return the width of the terminal, 80 where there is none."""
+    """Return the width of the terminal; 80 without one."""
     import shutil  # most commands never ask
 
     return shutil.get_terminal_size().columns
 
 
 def colour_wanted() -> bool:
-    """Say whether stdout is a terminal whose user has not asked for no colour (https://no-color.org)."""
+    """Return whether stdout is a terminal and NO_COLOR is not set (https://no-color.org)."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
 def colours() -> int:
-    """Return how many colours stdout has: 0 where none are wanted; else what COLORTERM and TERM say."""
+    """Return the number of colours of stdout: 0 without colour, otherwise as COLORTERM and TERM say."""
     if not colour_wanted():
         return 0
     if os.environ.get("COLORTERM") in ("truecolor", "24bit"):

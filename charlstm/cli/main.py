@@ -1,4 +1,4 @@
-"""The command `charlstm`: names its subcommands and loads only the one that is asked for."""
+"""The command `charlstm`: a group that imports a subcommand only when it is called."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ import click
 from charlstm import __version__
 from charlstm.cli.console import LazyGroup
 
-# Threads of a BLAS wait on each other: beside another busy process a step can take fifty times as long. They are read
-# when NumPy is first imported, which is after this; who sets one of these variables keeps his choice.
+# BLAS threads wait for each other: on a busy machine a training step can take fifty times as long with two threads.
+# NumPy reads these variables when it is first imported, which is later. A value that the user has set is kept.
 for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
 COMMANDS = {
-    "train": ("charlstm.cli.train", "Learn the text in CORPUS... and write a model file."),
-    "sample": ("charlstm.cli.sample", "Write the seed and a continuation of it, or several."),
-    "inspect": ("charlstm.cli.inspect", "Look into a model."),
+    "train": ("charlstm.cli.train", "Train a model on the text in CORPUS..."),
+    "sample": ("charlstm.cli.sample", "Generate text that continues a seed."),
+    "inspect": ("charlstm.cli.inspect", "Show what a model does at every character."),
 }
 
 
 @click.group(cls=LazyGroup, modules=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="charlstm")
 def main() -> None:
-    """Learn a text character by character, write more of it, and see into the network that does.
+    """Train a character-level LSTM on a text, generate text with it, and inspect its gates.
 
     \b
-    charlstm train corpus.txt                 learn a text, write charlstm.npz
+    charlstm train corpus.txt                 train on a text, write charlstm.npz
     charlstm sample --seed "mady said hi to"  continue a text
-    charlstm inspect "mady said hi to"        see every gate at every character
+    charlstm inspect "mady said hi to"        show every gate at every character
     """  # noqa: D301 - click takes the \b character for "keep these lines as they are"
