@@ -48,8 +48,8 @@ def main(hidden: int, layers: int, seq_len: int, rows: int) -> None:
     ids = np.random.default_rng(0).integers(0, CHARACTERS, (seq_len + 1, rows)).astype(np.uint8)
     counted = np.full((seq_len, rows), 1 / (seq_len * rows), np.float32)
     gradient, buffers = network.parameters.like(), Buffers(np.float32)
-    state, weights = network.fresh_state(rows), network.parameters.flat
-    optimizer = optimizers.make("adam", weights)
+    state, weights = network.zero_state(rows), network.parameters.flat
+    optimizer = optimizers.build_optimizer("adam", weights)
 
     Product.__call__ = timed("products of a character", Product.__call__)  # type: ignore[method-assign]
     Product.__init__ = timed("strips of the weights", Product.__init__)  # type: ignore[method-assign]
@@ -61,7 +61,10 @@ def main(hidden: int, layers: int, seq_len: int, rows: int) -> None:
         setattr(network.cell, name, timed(part, getattr(network.cell, name)))
     module._sum_by_place = timed("gradient of the characters", module._sum_by_place)
     module.cross_entropy_gradient = timed("loss", module.cross_entropy_gradient)
-    update, clip = timed("update of the weights", optimizer.update), timed("update of the weights", optimizers.clip)
+    update, clip = (
+        timed("update of the weights", optimizer.update),
+        timed("update of the weights", optimizers.clip_gradient_norm),
+    )
 
     def step(number: int, state: Any) -> Any:
         _, after = network.loss_and_gradient(ids[:-1], ids[1:], counted, state, None, buffers, gradient)

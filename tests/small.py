@@ -49,7 +49,7 @@ def example(network, steps=4, rows=3, seed=2):
     ids, targets = rng.integers(network.vocabulary_size, size=(2, steps, rows))
     counted = rng.uniform(0.2, 1.5, (steps, rows)) * (rng.random((steps, rows)) < 0.7)
     dtype = network.parameters.flat.dtype
-    state = rng.normal(0.0, 0.8, network.fresh_state(rows).shape).astype(dtype)
+    state = rng.normal(0.0, 0.8, network.zero_state(rows).shape).astype(dtype)
     return Example(ids, targets, counted.astype(dtype), state, unit_masks(network.config, dtype, rows, seed, 0))
 
 
@@ -65,7 +65,7 @@ def gradient(network, of, buffers=None):
 def by_reference(kind, network, ids, state=None, masks=None):
     """What the plain equations make of the same weights and characters."""
     weights = {name: block.tolist() for name, block in network.parameters.items()}
-    state = network.fresh_state(np.shape(ids)[1]) if state is None else state
+    state = network.zero_state(np.shape(ids)[1]) if state is None else state
     return reference.read(
         kind, weights, np.asarray(ids).tolist(), state.tolist(), None if masks is None else masks.tolist()
     )

@@ -75,7 +75,7 @@ def test_gradient_times_input_is_the_slope_along_the_character(kind, layers, lin
         row.append(0.0)
     weights["output/b"].append(-1e6)
     ids = it.vocabulary.encode(it.opening + TEXT + TARGET).tolist()
-    state = it.network.fresh_state(1).tolist()
+    state = it.network.zero_state(1).tolist()
 
     def chance(n, scale):
         """log p(target) with the input of one character so many times as large: as a character of its own."""

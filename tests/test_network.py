@@ -172,7 +172,7 @@ def test_an_untrained_network_knows_nothing(kind, layers, vocabulary):
     it = network(kind, np.float32, vocabulary, hidden=32, layers=layers)
     it.initialise(3)
     ids, targets = np.random.default_rng(4).integers(vocabulary, size=(2, 25, 20))
-    loss, _ = it.loss(ids, targets, np.ones(ids.shape), it.fresh_state(20), Buffers(np.float32))
+    loss, _ = it.loss(ids, targets, np.ones(ids.shape), it.zero_state(20), Buffers(np.float32))
     assert loss / ids.size == pytest.approx(math.log(vocabulary), rel=0.05)
 
 
@@ -270,7 +270,7 @@ def test_single_precision_stays_single(kind):
     it = network(kind, np.float32, layers=2, dropout=0.4)
     of = example(it)
     done = it.forward(of.ids, of.state, of.masks)
-    arrays = [it.fresh_state(2), of.masks, done.logits, done.state, *done.outputs, gradient(it, of)[1]]
+    arrays = [it.zero_state(2), of.masks, done.logits, done.state, *done.outputs, gradient(it, of)[1]]
     ready = it.pack(3)
     arrays += [ready.characters, ready.output.result, *(product.result for product in ready.from_before)]
     arrays += [array for product, b in ready.from_below for array in (product.result, b)]

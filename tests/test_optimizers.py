@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from charlstm.config import OPTIMIZERS, TrainingConfig
 from charlstm.network import optimizers
-from charlstm.network.optimizers import BETA1, BETA2, EPSILON, MOMENTUM, RMS_DECAY, clip
+from charlstm.network.optimizers import BETA1, BETA2, EPSILON, MOMENTUM, RMS_DECAY, clip_gradient_norm
 from charlstm.parameters import Parameters
 from charlstm.training.schedule import learning_rate, turned
 
@@ -48,7 +48,7 @@ def test_updates_are_the_rule_applied_to_every_number(rule, scale):
     weights, gradients, rates = rng.normal(size=5), scale * rng.normal(size=(7, 5)), rng.uniform(0.01, 0.1, 7)
     gradients[:, 4] = 0.0
     wanted = [rule(w, column, rates) for w, column in zip(weights.tolist(), gradients.T.tolist(), strict=True)]
-    optimizer = optimizers.make(rule.__name__, weights)
+    optimizer = optimizers.build_optimizer(rule.__name__, weights)
     for step, (gradient, lr) in enumerate(zip(gradients, rates, strict=True)):
         kept = gradient.copy()
         optimizer.update(weights, gradient, lr, step)
@@ -61,7 +61,7 @@ def test_the_bottom_of_a_bowl_is_found(name):
     bottom, steepness = np.array([3.0, -2.0, 0.5]), np.array([1.0, 0.3, 2.0])
     config = TrainingConfig(steps=800, learning_rate=0.05, warmup=10, optimizer=name)
     weights = np.zeros(3)
-    optimizer = optimizers.make(name, weights)
+    optimizer = optimizers.build_optimizer(name, weights)
     for step in range(config.steps):
         optimizer.update(weights, steepness * (weights - bottom), learning_rate(config, step), step)
     np.testing.assert_allclose(weights, bottom, atol=1e-3)
@@ -70,8 +70,8 @@ def test_the_bottom_of_a_bowl_is_found(name):
 @every_optimizer
 def test_single_precision_stays_single(name):
     weights, gradient = np.ones(3, np.float32), np.full(3, 0.5, np.float32)
-    optimizer = optimizers.make(name, weights)
-    clip(gradient, 0.1)
+    optimizer = optimizers.build_optimizer(name, weights)
+    clip_gradient_norm(gradient, 0.1)
     optimizer.update(weights, gradient, learning_rate(TrainingConfig(steps=9), 3), 3)
     assert weights.dtype == gradient.dtype == optimizer.moments.dtype == np.float32
     assert optimizer.moments.any()
@@ -135,7 +135,7 @@ def test_without_warm_up_the_first_rate_is_the_peak():
 def test_decay_takes_a_share_of_the_matrices_and_leaves_the_biases(share):
     parameters = Parameters({"U": (2, 3), "b": (3,), "W": (3, 3)}, np.float64)
     parameters.flat[:] = before = np.random.default_rng(0).normal(size=18)
-    optimizers.decay(parameters, share)
+    optimizers.decay_weights(parameters, share)
     np.testing.assert_allclose(parameters.flat[:6], before[:6] * (1 - share), rtol=1e-12)
     np.testing.assert_array_equal(parameters.flat[6:9], before[6:9])
     np.testing.assert_allclose(parameters.flat[9:], before[9:] * (1 - share), rtol=1e-12)
@@ -145,7 +145,7 @@ def test_decay_takes_a_share_of_the_matrices_and_leaves_the_biases(share):
 def test_clipping_only_shortens(numbers, limit):
     gradient = np.array(numbers)
     norm = math.sqrt(math.fsum(x * x for x in numbers))
-    assert clip(gradient, limit) == pytest.approx(norm, rel=1e-12)
+    assert clip_gradient_norm(gradient, limit) == pytest.approx(norm, rel=1e-12)
     if norm > limit * (1 + 1e-9):
         np.testing.assert_allclose(gradient, np.array(numbers) * limit / norm, rtol=1e-12)
         assert np.linalg.norm(gradient) == pytest.approx(limit, rel=1e-12)
@@ -155,5 +155,5 @@ def test_clipping_only_shortens(numbers, limit):
 
 def test_no_limit_never_clips():
     gradient = np.array([3e5, 4e5])
-    assert clip(gradient, 0) == pytest.approx(5e5)
+    assert clip_gradient_norm(gradient, 0) == pytest.approx(5e5)
     np.testing.assert_array_equal(gradient, [3e5, 4e5])

@@ -203,7 +203,7 @@ def test_a_text_longer_than_a_block_is_read_as_one():
     ids = np.random.default_rng(0).integers(5, size=(2 * BLOCK + 77, 2))
     reader, net = Reader(it, rows=2), it.network
     pieces = [done.logits.copy() for done in reader.passes(ids)]
-    whole = net.forward(ids, net.fresh_state(2))
+    whole = net.forward(ids, net.zero_state(2))
     assert max(map(len, pieces)) <= BLOCK
     np.testing.assert_allclose(np.concatenate(pieces), whole.logits, **CLOSE)
     np.testing.assert_allclose(reader.state, whole.state, **CLOSE)

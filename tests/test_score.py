@@ -226,10 +226,10 @@ def test_learning_is_predicting_a_segment_and_then_a_step_down_its_gradient(kind
 
     learnt = it.network.with_weights(before)
     stretches = text.splitlines(keepends=True) if lines else [text[n : n + 5] for n in range(0, len(text), 5)]
-    state, last, wanted = learnt.fresh_state(1), it.opening, []
+    state, last, wanted = learnt.zero_state(1), it.opening, []
     for stretch in stretches:
         if lines:
-            state, last = learnt.fresh_state(1), "\n"
+            state, last = learnt.zero_state(1), "\n"
         ids = [[k] for k in it.vocabulary.encode(last + stretch).tolist()]
         targets, last = ids[1:], stretch[-1]
 

@@ -128,7 +128,7 @@ def taken_back(kind, weights, ids, network):
     norms = {}
     for t in range(LAGS, len(ids) - 1):
         for k in range(1, LAGS + 1):
-            fresh = network.fresh_state(1).tolist()
+            fresh = network.zero_state(1).tolist()
             state = reference.read(kind, weights, [[c] for c in ids[: t - k + 1]], fresh).state
             for n, states in enumerate(reference.slopes(kind, weights, ids[t - k + 1 : t + 2], state)):
                 for name, units in zip(STATES[kind], states, strict=True):

@@ -78,7 +78,7 @@ def test_a_long_text_is_traced_to_its_end(lines):
     text = "".join(np.random.default_rng(0).choice(list("abcd"), BLOCK + 300))
     result = trace(it, text)
     net, ids = it.network, it.vocabulary.encode(it.opening + text)[:, None]
-    done = net.forward(ids, net.fresh_state(1))
+    done = net.forward(ids, net.zero_state(1))
     c = done.tapes[0].states[1][1:, 0]
     np.testing.assert_allclose(result.layers[0]["c"], c[-len(text) :], rtol=1e-10, atol=1e-12)
     assert len(result.surprise) == len(result.log_probabilities) == len(text)

@@ -89,7 +89,7 @@ def test_progress_counts_and_averages(monkeypatch, validate_every, often):
         norms.append(float(np.linalg.norm(gradient)))
         return norms[-1]
 
-    monkeypatch.setattr(optimizers, "clip", clipped)
+    monkeypatch.setattr(optimizers, "clip_gradient_norm", clipped)
     it, batches = network("lstm", np.float32, hidden=2), lines()
     settings = TrainingConfig(500, validate_every=validate_every)
     progress = list(train(it, batches, batches.in_order, settings))
@@ -182,7 +182,7 @@ def test_the_first_steps_are_those_of_the_definition(rows):
     state, momentum = None, 0.0
     for step, progress in enumerate(train(it, batches, None, settings)):
         ids, targets, counted, fresh = batches.batch(step)
-        state = same.fresh_state(rows) if fresh else state
+        state = same.zero_state(rows) if fresh else state
         gradient = same.parameters.like()
         share, masks = counted / counted.sum(), unit_masks(same.config, np.float64, rows, 3, step)
         mask, thin = weight_mask(same.config, same.parameters, 3, step), network("gru", hidden=4)
@@ -255,7 +255,7 @@ def test_training_stays_in_single_precision(kind, monkeypatch):
 def test_a_held_out_end_is_judged_as_if_read_from_the_start(kind, first, seq_len):
     it = network(kind)
     text, before = PERIODIC[:80], it.parameters.flat.copy()
-    done = it.forward(text[:-1, None], it.fresh_state(1)).logits[:, 0]
+    done = it.forward(text[:-1, None], it.zero_state(1)).logits[:, 0]
     wanted = [-math.log(reference.probabilities(done[k - 1].tolist())[text[k]]) for k in range(first, 80)]
     result = evaluate(it, validation_batches(text, [(first, len(text))], seq_len), Buffers(np.float64))
     assert result == pytest.approx(sum(wanted) / len(wanted), rel=1e-12)

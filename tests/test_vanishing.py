@@ -41,7 +41,7 @@ def by_differences(kind, it, before, after):
     """Read a text, then some characters more, and predict the last of them: layer and state between the two → norm."""
     weights = {name: block.tolist() for name, block in it.network.parameters.items()}
     ids = it.vocabulary.encode(before + after).tolist()
-    fresh = it.network.fresh_state(1).tolist()
+    fresh = it.network.zero_state(1).tolist()
     state = reference.read(kind, weights, [[k] for k in ids[: len(before)]], fresh).state
     slopes = reference.slopes(kind, weights, ids[len(before) :], state)
     return {

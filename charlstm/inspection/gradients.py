@@ -191,7 +191,7 @@ def states_after(model: Model, ids: Array, places: Array) -> Array:
     places : (N,) array
         The characters.
     """
-    found = model.network.fresh_state(len(places))  # (L, S, N, H)
+    found = model.network.zero_state(len(places))  # (L, S, N, H)
     first = 0
     for done in start(model).passes(ids[:, None]):
         stop = first + len(done.logits)

@@ -250,7 +250,7 @@ def held(network: Network, units: Sequence[Unit]) -> Network:
         for gate, bias in ((cell.forget_gate, SURE), (cell.input_gate, -SURE)):
             if gate is not None:
                 for name in "UWb":
-                    blocks = other.by_gate(other.parameters[f"layer{layer}/{name}"])  # (G, D, H)
+                    blocks = other.split_gates(other.parameters[f"layer{layer}/{name}"])  # (G, D, H)
                     blocks[cell.gates.index(gate), :, number] = bias if name == "b" else 0.0
     return other
 

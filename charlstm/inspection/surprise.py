@@ -94,7 +94,7 @@ class Learning:
         self._network = model.network.with_weights(model.network.parameters.flat)
         self._gradient = self._network.parameters.like()
         self._buffers = Buffers(self._gradient.flat.dtype)
-        self._state = self._network.fresh_state(1)
+        self._state = self._network.zero_state(1)
         self._last = model.vocabulary.encode(model.opening)  # (1,) or (0,)
 
     def read(self, ids: Array) -> Array:
@@ -120,7 +120,7 @@ class Learning:
         read = np.concatenate([self._last, ids[:-1]])[:, None]  # (T, 1)
         targets = ids[len(ids) - len(read) :]  # (T,)
         if self._model.training.lines and self._last[0] == self._model.vocabulary.id("\n"):
-            self._state = network.fresh_state(1)
+            self._state = network.zero_state(1)
         self._last = ids[-1:]
         unpredicted = np.full(len(ids) - len(read), np.nan)
         if not len(read):
@@ -130,7 +130,7 @@ class Learning:
         found = bits(logits, targets)  # (T,)
         cross_entropy_gradient(logits, targets, np.full(len(targets), 1.0 / len(targets), logits.dtype))
         network.backward(done, read, done.logits, None, self._buffers, self._gradient)
-        norm = optimizers.clip(self._gradient.flat, self._model.training.clip)
+        norm = optimizers.clip_gradient_norm(self._gradient.flat, self._model.training.clip)
         if not np.isfinite([norm, found.sum()]).all():
             raise TrainingError(f"learning at a rate of {self._rate:g} made the numbers run away; give a lower rate")
         network.parameters.flat[...] -= self._rate * self._gradient.flat

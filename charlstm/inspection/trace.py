@@ -232,7 +232,7 @@ def last_stretch(begun: Reader, text: str) -> tuple[Array, str]:
     """
     model = begun.model
     if model.training.lines and "\n" in text:
-        return model.network.fresh_state(1), text[text.rindex("\n") :]
+        return model.network.zero_state(1), text[text.rindex("\n") :]
     return begun.state, text
 
 

@@ -151,7 +151,7 @@ def by_gradient(begun: Reader, text: str, target: str) -> Array:
     counted[-len(target) :] = -1.0
     done = taken_back(network, ids, state, counted)
     dz = done.tapes[0].gates[:, :, 0]  # (G, M − 1, H)
-    U = network.by_gate(network.parameters["layer0/U"])  # (G, V, H)
+    U = network.split_gates(network.parameters["layer0/U"])  # (G, V, H)
     slopes = np.einsum("gth,gth->t", dz, U[:, ids[:-1, 0]])  # (M − 1,)
     return np.concatenate([np.zeros(len(text) - len(stretch)), slopes[: len(stretch)]])
 

@@ -143,9 +143,9 @@ def load_run(path: Path) -> Run:
     rows = more["run/carried"].shape[2:3] if "run/carried" in more else (0,)
     wanted = {
         "run/best": (flat.dtype, flat.shape),
-        "run/carried": (flat.dtype, network.fresh_state(*rows).shape),
+        "run/carried": (flat.dtype, network.zero_state(*rows).shape),
         "run/judged": (np.dtype(np.float64), (2,)),
-        "run/moments": (flat.dtype, optimizers.make(training.optimizer, flat).moments.shape),
+        "run/moments": (flat.dtype, optimizers.build_optimizer(training.optimizer, flat).moments.shape),
         "run/step": (np.dtype(np.int64), (1,)),
         "run/sums": (np.dtype(np.float64), (4,)),
     }

@@ -152,7 +152,7 @@ class Reader:
         self._buffers = Buffers(network.parameters.flat.dtype)
         self._weights = network.pack(rows, self._buffers, batch_invariant=True)
         self._anew_at = model.vocabulary.id("\n") if model.training.lines else None
-        self.state = network.fresh_state(rows)
+        self.state = network.zero_state(rows)
         self.logits: Array = np.tile(network.parameters["output/b"], (rows, 1))  # (B, V)
 
     def copies(self, rows: int) -> Reader:

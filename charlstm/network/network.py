@@ -152,10 +152,10 @@ class Network:
         for layer in range(self.config.layers):
             U, W, b = (p[f"layer{layer}/{name}"] for name in "UWb")
             U[...] = rng.standard_normal(U.shape) * (first if layer == 0 else 1.0 / np.sqrt(H))
-            for block in self.by_gate(W):
+            for block in self.split_gates(W):
                 block[...] = np.linalg.qr(rng.standard_normal((H, H)))[0]
             b.fill(0.0)
-            biases = dict(zip(self.cell.gates, self.by_gate(b)[:, 0], strict=True))
+            biases = dict(zip(self.cell.gates, self.split_gates(b)[:, 0], strict=True))
             span = self.config.chrono_init
             if self.cell.forget_gate is not None:
                 drawn = np.log(rng.uniform(1.0, max(span - 1, 2), H)) if span else self.config.forget_bias
@@ -165,7 +165,7 @@ class Network:
         p["output/W"][...] = rng.standard_normal(p["output/W"].shape) * (0.1 / np.sqrt(H))
         p["output/b"].fill(0.0)
 
-    def fresh_state(self, rows: int) -> Array:
+    def zero_state(self, rows: int) -> Array:
         """Return the state before any character: zeros (L, S, B, H)."""
         return np.zeros(
             (self.config.layers, len(self.cell.states), rows, self.config.hidden), self.parameters.flat.dtype
@@ -186,7 +186,7 @@ class Network:
         buffers = buffers or Buffers(self.parameters.flat.dtype)
         scale = np.array(self.cell.prescale, self.parameters.flat.dtype)[:, None, None]  # (G, 1, 1)
         U, W, b = (
-            [self.by_gate(self.parameters[f"layer{layer}/{name}"]) for layer in range(self.config.layers)]
+            [self.split_gates(self.parameters[f"layer{layer}/{name}"]) for layer in range(self.config.layers)]
             for name in "UWb"
         )
         characters = np.multiply(U[0], scale, out=buffers("characters", U[0].shape))  # (G, V, H)
@@ -204,7 +204,7 @@ class Network:
             Product(self.parameters["output/W"][None], rows, "output", buffers, batch_invariant=batch_invariant),
         )
 
-    def by_gate(self, weights: Array) -> Array:
+    def split_gates(self, weights: Array) -> Array:
         """Return a view (G, D, H), a matrix a gate, of weights (D, G·H) or biases (G·H,)."""
         return np.swapaxes(weights.reshape(-1, len(self.cell.gates), self.config.hidden), 0, 1)
 
@@ -305,7 +305,7 @@ class Network:
             if masks is not None:
                 d_output *= masks[layer]
             tape, below = done.tapes[layer], done.outputs[layer - 1] if layer else None
-            dU, dW, db = (self.by_gate(gradient[f"layer{layer}/{name}"]) for name in "UWb")
+            dU, dW, db = (self.split_gates(gradient[f"layer{layer}/{name}"]) for name in "UWb")
             kept = None if d_before is None else d_before[layer]
             dz, dr = self._backward_through_time(layer, tape, d_output, buffers, kept)  # (G, T·B, H) each
             np.matmul(tape.states[0][:-1].reshape(T * B, H).T, dr, out=dW)
@@ -388,7 +388,7 @@ class Network:
             Overwritten with ∂loss/∂(state before each step).
         """
         T, B, H = d_output.shape
-        U, W = (self.by_gate(self.parameters[f"layer{layer}/{name}"]).swapaxes(1, 2) for name in "UW")  # (G, H, D)
+        U, W = (self.split_gates(self.parameters[f"layer{layer}/{name}"]).swapaxes(1, 2) for name in "UW")  # (G, H, D)
         to_below = Product(U, B, "U back", buffers) if layer else None
         to_before = Product(W, B, "W back", buffers)
         every_dr = buffers("every_dr", tape.gates.shape) if self.cell.gated_recurrence else tape.gates

@@ -1,6 +1,7 @@
-"""Optimizers: from a gradient to a change of the weights, every number alike on the flat vectors.
+"""Optimizers: how a gradient changes the weights. Every rule is element-wise on the flat vectors.
 
-Sources: Kingma & Ba 2015, "Adam"; Tieleman & Hinton 2012, lecture 6.5 (RMSProp).
+Sources: Kingma & Ba 2015, "Adam: A method for stochastic optimization"; Tieleman & Hinton 2012, "Lecture 6.5: RMSProp";
+Loshchilov & Hutter 2019, "Decoupled weight decay regularization".
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ BETA1, BETA2, RMS_DECAY, EPSILON, MOMENTUM = 0.9, 0.99, 0.95, 1e-8, 0.9
 
 
 class Optimizer(ABC):
-    """Moments and the rule that uses them.
+    """An update rule and the moments that it keeps.
 
     Parameters
     ----------
-    like : (P,) array
-        The weights' flat vector; only its length and float type are used.
+    weights : (P,) array
+        The flat vector of weights; only its length and dtype are used.
 
     Attributes
     ----------
@@ -31,22 +32,22 @@ class Optimizer(ABC):
 
     averages: int
 
-    def __init__(self, like: Array) -> None:
-        self.moments: Array = np.zeros((self.averages, like.size), like.dtype)  # (M, P)
-        self._work: Array = np.empty_like(like)  # (P,)
+    def __init__(self, weights: Array) -> None:
+        self.moments: Array = np.zeros((self.averages, weights.size), weights.dtype)  # (M, P)
+        self._work: Array = np.empty_like(weights)  # (P,)  temporary values
 
     @abstractmethod
     def update(self, weights: Array, gradient: Array, lr: float, step: int) -> None:
-        """Change the weights in place.
+        """Update the weights in place.
 
         Parameters
         ----------
         weights, gradient : (P,) arrays
-            The flat vectors.
+            The flat vectors; the gradient is not changed.
         lr
             Learning rate of this step.
         step
-            How many updates came before this one.
+            Number of updates before this one.
         """
 
 
@@ -56,7 +57,7 @@ class Adam(Optimizer):
     averages = 2
 
     def update(self, weights: Array, gradient: Array, lr: float, step: int) -> None:
-        """Change the weights in place; see `Optimizer.update`."""
+        """Update the weights in place; see `Optimizer.update`."""
         (m, v), work = self.moments, self._work
         m *= BETA1
         m += np.multiply(gradient, 1.0 - BETA1, out=work)
@@ -65,10 +66,10 @@ class Adam(Optimizer):
         work *= 1.0 - BETA2
         v += work
         np.sqrt(v, out=work)
-        work *= 1.0 / math.sqrt(1.0 - BETA2 ** (step + 1))
+        work *= 1.0 / math.sqrt(1.0 - BETA2 ** (step + 1))  # √v̂
         work += EPSILON
         np.divide(m, work, out=work)
-        work *= lr / (1.0 - BETA1 ** (step + 1))
+        work *= lr / (1.0 - BETA1 ** (step + 1))  # m̂ = m / (1 − β1ᵗ)
         weights -= work
 
 
@@ -78,7 +79,7 @@ class RMSProp(Optimizer):
     averages = 1
 
     def update(self, weights: Array, gradient: Array, lr: float, step: int) -> None:
-        """Change the weights in place; see `Optimizer.update`."""
+        """Update the weights in place; see `Optimizer.update`."""
         (v,), work = self.moments, self._work
         v *= RMS_DECAY
         np.multiply(gradient, gradient, out=work)
@@ -92,37 +93,78 @@ class RMSProp(Optimizer):
 
 
 class SGD(Optimizer):
-    """m ← µ·m + g;  w ← w − lr · m."""
+    """Gradient descent with momentum: m ← µ·m + g;  w ← w − lr · m."""
 
     averages = 1
 
     def update(self, weights: Array, gradient: Array, lr: float, step: int) -> None:
-        """Change the weights in place; see `Optimizer.update`."""
+        """Update the weights in place; see `Optimizer.update`."""
         (m,) = self.moments
         m *= MOMENTUM
         m += gradient
         weights -= np.multiply(m, lr, out=self._work)
 
 
-_OPTIMIZERS: dict[str, type[Optimizer]] = {"adam": Adam, "rmsprop": RMSProp, "sgd": SGD}
+OPTIMIZERS: dict[str, type[Optimizer]] = {"adam": Adam, "rmsprop": RMSProp, "sgd": SGD}
 
 
-def make(name: str, like: Array) -> Optimizer:
-    """Return the optimizer of that name; the names are those that `TrainingConfig` allows."""
-    return _OPTIMIZERS[name](like)
+def build_optimizer(name: str, weights: Array) -> Optimizer:
+    """Return a new optimizer with zero moments.
+
+    Parameters
+    ----------
+    name
+        One of `charlstm.config.OPTIMIZERS`.
+    weights : (P,) array
+        The flat vector that it will update.
+    """
+    return OPTIMIZERS[name](weights)
 
 
-def decay(parameters: Parameters, share: float) -> None:
-    """Take a share of every matrix away, in place; biases stay (Loshchilov & Hutter 2019, "Decoupled weight decay")."""
-    if share:
+def decay_weights(parameters: Parameters, rate: float) -> None:
+    """Apply decoupled weight decay in place: multiply every matrix by 1 − rate.
+
+    Vectors, such as biases, do not decay. Source: Loshchilov & Hutter 2019.
+
+    Parameters
+    ----------
+    parameters
+        The weights.
+    rate
+        Weight decay times the learning rate of the step; 0 changes nothing.
+
+    Examples
+    --------
+    >>> parameters = Parameters({"W": (1, 2), "b": (2,)}, "float64", np.ones(4))
+    >>> decay_weights(parameters, 0.25)
+    >>> parameters.flat
+    array([0.75, 0.75, 1.  , 1.  ])
+    """
+    if rate:
         for block in parameters.values():
             if block.ndim > 1:
-                block *= 1.0 - share
+                block *= 1.0 - rate
 
 
-def clip(gradient: Array, limit: float) -> float:
-    """Scale the gradient in place so that its norm is at most `limit` (0: leave it); return the norm it had."""
+def clip_gradient_norm(gradient: Array, max_norm: float) -> float:
+    """Clip the gradient by its norm, in place, and return the norm before clipping.
+
+    Parameters
+    ----------
+    gradient : (P,) array
+        The whole gradient.
+    max_norm
+        Largest Euclidean norm that it may keep; 0 turns clipping off.
+
+    Examples
+    --------
+    >>> gradient = np.array([3.0, 4.0])
+    >>> clip_gradient_norm(gradient, 1.0)
+    5.0
+    >>> gradient
+    array([0.6, 0.8])
+    """
     norm = math.sqrt(float(np.dot(gradient, gradient)))
-    if limit and norm > limit:
-        gradient *= limit / norm
+    if max_norm and norm > max_norm:
+        gradient *= max_norm / norm
     return norm

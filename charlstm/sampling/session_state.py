@@ -118,7 +118,7 @@ def _saved(metadata: Mapping[str, Any], arrays: Mapping[str, Array], model: Mode
     if metadata["model"] != model.digest:
         raise CheckpointError("it was saved with another model; name that one with -m")
     network, text = model.network, metadata["text"]
-    dtype, state = network.parameters.flat.dtype, network.fresh_state(1)[:, :, 0]
+    dtype, state = network.parameters.flat.dtype, network.zero_state(1)[:, :, 0]
     wanted = {"state": (dtype, state.shape), "logits": (dtype, (len(model.vocabulary),))}
     if {name: (array.dtype, array.shape) for name, array in arrays.items()} != wanted:
         raise CheckpointError("its arrays do not have the shapes of the model")

@@ -138,9 +138,9 @@ def train(
     before = np.empty_like(weights)  # (P,)
     exchanged = np.zeros(weights.size + EXTRAS, weights.dtype)  # (P + 4,)  gradient, loss, requests
     gradient = Parameters(network.parameters.shapes, weights.dtype, exchanged[:-EXTRAS])
-    optimizer = optimizers.make(config.optimizer, weights)
+    optimizer = optimizers.build_optimizer(config.optimizer, weights)
     buffers = Buffers(weights.dtype)
-    state, sums, judged = network.fresh_state(0), np.zeros(4), np.array([math.inf, 0.0])
+    state, sums, judged = network.zero_state(0), np.zeros(4), np.array([math.inf, 0.0])
     first = 0
     if start is not None:
         first = start.step
@@ -155,7 +155,7 @@ def train(
         batch = batches.batch(step)
         mine = team.share(batch.ids.shape[1])
         if batch.resets_state:
-            state = network.fresh_state(mine.stop - mine.start)
+            state = network.zero_state(mine.stop - mine.start)
         masks = unit_masks(network.config, weights.dtype, batch.ids.shape[1], config.random_seed, step)
         thinning = weight_mask(network.config, network.parameters, config.random_seed, step)
         characters = int(batch.loss_mask.sum())
@@ -181,10 +181,10 @@ def train(
             loss, stop, save, steps = map(float, exchanged[-EXTRAS:])
             if steps:
                 config = schedule.turned(config, step, int(steps))
-            norm = optimizers.clip(gradient.flat, config.clip)
+            norm = optimizers.clip_gradient_norm(gradient.flat, config.clip)
             rate = schedule.learning_rate(config, step)
             optimizer.update(weights, gradient.flat, rate, step)
-            optimizers.decay(network.parameters, rate * config.weight_decay)
+            optimizers.decay_weights(network.parameters, rate * config.weight_decay)
             sound = np.isfinite([loss, norm, weights.sum()]).all()
         if not sound:
             np.copyto(weights, before)
@@ -216,7 +216,7 @@ def train(
 def largest_sum(network: Network, rows: int) -> int:
     """Return the bytes of the longest vector that the processes of a team sum while they train."""
     weights = network.parameters.flat
-    return max(weights.size + EXTRAS, network.fresh_state(rows).size) * weights.itemsize
+    return max(weights.size + EXTRAS, network.zero_state(rows).size) * weights.itemsize
 
 
 def _of_all_rows(state: Array, rows: int, team: Team) -> Array:
@@ -231,14 +231,14 @@ def evaluate(network: Network, held_out: Iterable[Batch], buffers: Buffers, team
     """Return the mean loss over batches, in nats per counted character, without dropout; the team shares the rows."""
     weights, rows = None, 0
     sums = np.zeros(2)  # loss, characters
-    state = network.fresh_state(0)
+    state = network.zero_state(0)
     for batch in held_out:
         mine = team.share(batch.ids.shape[1])
         if weights is None or rows != mine.stop - mine.start:
             rows = mine.stop - mine.start
             weights = network.pack(rows, buffers)
         if batch.resets_state:
-            state = network.fresh_state(rows)
+            state = network.zero_state(rows)
         ids, targets, counted = (array[:, mine] for array in batch[:3])
         loss, state = network.loss(ids, targets, counted, state, buffers, weights)
         sums += loss, counted.sum(dtype=np.float64)

@@ -1,0 +1,123 @@
+"""How fast the training step of this checkout is, as a share of the speed of another checkout.
+
+    python benchmarks/pairs.py OLD_CHECKOUT [--processes N ...] [--rows K ...] [--pairs N] [--seconds S]
+
+For each row of `make bench` and each number of processes, one process trains with the code of this checkout and one
+with that of the other. Both stay alive and work in turn: A B, B A, A B, … A ratio is characters per second here over
+characters per second there; the figure of a row is the median over the pairs. A busy machine slows both halves of a
+pair alike. On Linux the CPU time of the same work is compared too, which does not count the time that other programs
+took; with several processes it is that of the first one.
+
+The bar: a geometric mean of at least 0.98 over the rows, and no row below 0.95.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from bench import ROWS
+
+HERE = Path(__file__).resolve().parent.parent
+
+
+class Worker:
+    """A process that takes training steps with the code of one checkout when told to.
+
+    Parameters
+    ----------
+    checkout
+        Root of the checkout.
+    settings
+        What `charlstm_training` in its benchmarks/contestants.py takes.
+    seconds
+        About how long one turn lasts.
+    """
+
+    def __init__(self, checkout: Path, settings: dict[str, int], seconds: float) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, checkout / "benchmarks" / "contestants.py", "charlstm_training", json.dumps(settings)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": str(checkout), "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+        self._seconds = seconds
+        self.steps = 1
+        while (taken := self._train(self.steps)) < seconds / 4:
+            self.steps *= 2
+        self.steps = max(1, round(seconds / taken * self.steps))
+
+    def _train(self, steps: int) -> float:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        print(steps, file=self._process.stdin, flush=True)
+        return float(self._process.stdout.readline())
+
+    def take_turn(self, steps: int) -> tuple[float, float]:
+        """Take training steps; return their wall-clock time and their CPU time (NaN where it is unknown), in seconds."""
+        before = self._cpu_time()
+        return self._train(steps), self._cpu_time() - before
+
+    def _cpu_time(self) -> float:
+        try:
+            return int(Path(f"/proc/{self._process.pid}/schedstat").read_text().split()[0]) / 1e9
+        except OSError:
+            return float("nan")
+
+    def close(self) -> None:
+        """End the process."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def compare(old: Path, settings: dict[str, int], pairs: int, seconds: float) -> tuple[list[float], list[float]]:
+    """Return the ratios of speed, new over old, of each pair: by the clock and by CPU time."""
+    workers = [Worker(HERE, settings, seconds), Worker(old, settings, seconds)]
+    steps = workers[0].steps
+    wall, cpu = [], []
+    for pair in range(pairs):
+        order = (0, 1) if pair % 2 == 0 else (1, 0)
+        times = {which: workers[which].take_turn(steps) for which in order}
+        wall.append(times[1][0] / times[0][0])
+        cpu.append(times[1][1] / times[0][1])
+    for worker in workers:
+        worker.close()
+    return wall, cpu
+
+
+def main() -> None:
+    """Compare every row and print a line for each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("old", type=Path, help="Root of the checkout to compare with.")
+    parser.add_argument("--processes", type=int, nargs="+", default=[1, os.cpu_count() or 1])
+    parser.add_argument("--rows", type=int, nargs="+", default=range(len(ROWS)), help="Numbers of rows, from 0.")
+    parser.add_argument("--pairs", type=int, default=9)
+    parser.add_argument("--seconds", type=float, default=0.4, help="Length of a turn.")
+    arguments = parser.parse_args()
+    for processes in dict.fromkeys(arguments.processes):
+        print(
+            f"\n{processes} process{'es' * (processes > 1)}: speed here over speed there, median of {arguments.pairs} pairs"
+        )
+        print("hidden layers seq batch   by clock  (quartiles)   by CPU time")
+        medians = []
+        for hidden, layers, seq_len, batch, *_ in (ROWS[row] for row in arguments.rows):
+            settings = {"hidden": hidden, "layers": layers, "seq_len": seq_len, "batch": batch, "processes": processes}
+            wall, cpu = compare(arguments.old.resolve(), settings, arguments.pairs, arguments.seconds)
+            low, middle, high = statistics.quantiles(wall, n=4)
+            medians.append((middle, statistics.median(cpu)))
+            print(
+                f"{hidden:6} {layers:6} {seq_len:3} {batch:5} {middle:10.3f}  {low:.3f}–{high:.3f} {medians[-1][1]:13.3f}",
+                flush=True,
+            )
+        means = [statistics.geometric_mean(column) for column in zip(*medians, strict=True)]
+        print(f"geometric mean: {means[0]:.3f} by the clock, {means[1]:.3f} by CPU time; lowest {min(medians)[0]:.3f}")
+
+
+if __name__ == "__main__":
+    main()
