@@ -1,12 +1,81 @@
-"""What training chooses by itself follows the rules that docs/recipes.md describes."""
+"""What training chooses by itself follows the rules of the recipe; the numbers here were computed by hand."""
+
+from __future__ import annotations
+
+from typing import Any
 
 import pytest
 
 from charlstm.training import recipe
 
 
-def test_the_work_grows_with_the_square_root_of_the_text_up_to_a_limit():
+def test_the_work_grows_with_the_square_root_of_the_text_up_to_a_limit() -> None:
     assert recipe.work(1_000_000) == pytest.approx(15e12)  # five minutes on two cores
     for characters in (100, 5_000, 250_000, 2_000_000):
         assert recipe.work(4 * characters) == pytest.approx(2 * recipe.work(characters))
     assert recipe.work(10**9) == recipe.work(10**8) == pytest.approx(45e12)
+
+
+@pytest.mark.parametrize(
+    ("characters", "lines", "given", "wanted"),
+    [
+        # 142·15.8^¼ = 283 units; 14.3 epochs; 0.02·√(256/288); 0.05·log₂ 15.3 and at most 0.2
+        (1_115_394, 0, {}, ("hidden", 288, "batch_size", 32, "seq_len", 64)),
+        (1_115_394, 0, {}, ("learning_rate", 0.0189, "dropout", 0.2, "weight_dropout", 0.2)),
+        # 1024·√0.005 = 72 units; 100 epochs; 64 of 128 units to spare: half of 0.05·log₂ 101
+        (5_000, 0, {}, ("hidden", 64, "batch_size", 8, "learning_rate", 0.02, "dropout", 0.17, "weight_dropout", 0.2)),
+        (29_999, 0, {}, ("batch_size", 8)),
+        (30_000, 0, {}, ("batch_size", 16)),
+        (99_999, 0, {}, ("batch_size", 16)),
+        (100_000, 0, {}, ("batch_size", 32)),
+        # lines learn at a quarter of the rate, 32 side by side however short the text
+        (20_000, 3_000, {"lines": True}, ("batch_size", 32)),
+        (1_000_000, 100_000, {"lines": True, "hidden": 512}, ("learning_rate", 0.0035)),
+        # 31,250 windows of 64 characters in 32 rows are 64 epochs, and 9,375 batches of 32 lines are 3
+        (1_000_000, 0, {"steps": 31_250}, ("dropout", 0.3)),
+        (1_000_000, 100_000, {"lines": True, "steps": 9_375}, ("dropout", 0.1, "weight_dropout", 0.14)),
+        (1_000_000, 0, {"epochs": 1.0}, ("dropout", 0.05, "weight_dropout", 0.07)),
+        (1_000_000, 0, {"epochs": 1.0, "hidden": 32}, ("dropout", 0.01, "weight_dropout", 0.02)),
+        (1_000_000, 0, {"dropout": 0.6, "forget_bias": 2.0}, ("dropout", 0.6, "forget_bias", 2.0)),
+    ],
+)
+def test_the_settings_follow_from_the_text_and_the_work(
+    characters: int, lines: int, given: dict[str, Any], wanted: tuple[Any, ...]
+) -> None:
+    chosen = {"lines": False} | given
+    epochs, steps = chosen.pop("epochs", None), chosen.pop("steps", None)
+    found = recipe.settings(characters, lines, recipe.work(characters), epochs, steps, chosen)
+    assert {name: found[name] for name in wanted[::2]} == dict(zip(wanted[::2], wanted[1::2], strict=True))
+
+
+def test_only_a_stream_has_windows_and_forgets_by_default() -> None:
+    stream, lines, chrono = (
+        recipe.settings(10_000, 100, 1e12, None, None, chosen)
+        for chosen in ({"lines": False}, {"lines": True}, {"lines": False, "chrono_init": 9})
+    )
+    assert stream["seq_len"] == 64 and stream["forget_bias"] == 0.0
+    assert not {"seq_len", "forget_bias"} & set(lines) and "forget_bias" not in chrono
+
+
+def test_the_steps_are_what_the_work_allows_and_a_hundred_epochs_at_most() -> None:
+    assert recipe.steps(6e6, 1_000, 100.0, per_epoch=7) == 20  # a character is read, and learnt from, for 3,000
+    assert recipe.steps(6e9, 1_000, 100.0, per_epoch=7) == 700
+    assert recipe.steps(10.0, 1_000, 100.0, per_epoch=7) == 1
+
+
+@pytest.mark.parametrize(
+    ("cores", "rows", "parameters", "predictions", "wanted"),
+    [
+        (8, 32, 1_000_000, 2048, 8),
+        (9, 32, 1_000_000, 2048, 8),  # four rows each
+        (2, 32, 1_000_000, 2048, 2),
+        (8, 15, 1_000_000, 2048, 3),
+        (8, 32, 100_000, 2048, 2),  # 80 million each
+        (8, 32, 10_000, 2048, 1),
+        (8, 3, 1_000_000, 2048, 1),
+    ],
+)
+def test_a_step_is_shared_where_every_process_has_enough_of_it(
+    cores: int, rows: int, parameters: int, predictions: int, wanted: int
+) -> None:
+    assert recipe.workers(cores, rows, parameters, predictions) == wanted
