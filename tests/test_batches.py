@@ -153,6 +153,24 @@ def test_epochs_of_lines_have_little_padding_and_do_not_run_from_short_to_long()
     assert widths != sorted(widths)
 
 
+def test_lines_meet_others_in_every_epoch():
+    lengths = list(range(1, 801))
+    lines = LineBatches(*text_of_lines(lengths), 2, 0)
+    one, other = (
+        {frozenset(lines_in(lines.batch(epoch * lines.per_epoch + k), lengths)) for k in range(lines.per_epoch)}
+        for epoch in range(2)
+    )
+    assert len(one) == len(other) == 400 and len(one & other) < 40
+
+
+def test_the_ramp_reaches_one_line_more_in_every_step():
+    lengths = [1, 2, 3, 4, 5]
+    runs = [LineBatches(*text_of_lines(lengths), 1, seed, curriculum=1.0) for seed in range(60)]
+    for step in range(5):
+        drawn = {line for lines in runs for line in lines_in(lines.batch(step), lengths)}
+        assert drawn == set(range(step + 1))
+
+
 def test_long_lines_come_in_smaller_batches():
     lengths = [LONGEST_LINE] * 30
     lines = LineBatches(*text_of_lines(lengths), 64, 0)

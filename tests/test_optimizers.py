@@ -121,6 +121,11 @@ def test_a_turn_leaves_the_rate_where_it_is_and_lets_it_fall_evenly_to_the_new_e
     assert np.diff(phases) == pytest.approx([(math.pi - phases[0]) / max(1, len(phases) - 1)] * (len(phases) - 1))
 
 
+def test_at_its_peak_the_rate_needs_no_turn():
+    config = TrainingConfig(steps=35, warmup=5, hold=0.5)  # the peak ends with step 20
+    assert turned(config, 21, 99).turns == () and turned(config, 22, 99).turns == ((22, 35),)
+
+
 @given(warmup=st.integers(0, 20), steps=st.integers(1, 40))
 def test_without_decay_the_rate_stays(warmup, steps):
     config = TrainingConfig(steps=steps, warmup=warmup, learning_rate=0.3, decay=False)

@@ -159,6 +159,33 @@ def test_cores_are_counted():
     assert 1 <= cores() <= (os.cpu_count() or 1)
 
 
+@pytest.mark.parametrize(
+    ("usable", "quota", "wanted"),
+    [
+        ({0, 1, 2, 3, 4, 5, 6, 7}, None, 4),
+        ({0, 1, 2, 3, 4, 5, 6, 7}, "max 100000", 4),
+        ({0, 1, 4, 5}, None, 2),  # both threads of two cores
+        ({0, 1, 2, 3}, "250000 100000", 2),
+        ({0, 1, 2, 3}, "50000 100000", 1),
+        ({0, 1, 2, 3}, "900000 100000", 4),
+    ],
+)
+def test_physical_cores_count_that_this_process_may_use(monkeypatch, usable, quota, wanted):
+    siblings = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
+    files = {siblings.format(k): f"{k % 4},{k % 4 + 4}\n" for k in range(8)}
+    files |= {"/sys/fs/cgroup/cpu.max": f"{quota}\n"} if quota else {}
+
+    def read(path, encoding):
+        if str(path) not in files:
+            raise FileNotFoundError(path)
+        return files[str(path)]
+
+    monkeypatch.setattr(Path, "read_text", read)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: usable, raising=False)
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    assert cores() == wanted
+
+
 # The command
 
 

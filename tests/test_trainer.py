@@ -108,6 +108,16 @@ def test_progress_counts_and_averages(monkeypatch, validate_every, often):
     assert [step.complete for step in progress] == [False] * 499 + [True]
 
 
+def test_the_last_step_is_reported_and_judged_wherever_the_run_ends():
+    settings = TrainingConfig(7, validate_every=1000)
+    *others, last = train(network("lstm", np.float32), lines(), lines().in_order, settings)
+    assert all(step.report is None for step in others)
+    assert last.report.loss == pytest.approx(
+        sum(step.loss * step.characters for step in [*others, last]) / sum(step.characters for step in [*others, last])
+    )
+    assert last.report.validation is not None and last.report.improved and last.standing is not None
+
+
 def test_the_norm_that_is_reported_is_that_before_the_gradient_is_clipped():
     settings = TrainingConfig(40, learning_rate=0.0, clip=0.0)
     free, clipped = (
