@@ -191,6 +191,13 @@ def test_bits_a_line_are_those_of_the_lines_that_are_held_out(folder: Path) -> N
     assert float(found[2]) == pytest.approx(float(found[1]) * (16 + 1 + 22 + 1) / 2, abs=0.06)
 
 
+def test_the_memory_of_a_model_of_lines_spans_its_longest_line(folder: Path) -> None:
+    (folder / "names.txt").write_text("anna\nmaximilian\nbob\n")
+    done = train("names.txt", "--lines", "--hidden", 4, "--steps", 1, "--val-fraction", 0)
+    options = options_in(done.output)
+    assert options[options.index("--chrono-init") + 1] == str(len("maximilian\n"))
+
+
 @pytest.mark.parametrize("options", [(), ("--lines", "--batch-size", 13), ("--batch-size", 7, "--seq-len", 31)])
 def test_a_run_of_some_epochs_is_that_of_as_many_steps(folder: Path, options: tuple[object, ...]) -> None:
     options = (*options, "--hidden", 128, "--val-fraction", 0)
