@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
 from pathlib import Path
 
@@ -174,6 +175,15 @@ def check_unknown(text: str, other: str) -> None:
         vocabulary.encode(other, "the seed")
     for character in unknown[:5]:
         assert f"U+{ord(character):04X} at character {other.index(character) + 1}" in str(caught.value)
+
+
+def test_five_unknown_characters_are_named_and_more_are_counted() -> None:
+    vocabulary = Vocabulary(code_points_of("ab"))
+    for unknown, more in (("defgh", []), ("defghij", ["2"])):
+        with pytest.raises(UnknownCharacterError) as caught:
+            vocabulary.encode(f"a{unknown}")
+        assert re.findall(r"U\+(\w+)", str(caught.value)) == ["0064", "0065", "0066", "0067", "0068"]
+        assert re.findall(r"(\d+) other", str(caught.value)) == more
 
 
 def test_lone_surrogates_of_an_argument_are_unknown_characters() -> None:
