@@ -169,11 +169,11 @@ def charlstm_sampling(hidden: int, streams: int) -> Iterator[Work]:
     network.initialise(0)
     vocabulary = Vocabulary(np.arange(CHARACTERS) + 32)
     model = Model(network, vocabulary, TrainingConfig(0), CorpusFacts((), 0, 0, ""))
-    drawn = sampler.streams(model, "", SamplingConfig(), streams)
+    steps = sampler.sample_steps(model, "", SamplingConfig(), streams)
 
     def work(count: int) -> None:
         for _ in range(count):
-            next(drawn)
+            next(steps)
 
     yield work
 

@@ -16,11 +16,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from charlstm.config import check_whole
 from charlstm.model import checkpoint
 from charlstm.model.model import Model
 from charlstm.network.loss import NATS_PER_BIT
 from charlstm.sampling.filters import SamplingConfig
-from charlstm.sampling.sampler import Sample, Texts, samples
+from charlstm.sampling.sampler import Sample, Sampler
 from charlstm.sampling.stopping import StoppingRules
 
 if TYPE_CHECKING:
@@ -55,43 +56,51 @@ class LanguageModel:
         config, size = self.model.network.config, self.model.network.parameters.flat.size
         return f"<LanguageModel: {config.cell}, {config.layers} × {config.hidden} units, {size:,} parameters>"
 
-    def ending(
+    def sampler(
         self,
+        seed: str = "",
         length: int | None = None,
+        temperature: float = SamplingConfig.temperature,
+        *,
+        count: int = 1,
+        new_only: bool = False,
         stop: str | Sequence[str] = (),
         hide_stop: bool = False,
         lines: int | None = None,
         sentence: bool = False,
-    ) -> StoppingRules:
-        """Return where a text ends.
+        **rules: Any,
+    ) -> Sampler:
+        """Return a sampler of several continuations of a text, which it samples side by side.
 
         Parameters
         ----------
-        length
-            New characters; by default 500, or as many as `lines` asks for.
-        stop
-            A text, or several, at which it ends.
-        hide_stop
-            True: without the stop text.
-        lines
-            How many lines to end; for a model of lines without a length it is 1.
-        sentence
-            True: at the end of the first sentence.
+        seed, length, temperature, stop, hide_stop, lines, sentence, rules
+            See `sample`.
+        count
+            Number of samples (B), 1 or more.
+        new_only
+            True: omit lines that occur in the corpus; only for a model that was trained on lines.
+
+        Returns
+        -------
+        Sampler
+            `collect()` returns B samples; iteration yields their characters as they are sampled.
 
         Raises
         ------
+        UnknownCharacterError
+            If the seed contains characters that the model does not know.
         ConfigError
-            If a value is out of range.
-        """
-        if lines is None and length is None:
-            length, lines = (None, 1) if self.model.training.lines else (LENGTH, None)
-        return StoppingRules(length, (stop,) if isinstance(stop, str) else tuple(stop), hide_stop, lines, sentence)
+            If a value is out of range, or there is no such rule.
 
-    def texts(
-        self, seed: str, drawing: SamplingConfig, ending: StoppingRules, count: int = 1, new_only: bool = False
-    ) -> Texts:
-        """Return texts that are made side by side as they are iterated over; see `sampler.Texts`."""
-        return Texts(self.model, seed, drawing, ending, count, new_only)
+        Examples
+        --------
+        >>> [len(sample.text) for sample in model.sampler("a", length=3, count=2).collect()]
+        [3, 3]
+        """
+        stopping = self._stopping_rules(length, stop, hide_stop, lines, sentence)
+        sampling = SamplingConfig.from_rules(temperature=temperature, **rules)
+        return Sampler(self.model, seed, sampling, stopping, check_whole("count", count, 1), new_only)
 
     def sample(
         self,
@@ -110,28 +119,48 @@ class LanguageModel:
         Parameters
         ----------
         seed
-            The text to continue; empty: begin as a text of the corpus would.
-        length, stop, hide_stop, lines, sentence
-            Where it ends; see `ending`.
+            The text to continue; empty: start as a text of the corpus starts.
+        length
+            Maximum number of new characters; by default 500, or no maximum if `lines` is given.
         temperature
-            Below 1 safer, above 1 wilder; 0 always takes the likeliest character.
+            Divides the logits: values below 1 favour likely characters, values above 1 unlikely ones; 0 always takes
+            the most likely character.
+        stop
+            Stop after this string, or any of several.
+        hide_stop
+            True: omit the stop string.
+        lines
+            Stop after this many newlines; by default 1 if the model was trained on lines and `length` is not given.
+        sentence
+            True: stop at the end of the first sentence.
         rules
-            More rules of drawing by name, such as `top_p=0.9` or `random_seed=1`; see `drawing.Drawing`.
+            Further sampling rules by name, such as `top_p=0.9` or `random_seed=1`; see
+            `charlstm.sampling.filters.SamplingConfig`.
 
         Returns
         -------
         Sample
-            What was made, in `text`; `print` shows it behind its seed.
+            The new characters in `text`; `bits_per_character`, their mean surprisal; `stop`, why it stopped. `print`
+            shows seed and text.
 
         Raises
         ------
         UnknownCharacterError
-            If the seed has characters that the model does not know.
+            If the seed contains characters that the model does not know.
         ConfigError
             If a value is out of range, or there is no such rule.
+
+        Examples
+        --------
+        >>> sample = model.sample("ab", length=5, temperature=0.7, top_k=3)
+        >>> len(sample.text), sample.stop
+        (5, 'length')
+        >>> str(sample) == "ab" + sample.text
+        True
         """
-        ending = self.ending(length, stop, hide_stop, lines, sentence)
-        return samples(self.texts(seed, SamplingConfig.of(temperature=temperature, **rules), ending))[0]
+        stopping = self._stopping_rules(length, stop, hide_stop, lines, sentence)
+        sampling = SamplingConfig.from_rules(temperature=temperature, **rules)
+        return Sampler(self.model, seed, sampling, stopping).collect()[0]
 
     def stream(self, seed: str = "", temperature: float = SamplingConfig.temperature, **rules: Any) -> Iterator[str]:
         """Continue a text without end, character by character.
@@ -139,71 +168,134 @@ class LanguageModel:
         Parameters
         ----------
         seed, temperature, rules
-            As for `sample`. The seed has been read when the iterator is returned.
+            See `sample`.
 
         Returns
         -------
         iterator of str
-            The same characters that `sample` would make.
+            The characters that `sample` would give. The seed has been read when the iterator is returned.
 
         Raises
         ------
         UnknownCharacterError, ConfigError
-            As for `sample`.
+            See `sample`.
+
+        Examples
+        --------
+        >>> from itertools import islice
+        >>> "".join(islice(model.stream("ab"), 5)) == model.sample("ab", length=5).text
+        True
         """
-        texts = self.texts(seed, SamplingConfig.of(temperature=temperature, **rules), StoppingRules())
-        return (shown.character for shown in texts)
+        sampling = SamplingConfig.from_rules(temperature=temperature, **rules)
+        return (sampled.character for sampled in Sampler(self.model, seed, sampling, StoppingRules()))
 
     def beam(
         self,
         seed: str = "",
         width: int = 8,
-        ending: StoppingRules | None = None,
-        count: int = 1,
+        length: int | None = None,
         *,
+        count: int = 1,
+        stop: str | Sequence[str] = (),
+        hide_stop: bool = False,
+        lines: int | None = None,
+        sentence: bool = False,
         forbid: str = "",
         only: str | None = None,
     ) -> list[Sample]:
-        """Return the likeliest continuations of a text that a beam search finds; see `beam.beam`.
+        """Find likely continuations of a text by beam search; see `charlstm.sampling.beam`.
 
         Parameters
         ----------
-        seed
-            The text to continue; empty: begin as a text of the corpus would.
+        seed, length, stop, hide_stop, lines, sentence
+            See `sample`.
         width
-            Texts that are kept side by side: more find likelier ones and take longer.
-        ending
-            What `ending` returned; by default where `sample` ends.
+            Number of texts in the beam: a wider beam finds likelier texts and takes longer.
         count
-            How many texts are wanted, at most `width`.
+            Number of results, at most `width`.
         forbid, only
-            Characters that are never taken; the only ones that can be.
+            Characters that no result contains; the only characters that a result contains.
 
         Returns
         -------
         list of Sample
-            The likeliest first.
+            The most likely first.
 
         Raises
         ------
         UnknownCharacterError
-            If the seed has characters that the model does not know.
+            If the seed contains characters that the model does not know.
         ConfigError
             If a value is out of range.
-        """
-        from charlstm.sampling.beam import beam
 
-        rules = SamplingConfig(forbid=forbid, only=only)
-        found = beam(self.model, seed, width, ending or self.ending(), rules, count)
+        Examples
+        --------
+        >>> greedy, = model.beam("ab", width=1, length=5)
+        >>> greedy.text == model.sample("ab", length=5, temperature=0).text
+        True
+        """
+        from charlstm.sampling.beam import beam_search
+
+        stopping = self._stopping_rules(length, stop, hide_stop, lines, sentence)
+        results = beam_search(self.model, seed, width, stopping, SamplingConfig(forbid=forbid, only=only), count)
         return [
             Sample(
                 seed,
-                one.text,
-                -one.shown_log_probability / NATS_PER_BIT / len(one.text) if one.text else math.nan,
-                one.stop,
+                result.text,
+                -result.shown_log_probability / NATS_PER_BIT / len(result.text) if result.text else math.nan,
+                result.stop,
             )
-            for one in found
+            for result in results
         ]
+
+    def session(
+        self,
+        length: int | None = None,
+        temperature: float = SamplingConfig.temperature,
+        *,
+        stop: str | Sequence[str] = (),
+        hide_stop: bool = False,
+        lines: int | None = None,
+        sentence: bool = False,
+        **rules: Any,
+    ) -> Session:
+        """Return a session: you and the model extend a text in turns, and the network's state is kept between them.
+
+        Parameters
+        ----------
+        length, temperature, stop, hide_stop, lines, sentence, rules
+            See `sample`; they apply to each continuation.
+
+        Returns
+        -------
+        Session
+            `generate(text)` appends a text and continues it, character by character; `again`, `suggest`, `pick`,
+            `undo`, `reset`, `save` and `load` work on the text.
+
+        Raises
+        ------
+        ConfigError
+            See `sample`.
+
+        Examples
+        --------
+        >>> session = model.session(length=5)
+        >>> new = "".join(sampled.character for sampled in session.generate("ab"))
+        >>> session.text == "ab" + new
+        True
+        """
+        from charlstm.sampling.session import Session
+
+        stopping = self._stopping_rules(length, stop, hide_stop, lines, sentence)
+        return Session(self.model, SamplingConfig.from_rules(temperature=temperature, **rules), stopping)
+
+    def _stopping_rules(
+        self, length: int | None, stop: str | Sequence[str], hide_stop: bool, lines: int | None, sentence: bool
+    ) -> StoppingRules:
+        """Return where a text stops; without `length` and `lines` the model's kind of corpus decides."""
+        if lines is None and length is None:
+            length, lines = (None, 1) if self.model.training.lines else (LENGTH, None)
+        return StoppingRules(length, stop, hide_stop, lines, sentence)
 
     def novelty(
         self,
@@ -243,40 +335,6 @@ class LanguageModel:
         texts = [one.text if isinstance(one, Sample) else one for one in several]
         begun = [one.seed.rpartition("\n")[2] if isinstance(one, Sample) else "" for one in several]
         return novelty(self.model, texts, [Path(file) for file in files], encoding, begun)
-
-    def session(
-        self,
-        length: int | None = None,
-        temperature: float = SamplingConfig.temperature,
-        *,
-        stop: str | Sequence[str] = (),
-        hide_stop: bool = False,
-        lines: int | None = None,
-        sentence: bool = False,
-        **rules: Any,
-    ) -> Session:
-        """Return a text that you and the model write in turns; the network's state goes on from turn to turn.
-
-        Parameters
-        ----------
-        length, temperature, stop, hide_stop, lines, sentence, rules
-            As for `sample`.
-
-        Returns
-        -------
-        Session
-            `go_on(text)` reads a text and continues it, character by character; `again`, `suggest`, `pick`, `undo`,
-            `reset`, `save` and `load` do what they say.
-
-        Raises
-        ------
-        ConfigError
-            As for `sample`.
-        """
-        ending = self.ending(length, stop, hide_stop, lines, sentence)
-        from charlstm.sampling.session import Session
-
-        return Session(self.model, SamplingConfig.of(temperature=temperature, **rules), ending)
 
     def trace(self, text: str) -> ShownTrace:
         """Return everything that the network did while it read a text: activations, predictions, surprise.

@@ -129,8 +129,15 @@ def test_a_view_that_cannot_be_made_says_why(loaded, wrong, said):
 def test_what_is_wrong_is_said(loaded, tmp_path):
     with pytest.raises(UnknownCharacterError):
         loaded.stream("abx")
-    with pytest.raises(ConfigError, match="no rule 'top_q'; the rules are temperature, top_k"):
+    with pytest.raises(ConfigError, match="no sampling rule 'top_q'; did you mean top_k or top_p"):
         loaded.sample("ab", top_q=1)
+    with pytest.raises(ConfigError, match="no sampling rule 'colour'; the rules are temperature, top_k"):
+        loaded.sample("ab", colour=1)
+    for count in (0, 1.5):
+        with pytest.raises(ConfigError, match=f"count is {count}"):
+            loaded.sampler("ab", count=count)
+    with pytest.raises(ConfigError, match="stop is 5"):
+        loaded.sample("ab", stop=5)
     with pytest.raises(CheckpointError):
         charlstm.load(tmp_path / "none.npz")
     assert "lstm" in repr(loaded)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import os
@@ -17,13 +18,17 @@ import threading
 import time
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
 from charlstm import __version__
 from charlstm.cli.console import GroupedOption
 from charlstm.cli.main import COMMANDS, main
+from charlstm.cli.settings import DisplayConfig
 from charlstm.cli.waiting import waiting
+from charlstm.sampling.filters import SamplingConfig
+from charlstm.sampling.stopping import StoppingRules
 
 TEXT = "the cat sat on the mat.\n" * 40
 QUICK = ("--steps", "60", "--hidden", "12", "--batch-size", "4", "--seq-len", "16", "--lr", "0.03")
@@ -107,14 +112,14 @@ def test_a_model_is_never_replaced_unasked(folder: Path) -> None:
     assert (folder / "charlstm.npz").read_bytes() == before
 
 
-def test_sample_continues_the_seed_and_ends_its_line(folder: Path) -> None:
+def test_sample_continues_the_seed_and_ends_with_a_newline(folder: Path) -> None:
     done = charlstm("sample", "--seed", "the cat", "-n", "50", cwd=folder)
     assert done.stderr == ""
     assert done.stdout.startswith("the cat") and done.stdout.endswith("\n")
     assert len(done.stdout.rstrip("\n")) - len("the cat") in range(40, 51)
 
 
-def test_sample_says_the_same_for_the_same_random_seed(folder: Path) -> None:
+def test_the_random_seed_decides_the_sample(folder: Path) -> None:
     arguments = ("sample", "-m", folder / "charlstm.npz", "--temperature", "1.5", "-n", "80")
     first = invoke(*arguments).output
     assert invoke(*arguments).output == first
@@ -122,7 +127,7 @@ def test_sample_says_the_same_for_the_same_random_seed(folder: Path) -> None:
     assert invoke(*arguments, "--random-seed", "1").output != first
 
 
-def test_top_k_1_is_temperature_0(folder: Path) -> None:
+def test_top_k_1_equals_temperature_0(folder: Path) -> None:
     arguments = ("sample", "-m", folder / "charlstm.npz", "--seed", "the ")
     assert invoke(*arguments, "--top-k", "1").output == invoke(*arguments, "--temperature", "0").output
 
@@ -132,33 +137,34 @@ def test_sample_stops_after_the_stop_text(folder: Path) -> None:
     assert done.output.endswith("mat\n") and done.output.count("mat") == 1
 
 
-def test_samples_are_texts_side_by_side_and_the_first_is_the_one_alone(folder: Path) -> None:
+def test_the_first_of_several_samples_is_the_single_sample(folder: Path) -> None:
     alone = charlstm("sample", "--seed", "the", "-n", 40, cwd=folder).stdout
     several = charlstm("sample", "--seed", "the", "-n", 40, "--samples", 3, cwd=folder).stdout
     assert (
         several.startswith(alone + "\nthe") and 3 * 43 + 2 <= len(several) <= 3 * 44 + 2
-    )  # a text that ends its line itself gets no newline
+    )  # no newline is added to a text that ends with one
 
 
 @pytest.mark.parametrize("stop", [("--stop", "mat", "--stop", "cat"), ("--until-sentence",), ("--lines", 2)])
-def test_sample_ends_where_it_is_told_to(folder: Path, stop: tuple[str, ...]) -> None:
+def test_each_stopping_option_stops_the_sample(folder: Path, stop: tuple[str, ...]) -> None:
     shape = ("--seed", "the cat", "--format", "jsonl")
     made = json.loads(invoke("sample", "-m", folder / "charlstm.npz", *shape, *stop).output)
     ends = {"stop": ("mat", "cat"), "sentence": (".",), "lines": ("\n",)}
     assert made["stop"] in ends and made["text"].endswith(ends[made["stop"]]) and made["seed"] == "the cat"
 
 
-def test_a_hidden_stop_and_a_hidden_seed_are_not_written(folder: Path) -> None:
+def test_hide_stop_and_hide_seed_omit_them(folder: Path) -> None:
     arguments = ("sample", "-m", folder / "charlstm.npz", "--seed", "the cat", "--stop", "mat")
     whole = invoke(*arguments).output
     assert invoke(*arguments, "--hide-stop").output == whole.removesuffix("mat\n") + "\n"
     assert invoke(*arguments, "--hide-seed").output == whole.removeprefix("the cat")
 
 
-def test_the_seed_comes_from_wherever_it_is(folder: Path, tmp_path: Path) -> None:
+def test_the_seed_comes_from_an_option_a_file_or_a_pipe(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "seed.txt").write_bytes(b"the\r\ncat\n")
     model = ("-m", folder / "charlstm.npz", "-n", 30)
     wanted = invoke("sample", *model, "--seed", "the\ncat").output
+    assert invoke("sample", *model, "--prompt", "the\ncat").output == wanted
     assert invoke("sample", *model, "--seed-file", tmp_path / "seed.txt").output == wanted
     for arguments in ((), ("--seed", "-")):
         assert charlstm("sample", *model, *arguments, cwd=tmp_path, input="the\ncat\n").stdout == wanted
@@ -168,7 +174,7 @@ def test_the_seed_comes_from_wherever_it_is(folder: Path, tmp_path: Path) -> Non
     assert charlstm("sample", *model, "--seed", "the\ncat", cwd=tmp_path, input="x").stdout == wanted
 
 
-def test_samples_as_json_lines_are_the_texts(folder: Path) -> None:
+def test_json_lines_hold_the_same_texts(folder: Path) -> None:
     arguments = ("sample", "-m", folder / "charlstm.npz", "--seed", "the", "-n", 40, "--samples", 3)
     objects = [json.loads(line) for line in invoke(*arguments, "--format", "jsonl").output.splitlines()]
     assert "\n".join(f"{it['seed']}{it['text']}\n" for it in objects) == invoke(*arguments).output
@@ -177,7 +183,7 @@ def test_samples_as_json_lines_are_the_texts(folder: Path) -> None:
     assert json.loads(empty) == {"seed": "the", "text": "", "bits_per_character": None, "stop": "length"}
 
 
-def test_novelty_is_told_beside_the_text_or_in_its_object(folder: Path) -> None:
+def test_novelty_is_reported_on_stderr_or_in_the_json_object(folder: Path) -> None:
     arguments = ("sample", "-m", folder / "charlstm.npz", "--seed", "the", "-n", 40, "--samples", 2)
     asked = ("--novelty", folder / "corpus.txt")
     plain, told = invoke(*arguments), invoke(*arguments, *asked)
@@ -195,7 +201,7 @@ def test_novelty_is_told_beside_the_text_or_in_its_object(folder: Path) -> None:
             assert run in made["text"] and run in TEXT
 
 
-def test_a_beam_writes_the_likeliest_texts_in_every_shape(folder: Path, tmp_path: Path) -> None:
+def test_beam_search_writes_the_most_likely_texts_in_each_format(folder: Path, tmp_path: Path) -> None:
     arguments = ("sample", "-m", folder / "charlstm.npz", "--seed", "the", "-n", 30)
     assert invoke(*arguments, "--beam", 1).output == invoke(*arguments, "--temperature", 0).output
     best = ("--beam", 4, "--samples", 3)
@@ -210,7 +216,7 @@ def test_a_beam_writes_the_likeliest_texts_in_every_shape(folder: Path, tmp_path
     assert "in the corpus" in invoke(*arguments, *best, "--novelty", folder / "corpus.txt").stderr
 
 
-def test_output_is_a_file_with_what_stdout_would_have_had(folder: Path, tmp_path: Path) -> None:
+def test_output_writes_the_same_to_a_file(folder: Path, tmp_path: Path) -> None:
     arguments = ("sample", "-m", folder / "charlstm.npz", "--seed", "the", "-n", 40, "--samples", 2)
     done = invoke(*arguments, "--output", tmp_path / "made.txt")
     assert done.output == "" and [path.name for path in tmp_path.iterdir()] == ["made.txt"]
@@ -219,7 +225,7 @@ def test_output_is_a_file_with_what_stdout_would_have_had(folder: Path, tmp_path
 
 
 @pytest.mark.parametrize(("shape", "file"), [("text", False), ("jsonl", True)])
-def test_ctrl_c_leaves_all_that_was_made(folder: Path, tmp_path: Path, shape: str, file: bool) -> None:
+def test_after_ctrl_c_all_that_was_sampled_is_written(folder: Path, tmp_path: Path, shape: str, file: bool) -> None:
     output = ("--output", str(tmp_path / "made")) if file else ()
     command = [sys.executable, "-m", "charlstm", "sample", "--seed", "the", "-n", "10000000", "--format", shape]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "bufsize": 0}
@@ -384,7 +390,7 @@ def test_unknown_characters_are_named_or_skipped(folder: Path, arguments: tuple[
     assert skipped.stdout == invoke(command, *model, *option, "the  cat").stdout
 
 
-def test_a_model_of_lines_writes_whole_lines(tmp_path: Path) -> None:
+def test_a_model_trained_on_lines_samples_whole_lines(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("anna\notto\nhannah\nbob\n" * 20)
     arguments = (
         "--lines",
@@ -471,7 +477,11 @@ def test_a_corpus_that_cannot_be_learnt_is_one_sentence(tmp_path: Path, content:
         (("sample", "--beam", "0"), 2, "--beam"),
         (("sample", "--beam", "3", "--samples", "4"), 2, "1 to 3"),
         (("sample", "--beam", "3", "--temperature", "1"), 2, "--temperature"),
+        (("sample", "--beam", "3", "--temperature", "0.8"), 2, "--temperature cannot be used with --beam"),
         (("sample", "--beam", "3", "--new-only"), 2, "--new-only"),
+        (("sample", "--beam", "3", "--alternatives", "1"), 2, "--alternatives"),
+        (("sample", "--beam", "3", "-n", "2", "--only", "XYZ"), 2, "XYZ"),
+        (("sample", "--interactive", "--seed", "-"), 2, "--seed - cannot be used with --interactive"),
         (("sample", "--beam", "3", "--only", "XYZ"), 2, "XYZ"),
         (("sample", "--novelty", "missing.txt"), 2, "missing.txt"),
         (("sample", "--novelty", "."), 2, "directory"),
@@ -609,6 +619,32 @@ def test_every_option_has_help_and_a_heading() -> None:
                 assert f"{parameter.heading}:" in shown
                 assert all(word in shown for word in parameter.opts)
         assert command.help
+
+
+def test_the_help_of_sample_starts_with_the_main_options_and_ends_with_examples() -> None:
+    shown = invoke("sample", "--help").output
+    headings = re.findall(r"^(\w[\w ]*):$", shown, re.M)
+    assert headings == ["Main options", "Input", "Sampling", "Stopping", "Output", "Examples"]
+    main_options = shown.split("Main options:")[1].split("Input:")[0]
+    assert re.findall(r"^  (-.*?)  ", main_options, re.M) == [
+        "--seed, --prompt TEXT",
+        "-n, --length N",
+        "--temperature T",
+        "--samples N",
+        "--stop TEXT",
+        "-m, --model FILE",
+    ]
+    for line, sentence in main.get_command(None, "sample").examples:  # type: ignore[arg-type, union-attr]
+        assert f"  {line}\n    {sentence}\n" in shown
+
+
+def test_each_sampling_and_stopping_field_has_an_option_with_its_default() -> None:
+    command = main.get_command(click.Context(main), "sample")
+    assert command is not None
+    values = command.make_context("sample", []).params
+    for kind in (SamplingConfig, StoppingRules, DisplayConfig):
+        for field in dataclasses.fields(kind):
+            assert values[field.name] == field.default, field.name
 
 
 def test_version_and_help(tmp_path: Path) -> None:

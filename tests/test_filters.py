@@ -1,4 +1,4 @@
-"""Every rule of drawing does what its definition says, alone and with the others, told by plain Python."""
+"""Each sampling rule does what its definition says, alone and with the others; the definition is plain Python."""
 
 import math
 from collections import Counter, defaultdict
@@ -12,7 +12,7 @@ from small import model, network
 
 from charlstm.errors import ConfigError
 from charlstm.sampling.filters import SamplingConfig, probabilities
-from charlstm.sampling.sampler import streams
+from charlstm.sampling.sampler import sample_steps
 
 CHARACTERS = "abcdef"
 CLOSE = {"rtol": 1e-9, "atol": 1e-12}
@@ -93,9 +93,9 @@ def test_rules_together_are_what_their_definitions_say(logits, rule, recent):
     borders: list[float] = []
     wanted = definition(logits, characters, recent, borders, **rule)
     assume(all(distance > 1e-9 for distance in borders if distance))
-    drawing = SamplingConfig(**rule)
+    sampling = SamplingConfig(**rule)
     seen = np.array([c in recent for c in characters])
-    result = probabilities(np.array(logits), drawing, drawing.allowed(code_points(characters)), seen)
+    result = probabilities(np.array(logits), sampling, sampling.allowed(code_points(characters)), seen)
     np.testing.assert_allclose(result, wanted, **CLOSE)
 
 
@@ -152,11 +152,11 @@ def test_the_nucleus_ends_where_its_share_is_reached_exactly(kept):
 def test_rows_do_not_feel_each_other():
     rng = np.random.default_rng(0)
     logits, seen = rng.normal(size=(5, 6)), rng.random((5, 6)) < 0.5
-    drawing = SamplingConfig(**RULES["all"])
-    allowed = drawing.allowed(code_points(CHARACTERS))
-    together = probabilities(logits, drawing, allowed, seen)
+    sampling = SamplingConfig(**RULES["all"])
+    allowed = sampling.allowed(code_points(CHARACTERS))
+    together = probabilities(logits, sampling, allowed, seen)
     for row in range(5):
-        np.testing.assert_array_equal(together[row], probabilities(logits[row], drawing, allowed, seen[row]))
+        np.testing.assert_array_equal(together[row], probabilities(logits[row], sampling, allowed, seen[row]))
     assert together.dtype == np.float64
 
 
@@ -187,7 +187,7 @@ def test_rules_out_of_range_are_refused(rule):
 @pytest.mark.parametrize("rule", [{"only": ""}, {"only": "xyz"}, {"forbid": "fedcba"}, {"only": "ab", "forbid": "ba"}])
 def test_rules_that_leave_no_character_are_refused(rule):
     with pytest.raises(ConfigError, match="none of the model's 6 characters"):
-        next(streams(model(network("rnn", vocabulary=6), CHARACTERS), "", SamplingConfig(**rule), 1))
+        next(sample_steps(model(network("rnn", vocabulary=6), CHARACTERS), "", SamplingConfig(**rule), 1))
 
 
 def test_all_characters_may_be_drawn_unless_a_rule_says_otherwise():
@@ -207,7 +207,8 @@ def test_characters_are_drawn_as_often_as_they_should_be(name):
     biases = [1.0, -2.0, 0.5, -0.5, 1.5, 0.0]
     rows, steps = 1000, 101
     drawn = [
-        step.characters for step in islice(streams(of_biases(biases), "a", SamplingConfig(**RULES[name]), rows), steps)
+        step.characters
+        for step in islice(sample_steps(of_biases(biases), "a", SamplingConfig(**RULES[name]), rows), steps)
     ]
     after: dict[str, Counter] = defaultdict(Counter)
     for before, now in pairwise(drawn):
@@ -233,7 +234,7 @@ def test_the_penalty_looks_at_the_last_characters_and_no_further(monkeypatch, se
         lambda z, how, allowed, recent: [seen.append(recent.copy()), probabilities(z, how, allowed, recent)][1],
     )
     it = of_biases([0.0] * 6)
-    steps = islice(streams(it, seed, SamplingConfig(repeat_penalty=1.5, repeat_window=window), 3), 30)
+    steps = islice(sample_steps(it, seed, SamplingConfig(repeat_penalty=1.5, repeat_window=window), 3), 30)
     texts = ["".join(text) for text in zip(*[step.characters for step in steps], strict=True)]
     for drawn, flags in enumerate(seen):
         for row, text in enumerate(texts):

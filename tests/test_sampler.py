@@ -1,4 +1,4 @@
-"""Characters are drawn with the right probabilities, end where asked, and follow from what was read before."""
+"""Samples have the right probabilities, stop where the rules say, and depend on the whole text before them."""
 
 import math
 import tracemalloc
@@ -17,7 +17,7 @@ from charlstm.config import TrainingConfig
 from charlstm.errors import UnknownCharacterError
 from charlstm.model.model import BLOCK, Reader
 from charlstm.sampling.filters import SamplingConfig, probabilities
-from charlstm.sampling.sampler import DRAWN_AHEAD, Texts, samples, streams
+from charlstm.sampling.sampler import SCORED_AT_ONCE, UNIFORMS_AHEAD, Sampler, preview, sample_steps
 from charlstm.sampling.stopping import StoppingRules
 from charlstm.text.batches import StreamBatches
 from charlstm.training.trainer import train
@@ -25,13 +25,13 @@ from charlstm.training.trainer import train
 CLOSE = {"rtol": 1e-12, "atol": 1e-12}
 
 
-def characters(it, seed, drawing):
-    """One text without end."""
-    return (step.characters for step in streams(it, seed, drawing, 1))
+def characters(it, seed, sampling):
+    """One text without an end."""
+    return (step.characters for step in sample_steps(it, seed, sampling, 1))
 
 
 @pytest.mark.parametrize("edge", [0.0, 1.0 - 2.0**-53])
-def test_what_has_no_chance_is_not_drawn_at_the_edges_of_chance(monkeypatch, edge):
+def test_a_character_of_probability_zero_is_never_sampled(monkeypatch, edge):
     it = network("rnn", np.float32)
     it.parameters.flat[:] = 0.0
     it.parameters["output/b"][:] = [0.0, 1.1, 0.7, 0.9, 0.0]
@@ -43,7 +43,7 @@ def test_what_has_no_chance_is_not_drawn_at_the_edges_of_chance(monkeypatch, edg
 
 @pytest.mark.parametrize("kind", ["lstm", "relu"])
 @pytest.mark.parametrize(("lines", "seed"), [(False, ""), (False, "ba"), (True, ""), (True, "ba")])
-def test_predictions_follow_from_all_that_was_read_and_drawn_before(monkeypatch, kind, lines, seed):
+def test_predictions_depend_on_the_whole_text_before(monkeypatch, kind, lines, seed):
     seen = []
     monkeypatch.setattr(
         "charlstm.sampling.sampler.probabilities", lambda z, *how: [seen.append(z), probabilities(z, *how)][1]
@@ -51,16 +51,16 @@ def test_predictions_follow_from_all_that_was_read_and_drawn_before(monkeypatch,
     it = model(network(kind, layers=2), "\nabcd", lines)
     text = "".join(islice(characters(it, seed, SamplingConfig(3.0)), 25))
     assert set(text) == set("\nabcd")
-    for drawn, logits in enumerate(seen):
-        since = it.opening + seed + text[:drawn]
+    for count, logits in enumerate(seen):
+        since = it.opening + seed + text[:count]
         if lines:
-            since = since[since.rindex("\n") :]  # a line knows nothing of the one before
+            since = since[since.rindex("\n") :]  # a line does not depend on the line before it
         read = by_reference(kind, it.network, it.vocabulary.encode(since)[:, None])
         wanted = read.logits[-1][0] if since else it.network.parameters["output/b"]
         np.testing.assert_allclose(logits[0], wanted, **CLOSE)
 
 
-def test_the_same_seed_gives_the_same_text_and_another_another():
+def test_the_random_seed_decides_the_text():
     it = model(network("gru", np.float32), "abcde")
     texts = ["".join(islice(characters(it, "ab", SamplingConfig(1.0, random_seed=seed)), 60)) for seed in (3, 3, 4)]
     assert texts[0] == texts[1] != texts[2]
@@ -68,21 +68,21 @@ def test_the_same_seed_gives_the_same_text_and_another_another():
 
 
 @pytest.mark.parametrize("lines", [False, True])
-def test_texts_side_by_side_are_each_a_text_of_its_own(lines):
+def test_texts_side_by_side_differ_and_the_first_is_the_single_text(lines):
     it = model(network("lstm", layers=2), "\nabcd", lines)
-    together = [step.characters for step in islice(streams(it, "ab", SamplingConfig(1.5), 7), 80)]
+    together = [step.characters for step in islice(sample_steps(it, "ab", SamplingConfig(1.5), 7), 80)]
     assert "".join(step[0] for step in together) == "".join(islice(characters(it, "ab", SamplingConfig(1.5)), 80))
     assert len({"".join(text) for text in zip(*together, strict=True)}) == 7
 
 
-def test_a_seed_of_unknown_characters_is_refused():
+def test_unknown_characters_in_the_seed_are_an_error():
     with pytest.raises(UnknownCharacterError, match="the seed"):
         next(characters(model(network("rnn"), "abcde"), "abx", SamplingConfig()))
 
 
 @pytest.mark.parametrize("lines", [False, True])
 @pytest.mark.parametrize("kind", ["lstm", "gru", "rnn"])
-def test_the_state_after_a_seed_and_a_stream_is_that_of_the_whole_text_bit_for_bit(monkeypatch, kind, lines):
+def test_the_state_after_sampling_is_that_of_reading_the_whole_text_bit_for_bit(monkeypatch, kind, lines):
     readers = []
     monkeypatch.setattr("charlstm.sampling.sampler.Reader", lambda *_: readers.append(Watched(*_)) or readers[-1])
     it = model(network(kind, np.float32, hidden=37, layers=2), "\nabcd", lines)
@@ -95,7 +95,7 @@ def test_the_state_after_a_seed_and_a_stream_is_that_of_the_whole_text_bit_for_b
 
 
 class Watched(Reader):
-    """A reader that remembers the copy made of it."""
+    """A reader that keeps a reference to its copy."""
 
     def copies(self, rows):
         self.copy = super().copies(rows)
@@ -104,18 +104,18 @@ class Watched(Reader):
 
 @pytest.mark.parametrize("lines", [False, True])
 @pytest.mark.parametrize("rows", [2, 7, 64])
-def test_one_stream_is_a_row_of_a_batch_bit_for_bit(lines, rows):
+def test_one_text_is_a_row_of_a_batch_bit_for_bit(lines, rows):
     it = model(network("lstm", np.float32, hidden=37, layers=2), "\nabcd", lines)
-    alone = list(islice(streams(it, "ab", SamplingConfig(1.5), 1), 200))
-    together = list(islice(streams(it, "ab", SamplingConfig(1.5), rows), 200))
+    alone = list(islice(sample_steps(it, "ab", SamplingConfig(1.5), 1), 200))
+    together = list(islice(sample_steps(it, "ab", SamplingConfig(1.5), rows), 200))
     assert [step.characters for step in alone] == [step.characters[0] for step in together]
     assert all(one.logits[0].tobytes() == all_.logits[0].tobytes() for one, all_ in zip(alone, together, strict=True))
 
 
-def test_texts_end_each_for_itself_and_are_what_the_streams_give():
+def test_each_text_stops_on_its_own():
     it = model(network("lstm", np.float32), "abcde")
-    made = samples(Texts(it, "ab", SamplingConfig(1.5), StoppingRules(60, ("ce",)), 9))
-    rows = zip(*[step.characters for step in islice(streams(it, "ab", SamplingConfig(1.5), 9), 60)], strict=True)
+    made = Sampler(it, "ab", SamplingConfig(1.5), StoppingRules(60, ("ce",)), 9).collect()
+    rows = zip(*[step.characters for step in islice(sample_steps(it, "ab", SamplingConfig(1.5), 9), 60)], strict=True)
     whole = ["".join(row) for row in rows]
     assert [sample.text for sample in made] == [text[: text.find("ce") + 2] if "ce" in text else text for text in whole]
     assert [sample.stop for sample in made] == ["stop" if "ce" in text else "length" for text in whole]
@@ -124,37 +124,77 @@ def test_texts_end_each_for_itself_and_are_what_the_streams_give():
 
 
 @pytest.mark.parametrize("hide", [False, True])
-def test_a_stop_is_found_where_the_chances_drawn_ahead_run_out_and_begin_anew(hide):
+def test_a_stop_string_is_found_across_blocks_of_random_numbers(hide):
     it = model(network("lstm", np.float32), "abcde")
-    whole = "".join(islice(characters(it, "ab", SamplingConfig(1.5)), DRAWN_AHEAD + 20))
-    for end in range(DRAWN_AHEAD - 7, DRAWN_AHEAD + 8):
+    whole = "".join(islice(characters(it, "ab", SamplingConfig(1.5)), UNIFORMS_AHEAD + 20))
+    for end in range(UNIFORMS_AHEAD - 7, UNIFORMS_AHEAD + 8):
         stop = whole[end - 12 : end]
         assert whole.index(stop) == end - 12
-        (made,) = samples(Texts(it, "ab", SamplingConfig(1.5), StoppingRules(stops=(stop,), hide_stop=hide)))
+        (made,) = Sampler(it, "ab", SamplingConfig(1.5), StoppingRules(stop=(stop,), hide_stop=hide)).collect()
         assert (made.text, made.stop) == (whole[: end - 12 if hide else end], "stop")
 
 
-def test_surprise_and_entropy_are_of_the_network_whatever_the_rules():
+def test_surprisal_and_entropy_are_those_of_the_network_whatever_the_rules():
     it = model(network("gru", vocabulary=6), "abcdef")
-    (made,) = samples(Texts(it, "ab", SamplingConfig(0.3, top_k=2), StoppingRules(20)))
+    (made,) = Sampler(it, "ab", SamplingConfig(0.3, top_k=2), StoppingRules(20)).collect()
     read = by_reference("gru", it.network, it.vocabulary.encode("ab" + made.text)[:, None])
     chances = [reference.probabilities(rows[0]) for rows in read.logits[1:-1]]
     bits = [-math.log2(chance["abcdef".index(c)]) for chance, c in zip(chances, made.text, strict=True)]
     assert made.bits_per_character == pytest.approx(sum(bits) / 20, rel=1e-9)
-    steps = list(islice(streams(it, "ab", SamplingConfig(0.3, top_k=2), 1), 20))
-    np.testing.assert_allclose([step.surprise[0] for step in steps], bits, rtol=1e-9)
+    steps = list(islice(sample_steps(it, "ab", SamplingConfig(0.3, top_k=2), 1), 20))
+    np.testing.assert_allclose([step.surprisal[0] for step in steps], bits, rtol=1e-9)
     wanted = [-sum(p * math.log2(p) for p in chance) for chance in chances]
     np.testing.assert_allclose([step.entropy[0] for step in steps], wanted, rtol=1e-9)
 
 
-def test_a_text_of_no_length_has_no_bits():
-    (made,) = samples(Texts(model(network("rnn"), "abcde"), "ab", SamplingConfig(), StoppingRules(0)))
+@pytest.mark.parametrize("stopping", [StoppingRules(300), StoppingRules(300, ("ce", "abcab"), hide_stop=True)])
+def test_collecting_shows_each_character_once_and_in_order(stopping):
+    it = model(network("lstm", np.float32), "abcde")
+    shown = [""] * 3
+    sampler = Sampler(it, "ab", SamplingConfig(1.5), stopping, 3)
+
+    def show(sampled):
+        shown[sampled.row] += sampled.character
+
+    assert sampler.collect(show) == sampler.samples
+    assert [sample.text for sample in sampler.samples] == shown
+    assert sampler.samples == Sampler(it, "ab", SamplingConfig(1.5), stopping, 3).collect()
+
+
+@pytest.mark.parametrize("length", [0, 1, 20, SCORED_AT_ONCE, 2 * SCORED_AT_ONCE + 3])
+def test_after_an_interrupt_the_samples_are_what_was_shown(length):
+    it = model(network("gru", vocabulary=6), "abcdef")
+    sampler, shown = Sampler(it, "ab", SamplingConfig(), StoppingRules(10**6)), []
+
+    def show(sampled):
+        shown.append(sampled)
+        if len(shown) == length:
+            raise KeyboardInterrupt
+
+    if length:
+        with pytest.raises(KeyboardInterrupt):
+            sampler.collect(show)
+    (sample,) = sampler.samples
+    assert (sample.seed, sample.text, sample.stop) == ("ab", "".join(one.character for one in shown), "interrupted")
+    if length:
+        wanted = sum(float(one.step.surprisal[0]) for one in shown) / length
+        assert sample.bits_per_character == wanted == sampler.samples[0].bits_per_character
+
+
+@pytest.mark.parametrize("lines", [False, True])
+def test_a_preview_is_a_text_of_the_default_rules(lines):
+    it = model(network("lstm", np.float32), "\nabcd", lines)
+    assert preview(it, 300, 4) == "".join(islice(characters(it, "", SamplingConfig(random_seed=4)), 300))
+
+
+def test_an_empty_text_has_no_bits_per_character():
+    (made,) = Sampler(model(network("rnn"), "abcde"), "ab", SamplingConfig(), StoppingRules(0)).collect()
     assert (made.text, made.stop, math.isnan(made.bits_per_character)) == ("", "length", True)
 
 
-def test_a_long_text_takes_no_more_memory_than_a_short_one():
+def test_memory_does_not_grow_with_the_length_of_a_text():
     texts = iter(
-        Texts(model(network("rnn", np.float32), "abcde"), "", SamplingConfig(repeat_penalty=1.2), StoppingRules(), 4)
+        Sampler(model(network("rnn", np.float32), "abcde"), "", SamplingConfig(repeat_penalty=1.2), StoppingRules(), 4)
     )
     deque(islice(texts, 4 * 300), maxlen=0)
     tracemalloc.start()
@@ -162,12 +202,12 @@ def test_a_long_text_takes_no_more_memory_than_a_short_one():
         deque(islice(texts, 4 * 300), maxlen=0)
         first = tracemalloc.get_traced_memory()[1]
         deque(islice(texts, 4 * 1500), maxlen=0)
-        assert tracemalloc.get_traced_memory()[1] < first + 100_000  # what is kept of a step takes more
+        assert tracemalloc.get_traced_memory()[1] < first + 100_000  # a kept step takes more
     finally:
         tracemalloc.stop()
 
 
-def test_a_model_of_a_known_markov_source_writes_with_its_transition_frequencies():
+def test_a_model_of_a_markov_source_samples_its_transition_probabilities():
     source = np.array([[0.1, 0.6, 0.3], [0.5, 0.0, 0.5], [0.25, 0.7, 0.05]])
     rng = np.random.default_rng(0)
     text = np.zeros(40_000, np.intp)
@@ -177,9 +217,9 @@ def test_a_model_of_a_known_markov_source_writes_with_its_transition_frequencies
     net.initialise(0)
     for _ in train(net, StreamBatches(text, 32, 32), None, TrainingConfig(800, learning_rate=0.01)):
         pass
-    drawn = [step.ids for step in islice(streams(model(net, "abc"), "", SamplingConfig(1.0), 256), 401)]
+    sampled = [step.ids for step in islice(sample_steps(model(net, "abc"), "", SamplingConfig(1.0), 256), 401)]
     counts = np.zeros((3, 3))
-    np.add.at(counts, (np.stack(drawn[:-1]), np.stack(drawn[1:])), 1)
+    np.add.at(counts, (np.stack(sampled[:-1]), np.stack(sampled[1:])), 1)
     np.testing.assert_allclose(counts / counts.sum(axis=1, keepdims=True), source, atol=0.015)
 
 
@@ -187,7 +227,7 @@ def test_a_model_of_a_known_markov_source_writes_with_its_transition_frequencies
 @one_and_two_layers
 @pytest.mark.parametrize("lines", [False, True])
 @given(text=st.text("\nabcd", min_size=1, max_size=20), cuts=st.sets(st.integers(0, 20)))
-def test_reading_in_pieces_is_reading_at_once(kind, layers, lines, text, cuts):
+def test_reading_in_pieces_equals_reading_at_once(kind, layers, lines, text, cuts):
     it = model(network(kind, layers=layers), "\nabcd", lines)
     ids = it.vocabulary.encode(text)[:, None]
     whole, pieces = Reader(it), Reader(it)
@@ -198,7 +238,7 @@ def test_reading_in_pieces_is_reading_at_once(kind, layers, lines, text, cuts):
     np.testing.assert_allclose(pieces.logits, whole.logits, **CLOSE)
 
 
-def test_a_text_longer_than_a_block_is_read_as_one():
+def test_a_text_longer_than_a_block_is_read_without_a_seam():
     it = model(network("lstm"), "abcde")
     ids = np.random.default_rng(0).integers(5, size=(2 * BLOCK + 77, 2))
     reader, net = Reader(it, rows=2), it.network
@@ -210,14 +250,14 @@ def test_a_text_longer_than_a_block_is_read_as_one():
     np.testing.assert_allclose(reader.logits, whole.logits[-1], **CLOSE)
 
 
-def test_before_anything_is_read_the_bias_predicts():
+def test_before_the_first_character_the_bias_predicts():
     it = model(network("gru"), "abcde")
     np.testing.assert_array_equal(Reader(it, rows=2).logits, [it.network.parameters["output/b"]] * 2)
 
 
 @every_kind
 @given(before=st.text("\nabcd", max_size=8), after=st.text("abcd", max_size=6))
-def test_a_line_is_read_without_the_lines_before_it(kind, before, after):
+def test_a_line_does_not_depend_on_the_lines_before_it(kind, before, after):
     it = model(network(kind, layers=2), "\nabcd", lines=True)
     alone, second = Reader(it), Reader(it)
     alone.read(it.vocabulary.encode("\n" + after)[:, None])
@@ -226,7 +266,7 @@ def test_a_line_is_read_without_the_lines_before_it(kind, before, after):
     np.testing.assert_allclose(second.logits, alone.logits, **CLOSE)
 
 
-def test_a_stream_remembers_beyond_a_newline():
+def test_a_stream_depends_on_the_text_before_a_newline():
     it = model(network("lstm"), "\nabcd")
     readers = [Reader(it), Reader(it)]
     for reader, text in zip(readers, ("\na", "bcb\na"), strict=True):
@@ -238,7 +278,7 @@ def test_a_stream_remembers_beyond_a_newline():
 @given(
     texts=st.integers(1, 9).flatmap(lambda n: st.lists(st.text("\nab", min_size=n, max_size=n), min_size=2, max_size=4))
 )
-def test_texts_read_side_by_side_do_not_feel_each_other(lines, texts):
+def test_texts_read_side_by_side_do_not_affect_each_other(lines, texts):
     it = model(network("lstm", vocabulary=3, layers=2), "\nab", lines)
     together = Reader(it, rows=len(texts))
     together.read(np.stack([it.vocabulary.encode(text) for text in texts], axis=1))

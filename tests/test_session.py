@@ -1,4 +1,4 @@
-"""A session: what it knows is what its text says, what is undone never was, and what is saved was never left."""
+"""A session: its state is that of its text, undo restores the state before, and a saved session continues exactly."""
 
 from itertools import islice
 from pathlib import Path
@@ -14,17 +14,18 @@ from charlstm.config import to_mapping
 from charlstm.errors import CheckpointError, ConfigError, SessionError, UnknownCharacterError
 from charlstm.model import archive, checkpoint
 from charlstm.model.model import Reader
+from charlstm.sampling import session_state
 from charlstm.sampling.filters import SamplingConfig
-from charlstm.sampling.sampler import Texts, samples
-from charlstm.sampling.session import KEPT, Session
+from charlstm.sampling.sampler import Sampler
+from charlstm.sampling.session import MAX_UNDO, Session
 from charlstm.sampling.stopping import StoppingRules
 
 CHARACTERS = "\n abc"
-DRAWING = SamplingConfig(2.0, random_seed=3)
-ENDING = StoppingRules(12, ("cb", "\na"), hide_stop=True)
+SAMPLING = SamplingConfig(2.0, random_seed=3)
+STOPPING = StoppingRules(12, ("cb", "\na"), hide_stop=True)
 TYPED = st.text(CHARACTERS, max_size=6)
 ACTIONS = st.one_of(
-    st.tuples(st.just("go_on"), TYPED, st.integers(0, 20)),
+    st.tuples(st.just("generate"), TYPED, st.integers(0, 20)),
     st.tuples(st.just("again"), st.integers(0, 20)),
     st.tuples(st.just("add"), TYPED),
     st.tuples(st.just("pick"), st.integers(1, 3)),
@@ -38,18 +39,18 @@ def a_model(lines=False, kind="lstm", seed=1):
 
 
 def do(session, action):
-    """Do one thing that changes the text, and return what was shown for it."""
+    """Run an action that changes the text, and return what it showed."""
     name, *arguments = action
-    if name in ("go_on", "again"):
-        *arguments, most = arguments  # fewer than it would write: somebody stops it
+    if name in ("generate", "again"):
+        *arguments, most = arguments  # fewer than it would write: the user stops it
         return "".join(shown.character for shown in islice(getattr(session, name)(*arguments), most))
     if name == "pick":
         return session.pick(min(arguments[0], len(session.suggest(3)))) if session.suggest(3) else None
     return getattr(session, name)(*arguments)
 
 
-def bytes_of(place):
-    return place.text, place.begun, place.state.tobytes(), place.logits.tobytes()
+def bytes_of(state):
+    return state.text, state.continuation_start, state.network_state.tobytes(), state.logits.tobytes()
 
 
 def text_of(shown):
@@ -59,31 +60,31 @@ def text_of(shown):
 @both
 @pytest.mark.parametrize("kind", ["lstm", "gru"])
 @given(actions=st.lists(ACTIONS, max_size=8))
-def test_it_knows_what_its_text_says_and_undo_goes_back_bit_for_bit(lines, kind, actions):
+def test_the_state_is_that_of_the_text_and_undo_restores_it_bit_for_bit(lines, kind, actions):
     it = a_model(lines, kind)
-    session = Session(it, DRAWING, ENDING)
-    places = []
+    session = Session(it, SAMPLING, STOPPING)
+    states = []
     for action in actions:
-        places.append(bytes_of(session.place))
+        states.append(bytes_of(session.state))
         if do(session, action) is None and action[0] == "pick":
-            places.pop()
+            states.pop()
         whole = Reader(it)
         whole.read(it.vocabulary.encode(it.opening + session.text)[:, None])
-        assert session.place.state.tobytes() == whole.state.tobytes()
-        assert session.place.logits.tobytes() == whole.logits.tobytes()
-    while places:
+        assert session.state.network_state.tobytes() == whole.state.tobytes()
+        assert session.state.logits.tobytes() == whole.logits.tobytes()
+    while states:
         session.undo()
-        assert bytes_of(session.place) == places.pop()
-    with pytest.raises(SessionError, match="nothing more to undo"):
+        assert bytes_of(session.state) == states.pop()
+    with pytest.raises(SessionError, match="no change to undo"):
         session.undo()
 
 
 @both
 @settings(max_examples=12)
 @given(before=st.lists(ACTIONS, max_size=5), after=st.lists(ACTIONS, min_size=1, max_size=4))
-def test_what_is_saved_was_never_left(tmp_path_factory, lines, before, after):
+def test_a_saved_session_continues_exactly(tmp_path_factory, lines, before, after):
     it, path = a_model(lines), tmp_path_factory.mktemp("session") / "s.npz"
-    stayed = Session(it, DRAWING, ENDING)
+    stayed = Session(it, SAMPLING, STOPPING)
     for action in before:
         do(stayed, action)
     stayed.save(path)
@@ -98,28 +99,28 @@ def test_what_is_saved_was_never_left(tmp_path_factory, lines, before, after):
 
 
 def test_a_load_can_be_undone_and_brings_its_settings(tmp_path):
-    one, other = Session(a_model(), DRAWING, ENDING), Session(a_model(), SamplingConfig(), StoppingRules(5))
+    one, other = Session(a_model(), SAMPLING, STOPPING), Session(a_model(), SamplingConfig(), StoppingRules(5))
     one.add("abc")
     one.save(tmp_path / "s.npz")
     other.add("b")
-    before = bytes_of(other.place)
+    before = bytes_of(other.state)
     other.load(tmp_path / "s.npz")
-    assert (other.text, other.drawing, other.ending) == ("abc", DRAWING, ENDING)
+    assert (other.text, other.sampling, other.stopping) == ("abc", SAMPLING, STOPPING)
     other.undo()
-    assert bytes_of(other.place) == before
+    assert bytes_of(other.state) == before
 
 
 @both
-def test_continuation_number_k_is_drawn_by_stream_number_k(lines):
-    it, ending = a_model(lines), StoppingRules(30)
-    session = Session(it, DRAWING, ending)
+def test_continuation_number_k_uses_random_stream_number_k(lines):
+    it, stopping = a_model(lines), StoppingRules(30)
+    session = Session(it, SAMPLING, stopping)
 
-    def by_stream(text, number, ending=ending):
-        return samples(Texts(it, text, DRAWING, ending, number + 1))[number].text
+    def by_stream(text, number, stopping=stopping):
+        return Sampler(it, text, SAMPLING, stopping, number + 1).collect()[number].text
 
-    assert text_of(session.go_on("ab")) == by_stream("ab", 0)
+    assert text_of(session.generate("ab")) == by_stream("ab", 0)
     text = session.text
-    assert text_of(session.go_on()) == by_stream(text, 1)
+    assert text_of(session.generate()) == by_stream(text, 1)
     assert text_of(session.again()) == by_stream(text, 2)
     text = session.text
     made = [by_stream(text, number) for number in (3, 4, 5)]
@@ -137,50 +138,50 @@ def test_suggestions_are_whole_words_and_differ():
     (only,) = session.suggest(4)
     assert len(only) <= 60 and session.text == ""
     for wrong in (0, 2):
-        with pytest.raises(SessionError, match=f"no suggestion {wrong}; there are 1"):
+        with pytest.raises(SessionError, match=f"no suggestion {wrong}; its number is 1"):
             session.pick(wrong)
     session.add("a")
-    with pytest.raises(SessionError, match="ask for some first"):
+    with pytest.raises(SessionError, match="ask for suggestions first"):
         session.pick(1)
-    session.drawing = SamplingConfig(1.5)
+    session.sampling = SamplingConfig(1.5)
     session.reseed(0)
-    texts = {it.text for it in samples(Texts(a_model(), "a", SamplingConfig(1.5), StoppingRules(60), 30))}
+    texts = {it.text for it in Sampler(a_model(), "a", SamplingConfig(1.5), StoppingRules(60), 30).collect()}
     for made in session.suggest(30):
         assert any(text == made or text[len(made)] == " " or " " not in made for text in texts if text.startswith(made))
 
 
 def test_an_iterator_ends_when_the_session_does_something_else():
-    session = Session(a_model(), DRAWING, StoppingRules(500))
-    made = session.go_on("ab")
+    session = Session(a_model(), SAMPLING, StoppingRules(500))
+    made = session.generate("ab")
     taken = text_of(islice(made, 5))
     assert session.text == "ab" + taken
-    taken += text_of(islice(made, 5))  # looking at the text is nothing else
+    taken += text_of(islice(made, 5))  # looking at the text changes nothing
     assert session.text == "ab" + taken
     session.undo()
     assert next(made, None) is None and session.text == ""
 
 
-def test_so_many_changes_can_be_undone():
-    session = Session(a_model(), DRAWING, ENDING)
-    for _ in range(KEPT + 3):
+def test_a_hundred_changes_can_be_undone():
+    session = Session(a_model(), SAMPLING, STOPPING)
+    for _ in range(MAX_UNDO + 3):
         session.add("a")
-    for _ in range(KEPT):
+    for _ in range(MAX_UNDO):
         session.undo()
     assert session.text == "aaa"
-    with pytest.raises(SessionError, match="the last 100"):
+    with pytest.raises(SessionError, match="the last 100 changes"):
         session.undo()
 
 
-def test_what_is_wrong_changes_nothing(tmp_path):
-    session = Session(a_model(), DRAWING, ENDING)
+def test_an_error_changes_nothing(tmp_path):
+    session = Session(a_model(), SAMPLING, STOPPING)
     session.add("ab")
-    before = bytes_of(session.place)
+    before = bytes_of(session.state)
     session.save(tmp_path / "s.npz")
     saved = (tmp_path / "s.npz").read_bytes()
     for error, act in (
-        (UnknownCharacterError, lambda: session.go_on("abx")),
+        (UnknownCharacterError, lambda: session.generate("abx")),
         (UnknownCharacterError, lambda: session.add("é")),
-        (ConfigError, lambda: setattr(session, "drawing", SamplingConfig(only="x"))),
+        (ConfigError, lambda: setattr(session, "sampling", SamplingConfig(only="x"))),
         (CheckpointError, lambda: session.load(tmp_path / "none.npz")),
         (CheckpointError, lambda: session.load(tmp_path)),
         (SessionError, lambda: session.save(tmp_path / "s.npz")),
@@ -189,7 +190,7 @@ def test_what_is_wrong_changes_nothing(tmp_path):
         with pytest.raises(error) as raised:
             act()
         assert "\n" not in str(raised.value)
-        assert bytes_of(session.place) == before and session.drawing == DRAWING
+        assert bytes_of(session.state) == before and session.sampling == SAMPLING
     assert (tmp_path / "s.npz").read_bytes() == saved and len(list(tmp_path.iterdir())) == 1
 
 
@@ -197,23 +198,23 @@ def test_what_is_wrong_changes_nothing(tmp_path):
 def saved(tmp_path):
     """A saved session of a few turns."""
     session = Session(a_model(), SamplingConfig(0.7, top_k=3, only="abc"), StoppingRules(9, ("cc",)))
-    text_of(session.go_on("ab"))
+    text_of(session.generate("ab"))
     session.save(tmp_path / "s.npz")
     return session, tmp_path / "s.npz"
 
 
-def test_numpy_alone_reads_it(saved):
+def test_numpy_alone_reads_a_saved_session(saved):
     session, path = saved
     with np.load(path, allow_pickle=False) as file:
         members = dict(file)
-    np.testing.assert_array_equal(members["state"], session.place.state[:, :, 0])
-    np.testing.assert_array_equal(members["logits"], session.place.logits[0])
+    np.testing.assert_array_equal(members["state"], session.state.network_state[:, :, 0])
+    np.testing.assert_array_equal(members["logits"], session.state.logits[0])
     assert session.text in members["metadata"].tobytes().decode()
 
 
-def test_a_file_that_is_cut_or_changed_is_refused(saved):
+def test_a_truncated_or_changed_file_is_an_error(saved):
     session, path = saved
-    content, before = path.read_bytes(), bytes_of(session.place)
+    content, before = path.read_bytes(), bytes_of(session.state)
     for length in range(0, len(content), 97):
         path.write_bytes(content[:length])
         with pytest.raises(CheckpointError, match=r"s\.npz"):
@@ -226,16 +227,14 @@ def test_a_file_that_is_cut_or_changed_is_refused(saved):
             session.load(path)
         except CheckpointError as error:
             assert "\n" not in str(error)
-        assert bytes_of(session.place) == before
+        assert bytes_of(session.state) == before
 
 
 def forged(path, change):
-    """Write a file with a valid digest around changed content: what only somebody who means it can make."""
+    """Write a file with changed content and a valid digest, as only an attacker would."""
     with path.open("rb") as file:
         arrays = archive.read(file)
-    value = archive.to_json(
-        arrays.pop("metadata"), "charlstm session", 1, {"model", "text", "begun", "draws", "drawing", "ending"}
-    )
+    value = archive.to_json(arrays.pop("metadata"), "charlstm session", session_state.VERSION, session_state.NAMES)
     change(value, arrays)
     with path.open("wb") as file:
         archive.write({"metadata": archive.from_json(value), **arrays}, file)
@@ -245,26 +244,26 @@ def forged(path, change):
     "change",
     [
         lambda value, _: value.update(format="charlstm"),
-        lambda value, _: value.update(version=2),
+        lambda value, _: value.update(version=3),
         lambda value, _: value.update(more=1),
         lambda value, _: value.update(model="0" * 64),
         lambda value, _: value.update(text="x"),
         lambda value, _: value.update(text=5),
-        lambda value, _: value.update(begun=-1),
-        lambda value, _: value.update(begun=10**6),
-        lambda value, _: value.update(draws=1.5),
-        lambda value, _: value.update(draws=True),
-        lambda value, _: value["drawing"].update(temperature=-1),
-        lambda value, _: value["drawing"].update(temperature="hot"),
-        lambda value, _: value["drawing"].update(only="x"),
-        lambda value, _: value["drawing"].update(forbid=7),
-        lambda value, _: value["drawing"].pop("top_p"),
-        lambda value, _: value["ending"].update(length="long"),
-        lambda value, _: value["ending"].update(stops=[""]),
-        lambda value, _: value["ending"].update(stops=[7]),
-        lambda value, _: value["ending"].update(hide_stop="no"),
-        lambda value, _: value["ending"].update(sentence=1),
-        lambda value, _: value.update(ending=[]),
+        lambda value, _: value.update(continuation_start=-1),
+        lambda value, _: value.update(continuation_start=10**6),
+        lambda value, _: value.update(streams_used=1.5),
+        lambda value, _: value.update(streams_used=True),
+        lambda value, _: value["sampling"].update(temperature=-1),
+        lambda value, _: value["sampling"].update(temperature="hot"),
+        lambda value, _: value["sampling"].update(only="x"),
+        lambda value, _: value["sampling"].update(forbid=7),
+        lambda value, _: value["sampling"].update(typical_p=0.5),
+        lambda value, _: value["stopping"].update(length="long"),
+        lambda value, _: value["stopping"].update(stop=[""]),
+        lambda value, _: value["stopping"].update(stop=[7]),
+        lambda value, _: value["stopping"].update(hide_stop="no"),
+        lambda value, _: value["stopping"].update(sentence=1),
+        lambda value, _: value.update(stopping=[]),
         lambda _, arrays: arrays.pop("state"),
         lambda _, arrays: arrays.update(more=np.zeros(1)),
         lambda _, arrays: arrays.update(state=arrays["state"][:1]),
@@ -272,30 +271,54 @@ def forged(path, change):
         lambda _, arrays: arrays["logits"].__setitem__(0, np.nan),
     ],
 )
-def test_content_that_does_not_fit_together_is_refused(saved, change):
+def test_inconsistent_content_is_an_error(saved, change):
     session, path = saved
-    before = bytes_of(session.place)
+    before = bytes_of(session.state)
     forged(path, change)
     with pytest.raises(CheckpointError, match=r"s\.npz") as raised:
         session.load(path)
-    assert "\n" not in str(raised.value) and bytes_of(session.place) == before
+    assert "\n" not in str(raised.value) and bytes_of(session.state) == before
 
 
-def test_another_model_and_another_kind_of_file_are_refused(saved, tmp_path):
+def test_another_model_and_another_kind_of_file_are_errors(saved, tmp_path):
     _, path = saved
     for other in (a_model(lines=True), a_model(seed=2), model(network("lstm", np.float32), "\n abd")):
         with pytest.raises(CheckpointError, match="saved with another model"):
-            Session(other, DRAWING, ENDING).load(path)
+            Session(other, SAMPLING, STOPPING).load(path)
     checkpoint.save(a_model(), tmp_path / "model.npz")
     with pytest.raises(CheckpointError, match="another kind of file"):
-        Session(a_model(), DRAWING, ENDING).load(tmp_path / "model.npz")
+        Session(a_model(), SAMPLING, STOPPING).load(tmp_path / "model.npz")
     with pytest.raises(CheckpointError, match="another kind of file"):
         checkpoint.load(path)
 
 
-def test_from_python_a_session_is_what_sample_is():
+def test_the_first_continuation_from_python_equals_a_sample():
     loaded = LanguageModel(a_model())
     session = loaded.session(25, 1.3, stop="cc", top_k=4, random_seed=8)
     sample = loaded.sample("ab", 25, 1.3, stop="cc", top_k=4, random_seed=8)
-    assert text_of(session.go_on("ab")) == sample.text
-    assert to_mapping(session.drawing)["random_seed"] == 8
+    assert text_of(session.generate("ab")) == sample.text
+    assert to_mapping(session.sampling)["random_seed"] == 8
+
+
+def test_a_setting_that_a_file_lacks_has_its_default(saved):
+    session, path = saved
+    forged(path, lambda value, _: [value["sampling"].pop("min_p"), value["stopping"].pop("sentence")])
+    session.load(path)
+    assert (session.sampling, session.stopping) == (SamplingConfig(0.7, top_k=3, only="abc"), StoppingRules(9, ("cc",)))
+
+
+def test_a_file_of_version_1_is_read():
+    """The file and its model were written by the last charlstm of version 1; it continued with the same text."""
+    folder = Path(__file__).parent / "data"
+    session = Session(checkpoint.load(folder / "session-version-1-model.npz"), SAMPLING, STOPPING)
+    session.load(folder / "session-version-1.npz")
+    assert session.text == "annann t dob odhn dn a aoandand"
+    assert (session.sampling, session.stopping) == (SamplingConfig(0.5, top_k=5), StoppingRules(12, ("tt",)))
+    assert text_of(session.generate()) == "d noanna an "
+    assert session.state.continuation_start == len("annann t dob odhn dn a aoandand")
+
+
+def test_a_file_of_version_1_of_another_model_is_an_error():
+    session = Session(a_model(), SAMPLING, STOPPING)
+    with pytest.raises(CheckpointError, match="saved with another model"):
+        session.load(Path(__file__).parent / "data" / "session-version-1.npz")

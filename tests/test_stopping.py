@@ -1,4 +1,4 @@
-"""A text ends where it was asked to, at the first of its reasons, and what is hidden is never shown."""
+"""A text stops at the first rule that applies, and a hidden stop string is never shown."""
 
 import re
 
@@ -11,7 +11,7 @@ from charlstm.sampling.stopping import Stopper, StoppingRules
 
 
 def shown(text, **settings):
-    """What is shown of a text that comes character by character, and why it ended."""
+    """What a stopper shows of a text that comes character by character, and its reason."""
     end = Stopper(StoppingRules(**settings))
     waiting = result = ""
     for character in text:
@@ -27,19 +27,19 @@ stops = st.lists(st.text("ab", min_size=1, max_size=4), max_size=3).map(tuple)
 
 
 @given(st.text("ab\n", max_size=14), st.none() | st.integers(1, 16), stops, st.none() | st.integers(1, 3))
-def test_a_text_ends_at_the_first_of_its_reasons(text, length, stops, lines):
+def test_a_text_stops_at_the_first_rule_that_applies(text, length, stops, lines):
     ends = {"stop": [text.index(stop) + len(stop) for stop in stops if stop in text]}
     ends["lines"] = [match.end() for match in re.finditer("\n", text)][(lines or 99) - 1 :][:1]
     ends["length"] = [length] if length and length <= len(text) else []
     first = min((min(places), reason) for reason, places in [*ends.items(), ("none", [99])] if places)[0]
     wanted = next((reason for reason, places in ends.items() if first in places), None)
-    assert shown(text, length=length, stops=stops, lines=lines) == (text[:first], wanted)
+    assert shown(text, length=length, stop=stops, lines=lines) == (text[:first], wanted)
 
 
 @given(st.text("ab", max_size=14), stops, st.none() | st.integers(1, 16))
-def test_a_hidden_stop_is_never_shown_and_all_else_is(text, stops, length):
+def test_a_hidden_stop_string_is_never_shown_and_the_rest_is(text, stops, length):
     ends = [(text.index(stop) + len(stop), -len(stop)) for stop in stops if stop in text]
-    result, reason = shown(text, length=length, stops=stops, hide_stop=True)
+    result, reason = shown(text, length=length, stop=stops, hide_stop=True)
     if reason == "stop":
         end, size = min(ends)
         assert result == text[: end + size]
@@ -54,12 +54,12 @@ def test_a_hidden_stop_is_never_shown_and_all_else_is(text, stops, length):
 @pytest.mark.parametrize("hide", [False, True])
 @pytest.mark.parametrize("before", range(9))
 @pytest.mark.parametrize("stop", ["x", "xy", "xxy", "aab", "abab", "\n\n", "aaaa"])
-def test_a_stop_is_found_in_every_alignment(stop, before, hide):
+def test_a_stop_string_is_found_at_every_offset(stop, before, hide):
     for filler in ("a", "ab", "x", "\n"):
         text = (filler * 9)[:before] + stop + "..."
         where = text.index(stop)
         wanted = text[: where if hide else where + len(stop)]
-        assert shown(text, stops=(stop,), hide_stop=hide) == (wanted, "stop")
+        assert shown(text, stop=(stop,), hide_stop=hide) == (wanted, "stop")
 
 
 @pytest.mark.parametrize(
@@ -75,15 +75,38 @@ def test_a_stop_is_found_in_every_alignment(stop, before, hide):
         ("never", None),
     ],
 )
-def test_a_sentence_ends_with_its_stop_and_what_closes_it(text, wanted):
+def test_a_sentence_ends_after_its_full_stop_and_closing_quotes(text, wanted):
     assert shown(text, sentence=True) == ((wanted, "sentence") if wanted else (text, None))
 
 
-def test_nothing_is_wanted_of_a_text_without_length():
+def test_length_zero_stops_before_the_first_character():
     assert Stopper(StoppingRules(length=0)).reason == "length"
 
 
-@pytest.mark.parametrize("wrong", [{"length": -1}, {"length": 1.5}, {"lines": 0}, {"stops": ("a", "")}, {"stops": "a"}])
-def test_endings_out_of_range_are_refused(wrong):
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"length": -1},
+        {"length": 1.5},
+        {"lines": 0},
+        {"stop": ("a", "")},
+        {"stop": ""},
+        {"stop": 5},
+        {"stop": (5,)},
+        {"hide_stop": "no"},
+        {"sentence": 1},
+    ],
+)
+def test_values_out_of_range_are_errors(wrong):
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         StoppingRules(**wrong)
+
+
+def test_one_stop_string_needs_no_tuple():
+    assert StoppingRules(stop="ab") == StoppingRules(stop=("ab",)) == StoppingRules(stop=["ab"])
+
+
+def test_each_rule_but_hide_stop_can_stop_a_text():
+    for rule in ({"length": 3}, {"stop": "a"}, {"lines": 1}, {"sentence": True}):
+        assert StoppingRules(**rule).can_stop
+    assert not StoppingRules(hide_stop=True).can_stop

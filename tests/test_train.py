@@ -249,10 +249,10 @@ def test_lines_that_stand_in_the_corpus_are_left_out(folder: Path) -> None:
     begun = CliRunner().invoke(main, ["sample", "--seed", "ann", "--new-only", "--lines", "5"]).stdout
     assert not set(begun.splitlines()) & set(names) and begun.startswith("ann")
     always = CliRunner().invoke(main, ["sample", "--seed", "", "--temperature", "0", "--new-only", "--lines", "5"])
-    assert always.exit_code == 2 and "a thousand lines in a row" in always.output
+    assert always.exit_code == 2 and "the last thousand sampled lines" in always.output
     assert train("corpus.txt", *SMALL, "--steps", 2, "-m", "stream.npz").exit_code == 0
     refused = CliRunner().invoke(main, ["sample", "-m", "stream.npz", "--new-only"], input="")
-    assert refused.exit_code == 2 and "only a model of lines" in refused.output
+    assert refused.exit_code == 2 and "needs a model trained with --lines" in refused.output
 
 
 def test_ctrl_c_while_the_finished_model_is_saved_loses_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""`charlstm sample --interactive`: a person and a model write in turns, in the terminal or through a pipe."""
+"""`charlstm sample --interactive`: a user and a model write a text in turns, in a terminal or through a pipe."""
 
 from __future__ import annotations
 
@@ -6,238 +6,259 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
 import click
 
 from charlstm.cli.console import WrongUsage, as_sentence, columns, dimmed, known_only, noted, remark, say, tell
-from charlstm.cli.keyboard import kept_on_screen, typed_lines
-from charlstm.cli.settings import Manner, Settings
-from charlstm.errors import CharlstmError
+from charlstm.cli.keyboard import keep_output, read_lines
+from charlstm.cli.settings import SessionSettings
+from charlstm.cli.texts import text_writer
+from charlstm.errors import CharlstmError, did_you_mean
 from charlstm.render.characters import padded, safe
-from charlstm.render.passage import Passage
-from charlstm.sampling.sampler import Shown
+from charlstm.sampling.sampler import SampledCharacter
 from charlstm.sampling.session import Session
 
 COMMAND = "/"
 SUGGESTIONS = 5
-TAIL = 40
+SHOWN_END = 40
 GUIDE = """\
-What you type is continued right where you stop: nothing is put between, no space and no newline. The next line goes on
-after that. An empty line goes on writing. A line that ends with \\ has a newline there and goes on in the next one. A
-text that begins with / is typed with //. Ctrl-C stops the writing and keeps what was shown. Ctrl-D leaves, and so does
-Ctrl-C twice at an empty prompt."""
+Type a text, and the model continues it exactly where it ends: the session adds no space and no newline. The next line
+that you type is appended to the whole text. An empty line lets the model write on. A backslash at the end of a line
+adds a newline and the next line. Type // for a text that starts with /. Ctrl-C stops the model and keeps the text so
+far. Ctrl-D leaves the session, and so does Ctrl-C twice at an empty prompt."""
 
 
 class Command(NamedTuple):
-    """What a line that begins with a slash can ask for."""
+    """A command of a session.
 
-    takes: str
+    Attributes
+    ----------
+    argument
+        Name of its argument; empty: none.
+    help
+        What it does; empty: /help does not list it.
+    run
+        Runs it with its argument.
+    """
+
+    argument: str
     help: str
-    act: Callable[[str], object]
+    run: Callable[[str], object]
 
 
 class Conversation:
-    """One session at a prompt.
+    """A session at a prompt.
 
     Parameters
     ----------
     session
-        The text, and how it goes on.
+        The text and the model.
     settings
-        What can be set by name.
-    passage
-        Makes what shows one continuation.
+        The settings that can be changed by name.
     """
 
-    def __init__(self, session: Session, settings: Settings, passage: Callable[[Manner], Passage]) -> None:
+    def __init__(self, session: Session, settings: SessionSettings) -> None:
         self._session = session
         self._settings = settings
-        self._passage = passage
-        self._stopped: list[int] = []
+        self._interrupts: list[int] = []
         self.commands = {
-            "again": Command("", "Another continuation of the same text.", self._again),
-            "undo": Command("", "Take back the last change of the text.", self._undo),
-            "reset": Command("", "Begin a new text.", self._reset),
-            "text": Command("", "Show the whole text.", self._text),
-            "add": Command("TEXT", "Add a text and write nothing.", self._add),
-            "suggest": Command("[N]", f"Show N short continuations, {SUGGESTIONS} without a number.", self._suggest),
-            "pick": Command("N", "Continue with suggestion N; the number alone does too.", self._pick),
-            "save": Command("FILE", "Save text, state and settings; /save! replaces a file.", self._save),
+            "again": Command("", "Replace the last continuation by another one.", self._again),
+            "undo": Command("", "Undo the last change of the text.", self._undo),
+            "reset": Command("", "Start a new text.", self._reset),
+            "text": Command("", "Print the whole text.", self._print_text),
+            "add": Command("TEXT", "Append a text without continuing it.", self._add),
+            "suggest": Command("[N]", f"List N short continuations; default: {SUGGESTIONS}.", self._suggest),
+            "pick": Command("N", "Append suggestion N; the number alone does the same.", self._pick),
+            "save": Command("FILE", "Save the text, the state and the settings; /save! replaces a file.", self._save),
             "save!": Command("FILE", "", lambda name: self._save(name, replace=True)),
-            "load": Command("FILE", "Go on where a file was saved.", self._load),
-            "settings": Command("", "Show all settings, and what they do.", self._show_settings),
-            "help": Command("", "Show this.", self._help),
-            "quit": Command("", "Leave.", lambda _: None),
+            "load": Command("FILE", "Continue a saved session.", self._load),
+            "settings": Command("", "List the settings with their values.", self._list_settings),
+            "help": Command("", "Print this help.", self._help),
+            "quit": Command("", "Leave the session.", lambda _: None),
         }
 
     @property
     def names(self) -> list[str]:
-        """The words after a slash that mean something."""
+        """The names of all commands and settings."""
         return [*self.commands, *self._settings.options]
 
-    def hold(self, lines: Iterable[str]) -> None:
-        """Answer line after line, until there are no more or one says so; what is wrong is said, and it goes on."""
+    def answer_all(self, lines: Iterable[str]) -> None:
+        """Answer each line until they end or one is /quit; an error is printed and the session continues."""
         for line in lines:
             if line.split() == [f"{COMMAND}quit"]:
                 return
             try:
-                with self._stoppable():
+                with self._stop_on_interrupt():
                     self.answer(line)
             except CharlstmError as error:
                 remark(f"Error: {as_sentence(error)}")
             except click.ClickException as error:
                 remark(f"Error: {error.format_message()}")
 
-    def begin(self, seed: str) -> None:
-        """Continue a text before anything is typed."""
-        with self._stoppable():
-            self._go_on(seed)
+    def start(self, seed: str) -> None:
+        """Continue a text before the user types anything."""
+        with self._stop_on_interrupt():
+            self._generate(seed)
 
     def answer(self, line: str) -> None:
-        """Do what a line asks for, or continue it."""
+        """Run the command of a line, or append the line to the text and continue it."""
         if line.isdecimal() and self._session.suggestions:
             self._pick(line)
         elif line.startswith(COMMAND) and not line.startswith(COMMAND * 2):
-            name, _, rest = line.removeprefix(COMMAND).partition(" ")
-            self._do(name or "help", rest)
+            name, _, argument = line.removeprefix(COMMAND).partition(" ")
+            self._run(name or "help", argument)
         else:
-            self._go_on(line.removeprefix(COMMAND))
+            self._generate(line.removeprefix(COMMAND))
 
     @contextmanager
-    def _stoppable(self) -> Iterator[None]:
-        """Let Ctrl-C end what is being written and nothing else; through a pipe it then ends the session."""
-        with kept_on_screen(), noted(signal.SIGINT) as self._stopped:
+    def _stop_on_interrupt(self) -> Iterator[None]:
+        """Let Ctrl-C stop the current continuation only; through a pipe it then ends the session."""
+        with keep_output(), noted(signal.SIGINT) as self._interrupts:
             yield
-        if self._stopped and not sys.stdin.isatty():
+        if self._interrupts and not sys.stdin.isatty():
             raise KeyboardInterrupt
 
-    def _do(self, name: str, rest: str) -> None:
+    def _run(self, name: str, argument: str) -> None:
         if name in self.commands:
             command = self.commands[name]
-            if not command.takes and rest.strip():
-                raise WrongUsage(f"/{name} takes nothing after it; {rest.strip()!r} is given.")
-            command.act(rest)
+            if not command.argument and argument.strip():
+                raise WrongUsage(f"/{name} takes no argument, but {argument.strip()!r} is given.")
+            command.run(argument)
         elif name in self._settings.options:
-            if rest:
-                self._settings.change(name, rest)
-            say(self._settings.shown(name))
+            if argument:
+                self._settings.change(name, argument)
+            say(self._settings.show(name))
         else:
-            (nearest,) = get_close_matches(name, self.names, 1, 0.0)
-            raise WrongUsage(f"there is no /{safe(name)}; the nearest is /{nearest}, and /help lists them all.")
+            known = [f"{COMMAND}{each}" for each in self.names]
+            end = did_you_mean(f"{COMMAND}{name}", known) or "; /help lists the commands."
+            raise WrongUsage(f"there is no command /{safe(name)}{end}")
 
-    def _go_on(self, typed: str) -> None:
-        typed = known_only(self._session.model, typed, self._settings.manner.unknown)
+    def _generate(self, typed: str) -> None:
+        typed = known_only(self._session.model, typed, self._settings.display.unknown)
         before = self._session.text
-        made = self._session.go_on(typed)
-        self._show(before, "" if self._settings.manner.hide_seed else typed, made)
+        characters = self._session.generate(typed)
+        self._write(before, "" if self._settings.display.hide_seed else typed, characters)
 
     def _again(self, _: str) -> None:
-        made = self._session.again()
-        self._show(self._session.text, "", made)
+        characters = self._session.again()
+        self._write(self._session.text, "", characters)
 
-    def _show(self, before: str, typed: str, made: Iterator[Shown]) -> None:
-        """Write a text and what continues it, as it is made."""
-        out, passage = sys.stdout, self._passage(self._settings.manner)
-        out.write(self._lead(before) + passage.seed(typed))
-        for shown in made:
-            out.write(passage.add(shown))
+    def _write(self, before: str, typed: str, characters: Iterable[SampledCharacter]) -> None:
+        """Write a typed text and its continuation while it is sampled."""
+        out, writer = sys.stdout, text_writer(self._session.model, self._settings.display)
+        out.write(self._last_line(before) + writer.seed(typed))
+        for sampled in characters:
+            out.write(writer.add(sampled))
             if out.isatty():
                 out.flush()
-            if self._stopped:
+            if self._interrupts:
                 break
-        out.write(passage.end())
+        out.write(writer.end())
         out.flush()
-        if self._stopped and sys.stdin.isatty():
-            say("stopped; what was shown is kept")
+        if self._interrupts and sys.stdin.isatty():
+            say("stopped; the text so far is kept")
 
-    def _lead(self, text: str) -> str:
-        """Return the end of the line that goes on, for a person who sees it: less bright, because it is not new."""
-        line = text.rpartition("\n")[2]
-        if not line or not sys.stdout.isatty() or self._settings.manner.hide_seed or self._settings.manner.alternatives:
+    def _last_line(self, text: str) -> str:
+        """Return the end of the line that is being continued, dimmed; nothing away from a terminal."""
+        line, display = text.rpartition("\n")[2], self._settings.display
+        if not line or not sys.stdout.isatty() or display.hide_seed or display.alternatives:
             return ""
-        return dimmed(f"{'…' if len(line) > TAIL else ''}{line[-TAIL:]}")
+        return dimmed(f"{'…' if len(line) > SHOWN_END else ''}{line[-SHOWN_END:]}")
 
     def _undo(self, _: str) -> None:
         self._session.undo()
-        self._where()
+        self._print_end()
 
     def _reset(self, _: str) -> None:
         self._session.reset()
-        self._where()
+        self._print_end()
 
-    def _text(self, _: str) -> None:
+    def _print_text(self, _: str) -> None:
         text = self._session.text
         sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
         sys.stdout.flush()
 
     def _add(self, typed: str) -> None:
-        self._session.add(known_only(self._session.model, typed, self._settings.manner.unknown))
-        self._where()
+        self._session.add(known_only(self._session.model, typed, self._settings.display.unknown))
+        self._print_end()
 
-    def _where(self) -> None:
+    def _print_end(self) -> None:
         text = self._session.text
-        tail = safe(text[-TAIL:])
-        say(f"the text ends with «{'…' if len(text) > TAIL else ''}{tail}»" if text else "the text is empty")
+        end = safe(text[-SHOWN_END:])
+        say(f"the text ends with «{'…' if len(text) > SHOWN_END else ''}{end}»" if text else "the text is empty")
 
     def _suggest(self, word: str) -> None:
         count = click.IntRange(min=1)(word.strip() or SUGGESTIONS)
         for number, text in enumerate(self._session.suggest(count), 1):
             remark(padded(f"{number:>2}  {safe(text)}", columns()).rstrip())
-        say("pick one by its number, or type on" if self._session.suggestions else "nothing comes next")
+        found = bool(self._session.suggestions)
+        say("type a number to append that suggestion, or a text" if found else "every continuation is empty")
 
     def _pick(self, word: str) -> None:
         number = click.INT(word.strip())
         before = self._session.text
-        self._show(before, self._session.pick(number), iter(()))
+        self._write(before, self._session.pick(number), ())
 
     def _save(self, name: str, replace: bool = False) -> None:
-        path = file_of(name)
+        path, length = parse_path(name), len(self._session.text)
         self._session.save(path, replace)
-        say(f"saved {len(self._session.text):,} characters and their state in {path}")
+        say(f"saved {length:,} character{'s' * (length != 1)} and the state in {path}")
 
     def _load(self, name: str) -> None:
-        self._session.load(file_of(name))
-        self._where()
+        self._session.load(parse_path(name))
+        self._print_end()
 
-    def _show_settings(self, _: str) -> None:
-        rows = [(self._settings.shown(name), option.help or "") for name, option in self._settings.options.items()]
-        tell("Type one with another value to change it; off is without.", rows)
+    def _list_settings(self, _: str) -> None:
+        rows = [(self._settings.show(name), option.help or "") for name, option in self._settings.options.items()]
+        tell("Type a setting with another value to change it; the value off removes it.", rows)
 
     def _help(self, _: str) -> None:
-        rows = [(f"/{name} {it.takes}".rstrip(), it.help) for name, it in self.commands.items() if it.help]
+        rows = [
+            (f"/{name} {command.argument}".rstrip(), command.help)
+            for name, command in self.commands.items()
+            if command.help
+        ]
         settings = ", ".join(f"/{name}" for name in self._settings.options)
-        tell(GUIDE, rows, f"Settings, each shown when nothing is given after it: {settings}.")
+        tell(GUIDE, rows, f"Settings, each printed if you type it without a value: {settings}.")
 
 
-def converse(conversation: Conversation, seed: str, encoding: str, name: str) -> None:
-    """Hold a conversation with whoever types.
+def run(session: Session, settings: SessionSettings, seed: str, encoding: str, model_name: str) -> None:
+    """Run a session at the prompt until the user leaves it.
 
     Parameters
     ----------
-    conversation
-        The session and its settings.
+    session
+        The text and the model.
+    settings
+        Its settings.
     seed
-        What is answered before anything is typed; empty: nothing.
+        Continued before the user types anything; empty: nothing.
     encoding
-        Of what is piped in.
-    name
-        What the session calls the model.
+        Encoding of a piped input.
+    model_name
+        Name of the model for the greeting.
     """
-    lines = typed_lines(encoding, [COMMAND + word for word in conversation.names])
+    conversation = Conversation(session, settings)
+    lines = read_lines(encoding, [COMMAND + name for name in conversation.names])
     if sys.stdin is None:
         raise WrongUsage("there is no standard input to read.")
     if sys.stdin.isatty():
-        say(f"{name}: type a text to continue it; /help for more, Ctrl-D to leave")
+        say(f"{model_name}: type a text to continue it, /help for help, Ctrl-D to leave")
     if seed:
-        conversation.begin(seed)
-    conversation.hold(lines)
+        conversation.start(seed)
+    conversation.answer_all(lines)
 
 
-def file_of(name: str) -> Path:
-    """Return the file that was named."""
+def parse_path(name: str) -> Path:
+    """Return the path of a file that the user named.
+
+    Raises
+    ------
+    WrongUsage
+        If there is no name.
+    """
     if not name.strip():
-        raise WrongUsage("no file is named; give one after the command, such as /save story.npz.")
+        raise WrongUsage("there is no file name; type one after the command, such as /save story.npz.")
     return Path(name.strip()).expanduser()

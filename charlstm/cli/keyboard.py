@@ -1,4 +1,4 @@
-"""What a person types, line by line: with the editing and history of a shell, or through a pipe."""
+"""The lines that a user types: in a terminal with editing and history, or through a pipe."""
 
 from __future__ import annotations
 
@@ -12,43 +12,44 @@ import click
 from charlstm.cli.console import remark
 
 PROMPT = "> "
-MORE = "… "
-GOES_ON = "\\"
+CONTINUATION_PROMPT = "… "
+CONTINUATION = "\\"
 
 
-def typed_lines(encoding: str, commands: Sequence[str]) -> Iterator[str]:
-    """Yield what is typed, until it ends; a line that ends with a backslash goes on in the next one.
+def read_lines(encoding: str, commands: Sequence[str]) -> Iterator[str]:
+    """Yield the lines that a user types until the input ends; a backslash at the end of a line joins the next one.
 
-    On a terminal, Ctrl-C drops what is typed so far; where nothing is, a second one leaves, because the first may have
-    been meant for writing that has just ended. Bytes that are no text come as lone surrogates, which no model knows.
+    On a terminal, Ctrl-C discards what is typed so far. At an empty prompt only the second Ctrl-C raises
+    `KeyboardInterrupt`: the first may have been meant for a text that had just ended. Bytes that cannot be decoded
+    become lone surrogates, which no model knows.
 
     Parameters
     ----------
     encoding
-        That of a pipe or a file; a terminal knows its own.
+        Encoding of a pipe or a file; a terminal has its own.
     commands
         Words that the tab key completes.
 
     Raises
     ------
     KeyboardInterrupt
-        After Ctrl-C twice where nothing is typed; through a pipe after the first.
+        After two Ctrl-C at an empty prompt; through a pipe after the first.
     """
-    ask, begun = _asking(encoding, commands)
+    ask, has_typed = _choose_input(encoding, commands)
     warned = not sys.stdin.isatty()
     while True:
         pieces: list[str] = []
         try:
             line = ask(PROMPT)
-            while line is not None and line.endswith(GOES_ON):
-                pieces.append(line.removesuffix(GOES_ON))
-                line = ask(MORE)
+            while line is not None and line.endswith(CONTINUATION):
+                pieces.append(line.removesuffix(CONTINUATION))
+                line = ask(CONTINUATION_PROMPT)
         except KeyboardInterrupt:
-            dropped = bool(pieces) or begun()
-            if warned and not dropped:
+            discarded = bool(pieces) or has_typed()
+            if warned and not discarded:
                 raise
-            remark("" if dropped else "\nCtrl-C again, or Ctrl-D, leaves")
-            warned = warned or not dropped
+            remark("" if discarded else "\npress Ctrl-C again, or Ctrl-D, to leave the session")
+            warned = warned or not discarded
             continue
         if line is None and not pieces:
             return
@@ -57,8 +58,8 @@ def typed_lines(encoding: str, commands: Sequence[str]) -> Iterator[str]:
 
 
 @contextmanager
-def kept_on_screen() -> Iterator[None]:
-    """Have a terminal show all that is written before Ctrl-C: by itself it throws away what it has not yet shown."""
+def keep_output() -> Iterator[None]:
+    """Keep a terminal from discarding output that it has not shown yet when Ctrl-C is pressed."""
     if not sys.stdin.isatty() or find_spec("termios") is None:
         yield
         return
@@ -75,34 +76,34 @@ def kept_on_screen() -> Iterator[None]:
         termios.tcsetattr(sys.stdin, termios.TCSANOW, settings)
 
 
-def _asking(encoding: str, commands: Sequence[str]) -> tuple[Callable[[str], str | None], Callable[[], bool]]:
-    """Return how to ask for a line, None when there is no more, and how to tell whether one has been begun."""
+def _choose_input(encoding: str, commands: Sequence[str]) -> tuple[Callable[[str], str | None], Callable[[], bool]]:
+    """Return a function that asks for a line (None: end of input), and one that tells whether a line is begun."""
     if not sys.stdin.isatty():
-        _decode(encoding)
-        return lambda prompt: _read(), lambda: False
-    _decode(None)
+        _set_encoding(encoding)
+        return lambda prompt: _read_line(), lambda: False
+    _set_encoding(None)
     if not sys.stdout.isatty():
-        return _asked_on_stderr, lambda: False
-    return _asked, _editing(commands)
+        return _ask_on_stderr, lambda: False
+    return _ask, _enable_editing(commands)
 
 
-def _decode(encoding: str | None) -> None:
+def _set_encoding(encoding: str | None) -> None:
     reconfigure = getattr(sys.stdin, "reconfigure", None)
     if reconfigure:
         reconfigure(encoding=encoding, errors="surrogateescape")
 
 
-def _read() -> str | None:
+def _read_line() -> str | None:
     line = sys.stdin.readline()
     return line.removesuffix("\n") if line else None
 
 
-def _asked_on_stderr(prompt: str) -> str | None:
+def _ask_on_stderr(prompt: str) -> str | None:
     click.echo(prompt, nl=False, err=True)
-    return _read()
+    return _read_line()
 
 
-def _asked(prompt: str) -> str | None:
+def _ask(prompt: str) -> str | None:
     try:
         return input(prompt)
     except EOFError:
@@ -110,21 +111,21 @@ def _asked(prompt: str) -> str | None:
         return None
 
 
-def _editing(commands: Sequence[str]) -> Callable[[], bool]:
-    """Give `input` editing and a history, where the system has them; return what tells whether a line is begun."""
+def _enable_editing(commands: Sequence[str]) -> Callable[[], bool]:
+    """Give `input` editing, history and completion where available; return whether a line is begun, as a function."""
     try:
         import readline
     except ImportError:
         return lambda: False
 
-    def completed(word: str, number: int) -> str | None:
-        fitting = [command for command in commands if command.startswith(word)] if word.startswith("/") else []
-        return fitting[number] if number < len(fitting) else None
+    def complete(word: str, number: int) -> str | None:
+        matches = [command for command in commands if command.startswith(word)] if word.startswith("/") else []
+        return matches[number] if number < len(matches) else None
 
     readline.set_completer_delims(" ")
-    readline.set_completer(completed)
+    readline.set_completer(complete)
     libedit = "libedit" in (readline.__doc__ or "")
     readline.parse_and_bind("bind ^I rl_complete" if libedit else "tab: complete")
     if not libedit:
-        readline.parse_and_bind("set enable-bracketed-paste on")  # lines that are pasted together are one text
+        readline.parse_and_bind("set enable-bracketed-paste on")  # a pasted block is one text
     return lambda: bool(readline.get_line_buffer())

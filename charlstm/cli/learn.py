@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +26,6 @@ from charlstm.model.files import replace_atomically
 from charlstm.model.model import Model
 from charlstm.network.loss import NATS_PER_BIT
 from charlstm.sampling import sampler
-from charlstm.sampling.filters import SamplingConfig
 from charlstm.training import schedule, trainer
 from charlstm.training.team import Team
 from charlstm.training.trainer import Progress, Requests
@@ -190,7 +188,7 @@ def learn(
                 model = replace(model, history=model.history.plus(done, *told(progress)))
                 text = ""
                 if preview and progress.report.validation is not None and writes:
-                    text = previewed(model, preview)
+                    text = sampler.preview(model, preview, model.training.random_seed)
                     watch.say(text)
                 journal.write(entry_of(progress, plan, model, text))
             if progress.standing is None:
@@ -246,12 +244,6 @@ def entry_of(progress: Progress, plan: Plan, model: Model, preview: str) -> dict
 def best_of(model: Model, weights: Any) -> Model:
     """Return the model with other weights."""
     return replace(model, network=model.network.with_weights(weights))
-
-
-def previewed(model: Model, length: int) -> str:
-    """Return a text that the model would write now: the same chances at every call."""
-    drawing = SamplingConfig(random_seed=model.training.random_seed)
-    return "".join(step.characters for step in islice(sampler.streams(model, "", drawing, 1), length))
 
 
 def save_or_remark(save: Callable[[], None]) -> None:

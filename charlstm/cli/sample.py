@@ -1,8 +1,8 @@
-"""`charlstm sample`: text from a model."""
+"""`charlstm sample`: continue a text with a model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -12,9 +12,9 @@ from click.core import ParameterSource
 
 from charlstm import api
 from charlstm.cli.console import (
+    MAIN_OPTIONS,
     GroupedCommand,
     WrongUsage,
-    colour_wanted,
     columns,
     known_encoding,
     known_only,
@@ -22,227 +22,241 @@ from charlstm.cli.console import (
     option_of,
     unknown_option,
 )
+from charlstm.cli.settings import GROUP_OF, DisplayConfig, SessionSettings, long_name, split_by_group
 from charlstm.cli.streams import deliver, is_piped, standard_input
-from charlstm.model.model import Model
-from charlstm.render.passage import COLOURS, Passage, WithRunnersUp
+from charlstm.cli.texts import TextOutput, format_json, format_text, text_writer, write_json
+from charlstm.render.text_writer import COLOURS
 from charlstm.sampling.filters import SamplingConfig
-from charlstm.sampling.sampler import Sample, Shown, Tally, Texts
+from charlstm.sampling.sampler import Sample
 from charlstm.text import corpus
 
 if TYPE_CHECKING:
-    from charlstm.cli.settings import Manner
     from charlstm.inspection.novelty import Novelty
 
-DRAWING = SamplingConfig()
-NOT_WITH_BEAM = {
-    "temperature",
-    "top_k",
-    "top_p",
-    "min_p",
-    "repeat_penalty",
-    "repeat_window",
-    "random_seed",
+DEFAULTS = SamplingConfig()
+BEAM_RULES = {"forbid", "only"}  # the sampling rules that apply to beam search
+NOT_WITH_BEAM = {name for name, group in GROUP_OF.items() if group == "sampling"} - BEAM_RULES | {
     "new_only",
     "colour",
     "alternatives",
 }
-text_option = option_of("Text")
-end_option = option_of("End")
-shape_option = option_of("Shape")
-drawing_option = option_of("Drawing")
-
-
-@click.command("sample", cls=GroupedCommand)
-@model_option("Text", help="Model file to read.")
-@text_option(
-    "--seed",
-    show_default="what is piped in, or begin as a text of the corpus would",
-    help="The text to continue; -: read it from standard input.",
+NOT_WITH_INTERACTIVE = {"shape", "output", "samples", "new_only", "beam", "corpora"}
+NOT_WITH_JSON = {"colour", "alternatives"}
+EXAMPLES = (
+    ('charlstm sample --prompt "Once upon a time" -n 200', "Continue a text with 200 characters."),
+    (
+        "charlstm sample --samples 20 --temperature 0.5 --format jsonl -o samples.jsonl",
+        "Write twenty new texts to a file as JSON objects, one per line.",
+    ),
+    ("charlstm sample --interactive", "Write a text in turns with the model."),
 )
-@text_option("--seed-file", type=click.Path(path_type=Path), help="Read the text to continue from a file.")
-@text_option("--encoding", default="utf-8", callback=known_encoding, help="How files and standard input are encoded.")
-@unknown_option("Text")
-@text_option("--interactive", is_flag=True, help="Write in turns with the model; /help there tells how.")
-@end_option(
+main_option = option_of(MAIN_OPTIONS)
+input_option = option_of("Input")
+sampling_option = option_of("Sampling")
+stopping_option = option_of("Stopping")
+output_option = option_of("Output")
+
+
+@click.command("sample", cls=GroupedCommand, examples=EXAMPLES)
+@main_option(
+    "--seed",
+    "--prompt",
+    "seed",
+    metavar="TEXT",
+    show_default="piped text, or a new text",
+    help="Text to continue; - reads it from standard input.",
+)
+@main_option(
     "-n",
     "--length",
     type=click.IntRange(min=0),
-    show_default=f"{api.LENGTH}; any with --lines; to the end of the line for a model of lines",
-    help="New characters, at most.",
+    metavar="N",
+    show_default="auto",
+    help=f"Maximum number of new characters. Auto: {api.LENGTH}; one line for a model trained with --lines; none with"
+    " --lines N.",
 )
-@end_option("--stop", multiple=True, help="End after this text; may be given again.")
-@end_option("--hide-stop", is_flag=True, help="Leave the stop text out.")
-@end_option("--lines", type=click.IntRange(min=1), help="End after so many lines.")
-@end_option("--until-sentence", is_flag=True, help="End with the sentence.")
-@end_option(
-    "--new-only", is_flag=True, help="Leave out lines that stand in the corpus, word for word; for a model of lines."
+@main_option(
+    "--temperature",
+    type=click.FloatRange(min=0),
+    metavar="T",
+    default=DEFAULTS.temperature,
+    help="Divide the logits by T: below 1 favours likely characters, above 1 unlikely ones; 0 is greedy decoding.",
 )
-@shape_option("--samples", type=click.IntRange(min=1), default=1, help="Texts to write, drawn side by side.")
-@shape_option(
+@main_option("--samples", type=click.IntRange(min=1), metavar="N", default=1, help="Number of samples.")
+@main_option("--stop", metavar="TEXT", multiple=True, help="Stop after this text; can be given several times.")
+@model_option(MAIN_OPTIONS, metavar="FILE", help="Model file.")
+@input_option(
+    "--seed-file", type=click.Path(path_type=Path), metavar="FILE", help="Read the text to continue from FILE."
+)
+@input_option("--encoding", default="utf-8", callback=known_encoding, help="Text encoding of files and standard input.")
+@unknown_option("Input")
+@input_option(
+    "--interactive",
+    is_flag=True,
+    help="Start a session: write a text in turns with the model; /help lists the commands.",
+)
+@sampling_option("--top-k", type=click.IntRange(min=1), metavar="K", help="Sample from the K most likely characters.")
+@sampling_option(
+    "--top-p",
+    type=click.FloatRange(min=0, max=1, min_open=True),
+    metavar="P",
+    default=DEFAULTS.top_p,
+    help="Nucleus (top-p) sampling: sample from the smallest set of characters whose probabilities sum to at least P.",
+)
+@sampling_option(
+    "--min-p",
+    type=click.FloatRange(min=0, max=1),
+    metavar="P",
+    default=DEFAULTS.min_p,
+    help="Sample only characters whose probability is at least P times the highest one.",
+)
+@sampling_option(
+    "--repeat-penalty",
+    type=click.FloatRange(min=1),
+    metavar="X",
+    default=DEFAULTS.repeat_penalty,
+    help="Raise the probability of each recent character to the power X; 1: off.",
+)
+@sampling_option(
+    "--repeat-window",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=DEFAULTS.repeat_window,
+    help="Number of previous characters that count as recent.",
+)
+@sampling_option(
+    "--forbid", metavar="CHARACTERS", default="", show_default=False, help="Never sample these characters."
+)
+@sampling_option("--only", metavar="CHARACTERS", help="Sample only these characters.")
+@sampling_option(
+    "--random-seed",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=DEFAULTS.random_seed,
+    help="Seed of the random numbers.",
+)
+@sampling_option(
+    "--new-only", is_flag=True, help="Omit lines that occur in the corpus; for models trained with --lines."
+)
+@sampling_option(
+    "--beam",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Do not sample: find likely texts by beam search with a beam of N texts.",
+)
+@stopping_option("--lines", type=click.IntRange(min=1), metavar="N", help="Stop after N newlines.")
+@stopping_option("--until-sentence", "sentence", is_flag=True, help="Stop at the end of the first sentence.")
+@stopping_option("--hide-stop", is_flag=True, help="Omit the text of --stop from the output.")
+@output_option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to FILE.")
+@output_option(
     "--format",
     "shape",
     type=click.Choice(("text", "jsonl")),
     default="text",
-    help="Text, or a JSON object a line: seed, text, bits_per_character, stop, and novelty with --novelty.",
+    help="Write text, or one JSON object per sample with its seed, text, bits per character, and reason to stop.",
 )
-@shape_option("-o", "--output", type=click.Path(path_type=Path), help="Write to this file.")
-@shape_option("--hide-seed", is_flag=True, help="Write only what is new.")
-@shape_option(
+@output_option("--hide-seed", is_flag=True, help="Write only the new characters.")
+@output_option(
     "--colour",
     type=click.Choice(COLOURS),
-    help="On a terminal: shade characters by how unlikely each was, or how unsure the network.",
+    help="On a terminal, colour each character by its surprise or by the entropy of the prediction.",
 )
-@shape_option(
+@output_option(
     "--alternatives",
     type=click.IntRange(min=1),
-    help="Show under each line so many of the likeliest characters that were not drawn.",
+    metavar="N",
+    help="Under each line, print the N most likely characters that were not sampled.",
 )
-@shape_option(
+@output_option(
     "--novelty",
     "corpora",
     metavar="CORPUS",
     multiple=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Say how much of what was made stands in this file word for word; may be given again.",
+    help="Report which parts of the samples occur in this text file; can be given several times.",
 )
-@drawing_option(
-    "--beam",
-    type=click.IntRange(min=1),
-    help="Draw nothing: search for the likeliest text, keeping the best so many at every character.",
-)
-@drawing_option(
-    "--temperature",
-    type=click.FloatRange(min=0),
-    default=DRAWING.temperature,
-    help="Below 1 safer, above 1 wilder; 0 always takes the likeliest character.",
-)
-@drawing_option("--top-k", type=click.IntRange(min=1), help="Draw among the k likeliest characters only.")
-@drawing_option(
-    "--top-p",
-    type=click.FloatRange(min=0, max=1, min_open=True),
-    default=DRAWING.top_p,
-    help="Draw among the likeliest that together have this probability.",
-)
-@drawing_option(
-    "--min-p",
-    type=click.FloatRange(min=0, max=1),
-    default=DRAWING.min_p,
-    help="Draw none with less than this share of the likeliest one's probability.",
-)
-@drawing_option(
-    "--repeat-penalty",
-    type=click.FloatRange(min=1),
-    default=DRAWING.repeat_penalty,
-    help="Raise the probability of recent characters to this power: unsure ones are repeated less.",
-)
-@drawing_option(
-    "--repeat-window",
-    type=click.IntRange(min=1),
-    default=DRAWING.repeat_window,
-    help="Characters back that count as recent.",
-)
-@drawing_option("--forbid", default="", help="Characters that are never drawn.")
-@drawing_option("--only", help="The only characters that may be drawn.")
-@drawing_option("--random-seed", type=click.IntRange(min=0), default=DRAWING.random_seed, help="Seed of the draws.")
 def command(
     model: Path,
     seed: str | None,
     seed_file: Path | None,
     encoding: str,
-    unknown: str,
     interactive: bool,
-    length: int | None,
-    stop: tuple[str, ...],
-    hide_stop: bool,
-    lines: int | None,
-    until_sentence: bool,
-    new_only: bool,
     samples: int,
-    shape: str,
-    output: Path | None,
-    hide_seed: bool,
-    colour: str | None,
-    alternatives: int | None,
-    corpora: tuple[Path, ...],
+    new_only: bool,
     beam: int | None,
-    **rules: Any,
+    output: Path | None,
+    shape: str,
+    corpora: tuple[Path, ...],
+    **settings: Any,
 ) -> None:
-    """Write the seed and a continuation of it, or several, with an empty line between."""
-    if "" in stop:
-        raise WrongUsage("the text of --stop is empty; give one character or more, or leave it out.")
-    if shape != "text" and (colour or alternatives):
-        raise WrongUsage("--colour and --alternatives go with --format text; leave them out.")
-    if beam is not None:
-        check_beam()
-    for path in corpora:  # what is no text is noticed before anything is made
-        next(corpus.read_files((path,), encoding, {}), None)
-    drawing = SamplingConfig(**rules)
-    alone = shape != "text" or output or samples > 1 or new_only or seed == "-" or beam is not None or corpora
-    if interactive and alone:
-        raise WrongUsage(
-            "--interactive does not go with --format jsonl, --output, --samples, --new-only, --beam, --novelty and"
-            " --seed -; leave them out."
-        )
-    loaded = api.load(model)
+    """Generate text that continues a seed."""
+    check_options(seed, interactive, samples, beam, shape)
+    if "" in settings["stop"]:
+        raise WrongUsage("the text of --stop is empty; give one character or more.")
+    for path in corpora:  # a file that is no text is an error before anything is sampled
+        next(corpus.read_blocks(path, encoding, {}), None)
+    groups = split_by_group(settings)
+    sampling, stopping, display = groups["sampling"], groups["stopping"], DisplayConfig(**groups["display"])
+    SamplingConfig(**sampling)  # a wrong value is an error before the model is read
+    language_model = api.load(model)
     if interactive:
-        from charlstm.cli.interactive import Conversation, converse
-        from charlstm.cli.settings import Manner, Settings
+        from charlstm.cli.interactive import run
 
-        session = loaded.session(length, stop=stop, hide_stop=hide_stop, lines=lines, sentence=until_sentence, **rules)
-        settings = Settings(
-            session, Manner(unknown, hide_seed, colour, alternatives), click.get_current_context().command.params
-        )
-        conversation = Conversation(session, settings, partial(passage_of, loaded.model))
-        seed = "" if seed is None and seed_file is None else seed_text(seed, seed_file, encoding)
-        converse(conversation, seed, encoding, model.name)
+        session = language_model.session(**stopping, **sampling)
+        given = "" if seed is None and seed_file is None else read_seed(seed, seed_file, encoding)
+        run(session, SessionSettings(session, display, command.params), given, encoding, model.name)
         return
-    ending = loaded.ending(length, stop, hide_stop, lines, until_sentence)
-    seed = known_only(loaded.model, seed_text(seed, seed_file, encoding), unknown)
-    shown, apart = "" if hide_seed else seed, not loaded.model.training.lines
-    made: list[Sample] = []
+    seed = known_only(language_model.model, read_seed(seed, seed_file, encoding), display.unknown)
+    shown, separator = "" if display.hide_seed else seed, "" if language_model.model.training.lines else "\n"
+    compare = partial(find_novelty, language_model, corpora, encoding)
 
-    def compared() -> Novelty | None:
-        if not corpora:
-            return None
-        from charlstm.cli.waiting import waiting
-
-        with waiting("comparing"):
-            return loaded.novelty(made, corpora, encoding)
-
-    def write(file: TextIO) -> None:
+    def write(file: TextIO) -> list[Sample]:
         if beam is not None:
-            made[:] = loaded.beam(seed, beam, ending, samples, forbid=drawing.forbid, only=drawing.only)
-            file.write(objects(made, compared()) if shape == "jsonl" else whole_texts(made, shown, apart))
-            return
-        texts = loaded.texts(seed, drawing, ending, samples, new_only)
+            rules = {name: sampling[name] for name in BEAM_RULES}
+            results = language_model.beam(seed, beam, count=samples, **stopping, **rules)
+            text = format_text(results, shown, separator) if shape == "text" else format_json(results, compare(results))
+            file.write(text)
+            return results
+        sampler = language_model.sampler(seed, count=samples, new_only=new_only, **stopping, **sampling)
         if shape == "jsonl":
-            write_objects(file, texts, made, compared)
-            return
-        shade = colour if output is None and colour_wanted() else None
-        passages = [passage(loaded.model, alternatives, shade) for _ in texts.ends]
-        write_texts(file, gathered(texts, made) if corpora else texts, passages, shown, apart)
+            return write_json(file, sampler, compare)
+        writers = [text_writer(language_model.model, display, colour=output is None) for _ in range(samples)]
+        with TextOutput(file, writers, shown, separator) as text_output:
+            return sampler.collect(text_output.add)
 
-    deliver(output, write)
-    report = compared() if shape == "text" else None
-    if report is not None:
+    written = deliver(output, write)
+    novelty = compare(written) if shape == "text" else None
+    if novelty is not None:
         from charlstm.render import terminal
 
-        click.echo("\n" + terminal.text(report.view(), columns(), 0), nl=False, err=True)
+        click.echo("\n" + terminal.text(novelty.view(), columns(), 0), nl=False, err=True)
 
 
-def check_beam() -> None:
-    """Refuse options of drawing beside --beam."""
+def check_options(seed: str | None, interactive: bool, samples: int, beam: int | None, shape: str) -> None:
+    """Refuse options that cannot be used together."""
+    if interactive:
+        refuse(NOT_WITH_INTERACTIVE, "--interactive")
+        if seed == "-":
+            raise WrongUsage("--seed - cannot be used with --interactive; remove one of them.")
+    if beam is not None:
+        refuse(NOT_WITH_BEAM, "--beam")
+        if samples > beam:
+            raise WrongUsage(f"--samples is {samples}; with --beam {beam} it must be a whole number, 1 to {beam}.")
+    if shape == "jsonl":
+        refuse(NOT_WITH_JSON, "--format jsonl")
+
+
+def refuse(names: Collection[str], other: str) -> None:
+    """Raise an error if an option is given whose parameter is among `names`: it cannot be used with another one."""
     context = click.get_current_context()
-    for parameter in context.command.params:
-        if (
-            parameter.name in NOT_WITH_BEAM
-            and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
-        ):
-            raise WrongUsage(f"{parameter.opts[-1]} is for texts that are drawn, and --beam draws none; leave one out.")
+    for option in context.command.params:
+        given = context.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
+        if given and option.name in names:
+            raise WrongUsage(f"{long_name(option)} cannot be used with {other}; remove one of them.")
 
 
-def seed_text(seed: str | None, file: Path | None, encoding: str) -> str:
-    """Return the text to continue, from wherever it is; the newline at the end of a file is no part of it."""
+def read_seed(seed: str | None, file: Path | None, encoding: str) -> str:
+    """Return the text to continue from wherever it is given, without the newline at the end of a file or pipe."""
     if seed is not None and file is not None:
         raise WrongUsage("--seed and --seed-file are both given; give one of them.")
     if file is not None:
@@ -252,74 +266,13 @@ def seed_text(seed: str | None, file: Path | None, encoding: str) -> str:
     return seed or ""
 
 
-def passage_of(model: Model, manner: Manner) -> Passage:
-    """Return how a text of a session is shown."""
-    return passage(model, manner.alternatives, manner.colour if colour_wanted() else None)
+def find_novelty(
+    model: api.LanguageModel, corpora: Sequence[Path], encoding: str, samples: Sequence[Sample]
+) -> Novelty | None:
+    """Compare samples with corpora, with a clock on a terminal; return None if there are no corpora."""
+    if not corpora:
+        return None
+    from charlstm.cli.waiting import waiting
 
-
-def passage(model: Model, alternatives: int | None, colour: str | None) -> Passage:
-    """Return how a text is shown."""
-    if alternatives is None:
-        return Passage(colour)
-    return WithRunnersUp(alternatives, columns(), model.vocabulary.characters, colour)
-
-
-def write_texts(file: TextIO, texts: Iterable[Shown], passages: list[Passage], seed: str, apart: bool) -> None:
-    """Write texts one after another, the first as it is made: to a terminal character by character.
-
-    What was made is written out whatever ends the making.
-    """
-    live = file.isatty()
-    first, *later = passages
-    collected = [[passage.seed(seed)] for passage in later]
-    file.write(first.seed(seed))
-    try:
-        for made in texts:
-            piece = passages[made.row].add(made)
-            if made.row:
-                collected[made.row - 1].append(piece)
-                continue
-            file.write(piece)
-            if live:
-                file.flush()
-    finally:
-        file.write(first.end())
-        for passage, pieces in zip(later, collected, strict=True):
-            file.write(("\n" if apart else "") + "".join(pieces) + passage.end())
-
-
-def gathered(texts: Texts, made: list[Sample]) -> Iterator[Shown]:
-    """Yield the characters of texts, and gather the texts."""
-    tallies = [Tally(texts.seed) for _ in texts.ends]
-    try:
-        for shown in texts:
-            tallies[shown.row].add(shown)
-            yield shown
-    finally:
-        made[:] = [tally.sample(end.reason) for tally, end in zip(tallies, texts.ends, strict=True)]
-
-
-def write_objects(file: TextIO, texts: Texts, made: list[Sample], compared: Callable[[], Novelty | None]) -> None:
-    """Write texts as JSON, a line each, once all are made or the making was interrupted."""
-    report = None
-    try:
-        for _ in gathered(texts, made):
-            pass
-        report = compared()
-    finally:
-        file.write(objects(made, report))
-
-
-def objects(made: list[Sample], report: Novelty | None) -> str:
-    """Return texts as JSON, a line each."""
-    from charlstm.render.data import sample_json
-
-    views = [None if report is None else report.of(number).view() for number in range(len(made))]
-    return "".join(sample_json(sample, view) for sample, view in zip(made, views, strict=True))
-
-
-def whole_texts(made: list[Sample], seed: str, apart: bool) -> str:
-    """Return texts as they are shown when none of them is seen as it is made."""
-    passages = [Passage() for _ in made]
-    pieces = [passage.seed(seed + sample.text) + passage.end() for passage, sample in zip(passages, made, strict=True)]
-    return ("\n" if apart else "").join(pieces)
+    with waiting("comparing"):
+        return model.novelty(samples, corpora, encoding)

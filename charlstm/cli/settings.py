@@ -1,23 +1,28 @@
-"""The settings of a session: options of `charlstm sample`, changed while it goes on."""
+"""The settings of `charlstm sample`: what each option sets, on the command line and during a session.
+
+The parameter name of an option is the name of the field that it sets. A new sampling or stopping rule therefore needs a
+field and an option, and nothing here.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
 from charlstm.cli.console import WrongUsage
 from charlstm.sampling.filters import SamplingConfig
 from charlstm.sampling.session import Session
+from charlstm.sampling.stopping import StoppingRules
 
 ON, OFF = "on", "off"
 
 
 @dataclass(frozen=True)
-class Manner:
-    """How what is typed is taken, and what is made is shown: the options of `charlstm sample` of the same names."""
+class DisplayConfig:
+    """How text is read and shown: the options of the same names."""
 
     unknown: str = "error"
     hide_seed: bool = False
@@ -25,55 +30,52 @@ class Manner:
     alternatives: int | None = None
 
 
-class Setting(NamedTuple):
-    """Where an option's value stands: a field of the session's drawing or ending, or of the manner."""
-
-    group: str
-    field: str
+GROUPS: Mapping[str, type[Any]] = {"sampling": SamplingConfig, "stopping": StoppingRules, "display": DisplayConfig}
+GROUP_OF = {field.name: group for group, kind in GROUPS.items() for field in fields(kind)}
 
 
-SETTINGS = {
-    **{field.name.replace("_", "-"): Setting("drawing", field.name) for field in fields(SamplingConfig)},
-    "length": Setting("ending", "length"),
-    "stop": Setting("ending", "stops"),
-    "hide-stop": Setting("ending", "hide_stop"),
-    "lines": Setting("ending", "lines"),
-    "until-sentence": Setting("ending", "sentence"),
-    **{field.name.replace("_", "-"): Setting("manner", field.name) for field in fields(Manner)},
-}
+def split_by_group(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the values of parameters by group: group → parameter → value."""
+    return {group: {name: value for name, value in values.items() if GROUP_OF[name] == group} for group in GROUPS}
 
 
-class Settings:
+def long_name(option: click.Parameter) -> str:
+    """Return the first long spelling of an option: "--length" for -n, --length."""
+    return next(spelling for spelling in option.opts if spelling.startswith("--"))
+
+
+class SessionSettings:
     """The settings of one session, by the names of their options.
 
     Parameters
     ----------
     session
-        Whose drawing and ending they are.
-    manner
-        How it is shown.
-    options
-        Options of `charlstm sample`, which check and explain the values.
+        Its `sampling` and `stopping` are read and set.
+    display
+        How the text is shown at first.
+    parameters
+        Parameters of `charlstm sample`; their options check and explain the values.
 
     Attributes
     ----------
-    manner : Manner
-        How it is shown now.
+    display : DisplayConfig
+        How the text is shown now.
     options : dict
-        Name of a setting → its option.
+        Name of a setting, such as "top-k" → its option.
     """
 
-    def __init__(self, session: Session, manner: Manner, options: Iterable[click.Parameter]) -> None:
-        self.manner = manner
+    def __init__(self, session: Session, display: DisplayConfig, parameters: Iterable[click.Parameter]) -> None:
+        self.display = display
         self._session = session
-        named = {max(option.opts, key=len).removeprefix("--"): option for option in options}
-        self.options: Mapping[str, click.Option] = {
-            name: option for name in SETTINGS if isinstance(option := named.get(name), click.Option)
+        options = {option.name: option for option in parameters if isinstance(option, click.Option)}
+        self.options = {
+            long_name(options[field]).removeprefix("--"): options[field] for field in GROUP_OF if field in options
         }
 
-    def shown(self, name: str) -> str:
-        """Return a setting with its value, for a person."""
-        value = getattr(getattr(self._owner(name), SETTINGS[name].group), SETTINGS[name].field)
+    def show(self, name: str) -> str:
+        """Return a setting with its value, as a user types it."""
+        owner, group, field = self._find(name)
+        value = getattr(getattr(owner, group), field)
         if value is True:
             value = ON
         elif value is None or value is False or value in ("", ()):
@@ -83,38 +85,41 @@ class Settings:
         return f"/{name} {value}"
 
     def change(self, name: str, word: str) -> None:
-        """Set a setting to what was typed.
+        """Set a setting to the value that a user typed.
 
         Raises
         ------
         click.BadParameter, WrongUsage, ConfigError
-            If that is not allowed.
+            If the value is not allowed.
         """
-        owner, (group, field), option = self._owner(name), SETTINGS[name], self.options[name]
-        settings = getattr(owner, group)
-        empty = next(it.default for it in fields(settings) if it.name == field)
-        value = empty if word == OFF and empty in (None, "", ()) else converted(name, option, word)
+        owner, group, field = self._find(name)
+        option, config = self.options[name], getattr(owner, group)
+        default = next(each.default for each in fields(config) if each.name == field)
+        value = default if word == OFF and default in (None, "", ()) else parse(name, option, word)
         if option.multiple and value:
-            value = (*getattr(settings, field), value)
-        if name == "random-seed":
+            value = (*getattr(config, field), value)
+        if field == "random_seed":
             self._session.reseed(value)
             return
-        changed = replace(settings, **{field: value})
-        if group == "ending" and not (changed.length is not None or changed.lines or changed.stops or changed.sentence):
-            raise WrongUsage("nothing would end a text then; set /length or /lines first.")
+        changed = replace(config, **{field: value})
+        if isinstance(changed, StoppingRules) and not changed.can_stop:
+            raise WrongUsage("no rule would stop a continuation any more; set /length or /lines first.")
         setattr(owner, group, changed)
 
-    def _owner(self, name: str) -> Any:
-        return self if SETTINGS[name].group == "manner" else self._session
+    def _find(self, name: str) -> tuple[Any, str, str]:
+        """Return the object that has the group of a setting, the group, and the field."""
+        field = self.options[name].name or ""
+        group = GROUP_OF[field]
+        return self if group == "display" else self._session, group, field
 
 
-def converted(name: str, option: click.Option, word: str) -> Any:
-    """Return what an option makes of a word.
+def parse(name: str, option: click.Option, word: str) -> Any:
+    """Return the value that an option gives to a word.
 
     Raises
     ------
     click.BadParameter
-        If it is not allowed.
+        If the option does not allow it.
     """
     kind = click.Choice((ON, OFF)) if option.is_flag else option.type
     try:

@@ -1,4 +1,4 @@
-"""What is piped into a command, and where its product goes."""
+"""Standard input, and where a command writes its result."""
 
 from __future__ import annotations
 
@@ -8,57 +8,61 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import BinaryIO, TextIO, TypeVar
 
 from charlstm.cli.console import WrongUsage, remark
 from charlstm.model import files
 from charlstm.text import corpus
 
+Result = TypeVar("Result")
+
 
 def is_piped() -> bool:
-    """Say whether something is piped into the command, or a file is; a terminal and nothing at all are not."""
+    """Return whether standard input is a pipe or a file, not a terminal or closed."""
     if sys.stdin is None:
         return False
     try:
         mode = os.fstat(sys.stdin.fileno()).st_mode
-    except (OSError, ValueError):  # not a file of the system: what a test types
+    except (OSError, ValueError):  # no file of the system: the input of a test
         return True
     return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
 
 
 def standard_input(encoding: str) -> Iterator[str]:
-    """Yield the text of standard input in pieces, as a file's would be read."""
+    """Yield the text of standard input in pieces, decoded as a file is."""
     if sys.stdin is None:
         raise WrongUsage("there is no standard input to read.")
     if sys.stdin.isatty():
-        remark("type the text; Ctrl-D at the beginning of a line ends it")
+        remark("type the text; end it with Ctrl-D at the start of a line")
     yield from corpus.decode(sys.stdin.buffer, "standard input", encoding, {})
 
 
-def deliver(output: Path | None, write: Callable[[TextIO], None]) -> None:
-    """Have the product written to stdout, or to a file: all of it, or what there was when Ctrl-C came.
+def deliver(output: Path | None, write: Callable[[TextIO], Result]) -> Result:
+    """Let `write` write to standard output or to a file, and return what it returns.
 
-    A file is replaced whole; what is no regular file, such as a named pipe, is written into.
+    A regular file is replaced atomically; after Ctrl-C it has what was written until then. Any other file, such as a
+    named pipe, is written to.
     """
     if output is None:
-        write(sys.stdout)
-        return
-    interrupted: list[KeyboardInterrupt] = []
+        return write(sys.stdout)
+    results: list[Result] = []
+    interrupts: list[KeyboardInterrupt] = []
 
-    def encoded(file: BinaryIO) -> None:
+    def write_encoded(file: BinaryIO) -> None:
         text = io.TextIOWrapper(file, "utf-8", newline="\n")
         try:
-            write(text)
+            results.append(write(text))
         except KeyboardInterrupt as error:
-            interrupted.append(error)
+            interrupts.append(error)
         text.flush()
         text.detach()
 
     files.check_target(output)
     if output.exists() and not output.is_file():
-        with output.open("wb") as there:
-            encoded(there)
+        with output.open("wb") as file:
+            write_encoded(file)
     else:
-        files.replace_atomically(output, encoded)
-    if interrupted:
-        raise interrupted[0]
+        files.replace_atomically(output, write_encoded)
+    if interrupts:
+        raise interrupts[0]
+    return results[0]

@@ -1,12 +1,12 @@
-"""Beam search: the likeliest continuation of a text, as far as it can be found by keeping the N best so far.
+"""Beam search: find likely continuations of a text while keeping the N best partial ones.
 
-Of every text in the beam all characters that may come next are tried, and the N likeliest texts of all go on:
+Each step tries every next character of every text in the beam and keeps the N most likely results:
 
-    log p(text) = Σ_t log p(character_t | the seed and all before it)
+    log p(text) = Σ_t log p(character_t | seed, character_1 … character_{t−1})
 
-Texts that end leave the beam and are kept. A probability never grows, so the search is over when none in the beam is
-likelier than the worst of those that are wanted. The greedy text, which always takes the likeliest character, stays in
-the beam to its end, so what is found is never less likely.
+Texts that stop leave the beam. Probabilities never grow, so the search ends when no text in the beam is more likely
+than the worst result that is wanted. The greedy text, which takes the most likely character at every step, stays in the
+beam to its end, so the best result is never less likely than it.
 """
 
 from __future__ import annotations
@@ -17,30 +17,29 @@ from typing import NamedTuple
 
 import numpy as np
 
-from charlstm.errors import ConfigError
+from charlstm.config import check_whole
 from charlstm.model.model import Model, Reader
 from charlstm.network.loss import log_softmax
 from charlstm.parameters import Array
 from charlstm.sampling.filters import SamplingConfig
 from charlstm.sampling.stopping import Stopper, StoppingRules
 
-LONGEST = 10_000
+MAX_LENGTH = 10_000
 
 
-class Found(NamedTuple):
+class BeamResult(NamedTuple):
     """A text that the search found.
 
     Attributes
     ----------
     text
-        What continues the seed.
+        The new characters.
     log_probability
-        Of all its characters together, in nats, as the network predicts them; of those too at which it ended and that
-        are not shown.
+        Log-probability of all characters under the network, in nats, including a hidden stop string.
     shown_log_probability
-        Of the characters of `text`.
+        Log-probability of the characters of `text`, in nats.
     stop
-        Why it ended.
+        Why it stopped.
     """
 
     text: str
@@ -50,112 +49,126 @@ class Found(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class _Text:
-    """One text in the beam: what it adds to the one that it goes on from."""
+class Hypothesis:
+    """A partial text: its last character and the hypothesis that it extends.
 
-    end: Stopper
-    total: float = 0.0
+    Attributes
+    ----------
+    stopper
+        Applies the stopping rules to the whole text.
+    log_probability
+        Of the whole text, in nats.
+    character
+        The last character.
+    parent
+        The text before it; None: the seed.
+    shown
+        Number of characters that can be shown.
+    greedy
+        Whether every character was the most likely one.
+    """
+
+    stopper: Stopper
+    log_probability: float = 0.0
     character: str = ""
-    before: _Text | None = None
+    parent: Hypothesis | None = None
     shown: int = 0
     greedy: bool = True
 
-    def plus(self, character: str, total: float, greedy: bool) -> _Text:
-        """Return the text with one character more, and what the log-probability is then in total."""
-        end = copy(self.end)
-        shown = self.shown + end.add(character)
-        return _Text(end, total, character, self, shown, greedy)
+    def extend(self, character: str, log_probability: float, greedy: bool) -> Hypothesis:
+        """Return the text with one more character; `log_probability` is that of the longer text."""
+        stopper = copy(self.stopper)
+        shown = self.shown + stopper.add(character)
+        return Hypothesis(stopper, log_probability, character, self, shown, greedy)
 
-    def found(self) -> Found:
+    def result(self) -> BeamResult:
         """Return the whole text."""
-        texts = []
-        text: _Text | None = self
-        while text is not None and text.before is not None:
-            texts.append(text)
-            text = text.before
-        shown = texts[::-1][: self.shown]
-        total = shown[-1].total if shown else 0.0
-        return Found("".join(text.character for text in shown), self.total, total, self.end.reason or "length")
+        path = []
+        node: Hypothesis | None = self
+        while node is not None and node.parent is not None:
+            path.append(node)
+            node = node.parent
+        shown = path[::-1][: self.shown]
+        shown_log_probability = shown[-1].log_probability if shown else 0.0
+        text = "".join(node.character for node in shown)
+        return BeamResult(text, self.log_probability, shown_log_probability, self.stopper.reason or "length")
 
 
-def beam(
-    model: Model, seed: str, width: int, ending: StoppingRules, drawing: SamplingConfig, count: int = 1
-) -> list[Found]:
+def beam_search(
+    model: Model, seed: str, width: int, stopping: StoppingRules, sampling: SamplingConfig, count: int = 1
+) -> list[BeamResult]:
     """Find likely continuations of a text.
 
     Parameters
     ----------
     model
-        What predicts.
+        The model that predicts the characters.
     seed
-        The text to continue; empty: begin as a text of the corpus would.
+        The text to continue; empty: start as a text of the corpus starts.
     width
-        Texts that are kept side by side (N); 1 takes the likeliest character always.
-    ending
-        Where a text ends; at the latest after 10,000 characters.
-    drawing
-        Its `forbid` and `only` are kept to; nothing is drawn.
+        Number of texts in the beam (N); 1 is greedy decoding.
+    stopping
+        Where a text stops; at the latest after 10,000 characters.
+    sampling
+        Only its `forbid` and `only` apply.
     count
-        How many are wanted, at most N.
+        Number of results, at most N.
 
     Returns
     -------
-    list of Found
-        The likeliest first; of equal ones the one whose characters have lower ids. Fewer than `count` where there are
-        no more texts.
+    list of BeamResult
+        The most likely first; among equal ones the one with lower ids. Fewer than `count` if there are no more texts.
 
     Raises
     ------
     UnknownCharacterError
-        If the seed has characters that the model does not know.
+        If the seed contains characters that the model does not know.
     ConfigError
-        If the numbers are out of range, or no character may be taken.
+        If a number is out of range, or the rules allow no character.
     """
-    for name, value, most in (("beam", width, None), ("samples", count, width)):
-        if type(value) is not int or value < 1 or (most is not None and value > most):
-            allowed = "1 or more" if most is None else f"1 to {most}, the texts in the beam"
-            raise ConfigError(f"{name} is {value!r}; it must be a whole number, {allowed}")
-    may = drawing.allowed(model.vocabulary.code_points)  # (V,)
+    width = check_whole("width", width, 1)
+    count = check_whole("count", count, 1, width)
+    allowed = sampling.allowed(model.vocabulary.code_points)  # (V,)
     reader = Reader(model)
     reader.read(model.vocabulary.encode(model.opening + seed, "the seed")[:, None])
     reader = reader.copies(width)
-    first = _Text(Stopper(ending if ending.length is not None else replace(ending, length=LONGEST)))
-    if first.end.reason:
-        return [first.found()]
-    live, done = [first], list[_Text]()
-    while live and (len(done) < count or max(text.total for text in live) > done[-1].total):
-        log_p = log_softmax(reader.logits[: len(live)].astype(np.float64))  # (n, V)
-        going = _next(model, live, done, log_p if may is None else np.where(may, log_p, -np.inf), width, count)
-        live = [text for _, text in going]
-        places = np.array([place for place, _ in going] + [0] * (width - len(going)), np.intp)  # (N,)
+    root = Hypothesis(Stopper(stopping if stopping.length is not None else replace(stopping, length=MAX_LENGTH)))
+    if root.stopper.reason:
+        return [root.result()]
+    beam, done = [root], list[Hypothesis]()
+    while beam and (len(done) < count or max(text.log_probability for text in beam) > done[-1].log_probability):
+        log_p = log_softmax(reader.logits[: len(beam)].astype(np.float64))  # (n, V)
+        kept = _expand(model, beam, done, log_p if allowed is None else np.where(allowed, log_p, -np.inf), width, count)
+        beam = [text for _, text in kept]
+        places = np.array([place for place, _ in kept] + [0] * (width - len(kept)), np.intp)  # (N,)
         reader.choose(places // log_p.shape[1])
         reader.read((places % log_p.shape[1])[None])
-    return [text.found() for text in done]
+    return [text.result() for text in done]
 
 
-def _next(
-    model: Model, live: list[_Text], done: list[_Text], log_p: Array, width: int, count: int
-) -> list[tuple[int, _Text]]:
-    """Return the texts that go on, each with its place in `log_p`, (n, V); those that end are sorted into `done`."""
-    totals = (np.array([text.total for text in live])[:, None] + log_p).reshape(-1)  # (n·V,)
-    likeliest = {row * log_p.shape[1] + int(log_p[row].argmax()) for row, text in enumerate(live) if text.greedy}
-    going: list[tuple[int, _Text]] = []
+def _expand(
+    model: Model, beam: list[Hypothesis], done: list[Hypothesis], log_p: Array, width: int, count: int
+) -> list[tuple[int, Hypothesis]]:
+    """Return the texts of the next beam, each with its flat index into `log_p`, (n, V); add the others to `done`."""
+    totals = (np.array([text.log_probability for text in beam])[:, None] + log_p).reshape(-1)  # (n·V,)
+    greedy = {row * log_p.shape[1] + int(log_p[row].argmax()) for row, text in enumerate(beam) if text.greedy}
+    kept: list[tuple[int, Hypothesis]] = []
 
     def take(place: int) -> None:
         row, character = divmod(place, log_p.shape[1])
-        text = live[row].plus(model.vocabulary.character(character), float(totals[place]), place in likeliest)
-        if text.end.reason:
-            done[:] = sorted([*done, text], key=lambda other: -other.total)[:count]
+        text = beam[row].extend(model.vocabulary.character(character), float(totals[place]), place in greedy)
+        if text.stopper.reason:
+            done[:] = sorted([*done, text], key=lambda other: -other.log_probability)[:count]
         else:
-            going.append((place, text))
+            kept.append((place, text))
 
-    reserved = set(likeliest)
+    reserved = set(greedy)
     for place in np.argsort(-totals, kind="stable").tolist():
-        hopeless = totals[place] == -np.inf or (len(done) == count and totals[place] <= done[-1].total)
-        if len(going) + len(reserved) >= width or hopeless:
+        hopeless = totals[place] == -np.inf or (len(done) == count and totals[place] <= done[-1].log_probability)
+        if len(kept) + len(reserved) >= width or hopeless:
             break
         reserved.discard(place)
         take(place)
     for place in reserved:
         take(place)
-    return going
+    return kept

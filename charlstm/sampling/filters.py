@@ -1,14 +1,14 @@
-"""The rules by which the next character is drawn: each a small function over logits, applied in the order below.
+"""The filters that turn logits into sampling probabilities: small functions, applied in the order below.
 
-    allow             what may be drawn at all
-    discourage        p ← p^penalty for characters that were read a short while ago      Keskar et al. 2019
-    heat              p ← p^(1/temperature)
-    keep_likeliest    the k likeliest                                                    Fan et al. 2018
-    keep_nucleus      the likeliest that together reach a share                          Holtzman et al. 2020
-    keep_near_best    those not far less likely than the likeliest                       Nguyen et al. 2024
+    allow               keep only the allowed characters
+    penalize_repeats    p ← p^penalty for recent characters                       Keskar et al. 2019
+    top_k               keep the k most likely characters                         Fan et al. 2018
+    apply_temperature   p ← p^(1/temperature)
+    top_p               keep the smallest set of probability at least p           Holtzman et al. 2020
+    min_p               drop characters far less likely than the most likely      Nguyen et al. 2024
 
-Logits are (…, V) arrays, unnormalised log-probabilities in nats; −∞ stands for what is never drawn. Where several are
-equal, the lower ids count as likelier. Every rule sees what the one before it left, as if normalised anew.
+Logits are (…, V) arrays of unnormalised log-probabilities in nats; −∞ marks a character that is never sampled. Among
+equal logits, lower ids rank first. Each filter works on the renormalised result of the filter before it.
 """
 
 from __future__ import annotations
@@ -19,40 +19,43 @@ from typing import Any
 
 import numpy as np
 
-from charlstm.errors import ConfigError
+from charlstm.config import check_number, check_text, check_whole, set_fields
+from charlstm.errors import ConfigError, did_you_mean
 from charlstm.parameters import Array
 
-COLDEST = 1e-200  # leaves nothing but the likeliest, and no logit so large that dividing by it would overflow
+MIN_TEMPERATURE = 1e-200  # keeps only the most likely character, and no division by it overflows
 
 
 @dataclass(frozen=True)
 class SamplingConfig:
-    """How the next character is drawn.
+    """How the next character is sampled.
 
     Attributes
     ----------
     temperature
-        Logits are divided by it: below 1 likelier characters gain, 0 takes the likeliest always.
+        Divides the logits, 0 or more: values below 1 favour likely characters, values above 1 unlikely ones; 0 always
+        takes the most likely character.
     top_k
-        Only the k likeliest characters can be drawn; None: all.
+        Sample from the k most likely characters, 1 or more; None: from all.
     top_p
-        Only the likeliest characters that together have this probability can be drawn, in (0, 1]; 1: all.
+        Nucleus sampling: sample from the smallest set of characters whose probabilities sum to at least this value, in
+        (0, 1]; 1: from all.
     min_p
-        Only characters with at least this share of the likeliest one's probability can be drawn, in [0, 1]; 0: all.
+        Sample only characters whose probability is at least this fraction of the highest one, in [0, 1]; 0: all.
     repeat_penalty
-        The probability of every character among the last `repeat_window` ones is raised to this power, 1 or more: the
-        less sure the network is of one, the more it loses; 1: none does.
+        Raise the probability of each character among the last `repeat_window` ones to this power, 1 or more; 1: off.
+        Unlikely characters lose more than likely ones.
     repeat_window
-        How many characters back the penalty looks, 1 or more; the seed counts.
+        Number of previous characters that the penalty considers, 1 or more; the seed counts.
     forbid, only
-        Characters that are never drawn; the only ones that can be, None: any.
+        Characters that are never sampled; the only characters that are, None: all.
     random_seed
-        Seed of the draws, 0 or more.
+        Seed of the random numbers, 0 or more.
 
     Raises
     ------
     ConfigError
-        If a value is out of range.
+        If a value is of the wrong type or out of range.
     """
 
     temperature: float = 0.8
@@ -66,145 +69,151 @@ class SamplingConfig:
     random_seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, value, right, allowed in (
-            ("temperature", self.temperature, 0 <= self.temperature < math.inf, "a number, 0 or more"),
-            ("top_k", self.top_k, self.top_k is None or _whole(self.top_k, 1), "a whole number, 1 or more"),
-            ("top_p", self.top_p, 0 < self.top_p <= 1, "a number above 0 and at most 1"),
-            ("min_p", self.min_p, 0 <= self.min_p <= 1, "a number from 0 to 1"),
-            ("repeat_penalty", self.repeat_penalty, 1 <= self.repeat_penalty < math.inf, "a number, 1 or more"),
-            ("repeat_window", self.repeat_window, _whole(self.repeat_window, 1), "a whole number, 1 or more"),
-            ("random_seed", self.random_seed, _whole(self.random_seed, 0), "a whole number, 0 or more"),
-        ):
-            if not right:
-                raise ConfigError(f"{name} is {value}; it must be {allowed}")
+        set_fields(
+            self,
+            temperature=check_number("temperature", self.temperature, 0),
+            top_k=None if self.top_k is None else check_whole("top_k", self.top_k, 1),
+            top_p=check_number("top_p", self.top_p, 0, 1, above=True),
+            min_p=check_number("min_p", self.min_p, 0, 1),
+            repeat_penalty=check_number("repeat_penalty", self.repeat_penalty, 1),
+            repeat_window=check_whole("repeat_window", self.repeat_window, 1),
+            forbid=check_text("forbid", self.forbid),
+            only=None if self.only is None else check_text("only", self.only),
+            random_seed=check_whole("random_seed", self.random_seed, 0),
+        )
 
     @classmethod
-    def of(cls, **rules: Any) -> SamplingConfig:
-        """Return the rules given by name.
+    def from_rules(cls, **rules: Any) -> SamplingConfig:
+        """Return the configuration with the given rules, by name.
 
         Raises
         ------
         ConfigError
-            If there is no such rule, or a value is out of range.
+            If no rule has that name, or a value is out of range.
         """
         names = [field.name for field in fields(cls)]
         for name in rules:
             if name not in names:
-                raise ConfigError(f"there is no rule {name!r}; the rules are {', '.join(names)}")
+                end = did_you_mean(name, names) or f"; the rules are {', '.join(names)}"
+                raise ConfigError(f"there is no sampling rule {name!r}{end}")
         return cls(**rules)
 
     def allowed(self, code_points: Array) -> Array | None:
-        """Return which characters of a vocabulary may be drawn: (V,) array of bool, or None if all may.
+        """Return which characters of a vocabulary may be sampled: (V,) array of bool, or None if all may.
 
         Parameters
         ----------
         code_points : (V,) array
-            The vocabulary's characters.
+            The characters of the vocabulary.
 
         Raises
         ------
         ConfigError
-            If none may.
+            If `forbid` and `only` allow none of them.
         """
         if not self.forbid and self.only is None:
             return None
-        may = ~np.isin(code_points, [ord(character) for character in self.forbid])  # (V,)
+        allowed = ~np.isin(code_points, [ord(character) for character in self.forbid])  # (V,)
         if self.only is not None:
-            may &= np.isin(code_points, [ord(character) for character in self.only])
-        if not may.any():
+            allowed &= np.isin(code_points, [ord(character) for character in self.only])
+        if not allowed.any():
             raise ConfigError(
-                f"forbid {self.forbid!r} and only {self.only!r} leave none of the model's {may.size} characters;"
-                " allow at least one that it knows"
+                f"forbid {self.forbid!r} and only {self.only!r} allow none of the model's {allowed.size} characters;"
+                " allow at least one of them"
             )
-        return np.asarray(may)
-
-
-def _whole(value: object, least: int) -> bool:
-    return type(value) is int and value >= least
+        return np.asarray(allowed)
 
 
 def probabilities(
-    logits: Array, drawing: SamplingConfig, allowed: Array | None = None, recent: Array | None = None
+    logits: Array, sampling: SamplingConfig, allowed: Array | None = None, recent: Array | None = None
 ) -> Array:
-    """Return the probability with which each character is drawn: (…, V) float64, each last axis summing to 1.
+    """Return the probability of sampling each character: (…, V) float64; each last axis sums to 1.
 
     Parameters
     ----------
     logits : (…, V) array
-        The network's predictions.
-    drawing
+        Predictions of the network.
+    sampling
         The rules.
     allowed : (V,) array of bool, optional
-        What `SamplingConfig.allowed` returned.
+        Result of `SamplingConfig.allowed`.
     recent : (…, V) array of bool, optional
-        Which characters were read a short while ago.
+        The characters that `penalize_repeats` applies to.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> p = probabilities(np.log([0.5, 0.3, 0.2]), SamplingConfig(temperature=1, top_p=0.7))
+    >>> p.round(3).tolist()
+    [0.625, 0.375, 0.0]
     """
     logits = logits.astype(np.float64)  # (…, V)
     if allowed is not None:
         logits = allow(logits, allowed)
-    if recent is not None and drawing.repeat_penalty != 1:
-        logits = discourage(logits, drawing.repeat_penalty, recent)
-    if drawing.temperature == 0 or drawing.top_k is not None:  # before the heat, which can make unequal logits equal
-        logits = keep_likeliest(logits, 1 if drawing.temperature == 0 else drawing.top_k or 1)
-    logits = heat(logits, drawing.temperature or 1.0)
-    if drawing.top_p < 1:
-        logits = keep_nucleus(logits, drawing.top_p)
-    if drawing.min_p > 0:
-        logits = keep_near_best(logits, drawing.min_p)
-    powers = np.exp(logits)  # (…, V)  the likeliest of them is 1, since the heat
+    if recent is not None and sampling.repeat_penalty != 1:
+        logits = penalize_repeats(logits, sampling.repeat_penalty, recent)
+    if sampling.temperature == 0 or sampling.top_k is not None:  # the temperature can make different logits equal
+        logits = top_k(logits, 1 if sampling.temperature == 0 else sampling.top_k or 1)
+    logits = apply_temperature(logits, sampling.temperature or 1.0)
+    if sampling.top_p < 1:
+        logits = top_p(logits, sampling.top_p)
+    if sampling.min_p > 0:
+        logits = min_p(logits, sampling.min_p)
+    powers = np.exp(logits)  # (…, V)  the largest is 1: `apply_temperature` shifts the logits
     return np.asarray(powers / np.add.reduce(powers, axis=-1, keepdims=True))
 
 
-def normalised(logits: Array) -> Array:
-    """Return the probabilities that logits stand for: the same shape, each last axis summing to 1."""
+def softmax(logits: Array) -> Array:
+    """Return exp(logits) / Σ exp(logits): the same shape; each last axis sums to 1."""
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))  # (…, V)
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
 def allow(logits: Array, allowed: Array) -> Array:
-    """Leave only the characters that may be drawn: (V,) array of bool, True for one or more."""
+    """Keep only the allowed characters: (V,) array of bool, at least one of them True."""
     return np.where(allowed, logits, -np.inf)
 
 
-def discourage(logits: Array, penalty: float, recent: Array) -> Array:
-    """Raise the probability of each character in `recent`, (…, V) array of bool, to a power of 1 or more.
+def penalize_repeats(logits: Array, penalty: float, recent: Array) -> Array:
+    """Raise the probability of each character in `recent`, a (…, V) array of bool, to a power of 1 or more.
 
-    Characters of which the network is sure lose little, so words stay whole.
+    A probability near 1 changes little, so the penalty seldom breaks a word.
     """
     with np.errstate(divide="ignore"):
-        log_p = np.log(normalised(logits))  # (…, V)
+        log_p = np.log(softmax(logits))  # (…, V)
     return np.where(recent, log_p * penalty, log_p)
 
 
-def heat(logits: Array, temperature: float) -> Array:
-    """Divide by a temperature above 0, however small; the likeliest are 0 afterwards."""
-    shifted = logits - np.maximum.reduce(logits, axis=-1, keepdims=True)  # (…, V)
-    return np.asarray(shifted / max(temperature, COLDEST))
-
-
-def keep_likeliest(logits: Array, k: int) -> Array:
-    """Leave only the k likeliest."""
+def top_k(logits: Array, k: int) -> Array:
+    """Keep the k most likely characters."""
     kept: Array = logits.copy()
-    np.put_along_axis(kept, _order(logits)[..., k:], -np.inf, axis=-1)
+    np.put_along_axis(kept, _rank(logits)[..., k:], -np.inf, axis=-1)
     return kept
 
 
-def keep_nucleus(logits: Array, share: float) -> Array:
-    """Leave only the fewest of the likeliest whose probabilities together reach a share, one at least."""
-    order = _order(logits)  # (…, V)
-    ranked = np.take_along_axis(normalised(logits), order, axis=-1)  # (…, V)
-    before = np.cumsum(ranked, axis=-1)[..., :-1]  # (…, V−1), what all likelier ones have
-    kept = np.take_along_axis(logits, order, axis=-1)
-    kept[..., 1:][before >= share] = -np.inf
+def apply_temperature(logits: Array, temperature: float) -> Array:
+    """Divide the logits by a temperature above 0, and shift them so that the largest is 0."""
+    shifted = logits - np.maximum.reduce(logits, axis=-1, keepdims=True)  # (…, V)
+    return np.asarray(shifted / max(temperature, MIN_TEMPERATURE))
+
+
+def top_p(logits: Array, p: float) -> Array:
+    """Keep the nucleus: the smallest set of the most likely characters whose probabilities sum to at least p."""
+    order = _rank(logits)  # (…, V)
+    ranked = np.take_along_axis(softmax(logits), order, axis=-1)  # (…, V)
+    before = np.cumsum(ranked, axis=-1)[..., :-1]  # (…, V−1)  total of all more likely characters
+    kept = np.take_along_axis(logits, order, axis=-1)  # (…, V)
+    kept[..., 1:][before >= p] = -np.inf
     result = np.empty_like(logits)
     np.put_along_axis(result, order, kept, axis=-1)
     return result
 
 
-def keep_near_best(logits: Array, share: float) -> Array:
-    """Leave only those with at least a share of the likeliest one's probability."""
-    return np.where(logits - logits.max(axis=-1, keepdims=True) >= math.log(share), logits, -np.inf)
+def min_p(logits: Array, p: float) -> Array:
+    """Keep the characters whose probability is at least p times the highest one."""
+    return np.where(logits - logits.max(axis=-1, keepdims=True) >= math.log(p), logits, -np.inf)
 
 
-def _order(logits: Array) -> Array:
+def _rank(logits: Array) -> Array:
+    """Return the ids from the most to the least likely: (…, V)."""
     return np.asarray(np.argsort(-logits, axis=-1, kind="stable"))

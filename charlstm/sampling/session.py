@@ -1,8 +1,8 @@
-"""A text that a person and a model write in turns: the network's state goes on from turn to turn.
+"""A session: a user and a model write a text in turns, and the state of the network is kept between them.
 
-Chance: continuation number k of a session, counted from 0, is drawn by random stream number k of its random seed. What
-is taken back does not give its streams back, so another continuation of the same text is another one. The same seed
-and the same calls give the same text, and the first continuation is the one that `sample` makes.
+Randomness: continuation number k of a session, from 0, uses random stream number k of its random seed. Undo does not
+return a stream, so another continuation of the same text differs. The same seed and the same calls give the same text,
+and the first continuation equals a sample of the same text.
 """
 
 from __future__ import annotations
@@ -14,255 +14,280 @@ from pathlib import Path
 
 from charlstm.errors import SessionError
 from charlstm.model.model import Model, Reader
-from charlstm.sampling import session_state as place
+from charlstm.sampling import session_state
 from charlstm.sampling.filters import SamplingConfig
-from charlstm.sampling.sampler import Shown, Texts, samples
+from charlstm.sampling.sampler import SampledCharacter, Sampler
 from charlstm.sampling.session_state import SavedSession, SessionState
 from charlstm.sampling.stopping import StoppingRules
 
-KEPT = 100
-SUGGESTED = 60
+MAX_UNDO = 100
+SUGGESTION_LENGTH = 60
 
 
 class Session:
-    """A text that grows by what a person types and what the network adds.
+    """A text that a user and a model extend in turns.
 
-    Whatever changes the text can be undone: the last `KEPT` changes are kept, each with the text, the state and the
-    prediction before it. That is the memory it needs: a hundred times the text, and L·S·H + V numbers.
+    The last 100 changes of the text can be undone. Each needs memory for the text, the state and the prediction before
+    it: L·S·H + V numbers.
 
     Parameters
     ----------
     model
-        Who writes.
-    drawing
-        How the next character is drawn.
-    ending
-        Where each continuation ends.
+        The model that writes.
+    sampling
+        How it samples the next character.
+    stopping
+        Where each continuation stops.
 
     Attributes
     ----------
-    ending : StoppingRules
-        May be set at any time.
+    stopping : StoppingRules
+        Can be set at any time.
     suggestions : tuple of str
-        What `suggest` found, until the text changes.
+        The result of `suggest`; empty again when the text changes.
 
     Raises
     ------
     ConfigError
-        If the drawing allows none of the model's characters.
+        If the sampling rules allow none of the model's characters.
+
+    Examples
+    --------
+    >>> session = model.session(length=5)
+    >>> first = "".join(sampled.character for sampled in session.generate("a"))
+    >>> session.text == "a" + first
+    True
+    >>> session.undo()
+    >>> session.text
+    ''
     """
 
-    def __init__(self, model: Model, drawing: SamplingConfig, ending: StoppingRules) -> None:
+    def __init__(self, model: Model, sampling: SamplingConfig, stopping: StoppingRules) -> None:
         self.model = model
-        self.drawing = drawing
-        self.ending = ending
+        self.sampling = sampling
+        self.stopping = stopping
         self.suggestions: tuple[str, ...] = ()
-        self._draws = 0
-        self._before: deque[SessionState] = deque(maxlen=KEPT)
-        self._making: Texts | None = None
+        self._streams_used = 0
+        self._before: deque[SessionState] = deque(maxlen=MAX_UNDO)
+        self._sampler: Sampler | None = None
         self._unread: list[str] = []
-        self._text, self._begun, self._reader = "", 0, self._opened()
+        self._text, self._continuation_start, self._reader = "", 0, self._read_from_start("")
 
     @property
-    def drawing(self) -> SamplingConfig:
-        """How the next character is drawn; may be set at any time."""
-        return self._drawing
+    def sampling(self) -> SamplingConfig:
+        """How the next character is sampled; can be set at any time."""
+        return self._sampling
 
-    @drawing.setter
-    def drawing(self, drawing: SamplingConfig) -> None:
-        drawing.allowed(self.model.vocabulary.code_points)
-        self._drawing = drawing
+    @sampling.setter
+    def sampling(self, sampling: SamplingConfig) -> None:
+        sampling.allowed(self.model.vocabulary.code_points)
+        self._sampling = sampling
 
     @property
     def text(self) -> str:
-        """All that was read: what was typed and what was shown."""
+        """The whole text: what the user added and what the model wrote."""
         self._catch_up()
         return self._text
 
     @property
-    def place(self) -> SessionState:
-        """Where it stands: a value that nothing changes any more."""
+    def state(self) -> SessionState:
+        """The text and what the network knows of it, as a value that does not change any more."""
         self._catch_up()
-        return SessionState(self._text, self._begun, self._reader.state.copy(), self._reader.logits.copy())
+        network_state, logits = self._reader.state.copy(), self._reader.logits.copy()
+        return SessionState(self._text, self._continuation_start, network_state, logits)
 
     def reseed(self, random_seed: int) -> None:
-        """Take another random seed, and count its streams from 0."""
-        self.drawing = replace(self.drawing, random_seed=random_seed)
-        self._draws = 0
+        """Set the random seed; the next continuation uses its stream number 0."""
+        self.sampling = replace(self.sampling, random_seed=random_seed)
+        self._streams_used = 0
 
-    def add(self, typed: str) -> None:
-        """Read a text right after what there is, and write nothing.
+    def add(self, text: str) -> None:
+        """Append a text without continuing it.
 
         Raises
         ------
         UnknownCharacterError
-            If it has characters that the model does not know; nothing has changed then.
+            If it contains characters that the model does not know; the session is then unchanged.
         """
-        ids = self.model.vocabulary.encode(typed)  # (N,)
+        ids = self.model.vocabulary.encode(text)  # (N,)
         self._remember()
         self._reader.read(ids[:, None])
-        self._text += typed
-        self._begun = len(self._text)
+        self._text += text
+        self._continuation_start = len(self._text)
 
-    def go_on(self, typed: str = "") -> Iterator[Shown]:
-        """Read a text right after what there is, and continue it.
+    def generate(self, text: str = "") -> Iterator[SampledCharacter]:
+        """Append a text and continue it.
 
         Parameters
         ----------
-        typed
+        text
             The text; empty: only continue.
 
         Returns
         -------
-        iterator of Shown
-            The characters as they are made; the text has been read when it is returned. Those that were taken belong
-            to the session, however few: whoever stops early stands where he stopped. Once the session does something
-            else, it has no more.
+        iterator of SampledCharacter
+            The characters as they are sampled. The text has been read when the iterator is returned. Each character
+            that you take from it becomes part of the session; you can stop at any of them. The iterator ends when
+            another method changes the text.
 
         Raises
         ------
         UnknownCharacterError
-            If the text has characters that the model does not know; nothing has changed then.
+            If the text contains characters that the model does not know; the session is then unchanged.
         """
-        self.add(typed)
-        return self._continued()
+        self.add(text)
+        return self._continue()
 
-    def again(self) -> Iterator[Shown]:
-        """Replace the last continuation by another one of the same text; returns the same as `go_on`."""
+    def again(self) -> Iterator[SampledCharacter]:
+        """Replace the last continuation by another one of the same text; return the same as `generate`."""
         self._remember()
-        self._text = self._text[: self._begun]
-        self._reader = self._opened(self._text)
-        return self._continued()
+        self._text = self._text[: self._continuation_start]
+        self._reader = self._read_from_start(self._text)
+        return self._continue()
 
     def suggest(self, count: int) -> tuple[str, ...]:
-        """Return short continuations to choose from, those that differ of so many that are drawn side by side.
+        """Sample short continuations to choose from, and return those that differ.
 
-        Each ends where a continuation would, and with the last whole word of 60 characters at most.
+        Parameters
+        ----------
+        count
+            Number of continuations to sample, 1 or more.
+
+        Returns
+        -------
+        tuple of str
+            At most `count`. Each stops where a continuation stops, or after the last whole word within 60 characters.
         """
         self._catch_up()
-        most = SUGGESTED if self.ending.length is None else min(self.ending.length, SUGGESTED)
-        texts = self._texts(replace(self.ending, length=most), count)
-        made = [_whole_words(it.text) if it.stop == "length" else it.text for it in samples(texts)]
-        self.suggestions = tuple(dict.fromkeys(filter(None, made)))
+        length = SUGGESTION_LENGTH if self.stopping.length is None else min(self.stopping.length, SUGGESTION_LENGTH)
+        samples = self._sample(replace(self.stopping, length=length), count).collect()
+        texts = [_drop_cut_word(sample.text) if sample.stop == "length" else sample.text for sample in samples]
+        self.suggestions = tuple(dict.fromkeys(filter(None, texts)))
         return self.suggestions
 
     def pick(self, number: int) -> str:
-        """Continue with a suggestion, counted from 1, and return it.
+        """Append suggestion `number`, from 1, and return it.
 
         Raises
         ------
         SessionError
-            If there is none of that number.
+            If there is no such suggestion.
         """
-        if not 1 <= number <= len(self.suggestions):
-            count = len(self.suggestions)
-            there = f"there are {count}, counted from 1" if count else "there are none; ask for some first"
-            raise SessionError(f"there is no suggestion {number}; {there}")
+        count = len(self.suggestions)
+        if not 1 <= number <= count:
+            numbers = "its number is 1" if count == 1 else f"the numbers are 1 to {count}"
+            existing = numbers if count else "ask for suggestions first"
+            raise SessionError(f"there is no suggestion {number}; {existing}")
         chosen, before = self.suggestions[number - 1], len(self._text)
         self.add(chosen)
-        self._begun = before
+        self._continuation_start = before
         return chosen
 
     def reset(self) -> None:
-        """Begin a new text; the settings stay."""
+        """Start a new text with the same settings."""
         self._remember()
-        self._text, self._begun, self._reader = "", 0, self._opened()
+        self._text, self._continuation_start, self._reader = "", 0, self._read_from_start("")
 
     def undo(self) -> None:
-        """Take back the last change of the text.
+        """Undo the last change of the text.
 
         Raises
         ------
         SessionError
-            If there is none, or it is too long ago.
+            If there is no change to undo; the last 100 changes are kept.
         """
         if not self._before:
-            raise SessionError(f"there is nothing more to undo; the last {KEPT} changes of the text are kept")
+            raise SessionError(f"there is no change to undo; a session keeps the last {MAX_UNDO} changes")
         self._catch_up()
-        self._forget()
-        self._go_to(self._before.pop())
+        self._discard_continuation()
+        self._restore(self._before.pop())
 
     def save(self, path: Path, replace: bool = False) -> None:
-        """Write the text, the state, the settings and the place in chance into a file; see `charlstm.sampling.session_state`.
+        """Write the text, the state and the settings to a file; see `charlstm.sampling.session_state`.
 
         Parameters
         ----------
         path
             The file.
         replace
-            True: replace it if it exists.
+            True: replace an existing file.
 
         Raises
         ------
         SessionError
-            If the file exists and may not be replaced, or is a device or a pipe.
+            If the file exists and `replace` is False, or it is a device or a pipe.
         CharlstmError
-            If it cannot be written; what stood there is then unchanged.
+            If the file cannot be written; an existing file is then unchanged.
         """
         if path.exists() and not path.is_dir():
             if not path.is_file():
-                raise SessionError(f"{path} is not a file that could be replaced; give another name")
+                raise SessionError(f"{path} is not a regular file; give another name")
             if not replace:
-                raise SessionError(f"{path} exists already; give another name, or /save! (replace=True) to replace it")
-        place.save(SavedSession(self.place, self._draws, self.drawing, self.ending), self.model, path)
+                raise SessionError(f"{path} exists; give another name, or replace it with /save! (replace=True)")
+        saved = SavedSession(self.state, self._streams_used, self.sampling, self.stopping)
+        session_state.save(saved, self.model, path)
 
     def load(self, path: Path) -> None:
-        """Go on where a file was saved, as if the session had never been left; its settings come back too.
+        """Continue the session that a file holds, with its settings.
 
         Raises
         ------
         CheckpointError
-            If the file is missing, damaged, not ours, of a later version, or was saved with another model; nothing
-            has changed then.
+            If the file is missing, damaged, of another kind or a later version, or was saved with another model; the
+            session is then unchanged.
         """
-        saved = place.load(self.model, path)
+        saved = session_state.load(self.model, path)
         self._remember()
-        self._go_to(saved.place)
-        self._draws, self.drawing, self.ending = saved.draws, saved.drawing, saved.ending
+        self._restore(saved.state)
+        self._streams_used, self.sampling, self.stopping = saved.streams_used, saved.sampling, saved.stopping
 
-    def _opened(self, text: str = "") -> Reader:
-        """Return a reader that has read a text from its beginning."""
+    def _read_from_start(self, text: str) -> Reader:
+        """Return a reader that has read a text from its start."""
         reader = Reader(self.model)
         reader.read(self.model.vocabulary.encode(self.model.opening + text)[:, None])
         return reader
 
-    def _continued(self) -> Iterator[Shown]:
-        self._making = self._texts(self.ending, 1)
-        return self._taken(self._making)
+    def _continue(self) -> Iterator[SampledCharacter]:
+        self._sampler = self._sample(self.stopping, 1)
+        return self._take(self._sampler)
 
-    def _texts(self, ending: StoppingRules, count: int) -> Texts:
-        texts = Texts(self.model, self._text, self.drawing, ending, count, reader=self._reader, first=self._draws)
-        self._draws += count
-        return texts
+    def _sample(self, stopping: StoppingRules, count: int) -> Sampler:
+        first = self._streams_used
+        sampler = Sampler(
+            self.model, self._text, self.sampling, stopping, count, reader=self._reader, first_stream=first
+        )
+        self._streams_used += count
+        return sampler
 
-    def _taken(self, texts: Texts) -> Iterator[Shown]:
-        for shown in texts:
-            if self._making is not texts:
+    def _take(self, sampler: Sampler) -> Iterator[SampledCharacter]:
+        """Yield characters and note them as unread, until the text changes."""
+        for sampled in sampler:
+            if self._sampler is not sampler:
                 return
-            self._unread.append(shown.character)
-            yield shown
+            self._unread.append(sampled.character)
+            yield sampled
 
     def _catch_up(self) -> None:
-        """Read what was shown: only that, whatever was drawn beyond it."""
-        made = "".join(self._unread)
+        """Read the characters that were shown, and no others that were sampled."""
+        shown = "".join(self._unread)
         self._unread.clear()
-        self._reader.read(self.model.vocabulary.encode(made)[:, None])
-        self._text += made
+        self._reader.read(self.model.vocabulary.encode(shown)[:, None])
+        self._text += shown
 
     def _remember(self) -> None:
-        """Keep the place before a change."""
-        self._before.append(self.place)
-        self._forget()
+        """Keep the state before a change."""
+        self._before.append(self.state)
+        self._discard_continuation()
 
-    def _forget(self) -> None:
-        """Drop what belongs to the text as it was."""
-        self._making, self.suggestions = None, ()
+    def _discard_continuation(self) -> None:
+        """End the current iterator and drop the suggestions."""
+        self._sampler, self.suggestions = None, ()
 
-    def _go_to(self, there: SessionState) -> None:
-        self._text, self._begun = there.text, there.begun
-        self._reader.state, self._reader.logits = there.state.copy(), there.logits.copy()
+    def _restore(self, state: SessionState) -> None:
+        self._text, self._continuation_start = state.text, state.continuation_start
+        self._reader.state, self._reader.logits = state.network_state.copy(), state.logits.copy()
 
 
-def _whole_words(text: str) -> str:
-    """Return a text without the word that it may have been cut in, if there is another before it."""
+def _drop_cut_word(text: str) -> str:
+    """Return a text without its last word, which may be incomplete, unless it is the only one."""
     return text.rpartition(" ")[0].rstrip(" ") or text

@@ -1,23 +1,28 @@
-"""Where a session stands, as a value and as a file that is never trusted when read.
+"""The state of a session, as a value and as a file that is checked when it is read.
 
-A file is an archive of `charlstm.model.archive`, so `numpy.load` alone can read it, with these members:
+The file is an archive of `charlstm.model.archive`, so `numpy.load` alone can read it. Its members:
 
-    metadata    UTF-8 bytes of a JSON object: format, version, the model's digest, text, begun, draws, drawing, ending
-    state       (L, S, H), what the network remembers of the text
+    metadata    UTF-8 bytes of a JSON object: format, version, the model's digest, text, continuation_start,
+                streams_used, sampling, stopping
+    state       (L, S, H), the state of the network after the text
     logits      (V,), its prediction of the next character
     sha256      32 bytes: the digest of all members above
+
+A setting that `sampling` or `stopping` lacks has its default value: a later charlstm added it.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from charlstm.config import from_mapping, to_mapping
+from charlstm.config import check_text, check_whole, from_mapping, to_mapping
 from charlstm.errors import CheckpointError
 from charlstm.model import archive
 from charlstm.model.files import check_target, replace_atomically
@@ -27,109 +32,149 @@ from charlstm.sampling.filters import SamplingConfig
 from charlstm.sampling.stopping import StoppingRules
 
 FORMAT = "charlstm session"
-VERSION = 1
-NAMES = {"model", "text", "begun", "draws", "drawing", "ending"}
+VERSION = 2
+NAMES = {"model", "text", "continuation_start", "streams_used", "sampling", "stopping"}
+VERSION_1_NAMES = {  # name in version 1 → name in version 2
+    "model": "model",
+    "text": "text",
+    "begun": "continuation_start",
+    "draws": "streams_used",
+    "drawing": "sampling",
+    "ending": "stopping",
+}
 
 
 class SessionState(NamedTuple):
-    """Where in a text a session stands.
+    """The text of a session and what the network knows of it.
 
     Attributes
     ----------
     text
-        What was read.
-    begun
-        Where in it the last continuation begins, in characters.
-    state : (L, S, 1, H) array
-        What the network remembers of it.
+        All that was read.
+    continuation_start
+        Where the last continuation starts in it, in characters.
+    network_state : (L, S, 1, H) array
+        State of the network after the text.
     logits : (1, V) array
         Its prediction of the next character.
     """
 
     text: str
-    begun: int
-    state: Array
+    continuation_start: int
+    network_state: Array
     logits: Array
 
 
 class SavedSession(NamedTuple):
-    """All that going on with a session needs, but for the model.
+    """All that a session needs to continue, except the model.
 
     Attributes
     ----------
-    place : SessionState
-        Where it stands.
-    draws
-        How many random streams are used up.
-    drawing, ending
-        How it goes on, and how far.
+    state : SessionState
+        Its text and what the network knows of it.
+    streams_used
+        Number of random streams that it has used.
+    sampling, stopping
+        Its settings.
     """
 
-    place: SessionState
-    draws: int
-    drawing: SamplingConfig
-    ending: StoppingRules
+    state: SessionState
+    streams_used: int
+    sampling: SamplingConfig
+    stopping: StoppingRules
 
 
 def save(saved: SavedSession, model: Model, path: Path) -> None:
-    """Write where a session stands; the same content gives the same bytes.
+    """Write a session to a file; the same content gives the same bytes.
 
     Raises
     ------
     CharlstmError
-        If the file cannot be written; what stood there is then unchanged.
+        If the file cannot be written; an existing file is then unchanged.
     """
-    place, draws, *how = saved
+    state = saved.state
     metadata = {
         "format": FORMAT,
         "version": VERSION,
         "model": model.digest,
-        "text": place.text,
-        "begun": place.begun,
-        "draws": draws,
-    } | dict(zip(("drawing", "ending"), map(to_mapping, how), strict=True))
-    arrays = {"metadata": archive.from_json(metadata), "state": place.state[:, :, 0], "logits": place.logits[0]}
+        "text": state.text,
+        "continuation_start": state.continuation_start,
+        "streams_used": saved.streams_used,
+        "sampling": to_mapping(saved.sampling),
+        "stopping": to_mapping(saved.stopping),
+    }
+    arrays = {
+        "metadata": archive.from_json(metadata),
+        "state": state.network_state[:, :, 0],
+        "logits": state.logits[0],
+    }
     check_target(path)
     replace_atomically(path, partial(archive.write, arrays))
 
 
 def load(model: Model, path: Path) -> SavedSession:
-    """Read what `save` wrote.
+    """Read a session from a file.
 
     Parameters
     ----------
     model
-        The model that it must have been saved with.
+        The model that the session was saved with.
     path
-        The file.
+        A file that `save` wrote; files of version 1 are read too.
 
     Raises
     ------
     CheckpointError
-        If it is missing, damaged, not ours, of a later version, saved with another model, or does not fit together.
+        If the file is missing, damaged, of another kind or a later version, was saved with another model, or its
+        content is inconsistent.
     """
     advice = "give the name of a file that /save or Session.save wrote"
     with archive.distrusted(path, "saved session", advice, advice), path.open("rb") as file:
         arrays = archive.read(file)
-        return _saved(archive.to_json(arrays.pop("metadata"), FORMAT, VERSION, NAMES), arrays, model)
+        member = arrays.pop("metadata")
+        if json.loads(member.tobytes().decode()).get("version") == 1:
+            old = archive.to_json(member, FORMAT, 1, set(VERSION_1_NAMES))
+            metadata, digest = _from_version_1(old), _version_1_digest(model)
+        else:
+            metadata, digest = archive.to_json(member, FORMAT, VERSION, NAMES), model.digest
+        if metadata["model"] != digest:
+            raise CheckpointError("it was saved with another model; name that model with -m")
+        return _saved(metadata, arrays, model)
 
 
 def _saved(metadata: Mapping[str, Any], arrays: Mapping[str, Array], model: Model) -> SavedSession:
-    if metadata["model"] != model.digest:
-        raise CheckpointError("it was saved with another model; name that one with -m")
-    network, text = model.network, metadata["text"]
+    """Return the content of a file once it is checked against the model."""
+    network, text = model.network, check_text("text", metadata["text"])
     dtype, state = network.parameters.flat.dtype, network.zero_state(1)[:, :, 0]
-    wanted = {"state": (dtype, state.shape), "logits": (dtype, (len(model.vocabulary),))}
-    if {name: (array.dtype, array.shape) for name, array in arrays.items()} != wanted:
-        raise CheckpointError("its arrays do not have the shapes of the model")
+    expected = {"state": (dtype, state.shape), "logits": (dtype, (len(model.vocabulary),))}
+    if {name: (array.dtype, array.shape) for name, array in arrays.items()} != expected:
+        raise CheckpointError("its arrays do not have the shapes of the model's")
     if not all(np.isfinite(array).all() for array in arrays.values()):
-        raise CheckpointError("its numbers are not all finite")
+        raise CheckpointError("it contains numbers that are not finite")
     model.vocabulary.encode(text)
-    for name, most in (("begun", len(text)), ("draws", 2**63)):
-        if type(metadata[name]) is not int or not 0 <= metadata[name] <= most:
-            raise CheckpointError(f"its {name} is {metadata[name]!r}; it must be a whole number from 0 to {most}")
-    drawing = from_mapping(SamplingConfig, metadata["drawing"])
-    drawing.allowed(model.vocabulary.code_points)
-    ending = from_mapping(StoppingRules, metadata["ending"] | {"stops": tuple(metadata["ending"]["stops"])})
-    place = SessionState(text, metadata["begun"], arrays["state"][:, :, None], arrays["logits"][None])
-    return SavedSession(place, metadata["draws"], drawing, ending)
+    start = check_whole("continuation_start", metadata["continuation_start"], 0, len(text))
+    sampling = from_mapping(SamplingConfig, to_mapping(SamplingConfig()) | metadata["sampling"])
+    sampling.allowed(model.vocabulary.code_points)
+    return SavedSession(
+        SessionState(text, start, arrays["state"][:, :, None], arrays["logits"][None]),
+        check_whole("streams_used", metadata["streams_used"], 0),
+        sampling,
+        from_mapping(StoppingRules, to_mapping(StoppingRules()) | metadata["stopping"]),
+    )
+
+
+def _from_version_1(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metadata of a version 1 file under the names of version 2."""
+    renamed = {name: metadata[old] for old, name in VERSION_1_NAMES.items()}
+    stopping = {("stop" if name == "stops" else name): value for name, value in renamed["stopping"].items()}
+    return renamed | {"stopping": stopping}
+
+
+def _version_1_digest(model: Model) -> str:
+    """Return the digest that a version 1 file holds for a model, which names settings as format 2 of the model did."""
+    config = {
+        ("memory_span" if name == "chrono_init" else name): value
+        for name, value in to_mapping(model.network.config).items()
+    }
+    settings = [config, model.training.lines, model.vocabulary.code_points.tolist()]
+    return sha256(json.dumps(settings).encode() + model.network.parameters.flat.tobytes()).hexdigest()

@@ -1,105 +1,116 @@
-"""Where a text that is being made ends, and what of it can be shown meanwhile."""
+"""Where a text stops, and how much of it can be shown before that."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from charlstm.config import check_flag, check_text, check_whole, set_fields
 from charlstm.errors import ConfigError
 
-SENTENCE_REACH = 8
-# Full stops of western scripts end a sentence where white space follows them, and the quotes and brackets after them.
-BEFORE_SPACE = r"[.!?…][\"'»«”“’‘)\]]*\s\Z"
-AT_ONCE = frozenset("。！？")
+SENTENCE_WINDOW = 8  # characters that the pattern of a sentence's end can span
+# A full stop of a western script ends a sentence if white space follows it and its closing quotes and brackets.
+SENTENCE_END = r"[.!?…][\"'»«”“’‘)\]]*\s\Z"
+IDEOGRAPHIC_STOPS = frozenset("。！？")  # no white space needs to follow
 
 
 @dataclass(frozen=True)
 class StoppingRules:
-    """Where a text ends: at whichever comes first.
+    """Where a text stops: at the first rule that applies.
 
     Attributes
     ----------
     length
-        New characters, 0 or more; None: any number.
-    stops
-        Texts, none of them empty, at which it ends, wherever they begin in what is new.
+        Maximum number of new characters, 0 or more; None: no limit.
+    stop
+        Stop after this string, or any of several, each of one character or more. Only new characters count. The
+        attribute is a tuple.
     hide_stop
-        True: the stop text is not part of the result.
+        True: the result does not include the stop string.
     lines
-        Line ends among the new characters, 1 or more; None: any number.
+        Stop after this many newlines among the new characters, 1 or more; None: no limit.
     sentence
-        True: at the end of the first sentence.
+        True: stop at the end of the first sentence.
 
     Raises
     ------
     ConfigError
-        If a value is out of range.
+        If a value is of the wrong type or out of range.
     """
 
     length: int | None = None
-    stops: tuple[str, ...] = ()
+    stop: Sequence[str] = ()
     hide_stop: bool = False
     lines: int | None = None
     sentence: bool = False
 
     def __post_init__(self) -> None:
-        for name, value, least in (("length", self.length, 0), ("lines", self.lines, 1)):
-            if value is not None and (type(value) is not int or value < least):
-                raise ConfigError(f"{name} is {value!r}; it must be a whole number, {least} or more")
-        for name, flag in (("hide_stop", self.hide_stop), ("sentence", self.sentence)):
-            if type(flag) is not bool:
-                raise ConfigError(f"{name} is {flag!r}; it must be true or false")
-        if isinstance(self.stops, str) or not all(isinstance(stop, str) and stop for stop in self.stops):
-            raise ConfigError(f"stops is {self.stops!r}; it must be texts of one character or more")
+        stops = (self.stop,) if isinstance(self.stop, str) else self.stop
+        if not isinstance(stops, (tuple, list)):
+            raise ConfigError(f"stop is {self.stop!r}; it must be a string, or several in a tuple")
+        set_fields(
+            self,
+            length=None if self.length is None else check_whole("length", self.length, 0),
+            stop=tuple(check_text("stop", stop, 1) for stop in stops),
+            hide_stop=check_flag("hide_stop", self.hide_stop),
+            lines=None if self.lines is None else check_whole("lines", self.lines, 1),
+            sentence=check_flag("sentence", self.sentence),
+        )
+
+    @property
+    def can_stop(self) -> bool:
+        """Whether any rule is set; without one, sampling never stops."""
+        return self.length is not None or self.lines is not None or bool(self.stop) or self.sentence
 
 
 class Stopper:
-    """Watches for the end of one text.
+    """Applies the stopping rules to one text.
 
     Parameters
     ----------
-    ending
-        Where it ends.
+    rules
+        Where the text stops.
 
     Attributes
     ----------
     reason : str or None
-        Why it has ended: "length", "stop", "lines" or "sentence"; None while it goes on.
+        The rule that stopped the text: "length", "stop", "lines" or "sentence"; None before that.
     """
 
-    def __init__(self, ending: StoppingRules) -> None:
-        self.reason: str | None = "length" if ending.length == 0 else None
-        self._ending = ending
-        self._reach = max([SENTENCE_REACH, *map(len, ending.stops)])
+    def __init__(self, rules: StoppingRules) -> None:
+        self.reason: str | None = "length" if rules.length == 0 else None
+        self._rules = rules
+        self._window = max([SENTENCE_WINDOW, *map(len, rules.stop)])
         self._recent = ""
-        self._count = self._lines = self._held = 0
+        self._count = self._lines = self._held_back = 0
 
     def add(self, character: str) -> int:
-        """Take the next character and return how many of those not yet shown can be shown now, this one included.
+        """Take the next character and return how many characters can be shown now, this one and held-back ones.
 
-        What may turn out to be the beginning of a hidden stop text is held back. Once there is a reason, the rest is
+        Characters that may begin a hidden stop string are held back. What is still held back when there is a reason is
         never shown.
         """
-        ending, waiting = self._ending, self._held + 1
+        rules, waiting = self._rules, self._held_back + 1
         self._count += 1
         self._lines += character == "\n"
-        self._recent = (self._recent + character)[-self._reach :]
-        self._held = 0
-        found = [len(stop) for stop in ending.stops if self._recent.endswith(stop)]
+        self._recent = (self._recent + character)[-self._window :]
+        self._held_back = 0
+        found = [len(stop) for stop in rules.stop if self._recent.endswith(stop)]
         if found:
             self.reason = "stop"
-            return waiting - max(found) if ending.hide_stop else waiting
-        if ending.sentence and (character in AT_ONCE or re.search(BEFORE_SPACE, self._recent)):
+            return waiting - max(found) if rules.hide_stop else waiting
+        if rules.sentence and (character in IDEOGRAPHIC_STOPS or re.search(SENTENCE_END, self._recent)):
             self.reason = "sentence"
             return waiting - character.isspace()
-        if self._lines == ending.lines:
+        if self._lines == rules.lines:
             self.reason = "lines"
-        elif self._count == ending.length:
+        elif self._count == rules.length:
             self.reason = "length"
-        elif ending.hide_stop:
-            self._held = max(map(self._begun, ending.stops), default=0)
-        return waiting - self._held
+        elif rules.hide_stop:
+            self._held_back = max(map(self._begun, rules.stop), default=0)
+        return waiting - self._held_back
 
     def _begun(self, stop: str) -> int:
-        """Return how many characters of a stop text the new text may have begun with at its end."""
+        """Return the length of the longest beginning of a stop string that ends the text so far."""
         return next((n for n in range(len(stop) - 1, 0, -1) if self._recent.endswith(stop[:n])), 0)

@@ -1,0 +1,109 @@
+"""How `charlstm sample` writes samples: as text while they are sampled, or as JSON lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, TextIO
+
+from charlstm.cli.console import colour_wanted, columns
+from charlstm.cli.settings import DisplayConfig
+from charlstm.model.model import Model
+from charlstm.render.text_writer import AlternativesWriter, TextWriter
+from charlstm.sampling.sampler import Sample, SampledCharacter, Sampler
+
+if TYPE_CHECKING:
+    from charlstm.inspection.novelty import Novelty
+
+
+class TextOutput:
+    """Writes samples as text: the first while it is sampled, the others after it.
+
+    As a context manager it writes the seed at its start and, whatever ends it, all that was sampled at its end.
+
+    Parameters
+    ----------
+    file
+        Written to; a terminal shows each character at once.
+    writers
+        One for each sample.
+    seed
+        The text before each sample.
+    separator
+        The text between two samples.
+    """
+
+    def __init__(self, file: TextIO, writers: Sequence[TextWriter], seed: str, separator: str) -> None:
+        self._file = file
+        self._live = file.isatty()
+        self._writers = writers
+        self._separator = separator
+        self._pieces = [[writer.seed(seed)] for writer in writers]
+
+    def __enter__(self) -> TextOutput:
+        self._flush()
+        return self
+
+    def add(self, sampled: SampledCharacter) -> None:
+        """Write the next character of a sample."""
+        self._pieces[sampled.row].append(self._writers[sampled.row].add(sampled))
+        if sampled.row == 0:
+            self._flush()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._flush()
+        texts = ["".join(pieces) + writer.end() for pieces, writer in zip(self._pieces, self._writers, strict=True)]
+        self._file.write(self._separator.join(texts))
+
+    def _flush(self) -> None:
+        """Write what the first sample has since the last call."""
+        self._file.write("".join(self._pieces[0]))
+        self._pieces[0].clear()
+        if self._live:
+            self._file.flush()
+
+
+def text_writer(model: Model, display: DisplayConfig, colour: bool = True) -> TextWriter:
+    """Return what writes one text as the options ask; coloured only if `colour` is True and a terminal shows it."""
+    shade = display.colour if colour and colour_wanted() else None
+    if display.alternatives is None:
+        return TextWriter(shade)
+    return AlternativesWriter(display.alternatives, columns(), model.vocabulary.characters, shade)
+
+
+def write_json(file: TextIO, sampler: Sampler, compare: Callable[[Sequence[Sample]], Novelty | None]) -> list[Sample]:
+    """Write samples as JSON lines when they are complete, or when sampling is interrupted; return them.
+
+    Parameters
+    ----------
+    file
+        Written to.
+    sampler
+        What makes the samples.
+    compare
+        Returns the novelty report of complete samples.
+    """
+    novelty = None
+    try:
+        novelty = compare(sampler.collect())
+    finally:
+        file.write(format_json(sampler.samples, novelty))
+    return sampler.samples
+
+
+def format_text(samples: Sequence[Sample], seed: str, separator: str) -> str:
+    """Return samples as text, each after the seed."""
+    writers = [TextWriter() for _ in samples]
+    return separator.join(
+        writer.seed(seed + sample.text) + writer.end() for writer, sample in zip(writers, samples, strict=True)
+    )
+
+
+def format_json(samples: Sequence[Sample], novelty: Novelty | None) -> str:
+    """Return samples as JSON objects, one per line, each with its part of the novelty report."""
+    from charlstm.render.data import sample_json
+
+    views = [None if novelty is None else novelty.of(number).view() for number in range(len(samples))]
+    return "".join(sample_json(sample, view) for sample, view in zip(samples, views, strict=True))

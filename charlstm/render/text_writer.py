@@ -1,0 +1,120 @@
+"""Sampled text for a terminal or a file: plain, coloured, or with alternatives under each line."""
+
+from __future__ import annotations
+
+import click
+import numpy as np
+
+from charlstm.render.characters import shown
+from charlstm.sampling.sampler import SampledCharacter
+
+COLOURS = ("surprise", "entropy")
+SHADES_PER_BIT = {"surprise": 1.0, "entropy": 2.0}
+MIN_PROBABILITY = 0.01  # of an alternative that is shown
+
+
+class TextWriter:
+    """Turns the seed and the characters of one text into what is written for them.
+
+    Parameters
+    ----------
+    colour
+        "surprise": shade each character by its surprisal, one of eight shades per bit; "entropy": by the entropy of
+        the prediction, one per half bit; None: no colour.
+    """
+
+    def __init__(self, colour: str | None = None) -> None:
+        self._colour = colour
+        self._last = ""
+
+    def seed(self, text: str) -> str:
+        """Return what is written for the seed."""
+        self._last = text[-1:]
+        return text
+
+    def add(self, sampled: SampledCharacter) -> str:
+        """Return what is written for the next character."""
+        self._last = sampled.character
+        return self._shade(sampled)
+
+    def end(self) -> str:
+        """Return what is written after the last character: a newline if the text does not end with one."""
+        return "" if self._last == "\n" else "\n"
+
+    def _shade(self, sampled: SampledCharacter) -> str:
+        if self._colour is None or sampled.character == "\n":
+            return sampled.character
+        from charlstm.render.colour import BLUES, DARK_FROM, ORANGES  # text without colour starts sooner
+
+        step = sampled.step
+        bits = (step.surprisal if self._colour == "surprise" else step.entropy)[sampled.row]
+        palette = ORANGES if self._colour == "surprise" else BLUES
+        shade = min(int(bits * SHADES_PER_BIT[self._colour]), len(palette) - 1)
+        if shade == 0:
+            return sampled.character
+        foreground = 231 if shade >= DARK_FROM[palette is BLUES] else 16
+        return click.style(sampled.character, fg=foreground, bg=palette[shade])
+
+
+class AlternativesWriter(TextWriter):
+    """Adds, under each line, the most likely characters that were not sampled.
+
+    Parameters
+    ----------
+    count
+        Number of alternatives (rows under each line); those below 1% are left blank.
+    width
+        Columns of a line.
+    vocabulary
+        The characters of the model, by id.
+    colour
+        See `TextWriter`.
+    """
+
+    def __init__(self, count: int, width: int, vocabulary: str, colour: str | None = None) -> None:
+        super().__init__(colour)
+        self._rows = [""] * count
+        self._width = width
+        self._vocabulary = vocabulary
+        self._column = 0
+
+    def seed(self, text: str) -> str:
+        """Return the seed broken into lines; it has no alternatives."""
+        pieces = []
+        for character in super().seed(text):
+            pieces.append(character)
+            self._column = 0 if character == "\n" else self._column + 1
+            if self._column == self._width:
+                pieces.append("\n")
+                self._column = 0
+        self._rows = [" " * self._column for _ in self._rows]
+        return "".join(pieces)
+
+    def add(self, sampled: SampledCharacter) -> str:
+        """Return the next character, followed by the rows of alternatives if it ends a line."""
+        character = super().add(sampled)
+        for rank, alternative in enumerate(self._alternatives(sampled)):
+            self._rows[rank] += alternative
+        self._column += 1
+        if sampled.character == "\n":
+            return "⏎" + self._end_line()
+        return character + (self._end_line() if self._column == self._width else "")
+
+    def end(self) -> str:
+        """Return the rows of alternatives under the last line."""
+        return self._end_line() if self._column else ""
+
+    def _end_line(self) -> str:
+        rows = "".join(f"{row.rstrip()}\n" for row in self._rows if row.strip())
+        self._rows = [""] * len(self._rows)
+        self._column = 0
+        return "\n" + rows
+
+    def _alternatives(self, sampled: SampledCharacter) -> list[str]:
+        """Return one column for each row."""
+        p = np.exp(sampled.step.log_probabilities[sampled.row])  # (V,)
+        order = np.argsort(-p, kind="stable")  # (V,)
+        ids = [index for index in order if index != sampled.step.ids[sampled.row]][: len(self._rows)]
+        names = [shown(self._vocabulary[index]) if p[index] >= MIN_PROBABILITY else " " for index in ids]
+        columns = ["⏎" if name == "\\n" else name if len(name) == 1 else "·" for name in names]
+        return columns + [" "] * (len(self._rows) - len(columns))
