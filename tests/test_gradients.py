@@ -7,12 +7,12 @@ import textwrap
 import numpy as np
 import pytest
 import reference
+from differences import ALLOWED, own_loss, worst_block
 from small import (
     KINDS,
     by_reference,
     every_kind,
     example,
-    gradient,
     network,
     one_and_two_layers,
     with_and_without_dropout,
@@ -20,10 +20,7 @@ from small import (
 
 import charlstm.network.network
 from charlstm.network.cells import CELLS
-from charlstm.network.loss import cross_entropy
 
-STEP = 1e-5
-ALLOWED = 1e-6
 GATES = [(kind, gate) for kind in KINDS for gate in range({"lstm": 4, "gru": 3}.get(kind, 1))]
 
 
@@ -59,42 +56,6 @@ def plant_in_line(monkeypatch, cell, number):
 
 CELL_OF = {kind: CELLS[settings["cell"]] for kind, settings in KINDS.items()}
 DERIVATIVES = [(kind, line) for kind, cell in CELL_OF.items() for line in derivatives(cell)]
-
-
-def slopes(weights, loss):
-    """Central differences of a loss, one weight after another."""
-    result = np.zeros_like(weights)
-    for k in range(weights.size):
-        kept = weights[k]
-        weights[k] = kept + STEP
-        above = loss()
-        weights[k] = kept - STEP
-        below = loss()
-        weights[k] = kept
-        result[k] = (above - below) / (2 * STEP)
-    return result
-
-
-def worst_block(of_network, of, loss):
-    """Return the largest ‖a − n‖ / (‖a‖ + ‖n‖) of any block of weights, and the block's name; no block may be zero."""
-    analytic, numeric = of_network.parameters.like(), of_network.parameters.like()
-    analytic.flat[:] = gradient(of_network, of)[2]
-    numeric.flat[:] = slopes(of_network.parameters.flat, loss)
-    return max((difference(analytic, numeric, name), name) for name in analytic)
-
-
-def difference(a, n, name):
-    return np.linalg.norm(a[name] - n[name]) / (np.linalg.norm(a[name]) + np.linalg.norm(n[name]))
-
-
-def own_loss(it, of):
-    """The loss by the package's way forward."""
-
-    def loss():
-        logits = it.forward(of.ids, of.state, of.masks).logits
-        return cross_entropy(logits.reshape(of.ids.size, -1), of.targets.reshape(-1), of.loss_mask.reshape(-1))
-
-    return loss
 
 
 def reference_loss(kind, it, of):
