@@ -84,7 +84,7 @@ class Buffers:
         self._views: dict[tuple[str, tuple[int, ...]], Array] = {}
 
     def __call__(self, name: str, shape: tuple[int, ...]) -> Array:
-        """Return an array of this shape with arbitrary content; the next call with this name returns the same memory."""
+        """Return an array of this shape with arbitrary content; the next call with its name returns the same memory."""
         view = self._views.get((name, shape))
         if view is None:
             size = math.prod(shape)
