@@ -87,7 +87,7 @@ def products(hidden: int, layers: int, seq_len: int, batch: int, processes: int)
     """Multiply what a step cannot avoid, alone, in the same shapes and processes."""
     import numpy as np
 
-    from charlstm.network.matmul import Product
+    from charlstm.network.matmul import PackedMatrix
     from charlstm.parameters import Buffers
     from charlstm.training.processes import processes as started
 
@@ -99,8 +99,8 @@ def products(hidden: int, layers: int, seq_len: int, batch: int, processes: int)
     def job(team: Any) -> Iterator[None]:
         B, T, H, V = len(range(batch)[team.share(batch)]), seq_len, hidden, CHARACTERS
         scratch = Buffers(np.float32)
-        forward, back = (Product(normal(4, H, H), B, name, scratch) for name in ("forward", "back"))
-        output, h, dz = Product(normal(1, H, V), B, "output", scratch), normal(T, B, H), normal(4, T, B, H)
+        W, W_T = (PackedMatrix(normal(4, H, H), B, name, scratch) for name in ("W", "W transposed"))
+        W_out, h, dz = PackedMatrix(normal(1, H, V), B, "W_out", scratch), normal(T, B, H), normal(4, T, B, H)
         d_logits, d_W, d_output, dh = normal(T * B, V), normal(4, H, H), normal(H, V), normal(T * B, H)
         rows, d_rows = h.reshape(T * B, H), dz.reshape(4, T * B, H)
         meeting = np.zeros(1)
@@ -108,11 +108,11 @@ def products(hidden: int, layers: int, seq_len: int, batch: int, processes: int)
             for layer in range(layers):
                 for _ in "WU" if layer else "W":
                     for t in range(T):
-                        forward(h[t])
-                        back(dz[:, t])
+                        h[t] @ W
+                        dz[:, t] @ W_T
                     np.matmul(rows.T, d_rows, out=d_W)
             for t in range(T):
-                output(h[t])
+                h[t] @ W_out
             np.matmul(rows.T, d_logits, out=d_output)
             np.matmul(d_logits, d_output.T, out=dh)
             team.all_reduce(meeting)

@@ -59,7 +59,7 @@ class Worker:
         return float(self._process.stdout.readline())
 
     def take_turn(self, steps: int) -> tuple[float, float]:
-        """Take training steps; return their wall-clock time and their CPU time (NaN where it is unknown), in seconds."""
+        """Take training steps; return their wall-clock and CPU seconds, the latter NaN where it is unknown."""
         before = self._cpu_time()
         return self._train(steps), self._cpu_time() - before
 
@@ -102,7 +102,8 @@ def main() -> None:
     arguments = parser.parse_args()
     for processes in dict.fromkeys(arguments.processes):
         print(
-            f"\n{processes} process{'es' * (processes > 1)}: speed here over speed there, median of {arguments.pairs} pairs"
+            f"\n{processes} process{'es' * (processes > 1)}: speed here over speed there,"
+            f" median of {arguments.pairs} pairs"
         )
         print("hidden layers seq batch   by clock  (quartiles)   by CPU time")
         medians = []
@@ -112,7 +113,8 @@ def main() -> None:
             low, middle, high = statistics.quantiles(wall, n=4)
             medians.append((middle, statistics.median(cpu)))
             print(
-                f"{hidden:6} {layers:6} {seq_len:3} {batch:5} {middle:10.3f}  {low:.3f}–{high:.3f} {medians[-1][1]:13.3f}",
+                f"{hidden:6} {layers:6} {seq_len:3} {batch:5} {middle:10.3f}  {low:.3f}–{high:.3f}"
+                f" {medians[-1][1]:13.3f}",
                 flush=True,
             )
         means = [statistics.geometric_mean(column) for column in zip(*medians, strict=True)]

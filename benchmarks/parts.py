@@ -21,7 +21,7 @@ import numpy as np
 from charlstm.network import network as module
 from charlstm.network import optimizers
 from charlstm.network.config import NetworkConfig
-from charlstm.network.matmul import Product
+from charlstm.network.matmul import PackedMatrix
 from charlstm.network.network import Network
 from charlstm.parameters import Buffers
 
@@ -46,20 +46,19 @@ def main(hidden: int, layers: int, seq_len: int, rows: int) -> None:
     network = Network(NetworkConfig(hidden=hidden, layers=layers), CHARACTERS)
     network.initialise(0)
     ids = np.random.default_rng(0).integers(0, CHARACTERS, (seq_len + 1, rows)).astype(np.uint8)
-    counted = np.full((seq_len, rows), 1 / (seq_len * rows), np.float32)
+    loss_mask = np.full((seq_len, rows), 1 / (seq_len * rows), np.float32)
     gradient, buffers = network.parameters.like(), Buffers(np.float32)
     state, weights = network.zero_state(rows), network.parameters.flat
     optimizer = optimizers.build_optimizer("adam", weights)
 
-    Product.__call__ = timed("products of a character", Product.__call__)  # type: ignore[method-assign]
-    Product.__init__ = timed("strips of the weights", Product.__init__)  # type: ignore[method-assign]
+    PackedMatrix.__rmatmul__ = timed("products of single steps", PackedMatrix.__rmatmul__)  # type: ignore[method-assign]
+    PackedMatrix.__init__ = timed("packing of the weights", PackedMatrix.__init__)  # type: ignore[method-assign]
     for name, part in (
         ("forward", "equations, forward"),
-        ("slopes", "equations, backward"),
         ("backward", "equations, backward"),
     ):
         setattr(network.cell, name, timed(part, getattr(network.cell, name)))
-    module._sum_by_place = timed("gradient of the characters", module._sum_by_place)
+    module.sum_by_id = timed("gradient of the character table", module.sum_by_id)
     module.cross_entropy_gradient = timed("loss", module.cross_entropy_gradient)
     update, clip = (
         timed("update of the weights", optimizer.update),
@@ -67,7 +66,7 @@ def main(hidden: int, layers: int, seq_len: int, rows: int) -> None:
     )
 
     def step(number: int, state: Any) -> Any:
-        _, after = network.loss_and_gradient(ids[:-1], ids[1:], counted, state, None, buffers, gradient)
+        _, after = network.loss_and_gradient(ids[:-1], ids[1:], loss_mask, state, None, buffers, gradient)
         clip(gradient.flat, 1.0)
         update(weights, gradient.flat, 1e-3, number)
         return after
@@ -78,7 +77,7 @@ def main(hidden: int, layers: int, seq_len: int, rows: int) -> None:
     for number in range(1, STEPS + 1):
         state = step(number, state)
     total = time.perf_counter() - start
-    spent["products of all characters, and the rest"] = total - sum(spent.values())
+    spent["products of all steps, and the rest"] = total - sum(spent.values())
     for part, seconds in sorted(spent.items(), key=lambda item: -item[1]):
         print(f"{part:42} {seconds / STEPS * 1e3:8.2f} ms {seconds / total:6.0%}")
     print(f"{'a step':42} {total / STEPS * 1e3:8.2f} ms")

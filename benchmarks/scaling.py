@@ -12,8 +12,8 @@ from __future__ import annotations
 from bench import in_turn
 
 from charlstm.network.config import NetworkConfig
-from charlstm.network.network import shapes
-from charlstm.parameters import count
+from charlstm.network.weights import weight_shapes
+from charlstm.parameters import total_size
 from charlstm.training.processes import cores
 
 CHARACTERS = 65
@@ -35,7 +35,7 @@ def main() -> None:
     print("hidden batch  parameters  1 process  " + f"{cores()} processes here        network   " + " machines")
     print(" " * 62 + "".join(f"{machines:9}" for machines in MACHINES[1:]) + "   pays up to")
     for hidden, batch in MODELS:
-        parameters = count(shapes(NetworkConfig(hidden=hidden), CHARACTERS))
+        parameters = total_size(weight_shapes(NetworkConfig(hidden=hidden), CHARACTERS))
         shape = {"hidden": hidden, "layers": 1, "seq_len": SEQ_LEN}
         seconds = in_turn(
             {

@@ -1,8 +1,8 @@
-"""Named arrays: weights as views of one flat vector, and working memory that is used again.
+"""Named arrays: the weights as views of one flat vector, and working memory that is reused.
 
-All weights of a network are one contiguous array, and so are its gradient and the optimizer's moments. What treats
-every weight alike (an optimizer step, clipping, a finite check, a sum over processes) is one line on `flat`; what
-needs one block asks for it by name.
+All weights of a network are one contiguous array; so are their gradient and the moments of the optimizer. Code that
+treats every weight the same, such as an optimizer step, gradient clipping or a sum over processes, is one line on
+`flat`. Code that needs one block asks for it by name.
 """
 
 from __future__ import annotations
@@ -19,28 +19,35 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 class Parameters(Mapping[str, Array]):
-    """Blocks of numbers by name, stored one after another in one vector.
+    """Named arrays stored one after another in one vector.
 
     Parameters
     ----------
     shapes
-        The blocks in the order in which they stand in the vector: name → shape.
+        Name → shape, in the order of the vector.
     dtype
-        Float type of every block.
+        Float type of all arrays.
     flat : (P,) array, optional
-        The vector to use, whatever it holds; a new one of zeros without.
+        The vector to use, with its content; a new one of zeros if None.
 
     Attributes
     ----------
     flat : (P,) array
-        All numbers. The named blocks are views of it: write into them, never rebind them.
+        All numbers. The named arrays are views of it: change their content, do not replace them.
     shapes : mapping
         The shapes given.
+
+    Examples
+    --------
+    >>> parameters = Parameters({"W": (2, 2), "b": (2,)}, "float32")
+    >>> parameters["b"][...] = 1.0
+    >>> parameters.flat
+    array([0., 0., 0., 0., 1., 1.], dtype=float32)
     """
 
     def __init__(self, shapes: Shapes, dtype: npt.DTypeLike, flat: Array | None = None) -> None:
         self.shapes = dict(shapes)
-        self.flat: Array = np.zeros(count(shapes), dtype) if flat is None else flat  # (P,)
+        self.flat: Array = np.zeros(total_size(shapes), dtype) if flat is None else flat  # (P,)
         self._views: dict[str, Array] = {}
         start = 0
         for name, shape in self.shapes.items():
@@ -58,12 +65,18 @@ class Parameters(Mapping[str, Array]):
         return len(self._views)
 
     def like(self) -> Parameters:
-        """Zeros with the same names, shapes and float type: a place for a gradient."""
+        """Return zeros with the same names, shapes and float type, for example to hold a gradient."""
         return Parameters(self.shapes, self.flat.dtype)
 
 
 class Buffers:
-    """Working memory that is asked for by name and shape, and used again."""
+    """Working memory, asked for by name and shape, that is reused from call to call.
+
+    Parameters
+    ----------
+    dtype
+        Float type of all arrays.
+    """
 
     def __init__(self, dtype: npt.DTypeLike) -> None:
         self._dtype = np.dtype(dtype)
@@ -71,7 +84,7 @@ class Buffers:
         self._views: dict[tuple[str, tuple[int, ...]], Array] = {}
 
     def __call__(self, name: str, shape: tuple[int, ...]) -> Array:
-        """Return an array of that shape whose content is whatever was left there."""
+        """Return an array of this shape with arbitrary content; the next call with its name returns the same memory."""
         view = self._views.get((name, shape))
         if view is None:
             size = math.prod(shape)
@@ -82,6 +95,10 @@ class Buffers:
         return view
 
 
-def count(shapes: Shapes) -> int:
-    """How many numbers blocks of these shapes hold; nothing is allocated."""
+def total_size(shapes: Shapes) -> int:
+    """Return how many numbers arrays of these shapes hold together.
+
+    >>> total_size({"W": (2, 2), "b": (2,)})
+    6
+    """
     return sum(math.prod(shape) for shape in shapes.values())

@@ -1,7 +1,7 @@
-"""Random numbers by purpose: every stream follows from (seed, purpose, index), so nothing has to be remembered.
+"""Random streams by purpose: each follows from (seed, purpose, index), so there is no random state to carry along.
 
-A draw does not depend on what was drawn before it for another purpose, nor on how the work is split. The same numbers
-come from the same version of NumPy.
+A random number does not depend on the numbers drawn before it for another purpose, nor on how processes share the work.
+The same version of NumPy gives the same numbers.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 
 class Purpose(IntEnum):
-    """What a stream of random numbers is for; the numbers are part of what makes a run repeatable."""
+    """What a random stream is for. The numbers must not change: a run is repeatable only with the same ones."""
 
     WEIGHTS = 0
     DROPOUT = 1
@@ -25,7 +25,7 @@ class Purpose(IntEnum):
 
 
 def generator(seed: int, purpose: Purpose, *index: int) -> np.random.Generator:
-    """Return the random stream of one purpose, and of one step, epoch or row within it.
+    """Return the random generator of one purpose, and of one step, epoch or row within it.
 
     Parameters
     ----------
@@ -34,7 +34,13 @@ def generator(seed: int, purpose: Purpose, *index: int) -> np.random.Generator:
     purpose
         What the numbers are for.
     index
-        Which stream of that purpose: a step, an epoch, a row.
+        Which stream of that purpose, such as a step, an epoch or a row.
+
+    Examples
+    --------
+    >>> first, again = (generator(0, Purpose.SAMPLE, 3).random() for _ in range(2))
+    >>> first == again
+    True
     """
     sequence = np.random.SeedSequence(entropy=seed, spawn_key=(int(purpose), *index))
     return np.random.Generator(np.random.PCG64(sequence))

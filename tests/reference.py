@@ -108,10 +108,10 @@ def probabilities(logits):
     return [power / sum(powers) for power in powers]
 
 
-def loss(logits, targets, counted):
-    """Sum of counted[t][row] · −log p(targets[t][row])."""
+def loss(logits, targets, loss_mask):
+    """Sum of loss_mask[t][row] · −log p(targets[t][row])."""
     total = 0.0
-    for predictions, wanted, weights in zip(logits, targets, counted, strict=True):
+    for predictions, wanted, weights in zip(logits, targets, loss_mask, strict=True):
         for prediction, target, weight in zip(predictions, wanted, weights, strict=True):
             total -= weight * log(probabilities(prediction)[target])
     return total

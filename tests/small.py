@@ -38,7 +38,7 @@ class Example(NamedTuple):
 
     ids: np.ndarray
     targets: np.ndarray
-    counted: np.ndarray
+    loss_mask: np.ndarray
     state: np.ndarray
     masks: np.ndarray | None
 
@@ -47,10 +47,10 @@ def example(network, steps=4, rows=3, seed=2):
     """Random characters and weights, some of which are zero, after a text that left a state."""
     rng = np.random.default_rng(seed)
     ids, targets = rng.integers(network.vocabulary_size, size=(2, steps, rows))
-    counted = rng.uniform(0.2, 1.5, (steps, rows)) * (rng.random((steps, rows)) < 0.7)
+    loss_mask = rng.uniform(0.2, 1.5, (steps, rows)) * (rng.random((steps, rows)) < 0.7)
     dtype = network.parameters.flat.dtype
     state = rng.normal(0.0, 0.8, network.zero_state(rows).shape).astype(dtype)
-    return Example(ids, targets, counted.astype(dtype), state, unit_masks(network.config, dtype, rows, seed, 0))
+    return Example(ids, targets, loss_mask.astype(dtype), state, unit_masks(network.config, dtype, rows, seed, 0))
 
 
 def gradient(network, of, buffers=None):

@@ -1,62 +1,61 @@
 """The hand-written gradients are the slopes of the loss, and the check that says so would notice a small mistake."""
 
+import ast
+import inspect
+import textwrap
+
 import numpy as np
 import pytest
 import reference
+from differences import ALLOWED, own_loss, worst_block
 from small import (
     KINDS,
     by_reference,
     every_kind,
     example,
-    gradient,
     network,
     one_and_two_layers,
     with_and_without_dropout,
 )
 
 import charlstm.network.network
-from charlstm.network.loss import cross_entropy
+from charlstm.network.cells import CELLS
 
-STEP = 1e-5
-ALLOWED = 1e-6
-FACTORS = [(kind, factor) for kind in KINDS for factor in range({"lstm": 5, "gru": 3}.get(kind, 1))]
 GATES = [(kind, gate) for kind in KINDS for gate in range({"lstm": 4, "gru": 3}.get(kind, 1))]
 
 
-def slopes(weights, loss):
-    """Central differences of a loss, one weight after another."""
-    result = np.zeros_like(weights)
-    for k in range(weights.size):
-        kept = weights[k]
-        weights[k] = kept + STEP
-        above = loss()
-        weights[k] = kept - STEP
-        below = loss()
-        weights[k] = kept
-        result[k] = (above - below) / (2 * STEP)
-    return result
+def computed(statement):
+    """What a statement computes into an array that is there already: `x *= …`, `x[k] = …`, or `np.f(…, out=x)`."""
+    match statement:
+        case ast.AugAssign(target=target) | ast.Assign(targets=[ast.Subscript() as target]):
+            return target
+        case ast.Expr(value=ast.Call(keywords=[ast.keyword(arg="out", value=target)])):
+            return target
+    return None
 
 
-def worst_block(of_network, of, loss):
-    """Return the largest ‖a − n‖ / (‖a‖ + ‖n‖) of any block of weights, and the block's name; no block may be zero."""
-    analytic, numeric = of_network.parameters.like(), of_network.parameters.like()
-    analytic.flat[:] = gradient(of_network, of)[2]
-    numeric.flat[:] = slopes(of_network.parameters.flat, loss)
-    return max((difference(analytic, numeric, name), name) for name in analytic)
+def backward_step(cell):
+    """The syntax tree of a cell's step back."""
+    return ast.parse(textwrap.dedent(inspect.getsource(cell.backward)))
 
 
-def difference(a, n, name):
-    return np.linalg.norm(a[name] - n[name]) / (np.linalg.norm(a[name]) + np.linalg.norm(n[name]))
+def derivatives(cell):
+    """The numbers of the statements of a cell's step back that compute something."""
+    return [number for number, statement in enumerate(backward_step(cell).body[0].body) if computed(statement)]
 
 
-def own_loss(it, of):
-    """The loss by the package's way forward."""
+def plant_in_line(monkeypatch, cell, number):
+    """Let what one statement of a cell's step back computes be a thousandth too large."""
+    tree = backward_step(cell)
+    target = ast.unparse(computed(tree.body[0].body[number]))
+    tree.body[0].body[number + 1 : number + 1] = ast.parse(f"{target} *= 1.001").body
+    names = dict(vars(inspect.getmodule(cell)))
+    exec(compile(ast.fix_missing_locations(tree), cell.__name__, "exec"), names)
+    monkeypatch.setattr(cell, "backward", names["backward"])
 
-    def loss():
-        logits = it.forward(of.ids, of.state, of.masks).logits
-        return cross_entropy(logits.reshape(of.ids.size, -1), of.targets.reshape(-1), of.counted.reshape(-1))
 
-    return loss
+CELL_OF = {kind: CELLS[settings["cell"]] for kind, settings in KINDS.items()}
+DERIVATIVES = [(kind, line) for kind, cell in CELL_OF.items() for line in derivatives(cell)]
 
 
 def reference_loss(kind, it, of):
@@ -64,7 +63,7 @@ def reference_loss(kind, it, of):
 
     def loss():
         logits = by_reference(kind, it, of.ids, of.state, of.masks).logits
-        return reference.loss(logits, of.targets.tolist(), of.counted.tolist())
+        return reference.loss(logits, of.targets.tolist(), of.loss_mask.tolist())
 
     return loss
 
@@ -93,7 +92,7 @@ def test_gradient_is_the_slope_of_the_plain_equations(kind, layers, dropout):
 def test_one_gate_that_is_off_by_a_thousandth_is_noticed(monkeypatch, kind, gate, layers):
     it = network(kind, layers=layers)
 
-    def spoil(dz, dr, d_states):
+    def spoil(dz, d_h_W, d_states):
         dz[gate] *= 1.001
 
     plant(monkeypatch, it, spoil)
@@ -101,36 +100,30 @@ def test_one_gate_that_is_off_by_a_thousandth_is_noticed(monkeypatch, kind, gate
 
 
 @one_and_two_layers
-@pytest.mark.parametrize(("kind", "factor"), FACTORS)
-def test_one_slope_that_is_off_by_a_thousandth_is_noticed(monkeypatch, kind, factor, layers):
+@pytest.mark.parametrize(("kind", "line"), DERIVATIVES)
+def test_one_line_of_a_backward_step_that_is_off_by_a_thousandth_is_noticed(monkeypatch, kind, line, layers):
     it = network(kind, layers=layers)
-    cell = type(it.cell)
-    right = cell.slopes
-
-    def wrong(self, tape, steps, buffers):
-        slopes = right(self, tape, steps, buffers)
-        slopes[factor] *= 1.001
-        return slopes
-
-    monkeypatch.setattr(cell, "slopes", wrong)
+    plant_in_line(monkeypatch, type(it.cell), line)
     assert_noticed(it)
 
 
-@every_kind
-def test_however_many_steps_have_their_slopes_computed_at_once_the_gradient_is_the_same(monkeypatch, kind):
-    it = network(kind)
-    of = example(it)
-    together = gradient(it, of)[2].copy()
-    monkeypatch.setattr(charlstm.network.network, "SLOPES_AT_ONCE", 2 * of.ids.shape[1] * it.config.hidden)
-    assert np.array_equal(gradient(it, of)[2], together)
+@one_and_two_layers
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+@pytest.mark.parametrize("name", ["sigmoid_derivative", "tanh_derivative"])
+def test_a_derivative_of_an_activation_that_is_off_by_a_thousandth_is_noticed(monkeypatch, kind, name, layers):
+    it = network(kind, layers=layers)
+    module = inspect.getmodule(type(it.cell))
+    right = getattr(module, name)
+    monkeypatch.setattr(module, name, lambda y: 1.001 * right(y))
+    assert_noticed(it)
 
 
 @pytest.mark.parametrize("gate", range(3))
 def test_one_gate_of_the_recurrent_product_that_is_off_is_noticed(monkeypatch, gate):
     it = network("gru")
 
-    def spoil(dz, dr, d_states):
-        dr[gate] *= 1.001
+    def spoil(dz, d_h_W, d_states):
+        d_h_W[gate] *= 1.001
 
     plant(monkeypatch, it, spoil)
     assert_noticed(it)
@@ -140,7 +133,7 @@ def test_one_gate_of_the_recurrent_product_that_is_off_is_noticed(monkeypatch, g
 def test_a_state_carried_back_that_is_off_is_noticed(monkeypatch, kind, state):
     it = network(kind)
 
-    def spoil(dz, dr, d_states):
+    def spoil(dz, d_h_W, d_states):
         d_states[state][...] *= 1.001
 
     plant(monkeypatch, it, spoil)
@@ -164,7 +157,7 @@ def test_an_output_gradient_that_is_off_is_noticed(monkeypatch, kind):
 def test_masks_and_weights_that_are_forgotten_are_noticed(dropout):
     it = network("lstm", layers=2, dropout=0.4)
     of = example(it)
-    other = of._replace(masks=None) if dropout else of._replace(counted=np.ones_like(of.counted))
+    other = of._replace(masks=None) if dropout else of._replace(loss_mask=np.ones_like(of.loss_mask))
     assert worst_block(it, of, own_loss(it, other)) > (ALLOWED,)
 
 
@@ -173,9 +166,9 @@ def plant(monkeypatch, it, spoil):
     cell = type(it.cell)
     right = cell.backward
 
-    def wrong(self, tape, t, slopes, d_states, dr):
-        right(self, tape, t, slopes, d_states, dr)
-        spoil(tape.gates[:, t], dr, d_states)
+    def wrong(self, tape, t, d_states, dz, d_h_W):
+        right(self, tape, t, d_states, dz, d_h_W)
+        spoil(dz, d_h_W, d_states)
 
     monkeypatch.setattr(cell, "backward", wrong)
 

@@ -32,7 +32,7 @@ EXACT = {"rtol": 1e-12, "atol": 1e-13}
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 1e-5)])
 def test_everything_is_as_the_plain_equations_say(kind, layers, dropout, dtype, tolerance):
     it = network(kind, dtype, layers=layers, dropout=dropout)
-    ids, targets, counted, state, masks = of = example(it, steps=6)
+    ids, targets, loss_mask, state, masks = of = example(it, steps=6)
     wanted = by_reference(kind, it, ids, state, masks)
 
     done = it.forward(ids, state, masks)
@@ -45,7 +45,7 @@ def test_everything_is_as_the_plain_equations_say(kind, layers, dropout, dtype, 
             np.testing.assert_allclose(it.cell.read(tape, name), quantities[name], **close, err_msg=name)
 
     loss, after, _ = gradient(it, of)
-    assert loss == pytest.approx(reference.loss(wanted.logits, targets.tolist(), counted.tolist()), rel=tolerance)
+    assert loss == pytest.approx(reference.loss(wanted.logits, targets.tolist(), loss_mask.tolist()), rel=tolerance)
     np.testing.assert_allclose(after, wanted.state, **close)
 
 
@@ -154,13 +154,15 @@ def test_padding_counts_for_nothing(kind, layers, lengths, padding):
     of = example(it, max(lengths), len(lengths))
     there = np.arange(max(lengths))[:, None] < lengths  # (T, B)
     padded = of._replace(
-        ids=np.where(there, of.ids, padding), targets=np.where(there, of.targets, padding), counted=of.counted * there
+        ids=np.where(there, of.ids, padding),
+        targets=np.where(there, of.targets, padding),
+        loss_mask=of.loss_mask * there,
     )
     loss, _, whole = gradient(it, padded)
     alone = []
     for row, length in enumerate(lengths):
-        ids, targets, counted, state, _ = only(of, [row])
-        alone.append(gradient(it, Example(ids[:length], targets[:length], counted[:length], state, None)))
+        ids, targets, loss_mask, state, _ = only(of, [row])
+        alone.append(gradient(it, Example(ids[:length], targets[:length], loss_mask[:length], state, None)))
     assert loss == pytest.approx(sum(part[0] for part in alone), rel=1e-12)
     np.testing.assert_allclose(whole, sum(part[2] for part in alone), **EXACT)
 
@@ -271,9 +273,9 @@ def test_single_precision_stays_single(kind):
     of = example(it)
     done = it.forward(of.ids, of.state, of.masks)
     arrays = [it.zero_state(2), of.masks, done.logits, done.state, *done.outputs, gradient(it, of)[1]]
-    ready = it.pack(3)
-    arrays += [ready.characters, ready.output.result, *(product.result for product in ready.from_before)]
-    arrays += [array for product, b in ready.from_below for array in (product.result, b)]
+    packed = it.pack(3)
+    arrays += [packed.character_table, *packed.b]
+    arrays += [matrix.result for matrix in (packed.W_out, *packed.W, *packed.U)]
     arrays += [array for tape in done.tapes for array in (tape.gates, *tape.states, *tape.saved)]
     assert {array.dtype for array in arrays} == {np.dtype(np.float32)}
 
@@ -281,4 +283,4 @@ def test_single_precision_stays_single(kind):
 def only(of, rows):
     """Some rows of an example."""
     masks = None if of.masks is None else of.masks[:, rows]
-    return Example(of.ids[:, rows], of.targets[:, rows], of.counted[:, rows], of.state[:, :, rows], masks)
+    return Example(of.ids[:, rows], of.targets[:, rows], of.loss_mask[:, rows], of.state[:, :, rows], masks)

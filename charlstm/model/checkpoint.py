@@ -3,7 +3,7 @@
 A file is an archive of `charlstm.model.archive`, which finds any damage, with these members:
 
     metadata            UTF-8 bytes of a JSON object: format, version, network, training, corpus, vocabulary
-    layer0/U … output/b the weights, float32, as in `charlstm.network.network.shapes`
+    layer0/U … output/b the weights, float32, as in `charlstm.network.weights.weight_shapes`
     history/step …      the loss history
     sha256              32 bytes: the digest of all members above
 
@@ -26,7 +26,8 @@ from charlstm.model import archive
 from charlstm.model.files import replace_atomically
 from charlstm.model.model import History, Model
 from charlstm.network.config import NetworkConfig
-from charlstm.network.network import Network, shapes
+from charlstm.network.network import Network
+from charlstm.network.weights import weight_shapes
 from charlstm.parameters import Array
 from charlstm.text.corpus import CorpusFacts
 from charlstm.text.vocabulary import Vocabulary
@@ -175,7 +176,7 @@ def _arrays(model: Model) -> dict[str, Array]:
 def _model(metadata: Mapping[str, Any], arrays: dict[str, Array]) -> Model:
     config = from_mapping(NetworkConfig, metadata["network"])
     vocabulary = Vocabulary(np.array(metadata["vocabulary"]))
-    wanted = shapes(config, len(vocabulary))
+    wanted = weight_shapes(config, len(vocabulary))
     history = History(*(arrays.pop(f"history/{name}") for name in History._fields))
     kinds = [np.int64, *[np.float64] * (len(history) - 1)]
     if [column.dtype for column in history] != kinds or len({column.shape for column in history}) != 1:

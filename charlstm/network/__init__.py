@@ -1,1 +1,1 @@
-"""The mathematics: cells, layers through time, loss, optimizers. Knows no text and no file."""
+"""The mathematics: cells, layers through time, loss, dropout, optimizers. It knows no text and no file."""

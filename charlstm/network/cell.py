@@ -1,7 +1,8 @@
-"""What every recurrent cell is: the contract between the equations of one step and the network's walk through time.
+"""The contract of a recurrent cell: the equations of one step, and everything else that differs between cells.
 
-A cell holds no numbers. The network makes the matrix products x·U + b (for all steps at once) and h'·W (step by step);
-the cell turns them into activations, element by element, and takes gradients back the same way.
+A cell holds no weights. The network multiplies matrices: x·U + b and h'·W. The cell combines the two element by element
+into gates and states (`Cell.forward`), and takes gradients back the same way (`Cell.backward`). A prime marks the value
+of the step before: h' is h after the previous character.
 """
 
 from __future__ import annotations
@@ -12,29 +13,32 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from charlstm.parameters import Array, Buffers
+from charlstm.parameters import Array
 
 
 class Tape(NamedTuple):
-    """One layer over T steps and B rows: what forward wrote, and backward and the inspector read.
+    """What one layer computed over T steps and B rows: written by forward, read by backward and by the inspector.
 
     Attributes
     ----------
     gates : (G, T, B, H) array
-        The activations, in the order of `Cell.gates`.
+        The gates' activations, in the order of `Cell.gates`. The network's backward pass replaces them by ∂loss/∂z.
     states : tuple of (T+1, B, H) arrays
         In the order of `Cell.states`; entry t is the state before step t, entry T the last one.
     saved : tuple of (T, B, H) arrays
         In the order of `Cell.saved`.
+    weights : tuple of (H,) arrays
+        In the order of `Cell.weights`.
     """
 
     gates: Array
     states: tuple[Array, ...]
     saved: tuple[Array, ...]
+    weights: tuple[Array, ...]
 
 
 class Cell(ABC):
-    """The element-wise equations of one kind of cell, and everything else that differs between cells.
+    """One kind of recurrent cell. `charlstm.network.cells.CELLS` lists them by name.
 
     Parameters
     ----------
@@ -46,25 +50,27 @@ class Cell(ABC):
     activations
         Names of the activation functions that the cell offers; the first is the default.
     gates
-        Names of the blocks of H columns of U, W and b, in order.
+        Names of the gates: each is a block of H columns of U, W and b, in this order.
     logistic
         Those of the gates that are logistic functions, with values between 0 and 1.
     forget_gate
-        The gate that multiplies the memory of the step before; None: the cell has none.
+        The gate that multiplies the memory of the step before; None if the cell has none.
     input_gate
-        The gate that multiplies what is added to the memory; None: no gate of its own.
+        The gate that multiplies what is added to the memory; None if the cell has no separate one.
     states
         Names of the states carried from step to step; the first is always h.
     memory
-        The one of the states that is the memory of the cell.
+        Name of the state that is the memory of the cell.
     saved
         Names of the intermediate values that forward saves for backward.
+    weights
+        Names of further weights beside U, W and b: vectors with one number per unit, which start at zero.
     quantities
         Names of the gates and states that an inspector shows, in order.
     hidden_factors
-        Names (gate, memory) if h is gate · tanh(memory) and so need not be stored beside them; otherwise None.
+        Names (gate, memory) if h = gate · tanh(memory), so that h need not be stored beside them; otherwise None.
     memory_label
-        How a view names the memory as `squash_memory` returns it.
+        Label of the memory as `squash_memory` returns it.
     gated_recurrence
         True if a gate multiplies h'·W before it is added, so that its gradient differs from that of x·U + b.
     """
@@ -77,6 +83,7 @@ class Cell(ABC):
     states: ClassVar[tuple[str, ...]]
     memory: ClassVar[str] = "h"
     saved: ClassVar[tuple[str, ...]] = ()
+    weights: ClassVar[tuple[str, ...]] = ()
     quantities: ClassVar[tuple[str, ...]]
     hidden_factors: ClassVar[tuple[str, str] | None] = None
     memory_label: ClassVar[str] = "h"
@@ -85,87 +92,99 @@ class Cell(ABC):
     def __init__(self, activation: str = "tanh") -> None:
         self.activation = activation
 
-    @property
-    def prescale(self) -> tuple[float, ...]:
-        """Factor of each gate in the forward products.
-
-        A logistic gate is ½ + ½·tanh(z/2): its ½ inside is multiplied into the weights beforehand, and one call of
-        tanh serves all gates.
-        """
-        return tuple(0.5 if gate in self.logistic else 1.0 for gate in self.gates)
-
     @abstractmethod
-    def forward(self, tape: Tape, t: int, incoming: Array, recurrent: Array) -> None:
-        """Take step t: read states[·][t], write the activations gates[:, t] and states[·][t+1].
+    def forward(self, tape: Tape, t: int, x_U: Array, h_W: Array) -> None:
+        """Take step t: read the states at t, write the gates and saved values at t and the states at t + 1.
 
         Parameters
         ----------
         tape
-            The layer's record; changed in place at step t.
+            The record of the layer, changed in place.
         t
             The step, 0 ≤ t < T.
-        incoming, recurrent : (G, B, H) arrays
-            x·U + b and h'·W; may be overwritten.
+        x_U : (G, B, H) array
+            x·U + b. It may lie in the memory of the gates of this step, so read each gate's block before writing it.
+        h_W : (G, B, H) array
+            h'·W.
         """
 
     @abstractmethod
-    def slopes(self, tape: Tape, steps: slice, buffers: Buffers) -> Array:
-        """Return the part of the derivatives that does not wait for the step after: for several steps at once.
+    def backward(self, tape: Tape, t: int, d_states: tuple[Array, ...], dz: Array, d_h_W: Array) -> None:
+        """Take step t back: turn the gradient of the states after the step into that of everything before it.
 
         Parameters
         ----------
         tape
             What forward wrote; not changed.
-        steps
-            Which steps, K of them.
-        buffers
-            Gives working memory.
-
-        Returns
-        -------
-        (N, K, B, H) array
-            Factors that `backward` multiplies, as many a step as the cell wants.
+        t
+            The step, 0 ≤ t < T.
+        d_states : tuple of (B, H) arrays
+            ∂loss/∂(states after the step). Replaced by ∂loss/∂(states before the step) along every path except the one
+            through h'·W, which the network adds.
+        dz : (G, B, H) array
+            Overwritten with ∂loss/∂(x·U + b).
+        d_h_W : (G, B, H) array
+            Overwritten with ∂loss/∂(h'·W) if `gated_recurrence`; otherwise the two are equal and this is `dz` itself.
         """
 
-    @abstractmethod
-    def backward(self, tape: Tape, t: int, slopes: Array, d_states: tuple[Array, ...], dr: Array) -> None:
-        """Take step t back: from the gradient of the states after it to that of the products and states before it.
+    def weight_gradients(self, tape: Tape) -> tuple[Array, ...]:
+        """Return ∂loss/∂(each of `weights`), (H,) arrays, after all steps back: the gates of the tape are now dz."""
+        return ()
+
+    def kept(self, quantities: Mapping[str, Array]) -> Array:
+        """Return the share of the memory that each step keeps; only for cells with a forget gate.
 
         Parameters
         ----------
-        tape
-            What forward wrote. The gates of step t give their place to ∂loss/∂(x·U + b).
-        t
-            The step, 0 ≤ t < T.
-        slopes : (N, B, H) array
-            What `slopes` returned for this step; may be overwritten.
-        d_states : tuple of (B, H) arrays
-            ∂loss/∂(state after step t), changed in place into ∂loss/∂(state before step t) along every way that does
-            not lead through h'·W; the network adds that one.
-        dr : (G, B, H) array
-            ∂loss/∂(h'·W): written if `gated_recurrence`; otherwise it is the gates' place itself.
+        quantities
+            Name of a quantity → its values, arrays of one shape.
         """
-
-    def kept(self, quantities: Mapping[str, Array]) -> Array:
-        """Return the share of the memory that each step keeps, from the quantities by name; needs a forget gate."""
         return quantities[str(self.forget_gate)]
 
     def written(self, quantities: Mapping[str, Array]) -> Array:
-        """Return what each step adds to the memory, from the quantities by name; needs a forget gate."""
+        """Return what each step adds to the memory; only for cells with a forget gate. See `kept`."""
         raise NotImplementedError(f"{type(self).__name__} has no forget gate")
 
     def squash_memory(self, quantities: Mapping[str, Array]) -> Array:
-        """Return the memory as views show it, where the cell bounds it between −1 and 1."""
+        """Return the memory as views show it: between −1 and 1, where the cell has such bounds. See `kept`."""
         return quantities[self.memory]
 
     def unsquash_memory(self, quantities: Mapping[str, Array]) -> Array:
-        """Return the memory in the same order as `squash_memory`, but not crowded near −1 and 1."""
+        """Return the memory in the same order as `squash_memory` does, but not crowded near −1 and 1. See `kept`."""
         memory = quantities[self.memory]
         largest = 1.0 - float(np.finfo(memory.dtype).epsneg)
         return np.asarray(np.arctanh(np.clip(memory, -largest, largest)))
 
     def read(self, tape: Tape, name: str) -> Array:
-        """Return one of the quantities for every step: (T, B, H), states as they are after the step."""
+        """Return one of `quantities` at every step, (T, B, H); states as they are after the step."""
         if name in self.states:
             return tape.states[self.states.index(name)][1:]
         return np.asarray(tape.gates[self.gates.index(name)])
+
+
+def sigmoid(z: Array) -> Array:
+    """Turn z into σ(z) in place, and return it.
+
+    NumPy has a fast tanh but no logistic function, so this computes σ(z) = 1 / (1 + exp(−z)) = ½ + ½·tanh(z/2).
+
+    >>> sigmoid(np.array([0.0, 100.0]))
+    array([0.5, 1. ])
+    """
+    z *= 0.5
+    np.tanh(z, out=z)
+    z *= 0.5
+    z += 0.5
+    return z
+
+
+def sigmoid_derivative(y: Array) -> Array:
+    """Return σ'(z) = y·(1 − y), where y = σ(z)."""
+    derivative = 1.0 - y
+    derivative *= y
+    return np.asarray(derivative)
+
+
+def tanh_derivative(y: Array) -> Array:
+    """Return tanh'(z) = 1 − y², where y = tanh(z)."""
+    square = y * y
+    return np.asarray(np.subtract(1.0, square, out=square))

@@ -1,4 +1,4 @@
-"""What dropout leaves out of one batch: units, on the way up; weights, on the way to the next step."""
+"""Dropout masks: variational dropout of the outputs of layers, and weight drop of the recurrent weights."""
 
 from __future__ import annotations
 
@@ -11,10 +11,26 @@ from charlstm.randomness import Purpose, generator
 
 
 def unit_masks(config: NetworkConfig, dtype: npt.DTypeLike, rows: int, seed: int, step: int) -> Array | None:
-    """Return the masks of one batch, (L, B, H), or None without dropout.
+    """Return the masks of variational dropout for one batch, or None if the dropout rate is 0.
 
-    A unit is dropped for a row over all T steps of the batch (Gal & Ghahramani 2016), and what stays is divided by
-    the share that stays.
+    One mask serves all T steps of the batch, and each row has its own. The units that stay are divided by 1 − rate.
+    Source: Gal & Ghahramani 2016, "A theoretically grounded application of dropout in recurrent neural networks".
+
+    Parameters
+    ----------
+    config
+        Its `dropout` is the rate.
+    dtype
+        Float type of the masks.
+    rows
+        Rows of the batch (B).
+    seed, step
+        The random seed and the training step; they determine the masks.
+
+    Returns
+    -------
+    (L, B, H) array or None
+        0, or 1 / (1 − rate).
     """
     keep = 1.0 - config.dropout
     if keep == 1.0:
@@ -23,17 +39,32 @@ def unit_masks(config: NetworkConfig, dtype: npt.DTypeLike, rows: int, seed: int
     return np.asarray(kept / keep, dtype)
 
 
-def weight_mask(config: NetworkConfig, weights: Parameters, seed: int, step: int) -> Array | None:
-    """Return what the flat vector of the weights is multiplied by for one batch, (P,), or None without weight dropout.
+def weight_mask(config: NetworkConfig, parameters: Parameters, seed: int, step: int) -> Array | None:
+    """Return the mask of weight drop for one batch, or None if the rate is 0.
 
-    Some of every layer's W are zero, the same for all rows and steps of the batch (Wan et al. 2013, "Regularization
-    of neural networks using DropConnect"; Merity et al. 2018), and the others are divided by the share that stays.
-    Shares are 256ths: a random byte decides.
+    It drops entries of every recurrent matrix W, the same for all rows and steps of the batch, and divides those that
+    stay by 1 − rate. The rate is rounded to 256ths, so that one random byte decides about each weight. Sources: Wan et
+    al. 2013, "Regularization of neural networks using DropConnect"; Merity, Keskar & Socher 2018, "Regularizing and
+    optimizing LSTM language models" (AWD-LSTM).
+
+    Parameters
+    ----------
+    config
+        Its `weight_dropout` is the rate.
+    parameters
+        The weights; only their shapes are used.
+    seed, step
+        The random seed and the training step; they determine the mask.
+
+    Returns
+    -------
+    (P,) array or None
+        Multiply the flat vector of the weights by it: 1 outside of W.
     """
     dropped = min(255, round(256 * config.weight_dropout))
     if not dropped:
         return None
-    mask = weights.like()
+    mask = parameters.like()
     mask.flat.fill(1.0)
     rng = generator(seed, Purpose.WEIGHT_DROPOUT, step)
     for layer in range(config.layers):

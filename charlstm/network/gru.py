@@ -1,16 +1,14 @@
 """The gated recurrent unit.
 
-    forward                                        backward (d· = ∂loss/∂·)
-    r  = σ(z_r)              reset gate            d h~  = dh · (1 − u)
-    u  = σ(z_u)              update gate           d z_u = dh · (h' − h~) · u · (1 − u)
-    h~ = tanh(z_h + r·(h'·W_h))  candidate         d z_h = d h~ · (1 − h~²)
-    h  = u·h' + (1 − u)·h~   hidden state          d z_r = d z_h · (h'·W_h) · r · (1 − r)
-    with z_r = x·U_r + h'·W_r + b_r, z_u alike,    d (h'·W_h) = d z_h · r
-    and z_h = x·U_h + b_h                          d h'  = dh · u
+    r  = σ(z_r)                  reset gate       z_r = x·U_r + h'·W_r + b_r, and z_u likewise
+    u  = σ(z_u)                  update gate
+    h~ = tanh(z_h + r·(h'·W_h))  candidate        z_h = x·U_h + b_h
+    h  = u·h' + (1 − u)·h~       hidden state
 
-The reset gate acts after the product with W, so that one product serves all blocks; u near one keeps the state, which
-is what the initial forget bias raises. Sources: Cho et al. 2014, "Learning phrase representations using RNN
-encoder-decoder"; Chung et al. 2014, "Empirical evaluation of gated recurrent neural networks".
+The reset gate acts after the product with W, so that one product serves all gates. The update gate near 1 keeps the
+state, so it is the forget gate of this cell, and h is its memory. Sources: Cho et al. 2014, "Learning phrase
+representations using RNN encoder-decoder"; Chung et al. 2014, "Empirical evaluation of gated recurrent neural
+networks".
 """
 
 from __future__ import annotations
@@ -19,8 +17,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from charlstm.network.cell import Cell, Tape
-from charlstm.parameters import Array, Buffers
+from charlstm.network.cell import Cell, Tape, sigmoid, sigmoid_derivative, tanh_derivative
+from charlstm.parameters import Array
 
 
 class GRU(Cell):
@@ -30,57 +28,34 @@ class GRU(Cell):
     logistic = ("r", "u")
     forget_gate = "u"
     states = ("h",)
-    saved = ("recalled",)
+    saved = ("h_W_h",)
     quantities = ("r", "u", "h_tilde", "h")
     gated_recurrence = True
 
-    def forward(self, tape: Tape, t: int, incoming: Array, recurrent: Array) -> None:
-        """Take step t; see `Cell.forward` and the equations above."""
-        (h,), (recalled,) = tape.states, tape.saved
-        r, u, h_tilde = tape.gates[:, t]
+    def forward(self, tape: Tape, t: int, x_U: Array, h_W: Array) -> None:
+        """Take step t; see `Cell.forward`."""
+        (h,), (h_W_h,) = tape.states, tape.saved
+        gates = tape.gates[:, t]  # (3, B, H)  holds first z, then its σ and tanh
+        r, u = sigmoid(np.add(x_U[:2], h_W[:2], out=gates[:2]))
+        h_W_h[t] = h_W[2]
+        h_tilde = np.tanh(x_U[2] + r * h_W_h[t], out=gates[2])
+        h[t + 1] = u * (h[t] - h_tilde) + h_tilde  # = u·h' + (1 − u)·h~
 
-        sigmoids = tape.gates[:2, t]  # (2, B, H)
-        np.add(incoming[:2], recurrent[:2], out=sigmoids)
-        np.tanh(sigmoids, out=sigmoids)
-        sigmoids *= 0.5
-        sigmoids += 0.5
-        recalled[t] = recurrent[2]
-        np.multiply(r, recalled[t], out=h_tilde)
-        h_tilde += incoming[2]
-        np.tanh(h_tilde, out=h_tilde)
-        np.subtract(h[t], h_tilde, out=h[t + 1])
-        h[t + 1] *= u
-        h[t + 1] += h_tilde
-
-    def slopes(self, tape: Tape, steps: slice, buffers: Buffers) -> Array:
-        """Return the factors of dz_h, dh and dh in dz_r, dz_u and dz_h; see `Cell.slopes`."""
-        (h,), recalled = tape.states, tape.saved[0][steps]
-        r, u, h_tilde = tape.gates[:, steps]
-        slopes = buffers("slopes", (3, *recalled.shape))
-        of_r, of_u, of_h_tilde = slopes
-        np.subtract(1.0, tape.gates[:2, steps], out=slopes[:2])
-        np.multiply(h_tilde, h_tilde, out=of_h_tilde)
-        np.subtract(1.0, of_h_tilde, out=of_h_tilde)
-        of_h_tilde *= of_u
-        of_r *= r
-        of_r *= recalled
-        of_u *= u
-        of_u *= np.subtract(h[steps], h_tilde, out=buffers("change", h_tilde.shape))
-        return slopes
-
-    def backward(self, tape: Tape, t: int, slopes: Array, d_states: tuple[Array, ...], dr: Array) -> None:
-        """Take step t back; see `Cell.backward` and the equations above."""
+    def backward(self, tape: Tape, t: int, d_states: tuple[Array, ...], dz: Array, d_h_W: Array) -> None:
+        """Take step t back; see `Cell.backward`."""
+        (h,), (h_W_h,) = tape.states, tape.saved
+        r, u, h_tilde = gates = tape.gates[:, t]  # (3, B, H)
         (dh,) = d_states
-        r, u, dz_h = tape.gates[:, t]
-        of_r, of_u, of_h_tilde = slopes
+        dr, du, dh_tilde = dz  # the gradient of each gate; two of the lines below turn it into that of z
 
-        np.multiply(dh, of_h_tilde, out=dz_h)
-        np.multiply(dz_h, r, out=dr[2])
-        np.multiply(dz_h, of_r, out=r)
-        of_u *= dh
-        dh *= u
-        u[...] = of_u
-        dr[:2] = tape.gates[:2, t]
+        np.multiply(dh, h[t] - h_tilde, out=du)  # h = u·h' + (1 − u)·h~
+        np.multiply(dh, 1.0 - u, out=dh_tilde)
+        dh *= u  # dh is now that of h'
+        dz[2] *= tanh_derivative(h_tilde)  # h~ = tanh(z_h + r·(h'·W_h))
+        np.multiply(dz[2], h_W_h[t], out=dr)
+        np.multiply(dz[2], r, out=d_h_W[2])
+        dz[:2] *= sigmoid_derivative(gates[:2])  # r, u = σ(z)
+        d_h_W[:2] = dz[:2]
 
     def written(self, quantities: Mapping[str, Array]) -> Array:
         """Return (1 − u)·h~."""

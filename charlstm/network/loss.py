@@ -1,4 +1,4 @@
-"""The loss: how surprised a prediction was by what came, and the derivative of that beneath it."""
+"""The loss: cross-entropy of the predictions, and its derivative."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ NATS_PER_BIT = float(np.log(2.0))
 
 
 def log_softmax(logits: Array) -> Array:
-    """Return log-probabilities of logits: the same shape, each last axis normalised.
+    """Return the log-probabilities of logits, normalised over the last axis.
 
     Parameters
     ----------
@@ -21,51 +21,61 @@ def log_softmax(logits: Array) -> Array:
     -------
     (…, V) array
         logits − log Σ exp(logits), in nats; never above zero.
+
+    Examples
+    --------
+    >>> np.exp(log_softmax(np.array([0.0, 0.0])))
+    array([0.5, 0.5])
     """
-    shifted = logits - logits.max(axis=-1, keepdims=True)  # (…, V)
-    normaliser = np.log(np.exp(shifted).sum(axis=-1, keepdims=True))  # (…, 1)
-    return np.asarray(shifted - normaliser)
+    shifted = logits - logits.max(axis=-1, keepdims=True)  # (…, V)  so that exp cannot overflow
+    log_sum = np.log(np.exp(shifted).sum(axis=-1, keepdims=True))  # (…, 1)
+    return np.asarray(shifted - log_sum)
 
 
-def cross_entropy(logits: Array, targets: Array, weights: Array) -> float:
-    """Return Σ weight · −log p(target), in nats.
+def cross_entropy(logits: Array, targets: Array, loss_mask: Array) -> float:
+    """Return Σ loss_mask · −log p(target), in nats.
 
     Parameters
     ----------
     logits : (N, V) array
-        Predictions.
+        The predictions.
     targets : (N,) array of ids
-        What came.
-    weights : (N,) array
-        How much each position counts: 1, or 0 for padding.
+        The characters that followed.
+    loss_mask : (N,) array
+        Weight of each prediction; 0 for padding.
+
+    Examples
+    --------
+    >>> round(cross_entropy(np.zeros((2, 4)), np.array([1, 3]), np.array([1.0, 0.0])) / NATS_PER_BIT, 6)
+    2.0
     """
-    picked = log_softmax(logits)[np.arange(len(targets)), targets]  # (N,)
-    return -float(np.dot(picked.astype(np.float64), weights))
+    log_p = log_softmax(logits)[np.arange(len(targets)), targets]  # (N,)
+    return -float(np.dot(log_p.astype(np.float64), loss_mask))
 
 
-def cross_entropy_gradient(logits: Array, targets: Array, weights: Array) -> float:
-    """Turn logits into ∂loss/∂logits = weight · (softmax(logits) − one-hot(target)), in place; return the loss.
+def cross_entropy_gradient(logits: Array, targets: Array, loss_mask: Array) -> float:
+    """Replace the logits by ∂loss/∂logits = loss_mask · (softmax(logits) − one-hot(target)), and return the loss.
 
     Parameters
     ----------
     logits : (N, V) array
-        Predictions; overwritten with the derivative.
+        The predictions; overwritten with the derivative.
     targets : (N,) array of ids
-        What came.
-    weights : (N,) array
-        How much each position counts.
+        The characters that followed.
+    loss_mask : (N,) array
+        Weight of each prediction; 0 for padding.
 
     Returns
     -------
     float
-        `cross_entropy(logits, targets, weights)`.
+        `cross_entropy(logits, targets, loss_mask)`.
     """
     rows = np.arange(len(targets))
     logits -= logits.max(axis=-1, keepdims=True)
-    picked = logits[rows, targets]  # (N,)
-    np.exp(logits, out=logits)
-    total = logits.sum(axis=-1)  # (N,)
-    loss = np.dot((np.log(total) - picked).astype(np.float64), weights)
-    logits *= (weights / total).astype(logits.dtype)[:, None]
-    logits[rows, targets] -= weights.astype(logits.dtype)
+    target_logits = logits[rows, targets]  # (N,)
+    exp = np.exp(logits, out=logits)  # (N, V)  in the memory of the logits, as is all that follows
+    exp_sum = exp.sum(axis=-1)  # (N,)
+    loss = np.dot((np.log(exp_sum) - target_logits).astype(np.float64), loss_mask)
+    exp *= (loss_mask / exp_sum).astype(logits.dtype)[:, None]
+    exp[rows, targets] -= loss_mask.astype(logits.dtype)
     return float(loss)

@@ -1,12 +1,11 @@
 """The LSTM, with the article's six components.
 
-    forward                                     backward (d· = ∂loss/∂·, z_f = x·U_f + h'·W_f + b_f and so on)
-    f  = σ(z_f)      forget gate                d c   += dh · o · (1 − tanh²(c))
-    i  = σ(z_i)      input gate                 d z_o  = dh · tanh(c) · o · (1 − o)
-    o  = σ(z_o)      output gate                d z_i  = dc · c~ · i · (1 − i)
-    c~ = tanh(z_c)   candidate                  d z_c  = dc · i · (1 − c~²)
-    c  = f·c' + i·c~ memory state               d c'   = dc · f
-    h  = o·tanh(c)   hidden state               d z_f  = dc · f · c' · (1 − f)  = dc' · c' · (1 − f)
+    f  = σ(z_f)      forget gate       z_f = x·U_f + h'·W_f + b_f, and so on for the others
+    i  = σ(z_i)      input gate
+    o  = σ(z_o)      output gate
+    c~ = tanh(z_c)   candidate
+    c  = f·c' + i·c~ memory (cell) state
+    h  = o·tanh(c)   hidden state
 
 Sources: Hochreiter & Schmidhuber 1997, "Long short-term memory"; Gers, Schmidhuber & Cummins 2000, "Learning to
 forget" (the forget gate).
@@ -18,8 +17,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from charlstm.network.cell import Cell, Tape
-from charlstm.parameters import Array, Buffers
+from charlstm.network.cell import Cell, Tape, sigmoid, sigmoid_derivative, tanh_derivative
+from charlstm.parameters import Array
 
 
 class LSTM(Cell):
@@ -36,56 +35,32 @@ class LSTM(Cell):
     hidden_factors = ("o", "c")
     memory_label = "tanh(c)"
 
-    def forward(self, tape: Tape, t: int, incoming: Array, recurrent: Array) -> None:
-        """Take step t; see `Cell.forward` and the equations above."""
+    def forward(self, tape: Tape, t: int, x_U: Array, h_W: Array) -> None:
+        """Take step t; see `Cell.forward`."""
         (h, c), (tanh_c,) = tape.states, tape.saved
-        gates = tape.gates[:, t]  # (4, B, H)
-        sigmoids = gates[:3]
-        np.add(incoming, recurrent, out=gates)
-        np.tanh(gates, out=gates)
-        sigmoids *= 0.5
-        sigmoids += 0.5
-        f, i, o, c_tilde = gates
+        z = np.add(x_U, h_W, out=tape.gates[:, t])  # (4, B, H)  in the gates' memory, where σ and tanh replace it
+        f, i, o = sigmoid(z[:3])
+        c_tilde = np.tanh(z[3], out=z[3])
+        c[t + 1] = f * c[t] + i * c_tilde
+        tanh_c[t] = np.tanh(c[t + 1])
+        h[t + 1] = o * tanh_c[t]
 
-        written = h[t + 1]
-        np.multiply(i, c_tilde, out=written)
-        np.multiply(f, c[t], out=c[t + 1])
-        c[t + 1] += written
-        np.tanh(c[t + 1], out=tanh_c[t])
-        np.multiply(o, tanh_c[t], out=h[t + 1])
-
-    def slopes(self, tape: Tape, steps: slice, buffers: Buffers) -> Array:
-        """Return the factors of dc', dh, dc, dc and dh in dz_f, dz_i, dz_o, dz_c and dc; see `Cell.slopes`."""
-        (_, c), tanh_c = tape.states, tape.saved[0][steps]
-        gates = tape.gates[:, steps]  # (4, K, B, H)
-        _, i, o, c_tilde = gates
-        slopes = buffers("slopes", (5, *tanh_c.shape))
-        of_f, of_i, of_o, of_c_tilde, of_tanh_c = slopes
-        np.subtract(1.0, gates[:3], out=slopes[:3])
-        of_f *= c[steps]
-        slopes[1:3] *= gates[1:3]
-        of_i *= c_tilde
-        of_o *= tanh_c
-        for value, slope, factor in ((c_tilde, of_c_tilde, i), (tanh_c, of_tanh_c, o)):
-            np.multiply(value, value, out=slope)
-            np.subtract(1.0, slope, out=slope)
-            slope *= factor
-        return slopes
-
-    def backward(self, tape: Tape, t: int, slopes: Array, d_states: tuple[Array, ...], dr: Array) -> None:
-        """Take step t back; see `Cell.backward` and the equations above."""
+    def backward(self, tape: Tape, t: int, d_states: tuple[Array, ...], dz: Array, d_h_W: Array) -> None:
+        """Take step t back; see `Cell.backward`."""
+        (h, c), (tanh_c,) = tape.states, tape.saved
+        f, i, o, c_tilde = gates = tape.gates[:, t]  # (4, B, H)
         dh, dc = d_states
-        f, dz_i, dz_o, dz_c = tape.gates[:, t]
-        of_f, of_i, of_o, of_c_tilde, of_tanh_c = slopes
+        df, di, do, dc_tilde = dz  # the gradient of each gate; the last two lines turn it into that of z
 
-        of_tanh_c *= dh
-        dc += of_tanh_c
-        np.multiply(dh, of_o, out=dz_o)
-        np.multiply(dc, of_i, out=dz_i)
-        np.multiply(dc, of_c_tilde, out=dz_c)
-        dc *= f
-        np.multiply(dc, of_f, out=f)
+        np.multiply(dh, tanh_c[t], out=do)  # h = o·tanh(c)
+        dc += dh * (o - h[t + 1] * tanh_c[t])  # o·tanh'(c) = o·(1 − tanh²(c)) = o − h·tanh(c)
+        np.multiply(dc, c[t], out=df)  # c = f·c' + i·c~
+        np.multiply(dc, c_tilde, out=di)
+        np.multiply(dc, i, out=dc_tilde)
+        dc *= f  # dc is now that of c', and dh that of h', which only h'·W uses
         dh.fill(0.0)
+        dz[:3] *= sigmoid_derivative(gates[:3])  # f, i, o = σ(z)
+        dz[3] *= tanh_derivative(c_tilde)  # c~ = tanh(z)
 
     def written(self, quantities: Mapping[str, Array]) -> Array:
         """Return i·c~."""

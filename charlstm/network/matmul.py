@@ -1,13 +1,13 @@
-"""Matrix products in pieces so small that the BLAS multiplies them as they stand.
+"""Matrix products with weights that are packed once and used at every step: `x @ packed`.
 
 A step of a recurrent layer multiplies few rows (B) with large weights. A BLAS first copies the weights into an order
 of its own, and for few rows that copy costs as much as the product. OpenBLAS leaves it out where rows · columns · depth
-is at most a million. So the weights are cut into strips of columns, once a batch, and every step multiplies strip by
-strip. A strip is a whole number of vector registers wide, the last one filled up with zeros.
+is at most a million. So `PackedMatrix` cuts the weights into strips of columns, and a product multiplies strip by
+strip. A strip is a whole number of vector registers wide; zeros fill the last one up.
 
-Some kernels add up in another order in some rows of a product than in others, so what a row gives may differ in its
-last bits with the rows beside it. Where that must not be, rows stand only where they give what they would give alone,
-and what stands between them is not used.
+Some BLAS kernels sum in another order in some rows of a product than in others, so the last bits of a row may depend
+on the rows beside it. A batch-invariant product avoids that: it puts the rows of x where the kernel gives each of them
+what it would give that row alone, and ignores what it computes for the rows between them.
 """
 
 from __future__ import annotations
@@ -20,159 +20,167 @@ import numpy as np
 
 from charlstm.parameters import Array, Buffers
 
-SMALL_PRODUCT = 1_000_000
-WIDTHS = (64, 48, 32, 16)
-LEAST_ROWS = 2  # a product of one row is another routine of the BLAS, slower for large weights
-BLOCK = 12  # kernels take so many rows at a time, or a divisor of it
-PADDING = 16  # a column whose numbers stand 4096 bytes apart would not fit into a cache; this moves them off each other
+SMALL_PRODUCT = 1_000_000  # rows · columns · depth up to which OpenBLAS does not copy the weights
+WIDTHS = (64, 48, 32, 16)  # columns of a strip
+FEWEST_ROWS = 2  # a product of one row is another BLAS routine, slower for large weights
+KERNEL_ROWS = 12  # a kernel takes so many rows at a time, or a divisor of it
+PADDING = 16  # keeps the numbers of a column from standing 4096 bytes apart, where they would share one cache line set
 
 
-class Product:
-    """x · weights for every gate, for one number of rows, again and again.
+class PackedMatrix:
+    """One matrix per gate, packed for products with one number of rows: `x @ packed`.
 
     Parameters
     ----------
     weights : (G, D, H) array
-        One matrix a gate.
+        One matrix per gate.
     rows
-        Rows of x (B).
+        Number of rows of x (B).
     name, buffers
-        What this product is called in the working memory that holds its copy of the weights and its result.
-    scale : (G, 1, 1) array, optional
-        Multiplied into the copy.
+        Working memory for the copy of the weights and for the result, and their name in it.
     batch_invariant
-        True: a row gives the same bits whatever rows stand beside it.
+        True: the bits of a row of the product do not depend on the other rows.
 
     Attributes
     ----------
     result : (G, B, H) array
-        The last product, if rows stand as they are given; overwritten by the next one.
+        Where a product without `batch_invariant` is written; the next product overwrites it.
     """
 
-    def __init__(
-        self,
-        weights: Array,
-        rows: int,
-        name: str,
-        buffers: Buffers,
-        scale: Array | None = None,
-        batch_invariant: bool = False,
-    ) -> None:
+    __array_ufunc__ = None  # makes NumPy leave `array @ packed` to __rmatmul__
+
+    def __init__(self, weights: Array, rows: int, name: str, buffers: Buffers, batch_invariant: bool = False) -> None:
         G, D, H = weights.shape
-        self._seating = (
-            seating(rows, D, weights.dtype.name) if batch_invariant else Seating(1, max(rows, LEAST_ROWS), None)
-        )
-        groups, seats, _ = self._seating
-        width = _width(H, D, seats)
+        self._layout = RowLayout(1, max(rows, FEWEST_ROWS), None)
+        if batch_invariant:
+            self._layout = find_row_layout(rows, D, weights.dtype.name)
+        groups, rows_of_group, _ = self._layout
+        width = _strip_width(H, D, rows_of_group)
         n = -(-H // width)
-        if weights.strides[-1] > weights.strides[-2]:
-            apart = buffers("apart", (G, H, D + PADDING))
-            apart[..., :D] = weights.swapaxes(1, 2)
-            weights = apart[..., :D].swapaxes(1, 2)
+        if weights.strides[-1] > weights.strides[-2]:  # a transposed matrix; copying it with padding is faster
+            padded = buffers("padded", (G, H, D + PADDING))
+            padded[..., :D] = weights.swapaxes(1, 2)
+            weights = padded[..., :D].swapaxes(1, 2)
         self._strips = buffers(f"{name} strips", (G, n, D, width))
         whole = H // width
         self._strips[:, :whole] = weights[..., : whole * width].reshape(G, D, whole, width).swapaxes(1, 2)
         if whole < n:
             self._strips[:, whole] = 0.0
             self._strips[:, whole, :, : H - whole * width] = weights[..., whole * width :]
-        if scale is not None:
-            self._strips *= scale[..., None]
-        result = buffers(f"{name} result", (groups, G, seats, n * width))
-        self._cut = result.reshape(groups, G, seats, n, width).swapaxes(2, 3)  # (groups, G, n, seats, w)
-        self._all, self._only = result[..., :H], self._cut[0]
+        result = buffers(f"{name} result", (groups, G, rows_of_group, n * width))
+        self._result = result[..., :H]  # (groups, G, rows_of_group, H)
+        self._result_strips = result.reshape(groups, G, rows_of_group, n, width).swapaxes(2, 3)
         self._buffers = buffers
-        self.result = self._all[0, :, :rows]
+        self.result = self._result[0, :, :rows]
 
-    def __call__(self, x: Array) -> Array:
-        """Return the product of x, (B, D) for all gates alike or (G, B, D): (G, B, H), good until the next call."""
+    def __rmatmul__(self, x: Array) -> Array:
+        """Return x @ weights: (G, B, H), valid until the next product.
+
+        Parameters
+        ----------
+        x : (B, D) or (G, B, D) array
+            The same rows for all gates, or rows for each gate.
+        """
         rows = x.shape[-2]
         if rows == 0:
             return self.result
-        _, seats, places = self._seating
-        if places is not None:
-            return self._apart(x)
-        if rows < seats:
-            more = self._buffers("more rows", (*x.shape[:-2], seats, x.shape[-1]))
-            more[...] = x if rows == 1 else x[..., :1, :]
-            if rows > 1:
-                more[..., :rows, :] = x
-            x = more
-        np.matmul(x if x.ndim == 2 else x[:, None], self._strips, out=self._only)
+        if self._layout.used is not None:
+            return self._multiply_spread(x)
+        if rows < self._layout.rows:  # repeat the first row
+            filled = self._buffers("filled rows", (*x.shape[:-2], self._layout.rows, x.shape[-1]))
+            filled[...] = x[..., :1, :]
+            filled[..., :rows, :] = x
+            x = filled
+        np.matmul(x if x.ndim == 2 else x[:, None], self._strips, out=self._result_strips[0])
         return self.result
 
-    def _apart(self, x: Array) -> Array:
-        """Return the product of x, (B, D), whose rows stand apart."""
-        (rows, depth), (groups, seats, places) = x.shape, self._seating
-        assert places is not None
-        more = self._buffers("more rows", (groups, seats, depth))
-        more[...] = x[:1]
-        seated = np.resize(x, (groups, len(places), depth))  # the last group is filled up with rows of the first
-        more[:, places] = seated
-        np.matmul(more[:, None, None], self._strips, out=self._cut)
-        taken = self._all[:, :, places]  # (groups, G, K, H)
-        return np.asarray(taken.swapaxes(0, 1).reshape(taken.shape[1], -1, taken.shape[3])[:, :rows])
+    def _multiply_spread(self, x: Array) -> Array:
+        """Return x @ weights for x, (B, D), whose rows the layout spreads: a new (G, B, H) array."""
+        (rows, depth), (groups, rows_of_group, used) = x.shape, self._layout
+        assert used is not None
+        spread = self._buffers("filled rows", (groups, rows_of_group, depth))
+        spread[...] = x[:1]
+        spread[:, used] = np.resize(x, (groups, len(used), depth))  # repeats rows where the last group is not full
+        np.matmul(spread[:, None, None], self._strips, out=self._result_strips)
+        results = self._result[:, :, used]  # (groups, G, K, H)
+        return np.asarray(results.swapaxes(0, 1).reshape(results.shape[1], -1, results.shape[3])[:, :rows])
 
 
-class Seating(NamedTuple):
-    """How the rows of a product stand.
+class RowLayout(NamedTuple):
+    """Where the rows of x stand in the products that compute `x @ packed`.
 
     Attributes
     ----------
     groups
-        Into how many products they are split.
-    seats
-        Rows of each product.
-    places : (K,) array or None
-        Which of them are used; None: the first ones.
+        Number of products into which the rows are split.
+    rows
+        Rows of each product, used or not.
+    used : (K,) array or None
+        Which of them hold rows of x; None: the first ones.
     """
 
     groups: int
-    seats: int
-    places: Array | None
+    rows: int
+    used: Array | None
 
 
 @lru_cache
-def seating(rows: int, depth: int, dtype: str) -> Seating:
-    """Return how so many rows stand if each has to give what it would give alone, found by trying."""
+def find_row_layout(rows: int, depth: int, dtype: str) -> RowLayout:
+    """Return a layout in which every row gives the bits that it would give alone, found by trying.
+
+    Parameters
+    ----------
+    rows
+        Number of rows of x.
+    depth
+        Number of their columns.
+    dtype
+        Their float type.
+    """
     row, *columns = np.random.default_rng(0).standard_normal((1 + WIDTHS[-1], depth)).astype(dtype)
     weights = np.ascontiguousarray(np.transpose(columns))  # (D, w)
-    alone = (np.tile(row, (LEAST_ROWS, 1)) @ weights)[0]  # (w,)
+    alone = (np.tile(row, (FEWEST_ROWS, 1)) @ weights)[0]  # (w,)
     groups = 1
     while True:
-        each = -(-rows // groups)
-        for seats in (max(each, LEAST_ROWS), -(-2 * each // BLOCK) * BLOCK):
-            alike = np.flatnonzero((np.tile(row, (seats, 1)) @ weights == alone).all(axis=1))  # (K,)
-            if len(alike) >= each:
-                first = groups == 1 and alike[each - 1] == each - 1
-                return Seating(groups, seats, None if first else alike[:each])
+        needed = -(-rows // groups)
+        for count in (max(needed, FEWEST_ROWS), -(-2 * needed // KERNEL_ROWS) * KERNEL_ROWS):
+            equal = np.flatnonzero((np.tile(row, (count, 1)) @ weights == alone).all(axis=1))  # (K,)
+            if len(equal) >= needed:
+                first = groups == 1 and equal[needed - 1] == needed - 1
+                return RowLayout(groups, count, None if first else equal[:needed])
         groups *= 2
 
 
-def _width(columns: int, depth: int, rows: int) -> int:
-    """Return the width of strips that are small enough: with the fewest columns of zeros, and then the widest."""
+def _strip_width(columns: int, depth: int, rows: int) -> int:
+    """Return the width of strips: of those small enough, the one with the fewest zeros, and then the widest."""
     small = [width for width in WIDTHS if rows * width * depth <= SMALL_PRODUCT] or [WIDTHS[-1]]
     return min(small, key=lambda width: (-columns % width, -width))
 
 
-def sum_by_place(rows: Array, places: Array, out: Array, buffers: Buffers) -> None:
-    """Write into `out` the sum of the rows that belong to each place: one-hot rows, transposed, times them.
+def sum_by_id(rows: Array, ids: Array, out: Array) -> None:
+    """Write the sum of the rows of each id into `out`: the product of one-hot rows, transposed, with `rows`.
 
     Parameters
     ----------
     rows : (G, N, H) array
-        What is summed.
-    places : (N,) array of ids
-        Where each row belongs.
+        What to sum.
+    ids : (N,) array of ids
+        The id of each row.
     out : (G, V, H) array
         Overwritten.
+
+    Examples
+    --------
+    >>> out = np.empty((1, 3, 1))
+    >>> sum_by_id(np.array([[[1.0], [2.0], [4.0]]]), np.array([2, 0, 2]), out)
+    >>> out[0, :, 0]
+    array([2., 0., 5.])
     """
     out[...] = 0.0
-    if not places.size:
+    if not ids.size:
         return
-    order = np.argsort(places, kind="stable")  # (N,)
-    bounds = [0, *(np.flatnonzero(np.diff(places[order])) + 1).tolist(), len(order)]
+    order = np.argsort(ids, kind="stable")  # (N,)
+    bounds = [0, *(np.flatnonzero(np.diff(ids[order])) + 1).tolist(), len(order)]
     for start, stop in pairwise(bounds):
-        group = order[start:stop]  # those of one place
-        taken = buffers("taken", (len(rows), stop - start, rows.shape[2]))
-        np.take(rows, group, axis=1, out=taken, mode="clip")
-        np.add.reduce(taken, axis=1, out=out[:, places[group[0]]])
+        places = order[start:stop]  # where one id stands
+        np.add.reduce(rows.take(places, axis=1), axis=1, out=out[:, ids[places[0]]])
