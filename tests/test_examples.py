@@ -1,12 +1,15 @@
-"""The examples in docstrings give what they show."""
+"""The examples in docstrings give what they show; `model` in them is a small LanguageModel."""
 
 import doctest
 import importlib
 from pathlib import Path
 
+import numpy as np
 import pytest
+from small import model, network
 
 import charlstm
+from charlstm.api import LanguageModel
 
 PACKAGE = Path(charlstm.__file__).parent
 MODULES = [
@@ -19,5 +22,7 @@ MODULES = [
 @pytest.mark.parametrize("name", MODULES)
 def test_the_examples_of_a_module_hold(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    result = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS)
+    small = LanguageModel(model(network("lstm", np.float32), "\nabcd"))
+    module = importlib.import_module(name)
+    result = doctest.testmod(module, extraglobs={"model": small}, optionflags=doctest.ELLIPSIS)
     assert result.attempted and not result.failed

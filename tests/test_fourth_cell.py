@@ -18,7 +18,7 @@ from charlstm.model import checkpoint
 from charlstm.network.cell import sigmoid, sigmoid_derivative, tanh_derivative
 from charlstm.network.cells import CELLS
 from charlstm.network.lstm import LSTM
-from charlstm.text.batches import Streams
+from charlstm.text.batches import StreamBatches
 from charlstm.training.trainer import train
 
 CHARACTERS = "\n .abcde"
@@ -103,7 +103,7 @@ def test_it_learns():
     it.initialise(0)
     periodic = np.tile([0, 1, 2, 3, 4, 3], 200).astype(np.uint8)
     config = TrainingConfig(steps=150, learning_rate=0.03, warmup=10)
-    losses = [progress.loss for progress in train(it, Streams(periodic, 6, 16), None, config)]
+    losses = [progress.loss for progress in train(it, StreamBatches(periodic, 6, 16), None, config)]
     assert losses[0] == pytest.approx(math.log(5), rel=0.05) and losses[-1] < 0.1
     assert all(it.parameters[f"layer0/{name}"].all() for name in PeepholeLSTM.weights)
 
