@@ -1,9 +1,9 @@
-"""How fast charlstm is beside torch and beside a plain loop, how near to the limit, how quickly there, how large.
+"""Benchmarks: the speed of charlstm compared with torch and with a plain loop, its start-up time and its memory.
 
-    make bench                          everything: a table here, the numbers in benchmarks/results.json
-    python benchmarks/bench.py training sampling startup memory      some of it
+    make bench                                          all: prints tables, writes benchmarks/results.json
+    python benchmarks/bench.py training startup         some of training, sampling, startup, memory
 
-Contestants work in turn, A B A B …, each in a process of its own; a figure is the median of its rounds.
+Contestants work in turn, A B A B …, each in a process of its own. A figure is the median of its rounds.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"
 ROUNDS = 5
 SECONDS = 0.6
-ROWS = (  # hidden, layers, seq_len, batch, the ratio aimed at, the largest part of a step beside its products
+ROWS = (  # hidden, layers, seq_len, batch, target of the ratio to torch, target of step time / time of its products
     (128, 1, 64, 32, 1.0, 1.8),
     (128, 2, 50, 50, 1.0, 1.8),
     (256, 1, 64, 32, 1.1, 1.35),
@@ -56,13 +56,13 @@ class Contestant:
         print(units, file=self._process.stdin, flush=True)
         return float(self._process.stdout.readline())
 
-    def round(self) -> None:
-        """Work for a moment and take note of the time of a unit."""
+    def run_round(self) -> None:
+        """Work for one round and record the time per unit."""
         self.seconds.append(self._work(self._units) / self._units)
 
     @property
     def median(self) -> float:
-        """The seconds of a unit."""
+        """Seconds per unit, the median of the rounds."""
         return statistics.median(self.seconds)
 
     def close(self) -> None:
@@ -72,19 +72,19 @@ class Contestant:
         self._process.wait()
 
 
-def in_turn(contestants: dict[str, tuple[str, dict[str, int]]]) -> dict[str, float]:
-    """Let contestants work in turn; return the seconds of a unit of each."""
+def measure_in_turn(contestants: dict[str, tuple[str, dict[str, int]]]) -> dict[str, float]:
+    """Let contestants work in turn; return the seconds per unit of each."""
     ready = {label: Contestant(name, **settings) for label, (name, settings) in contestants.items()}
     for _ in range(ROUNDS):
         for contestant in ready.values():
-            contestant.round()
+            contestant.run_round()
     for contestant in ready.values():
         contestant.close()
     return {label: contestant.median for label, contestant in ready.items()}
 
 
 def training(cores: int) -> list[dict[str, Any]]:
-    """Training steps beside torch's, with all cores and with one, and beside their own matrix products."""
+    """Compare training steps with those of torch, on all cores and on one, and with their matrix products alone."""
     print("\nTraining, characters a second")
     print("hidden layers seq batch  cores  charlstm     torch  ratio   aim   step/products   aim   plain loop    times")
     table = []
@@ -100,7 +100,7 @@ def training(cores: int) -> list[dict[str, Any]]:
             plain = layers == 1 and processes == cores
             if plain:
                 contestants["plain"] = ("plain_training", {"hidden": hidden, "seq_len": seq_len})
-            seconds = in_turn(contestants)
+            seconds = measure_in_turn(contestants)
             row = {
                 **shared,
                 "charlstm": seq_len * batch / seconds["charlstm"],
@@ -125,7 +125,7 @@ def training(cores: int) -> list[dict[str, Any]]:
 
 
 def sampling(cores: int) -> list[dict[str, Any]]:
-    """Characters drawn one after another, beside torch under inference_mode."""
+    """Compare sampling, one character after another, with torch under inference_mode."""
     print("\nSampling, characters a second")
     print("hidden streams   charlstm  torch, 1 thread  torch, all  ratio to the better   aim  plain loop  times")
     table = []
@@ -139,7 +139,7 @@ def sampling(cores: int) -> list[dict[str, Any]]:
                 contestants[f"torch {processes}"] = ("torch_sampling", settings)
             if streams == 1:
                 contestants["plain"] = ("plain_sampling", {"hidden": hidden})
-            rate = {label: streams / seconds for label, seconds in in_turn(contestants).items()}
+            rate = {label: streams / seconds for label, seconds in measure_in_turn(contestants).items()}
             best = max(rate["torch 1"], rate[f"torch {cores}"])
             row: dict[str, Any] = {"hidden": hidden, "streams": streams, **rate, "ratio": rate["charlstm"] / best}
             line = (
@@ -155,7 +155,7 @@ def sampling(cores: int) -> list[dict[str, Any]]:
 
 
 def startup() -> list[dict[str, Any]]:
-    """Whole processes, beside one that only imports NumPy and click."""
+    """Compare the run time of whole processes with that of one that only imports NumPy and click."""
     print("\nStart-up of whole processes, seconds")
     with tempfile.TemporaryDirectory() as folder:
         corpus = Path(folder, "corpus.txt")
@@ -170,7 +170,7 @@ def startup() -> list[dict[str, Any]]:
             "charlstm --help": [*command, "--help"],
             "charlstm sample -n 1": [*command, "sample", "-m", f"{folder}/m.npz", "--seed", "t", "-n", "1"],
         }
-        for arguments in timed.values():  # so that Python has compiled what they import
+        for arguments in timed.values():  # so that Python has compiled all modules
             subprocess.run(
                 arguments, check=True, stdout=subprocess.DEVNULL, env=os.environ | {"PYTHONDONTWRITEBYTECODE": ""}
             )
@@ -187,8 +187,8 @@ def startup() -> list[dict[str, Any]]:
     return [{"command": label, "seconds": median, "ratio": median / base} for label, median in medians.items()]
 
 
-def peak(*arguments: str) -> float:
-    """Run charlstm; return the most memory that it held at once, in bytes."""
+def measure_peak(*arguments: str) -> float:
+    """Run charlstm and return its peak memory in bytes."""
     code = (
         "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stderr=subprocess.DEVNULL);"
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
@@ -201,7 +201,7 @@ def peak(*arguments: str) -> float:
 
 
 def memory() -> list[dict[str, Any]]:
-    """Peak memory of training beside the formula of ARCHITECTURE.md, and of training on a gigabyte of text."""
+    """Compare the peak memory of training with the documented formula, and measure it on a gigabyte of text."""
     print("\nPeak memory of training, MB")
     print("hidden layers seq batch   measured  formula  ratio")
     table = []
@@ -209,11 +209,11 @@ def memory() -> list[dict[str, Any]]:
         corpus, model = Path(folder, "corpus.txt"), str(Path(folder, "m.npz"))
         corpus.write_text("".join(chr(32 + k) for k in range(65)) * 2000)
         common = ("-m", model, "--force", "--val-fraction", "0", "--workers", "1")
-        base = peak("train", str(corpus), *common, "--steps", "0", "--hidden", "1")
+        base = measure_peak("train", str(corpus), *common, "--steps", "0", "--hidden", "1")
         for hidden, layers, seq_len, batch, *_ in ROWS:
             shape = ("--hidden", hidden, "--layers", layers, "--seq-len", seq_len, "--batch-size", batch)
-            measured = peak("train", str(corpus), *common, "--steps", "3", *map(str, shape))
-            formula = base + formula_of(hidden, layers, seq_len, batch, 65)
+            measured = measure_peak("train", str(corpus), *common, "--steps", "3", *map(str, shape))
+            formula = base + memory_formula(hidden, layers, seq_len, batch, 65)
             print(
                 f"{hidden:6} {layers:6} {seq_len:3} {batch:5} {measured / 1e6:10.0f} {formula / 1e6:8.0f}"
                 f" {measured / formula:6.2f}",
@@ -229,7 +229,7 @@ def memory() -> list[dict[str, Any]]:
             seconds = []
             for steps in ("20", "420"):
                 start = time.perf_counter()
-                measured = peak("train", str(corpus), *common, "--steps", steps, "--hidden", "128")
+                measured = measure_peak("train", str(corpus), *common, "--steps", steps, "--hidden", "128")
                 seconds.append(time.perf_counter() - start)
             step = (seconds[1] - seconds[0]) / 400
             print(f"a text of {megabytes:,} MB: {measured / 1e6:,.0f} MB; a step {step * 1e3:.1f} ms", flush=True)
@@ -237,14 +237,14 @@ def memory() -> list[dict[str, Any]]:
     return table
 
 
-def formula_of(hidden: int, layers: int, seq_len: int, batch: int, characters: int) -> float:
-    """Return the bytes of working memory of training with both kinds of dropout, as ARCHITECTURE.md gives them."""
+def memory_formula(hidden: int, layers: int, seq_len: int, batch: int, characters: int) -> float:
+    """Return the bytes of working memory of training with both kinds of dropout, by the documented formula."""
     weights = characters * 4 * hidden + (2 * layers - 1) * 4 * hidden**2 + hidden * characters
     return 4 * (10.5 * weights + seq_len * batch * (layers * 8 * hidden + hidden + 2 * characters))
 
 
 def main() -> None:
-    """Run what is asked for, and write down what came out."""
+    """Run the benchmarks named on the command line, or all, and write the results."""
     from charlstm.training.processes import cores
 
     parts = {
@@ -256,12 +256,12 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     results |= {name: part() for name, part in parts.items() if name in (sys.argv[1:] or parts)}
-    results["machine"] = {"processor": processor(), "cores": cores(), "python": platform.python_version()}
+    results["machine"] = {"processor": processor_name(), "cores": cores(), "python": platform.python_version()}
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     print(f"\n{results['machine']}")
 
 
-def processor() -> str:
+def processor_name() -> str:
     """Return the name of the processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

@@ -1,9 +1,9 @@
-"""What is timed: each contestant is a function that prepares itself and returns a function that does n units of work.
+"""What the benchmarks time. Each contestant is a generator that sets itself up and yields a function of n.
 
     python contestants.py NAME JSON
 
-prepares one and then, for every number n that it reads from stdin, does n units and prints the seconds that they took.
-Each runs in a process of its own, so that no library sees another one's threads.
+sets one up with the settings in JSON. Then it reads numbers n from stdin, does n units of work, and prints the seconds.
+Each contestant has a process of its own, so that libraries do not share threads.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ Work = Callable[[int], None]
 
 
 def ids(count: int) -> Any:
-    """Characters at random: what they are does not change the time."""
+    """Return random characters; which ones they are does not change the time."""
     import numpy as np
 
     return np.random.default_rng(0).integers(0, CHARACTERS, count).astype(np.uint8)
 
 
 def charlstm_training(hidden: int, layers: int, seq_len: int, batch: int, processes: int) -> Iterator[Work]:
-    """Take steps of `charlstm train`."""
+    """Take the training steps of `charlstm train`."""
     from charlstm.config import TrainingConfig
     from charlstm.network.config import NetworkConfig
     from charlstm.network.network import Network
@@ -54,7 +54,7 @@ def charlstm_training(hidden: int, layers: int, seq_len: int, batch: int, proces
 
 
 def torch_training(hidden: int, layers: int, seq_len: int, batch: int, processes: int) -> Iterator[Work]:
-    """Take steps of torch.nn.LSTM with the same shapes, loss, clipping and optimizer, on as many threads."""
+    """Take training steps of torch.nn.LSTM: same shapes, loss, clipping and optimizer, one thread per process."""
     import torch
 
     torch.set_num_threads(processes)
@@ -84,7 +84,7 @@ def torch_training(hidden: int, layers: int, seq_len: int, batch: int, processes
 
 
 def products(hidden: int, layers: int, seq_len: int, batch: int, processes: int) -> Iterator[Work]:
-    """Multiply what a step cannot avoid, alone, in the same shapes and processes."""
+    """Compute only the matrix products of a training step, in the same shapes and processes."""
     import numpy as np
 
     from charlstm.network.matmul import PackedMatrix
@@ -129,7 +129,7 @@ def products(hidden: int, layers: int, seq_len: int, batch: int, processes: int)
 
 
 def plain_training(hidden: int, seq_len: int) -> Iterator[Work]:
-    """Take steps of the plain loop: one layer, one stream, one vector at a time."""
+    """Take training steps with the plain loop: one layer, one stream, one vector at a time."""
     import plain
 
     network = plain.Network(CHARACTERS, hidden)
@@ -146,14 +146,14 @@ def plain_training(hidden: int, seq_len: int) -> Iterator[Work]:
 
 
 def plain_sampling(hidden: int) -> Iterator[Work]:
-    """Draw characters with the plain loop."""
+    """Sample characters with the plain loop."""
     import plain
 
     yield plain.Network(CHARACTERS, hidden).sample
 
 
 def charlstm_sampling(hidden: int, streams: int) -> Iterator[Work]:
-    """Draw characters as `charlstm sample` does, so many texts side by side."""
+    """Sample characters as `charlstm sample` does, several texts in parallel."""
     import numpy as np
 
     from charlstm.config import TrainingConfig
@@ -179,7 +179,7 @@ def charlstm_sampling(hidden: int, streams: int) -> Iterator[Work]:
 
 
 def torch_sampling(hidden: int, streams: int, processes: int) -> Iterator[Work]:
-    """Draw characters from torch.nn.LSTM under inference_mode."""
+    """Sample characters from torch.nn.LSTM under inference_mode."""
     import torch
 
     torch.set_num_threads(processes)
@@ -201,7 +201,7 @@ def torch_sampling(hidden: int, streams: int, processes: int) -> Iterator[Work]:
 
 
 def main() -> None:
-    """Prepare a contestant and work as asked."""
+    """Set a contestant up and let it work."""
     name, settings = sys.argv[1], json.loads(sys.argv[2])
     if not name.startswith("torch"):
         os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"

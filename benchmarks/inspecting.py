@@ -1,9 +1,9 @@
-"""What it costs to trace a long text: time beside scoring the same text, and memory beside a tenth of it.
+"""The cost of inspecting a long text: time compared with scoring it, and memory compared with a tenth of it.
 
     python benchmarks/inspecting.py FILE [HIDDEN LAYERS]
 
-Seconds are those of the processor; each piece of work has a process of its own. The network is fresh, since its weights
-do not matter. To score a text is to read it and look up how likely each character was.
+Seconds are CPU time, and each task has a process of its own. The network is untrained, since its weights do not matter.
+Scoring a text means reading it and looking up the probability of each character.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ HALF = 2.0
 
 
 def score(model: Model, text: str) -> float:
-    """Return the nats of a text, as cheaply as it can be read."""
+    """Return the total surprisal of a text in nats, computed as cheaply as possible."""
     ids = model.vocabulary.encode(text)
     total, first = 0.0, 1
     for done in start(model).passes(ids[:-1, None]):
@@ -48,7 +48,7 @@ WORK = {"scoring": score, "saturation": saturation, "units": units}
 
 
 def work(name: str, path: str, share: float, hidden: int, layers: int) -> None:
-    """Do one thing to a share of a text; print its seconds, and by how many MB the process grew."""
+    """Run one task on a share of a text; print its seconds and by how many MB the process grew."""
     text = Path(path).read_text(encoding="utf-8")
     text = text[: int(share * len(text))]
     vocabulary = Vocabulary(np.unique(code_points_of(text)))
@@ -62,8 +62,8 @@ def work(name: str, path: str, share: float, hidden: int, layers: int) -> None:
     print(time.process_time() - begin, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 
 
-def measured(name: str, *settings: object) -> tuple[float, float]:
-    """Have a process do it."""
+def measure(name: str, *settings: object) -> tuple[float, float]:
+    """Run `work` in a process of its own and return what it printed."""
     done = subprocess.run(
         [sys.executable, __file__, "work", name, *map(str, settings)], check=True, capture_output=True, text=True
     )
@@ -72,16 +72,16 @@ def measured(name: str, *settings: object) -> tuple[float, float]:
 
 
 def main(path: str, hidden: int, layers: int) -> None:
-    """Measure and print a line a piece of work."""
+    """Measure and print one line per task."""
     characters = len(Path(path).read_text(encoding="utf-8"))
     print(f"{characters:,} characters, {layers} × {hidden} units")
     print(f"{'':12} {'seconds':>8} {'× scoring':>10} {'MB more':>8} {'for a tenth':>12}")
     scoring = 0.0
     for name in WORK:
-        seconds, grown = measured(name, path, 1.0, hidden, layers)
+        seconds, grown = measure(name, path, 1.0, hidden, layers)
         scoring = scoring or seconds
         said = "" if seconds <= HALF * scoring else "  slower than half the speed of scoring"
-        tenth = measured(name, path, 0.1, hidden, layers)[1]
+        tenth = measure(name, path, 0.1, hidden, layers)[1]
         print(f"{name:12} {seconds:8.1f} {seconds / scoring:10.2f} {grown:8.0f} {tenth:12.0f}{said}", flush=True)
 
 

@@ -1,10 +1,10 @@
-"""How large a page is, how long it takes to make and to open, and how long a frame of its heat map takes.
+"""The size of a page, the time to make and to open it, and the time per frame of its heat map.
 
     python benchmarks/page.py [HIDDEN CHARACTERS]...
 
-Needs playwright and Chromium; CHROMIUM names the browser, /usr/bin/chromium without. The network is fresh and the text
-random, which deflates least. Frames are 30 steps of zooming and 30 of panning with the mouse; each is measured from
-the call that draws it until its pixels can be read.
+Needs playwright and Chromium. The variable CHROMIUM names the browser; the default is /usr/bin/chromium. The network is
+untrained and the text random, which compresses least. Frames are 30 steps of zooming and 30 of panning with the mouse;
+each is measured from the call that draws it until its pixels can be read.
 """
 
 from __future__ import annotations

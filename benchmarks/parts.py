@@ -1,8 +1,8 @@
-"""What a training step spends its time on, in one process.
+"""A profile of the training step, in one process.
 
     python benchmarks/parts.py HIDDEN LAYERS SEQ_LEN ROWS
 
-The clock itself adds a few per cent to the parts that are called at every character.
+Times are CPU times. The clock itself adds a few per cent to the parts that run at every step in time.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ spent: defaultdict[str, float] = defaultdict(float)
 
 
 def timed(part: str, work: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that does the same and adds its time to a part."""
+    """Return a function that does the same and adds its run time to a part."""
 
     def clocked(*arguments: Any, **named: Any) -> Any:
-        start = time.perf_counter()
+        start = time.process_time()
         result = work(*arguments, **named)
-        spent[part] += time.perf_counter() - start
+        spent[part] += time.process_time() - start
         return result
 
     return clocked
 
 
 def main(hidden: int, layers: int, seq_len: int, rows: int) -> None:
-    """Take steps and print a line a part."""
+    """Take training steps and print one line per part."""
     network = Network(NetworkConfig(hidden=hidden, layers=layers), CHARACTERS)
     network.initialise(0)
     ids = np.random.default_rng(0).integers(0, CHARACTERS, (seq_len + 1, rows)).astype(np.uint8)
@@ -73,10 +73,10 @@ def main(hidden: int, layers: int, seq_len: int, rows: int) -> None:
 
     state = step(0, state)
     spent.clear()
-    start = time.perf_counter()
+    start = time.process_time()
     for number in range(1, STEPS + 1):
         state = step(number, state)
-    total = time.perf_counter() - start
+    total = time.process_time() - start
     spent["products of all steps, and the rest"] = total - sum(spent.values())
     for part, seconds in sorted(spent.items(), key=lambda item: -item[1]):
         print(f"{part:42} {seconds / STEPS * 1e3:8.2f} ms {seconds / total:6.0%}")

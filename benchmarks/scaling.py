@@ -1,15 +1,15 @@
-"""Where more machines stop paying: measured on this one, modelled beyond.
+"""How training scales to many machines: measured on this one, modelled for more.
 
     python benchmarks/scaling.py
 
-Measured: the characters a second of 1 process and of as many as there are cores, and the time of a step for ever fewer
-rows. Modelled: N machines with one process each share a batch of B rows; a step takes the time of B/N rows, and the
-exchange of the gradient, a ring all-reduce of P floats: 2·(N−1)/N · 4·P bytes at the bandwidth, and 2·(N−1) latencies.
+Measured: characters per second with one process and with one per core, and the time of a step with fewer and fewer
+rows. Modelled: N machines with one process each share a batch of B rows. A step takes the time of B/N rows plus that of
+a ring all-reduce of the gradient, P floats: 2·(N−1)/N · 4·P bytes at the bandwidth, and 2·(N−1) latencies.
 """
 
 from __future__ import annotations
 
-from bench import in_turn
+from bench import measure_in_turn
 
 from charlstm.network.config import NetworkConfig
 from charlstm.network.weights import weight_shapes
@@ -21,29 +21,29 @@ SEQ_LEN = 64
 MODELS = ((128, 32), (128, 128), (256, 64), (256, 256), (512, 128), (512, 512))
 MACHINES = (1, 2, 4, 8, 16, 32)
 NETWORKS = {"1 Gbit/s": (125e6, 100e-6), "10 Gbit/s": (1.25e9, 50e-6), "100 Gbit/s": (12.5e9, 5e-6)}
-WORTH = 1.2  # doubling the machines pays where it makes a step at least so many times faster
+WORTH = 1.2  # doubling the machines pays if it speeds a step up at least by this factor
 
 
-def exchange(parameters: int, machines: int, bandwidth: float, latency: float) -> float:
-    """Return the seconds of an all-reduce."""
+def all_reduce_seconds(parameters: int, machines: int, bandwidth: float, latency: float) -> float:
+    """Return the seconds of a ring all-reduce of the gradient."""
     return 2 * (machines - 1) / machines * 4 * parameters / bandwidth + 2 * (machines - 1) * latency
 
 
 def main() -> None:
-    """Measure, model, print."""
-    print(f"seq-len {SEQ_LEN}, {CHARACTERS} distinct characters; characters a second, and how many times one process")
+    """Measure, model and print the table."""
+    print(f"seq-len {SEQ_LEN}, {CHARACTERS} distinct characters; characters per second, and speed-up over one process")
     print("hidden batch  parameters  1 process  " + f"{cores()} processes here        network   " + " machines")
     print(" " * 62 + "".join(f"{machines:9}" for machines in MACHINES[1:]) + "   pays up to")
     for hidden, batch in MODELS:
         parameters = total_size(weight_shapes(NetworkConfig(hidden=hidden), CHARACTERS))
         shape = {"hidden": hidden, "layers": 1, "seq_len": SEQ_LEN}
-        seconds = in_turn(
+        seconds = measure_in_turn(
             {
                 str(machines): ("charlstm_training", {**shape, "batch": batch // machines, "processes": 1})
                 for machines in MACHINES
             }
         )
-        here = in_turn(
+        here = measure_in_turn(
             {
                 "1": ("charlstm_training", {**shape, "batch": batch, "processes": 1}),
                 "all": ("charlstm_training", {**shape, "batch": batch, "processes": cores()}),
@@ -55,7 +55,7 @@ def main() -> None:
         )
         for network, (bandwidth, latency) in NETWORKS.items():
             times = [
-                seconds["1"] / (seconds[str(machines)] + exchange(parameters, machines, bandwidth, latency))
+                seconds["1"] / (seconds[str(machines)] + all_reduce_seconds(parameters, machines, bandwidth, latency))
                 for machines in MACHINES
             ]
             pays = 1

@@ -1,4 +1,4 @@
-"""The networks once more, one number at a time in plain Python, written from the equations and from nothing else.
+"""The networks in plain Python, one number at a time, written from the equations alone.
 
 Lists stand for arrays, in the order of axes of the package: ids[t][row], state[layer][which][row][unit],
 masks[layer][row][unit], logits[t][row][character].

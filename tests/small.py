@@ -1,4 +1,4 @@
-"""Small networks, batches and models, filled with random numbers that are the same every time."""
+"""Small networks, batches and models, filled with fixed random numbers."""
 
 from typing import NamedTuple
 
@@ -27,14 +27,14 @@ with_and_without_dropout = pytest.mark.parametrize("dropout", [0.0, 0.4])
 
 
 def network(kind, dtype=np.float64, vocabulary=5, seed=1, **config):
-    """A network whose every weight, biases too, is far from zero."""
+    """Return a network whose weights and biases are all far from zero."""
     made = Network(NetworkConfig(**KINDS[kind], **({"hidden": 3} | config)), vocabulary, dtype)
     made.parameters.flat[:] = np.random.default_rng(seed).normal(0.0, 0.7, made.parameters.flat.size)
     return made
 
 
 class Example(NamedTuple):
-    """What a pass needs: characters, what comes next, weights of the predictions, a state, dropout masks."""
+    """The input of a pass: characters, targets, loss mask, state, dropout masks."""
 
     ids: np.ndarray
     targets: np.ndarray
@@ -44,7 +44,7 @@ class Example(NamedTuple):
 
 
 def example(network, steps=4, rows=3, seed=2):
-    """Random characters and weights, some of which are zero, after a text that left a state."""
+    """Return random characters, a loss mask that is partly zero, and a state that is not zero."""
     rng = np.random.default_rng(seed)
     ids, targets = rng.integers(network.vocabulary_size, size=(2, steps, rows))
     loss_mask = rng.uniform(0.2, 1.5, (steps, rows)) * (rng.random((steps, rows)) < 0.7)
@@ -54,7 +54,7 @@ def example(network, steps=4, rows=3, seed=2):
 
 
 def gradient(network, of, buffers=None):
-    """Loss, state after it and gradient of an example, written over what was there."""
+    """Return loss, new state and gradient of an example; the gradient overwrites other numbers."""
     result = network.parameters.like()
     result.flat.fill(7.0)
     buffers = buffers or Buffers(network.parameters.flat.dtype)
@@ -63,7 +63,7 @@ def gradient(network, of, buffers=None):
 
 
 def by_reference(kind, network, ids, state=None, masks=None):
-    """What the plain equations make of the same weights and characters."""
+    """Return what the plain equations compute from the same weights and characters."""
     weights = {name: block.tolist() for name, block in network.parameters.items()}
     state = network.zero_state(np.shape(ids)[1]) if state is None else state
     return reference.read(
@@ -72,6 +72,6 @@ def by_reference(kind, network, ids, state=None, masks=None):
 
 
 def model(network, characters, lines=False):
-    """A model around a network, as if it had been trained."""
+    """Return a model with this network, as if it had been trained."""
     vocabulary = Vocabulary(np.array(sorted(map(ord, characters))))
     return Model(network, vocabulary, TrainingConfig(steps=0, lines=lines), CorpusFacts((), 0, 0, ""))

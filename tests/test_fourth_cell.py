@@ -42,16 +42,16 @@ class PeepholeLSTM(LSTM):
         tanh_c[t] = np.tanh(c[t + 1])
         h[t + 1] = sigmoid(z[2]) * tanh_c[t]
 
-    def backward(self, tape, t, d_states, dz, d_h_W):
+    def backward(self, tape, t, d_states, d_gates, d_h_W):
         (_, c), (tanh_c,), (p_f, p_i, p_o) = tape.states, tape.saved, tape.weights
         (f, i, o, c_tilde), (dh, dc) = tape.gates[:, t], d_states
-        dz[2] = dh * tanh_c[t] * sigmoid_derivative(o)
-        dc += dh * o * tanh_derivative(tanh_c[t]) + dz[2] * p_o
-        dz[0] = dc * c[t] * sigmoid_derivative(f)
-        dz[1] = dc * c_tilde * sigmoid_derivative(i)
-        dz[3] = dc * i * tanh_derivative(c_tilde)
-        dc[...] = dc * f + dz[0] * p_f + dz[1] * p_i
-        dh.fill(0.0)
+        dz_o = dh * tanh_c[t] * sigmoid_derivative(o)
+        dc += dh * o * tanh_derivative(tanh_c[t]) + dz_o * p_o
+        dz_f = dc * c[t] * sigmoid_derivative(f)
+        dz_i = dc * c_tilde * sigmoid_derivative(i)
+        dz_c = dc * i * tanh_derivative(c_tilde)
+        dc[...] = dc * f + dz_f * p_f + dz_i * p_i
+        tape.gates[:, t] = dz_f, dz_i, dz_o, dz_c
 
     def weight_gradients(self, tape):
         (dz_f, dz_i, dz_o, _), c = tape.gates, tape.states[1]

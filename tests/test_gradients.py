@@ -1,4 +1,4 @@
-"""The hand-written gradients are the slopes of the loss, and the check that says so would notice a small mistake."""
+"""The hand-written gradients agree with central differences, and this check notices an error of a thousandth."""
 
 import ast
 import inspect
@@ -25,9 +25,11 @@ GATES = [(kind, gate) for kind in KINDS for gate in range({"lstm": 4, "gru": 3}.
 
 
 def computed(statement):
-    """What a statement computes into an array that is there already: `x *= …`, `x[k] = …`, or `np.f(…, out=x)`."""
+    """Return the array that a statement computes: x in `x *= …`, `x[k] = …`, `x = a * b` and `np.f(…, out=x)`."""
     match statement:
         case ast.AugAssign(target=target) | ast.Assign(targets=[ast.Subscript() as target]):
+            return target
+        case ast.Assign(targets=[ast.Name() as target], value=ast.BinOp()):
             return target
         case ast.Expr(value=ast.Call(keywords=[ast.keyword(arg="out", value=target)])):
             return target
@@ -35,17 +37,17 @@ def computed(statement):
 
 
 def backward_step(cell):
-    """The syntax tree of a cell's step back."""
+    """Return the syntax tree of a cell's backward step."""
     return ast.parse(textwrap.dedent(inspect.getsource(cell.backward)))
 
 
 def derivatives(cell):
-    """The numbers of the statements of a cell's step back that compute something."""
+    """Return the numbers of the statements of a cell's backward step that compute an array."""
     return [number for number, statement in enumerate(backward_step(cell).body[0].body) if computed(statement)]
 
 
 def plant_in_line(monkeypatch, cell, number):
-    """Let what one statement of a cell's step back computes be a thousandth too large."""
+    """Make what one statement of a cell's backward step computes a thousandth too large."""
     tree = backward_step(cell)
     target = ast.unparse(computed(tree.body[0].body[number]))
     tree.body[0].body[number + 1 : number + 1] = ast.parse(f"{target} *= 1.001").body
@@ -56,10 +58,11 @@ def plant_in_line(monkeypatch, cell, number):
 
 CELL_OF = {kind: CELLS[settings["cell"]] for kind, settings in KINDS.items()}
 DERIVATIVES = [(kind, line) for kind, cell in CELL_OF.items() for line in derivatives(cell)]
+FEWEST_DERIVATIVES = {"lstm": 7, "gru": 7, "rnn": 1, "relu": 1}
 
 
 def reference_loss(kind, it, of):
-    """The loss by the plain equations, which share no line with the package."""
+    """Return the loss by the plain equations, which share no line with the package."""
 
     def loss():
         logits = by_reference(kind, it, of.ids, of.state, of.masks).logits
@@ -72,7 +75,7 @@ def reference_loss(kind, it, of):
 @one_and_two_layers
 @with_and_without_dropout
 @pytest.mark.parametrize("seed", [1, 2])
-def test_gradient_is_the_slope_of_the_loss(kind, layers, dropout, seed):
+def test_the_gradient_agrees_with_central_differences(kind, layers, dropout, seed):
     it = network(kind, seed=seed, hidden=6, layers=layers, dropout=dropout)
     of = example(it, steps=8, rows=4, seed=seed)
     assert worst_block(it, of, own_loss(it, of)) < (ALLOWED,)
@@ -81,7 +84,7 @@ def test_gradient_is_the_slope_of_the_loss(kind, layers, dropout, seed):
 @every_kind
 @one_and_two_layers
 @with_and_without_dropout
-def test_gradient_is_the_slope_of_the_plain_equations(kind, layers, dropout):
+def test_the_gradient_agrees_with_differences_of_the_plain_equations(kind, layers, dropout):
     it = network(kind, vocabulary=3, hidden=2, layers=layers, dropout=dropout)
     of = example(it, steps=3, rows=2, seed=6)
     assert worst_block(it, of, reference_loss(kind, it, of)) < (ALLOWED,)
@@ -97,6 +100,11 @@ def test_one_gate_that_is_off_by_a_thousandth_is_noticed(monkeypatch, kind, gate
 
     plant(monkeypatch, it, spoil)
     assert_noticed(it)
+
+
+@every_kind
+def test_faults_are_planted_in_every_derivative(kind):
+    assert sum(planted == kind for planted, _ in DERIVATIVES) >= FEWEST_DERIVATIVES[kind]
 
 
 @one_and_two_layers
@@ -162,13 +170,13 @@ def test_masks_and_weights_that_are_forgotten_are_noticed(dropout):
 
 
 def plant(monkeypatch, it, spoil):
-    """Let something be changed after every step back of a network's cell."""
+    """Change something after every backward step of a network's cell."""
     cell = type(it.cell)
     right = cell.backward
 
-    def wrong(self, tape, t, d_states, dz, d_h_W):
-        right(self, tape, t, d_states, dz, d_h_W)
-        spoil(dz, d_h_W, d_states)
+    def wrong(self, tape, t, d_states, d_gates, d_h_W):
+        right(self, tape, t, d_states, d_gates, d_h_W)
+        spoil(tape.gates[:, t], d_h_W, d_states)
 
     monkeypatch.setattr(cell, "backward", wrong)
 

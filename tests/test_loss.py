@@ -1,4 +1,4 @@
-"""The cross entropy and its derivative, against their definitions."""
+"""Cross-entropy and its derivative, compared with their definitions."""
 
 import math
 
@@ -47,7 +47,7 @@ def test_cross_entropy_is_its_definition(example):
 
 
 @given(predictions())
-def test_gradient_is_softmax_minus_what_came(example):
+def test_the_gradient_is_softmax_minus_one_hot(example):
     logits, targets, weights = example
     d_logits = logits.copy()
     loss = cross_entropy_gradient(d_logits, targets, weights)
@@ -69,7 +69,7 @@ def test_huge_logits_do_not_overflow(example):
     assert np.isfinite(logits).all()
 
 
-def test_certainty_and_ignorance():
+def test_certain_and_uniform_predictions():
     logits = np.array([[800.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
     assert cross_entropy(logits[:1], np.array([0]), np.ones(1)) == 0.0
     assert cross_entropy(logits[:1], np.array([2]), np.ones(1)) == 800.0

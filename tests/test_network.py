@@ -1,4 +1,4 @@
-"""The network does what its equations say, and what it does depends on nothing else."""
+"""The network computes its equations, and nothing else influences the result."""
 
 import math
 
@@ -30,7 +30,7 @@ EXACT = {"rtol": 1e-12, "atol": 1e-13}
 @one_and_two_layers
 @with_and_without_dropout
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 1e-5)])
-def test_everything_is_as_the_plain_equations_say(kind, layers, dropout, dtype, tolerance):
+def test_a_pass_agrees_with_the_plain_equations(kind, layers, dropout, dtype, tolerance):
     it = network(kind, dtype, layers=layers, dropout=dropout)
     ids, targets, loss_mask, state, masks = of = example(it, steps=6)
     wanted = by_reference(kind, it, ids, state, masks)
@@ -66,7 +66,7 @@ def test_weights_have_the_shapes_of_the_equations_in_their_order(kind, width):
 @every_kind
 @one_and_two_layers
 @given(cuts=st.sets(st.integers(1, 11)), rows=st.integers(1, 4))
-def test_reading_in_pieces_is_reading_at_once(kind, layers, cuts, rows):
+def test_reading_in_pieces_equals_reading_at_once(kind, layers, cuts, rows):
     it = network(kind, layers=layers)
     ids, _, _, state, _ = example(it, steps=12, rows=rows)
     whole = it.forward(ids, state)
@@ -83,7 +83,7 @@ def test_reading_in_pieces_is_reading_at_once(kind, layers, cuts, rows):
 @every_kind
 @one_and_two_layers
 @with_and_without_dropout
-def test_rows_of_a_batch_do_not_feel_each_other(kind, layers, dropout):
+def test_rows_of_a_batch_do_not_influence_each_other(kind, layers, dropout):
     it = network(kind, layers=layers, dropout=dropout)
     of = example(it, steps=6, rows=4)
     loss, state, whole = gradient(it, of)
@@ -111,7 +111,7 @@ def test_reordered_rows_give_reordered_results(kind, order):
 
 @every_kind
 @given(shapes=st.lists(st.tuples(st.integers(1, 7), st.integers(1, 5)), min_size=1, max_size=4))
-def test_memory_used_before_leaves_no_trace(kind, shapes):
+def test_reused_buffers_do_not_change_results(kind, shapes):
     it = network(kind, layers=2, dropout=0.4)
     buffers = Buffers(np.float64)
     for seed, (steps, rows) in enumerate(shapes):
@@ -126,7 +126,7 @@ def test_memory_used_before_leaves_no_trace(kind, shapes):
 
 @every_kind
 @one_and_two_layers
-def test_loss_without_gradient_is_loss_with_gradient(kind, layers):
+def test_the_loss_is_the_same_with_and_without_gradient(kind, layers):
     it = network(kind, layers=layers)
     of = example(it)
     loss, state = it.loss(*of[:4], Buffers(np.float64))
@@ -149,7 +149,7 @@ def test_a_pass_changes_neither_its_input_nor_the_weights(kind):
 @every_kind
 @one_and_two_layers
 @given(lengths=st.lists(st.integers(1, 6), min_size=1, max_size=4), padding=st.integers(0, 4))
-def test_padding_counts_for_nothing(kind, layers, lengths, padding):
+def test_padding_does_not_count(kind, layers, lengths, padding):
     it = network(kind, layers=layers)
     of = example(it, max(lengths), len(lengths))
     there = np.arange(max(lengths))[:, None] < lengths  # (T, B)
@@ -170,7 +170,7 @@ def test_padding_counts_for_nothing(kind, layers, lengths, padding):
 @every_kind
 @one_and_two_layers
 @pytest.mark.parametrize("vocabulary", [5, 65, 500])
-def test_an_untrained_network_knows_nothing(kind, layers, vocabulary):
+def test_an_untrained_network_predicts_nearly_uniformly(kind, layers, vocabulary):
     it = network(kind, np.float32, vocabulary, hidden=32, layers=layers)
     it.initialise(3)
     ids, targets = np.random.default_rng(4).integers(vocabulary, size=(2, 25, 20))
@@ -196,14 +196,14 @@ def test_initial_weights(kind, layers, dtype, tolerance):
     assert it.parameters["output/W"].all()
 
 
-def test_a_memory_span_starts_with_quieter_characters():
+def test_chrono_initialisation_starts_with_a_smaller_U():
     it = network("lstm", vocabulary=400, hidden=20, chrono_init=9)
     it.initialise(5)
     assert it.parameters["layer0/U"].var() == pytest.approx(0.25, rel=0.05)
 
 
 @pytest.mark.parametrize("span", [1, 3, 50, 1000])
-def test_a_memory_span_gives_units_memories_of_every_length_up_to_it(span):
+def test_chrono_initialisation_gives_time_scales_up_to_its_length(span):
     for kind in ("lstm", "gru"):
         it = network(kind, hidden=500, chrono_init=span, forget_bias=9.0)
         it.initialise(3)
@@ -248,14 +248,14 @@ def test_dropout_masks_depend_on_seed_and_step_alone():
 
 @every_kind
 @pytest.mark.parametrize("dropout", [0.1, 0.5, 0.999])
-def test_weight_masks_thin_the_way_from_a_layer_to_itself_alone(kind, dropout):
+def test_weight_masks_drop_recurrent_weights_only(kind, dropout):
     it = network(kind, np.float32, hidden=100, layers=2, weight_dropout=dropout)
     masks = it.parameters.like()
     masks.flat[:] = weight_mask(it.config, it.parameters, 0, 0)
-    thinned = {"layer0/W", "layer1/W"}
-    assert all((masks[name] == 1.0).all() for name in masks if name not in thinned)
+    dropped = {"layer0/W", "layer1/W"}
+    assert all((masks[name] == 1.0).all() for name in masks if name not in dropped)
     keep = 1.0 - min(255, round(256 * dropout)) / 256
-    for name in thinned:
+    for name in dropped:
         np.testing.assert_allclose(np.unique(masks[name]), [0.0, 1.0 / keep], rtol=1e-6)
         assert masks[name].mean() == pytest.approx(1.0, abs=5 * math.sqrt((1 / keep - 1) / masks[name].size))
     assert (masks["layer0/W"] != masks["layer1/W"]).any()

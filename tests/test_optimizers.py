@@ -1,4 +1,4 @@
-"""The optimizers number by number, the learning rate's way, and the clipping of the gradient."""
+"""Optimizers, learning-rate schedule, weight decay and gradient clipping, compared with their equations."""
 
 import math
 
@@ -57,7 +57,7 @@ def test_updates_are_the_rule_applied_to_every_number(rule, scale):
 
 
 @every_optimizer
-def test_the_bottom_of_a_bowl_is_found(name):
+def test_the_minimum_of_a_quadratic_is_found(name):
     bottom, steepness = np.array([3.0, -2.0, 0.5]), np.array([1.0, 0.3, 2.0])
     config = TrainingConfig(steps=800, learning_rate=0.05, warmup=10, optimizer=name)
     weights = np.zeros(3)

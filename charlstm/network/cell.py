@@ -22,7 +22,7 @@ class Tape(NamedTuple):
     Attributes
     ----------
     gates : (G, T, B, H) array
-        The gates' activations, in the order of `Cell.gates`. The network's backward pass replaces them by ∂loss/∂z.
+        The gates' activations, in the order of `Cell.gates`. `Cell.backward` replaces them by ∂loss/∂z.
     states : tuple of (T+1, B, H) arrays
         In the order of `Cell.states`; entry t is the state before step t, entry T the last one.
     saved : tuple of (T, B, H) arrays
@@ -73,6 +73,8 @@ class Cell(ABC):
         Label of the memory as `squash_memory` returns it.
     gated_recurrence
         True if a gate multiplies h'·W before it is added, so that its gradient differs from that of x·U + b.
+    direct_h
+        True if h depends on h' directly, not only through h'·W.
     """
 
     activations: ClassVar[tuple[str, ...]] = ("tanh",)
@@ -88,6 +90,7 @@ class Cell(ABC):
     hidden_factors: ClassVar[tuple[str, str] | None] = None
     memory_label: ClassVar[str] = "h"
     gated_recurrence: ClassVar[bool] = False
+    direct_h: ClassVar[bool] = False
 
     def __init__(self, activation: str = "tanh") -> None:
         self.activation = activation
@@ -109,22 +112,22 @@ class Cell(ABC):
         """
 
     @abstractmethod
-    def backward(self, tape: Tape, t: int, d_states: tuple[Array, ...], dz: Array, d_h_W: Array) -> None:
+    def backward(self, tape: Tape, t: int, d_states: tuple[Array, ...], d_gates: Array, d_h_W: Array) -> None:
         """Take step t back: turn the gradient of the states after the step into that of everything before it.
 
         Parameters
         ----------
         tape
-            What forward wrote; not changed.
+            What forward wrote. The gates of this step are replaced by dz = ∂loss/∂(x·U + b), so write them last.
         t
             The step, 0 ≤ t < T.
         d_states : tuple of (B, H) arrays
             ∂loss/∂(states after the step). Replaced by ∂loss/∂(states before the step) along every path except the one
-            through h'·W, which the network adds.
-        dz : (G, B, H) array
-            Overwritten with ∂loss/∂(x·U + b).
+            through h'·W, which the network adds; that of h only if `direct_h`.
+        d_gates : (G, B, H) array
+            Working memory for ∂loss/∂gates; its content does not matter.
         d_h_W : (G, B, H) array
-            Overwritten with ∂loss/∂(h'·W) if `gated_recurrence`; otherwise the two are equal and this is `dz` itself.
+            Overwritten with ∂loss/∂(h'·W) if `gated_recurrence`. Otherwise it equals dz, and this is the memory of dz.
         """
 
     def weight_gradients(self, tape: Tape) -> tuple[Array, ...]:

@@ -31,6 +31,7 @@ class GRU(Cell):
     saved = ("h_W_h",)
     quantities = ("r", "u", "h_tilde", "h")
     gated_recurrence = True
+    direct_h = True
 
     def forward(self, tape: Tape, t: int, x_U: Array, h_W: Array) -> None:
         """Take step t; see `Cell.forward`."""
@@ -41,21 +42,22 @@ class GRU(Cell):
         h_tilde = np.tanh(x_U[2] + r * h_W_h[t], out=gates[2])
         h[t + 1] = u * (h[t] - h_tilde) + h_tilde  # = u·h' + (1 − u)·h~
 
-    def backward(self, tape: Tape, t: int, d_states: tuple[Array, ...], dz: Array, d_h_W: Array) -> None:
+    def backward(self, tape: Tape, t: int, d_states: tuple[Array, ...], d_gates: Array, d_h_W: Array) -> None:
         """Take step t back; see `Cell.backward`."""
         (h,), (h_W_h,) = tape.states, tape.saved
         r, u, h_tilde = gates = tape.gates[:, t]  # (3, B, H)
         (dh,) = d_states
-        dr, du, dh_tilde = dz  # the gradient of each gate; two of the lines below turn it into that of z
+        dr, du, dh_tilde = d_gates
 
         np.multiply(dh, h[t] - h_tilde, out=du)  # h = u·h' + (1 − u)·h~
         np.multiply(dh, 1.0 - u, out=dh_tilde)
-        dh *= u  # dh is now that of h'
-        dz[2] *= tanh_derivative(h_tilde)  # h~ = tanh(z_h + r·(h'·W_h))
-        np.multiply(dz[2], h_W_h[t], out=dr)
-        np.multiply(dz[2], r, out=d_h_W[2])
-        dz[:2] *= sigmoid_derivative(gates[:2])  # r, u = σ(z)
-        d_h_W[:2] = dz[:2]
+        dh *= u  # dh is the gradient of h' from here on
+        dh_tilde *= tanh_derivative(h_tilde)  # h~ = tanh(z_h + r·(h'·W_h)); this is the gradient of its argument
+        np.multiply(dh_tilde, h_W_h[t], out=dr)
+        np.multiply(dh_tilde, r, out=d_h_W[2])
+        d_gates[:2] *= sigmoid_derivative(gates[:2])  # r, u = σ(z)
+        d_h_W[:2] = d_gates[:2]
+        gates[...] = d_gates  # the gates are used no more, and dz takes their place
 
     def written(self, quantities: Mapping[str, Array]) -> Array:
         """Return (1 − u)·h~."""

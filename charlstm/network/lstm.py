@@ -42,25 +42,25 @@ class LSTM(Cell):
         f, i, o = sigmoid(z[:3])
         c_tilde = np.tanh(z[3], out=z[3])
         c[t + 1] = f * c[t] + i * c_tilde
-        tanh_c[t] = np.tanh(c[t + 1])
-        h[t + 1] = o * tanh_c[t]
+        np.tanh(c[t + 1], out=tanh_c[t])
+        np.multiply(o, tanh_c[t], out=h[t + 1])
 
-    def backward(self, tape: Tape, t: int, d_states: tuple[Array, ...], dz: Array, d_h_W: Array) -> None:
+    def backward(self, tape: Tape, t: int, d_states: tuple[Array, ...], d_gates: Array, d_h_W: Array) -> None:
         """Take step t back; see `Cell.backward`."""
         (h, c), (tanh_c,) = tape.states, tape.saved
         f, i, o, c_tilde = gates = tape.gates[:, t]  # (4, B, H)
         dh, dc = d_states
-        df, di, do, dc_tilde = dz  # the gradient of each gate; the last two lines turn it into that of z
+        df, di, do, dc_tilde = d_gates
 
         np.multiply(dh, tanh_c[t], out=do)  # h = o·tanh(c)
         dc += dh * (o - h[t + 1] * tanh_c[t])  # o·tanh'(c) = o·(1 − tanh²(c)) = o − h·tanh(c)
         np.multiply(dc, c[t], out=df)  # c = f·c' + i·c~
         np.multiply(dc, c_tilde, out=di)
         np.multiply(dc, i, out=dc_tilde)
-        dc *= f  # dc is now that of c', and dh that of h', which only h'·W uses
-        dh.fill(0.0)
-        dz[:3] *= sigmoid_derivative(gates[:3])  # f, i, o = σ(z)
-        dz[3] *= tanh_derivative(c_tilde)  # c~ = tanh(z)
+        dc *= f  # dc is the gradient of c' from here on
+        dz = gates  # the gates are used for the last time, and dz takes their place
+        np.multiply(d_gates[:3], sigmoid_derivative(gates[:3]), out=dz[:3])  # f, i, o = σ(z)
+        np.multiply(dc_tilde, tanh_derivative(c_tilde), out=dz[3])  # c~ = tanh(z)
 
     def written(self, quantities: Mapping[str, Array]) -> Array:
         """Return i·c~."""

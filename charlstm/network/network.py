@@ -82,6 +82,10 @@ class Network:
         self.vocabulary_size = vocabulary_size
         self.cell: Cell = build_cell(config.cell, config.activation)
         self.parameters = Parameters(weight_shapes(config, vocabulary_size), dtype)
+        self._cell_weights = [
+            tuple(self.parameters[f"layer{layer}/{name}"] for name in self.cell.weights)
+            for layer in range(config.layers)
+        ]  # views of the parameters
 
     @property
     def multiplications(self) -> int:
@@ -290,7 +294,7 @@ class Network:
             buffers(f"gates{layer}", (len(cell.gates), T, B, H)),
             tuple(buffers(f"{name}{layer}", (T + 1, B, H)) for name in cell.states),
             tuple(buffers(f"{name}{layer}", (T, B, H)) for name in cell.saved),
-            tuple(self.parameters[f"layer{layer}/{name}"] for name in cell.weights),
+            self._cell_weights[layer],
         )
 
     def _backpropagate_layer(
@@ -309,23 +313,22 @@ class Network:
         U, W = (self.split_gates(self.parameters[f"layer{layer}/{name}"]) for name in "UW")  # (G, D, H)
         U_T = PackedMatrix(U.swapaxes(1, 2), B, "U transposed", buffers) if layer > 0 else None
         W_T = PackedMatrix(W.swapaxes(1, 2), B, "W transposed", buffers)
-        dz = d_h_W = buffers("dz", (G, B, H))
-        every_dz = every_d_h_W = tape.gates  # (G, T, B, H)  dz takes the place of the gates, once they are used
-        if self.cell.gated_recurrence:
-            d_h_W, every_d_h_W = buffers("d_h_W", (G, B, H)), buffers("every_d_h_W", tape.gates.shape)
+        dz = tape.gates  # (G, T, B, H)  the cell replaces the gates of one step after another by dz
+        d_h_W = buffers("d_h_W", dz.shape) if self.cell.gated_recurrence else dz
+        d_gates = buffers("d_gates", (G, B, H))
         d_states = tuple(buffers(f"d_{name}", (B, H)) for name in self.cell.states)
         for d_state in d_states:
             d_state.fill(0.0)
         dh = d_states[0]
         for t in reversed(range(T)):
             dh += d_output[t]
-            self.cell.backward(tape, t, d_states, dz, d_h_W)
-            dh += np.add.reduce(d_h_W @ W_T, axis=0)
-            every_dz[:, t] = dz
-            if d_h_W is not dz:
-                every_d_h_W[:, t] = d_h_W
+            self.cell.backward(tape, t, d_states, d_gates, d_h_W[:, t])
+            if self.cell.direct_h:
+                dh += np.add.reduce(d_h_W[:, t] @ W_T, axis=0)
+            else:
+                np.add.reduce(d_h_W[:, t] @ W_T, axis=0, out=dh)
             if U_T is not None:
-                np.add.reduce(dz @ U_T, axis=0, out=d_output[t])
+                np.add.reduce(dz[:, t] @ U_T, axis=0, out=d_output[t])
             if d_before is not None:
                 d_before[t] = d_states
-        return every_dz.reshape(G, T * B, H), every_d_h_W.reshape(G, T * B, H)
+        return dz.reshape(G, T * B, H), d_h_W.reshape(G, T * B, H)

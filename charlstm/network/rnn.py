@@ -30,11 +30,10 @@ class RNN(Cell):
         z = x_U[0] + h_W[0]  # (B, H)
         h[t + 1] = np.tanh(z) if self.activation == "tanh" else np.maximum(z, 0.0)
 
-    def backward(self, tape: Tape, t: int, d_states: tuple[Array, ...], dz: Array, d_h_W: Array) -> None:
+    def backward(self, tape: Tape, t: int, d_states: tuple[Array, ...], d_gates: Array, d_h_W: Array) -> None:
         """Take step t back; see `Cell.backward`."""
-        (h,), (dh,) = tape.states, d_states
+        (h,), (dh,), dz = tape.states, d_states, tape.gates[:, t]
         dz[0] = dh * (tanh_derivative(h[t + 1]) if self.activation == "tanh" else h[t + 1] > 0.0)  # h = φ(z)
-        dh.fill(0.0)  # only h'·W uses h'
 
     def unsquash_memory(self, quantities: Mapping[str, Array]) -> Array:
         """Return arctanh(h); with relu, which has no upper bound, h itself."""
