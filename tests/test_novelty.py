@@ -111,6 +111,14 @@ def test_a_run_that_begins_where_a_longer_one_ends_is_found(loaded, tmp_path):
     assert [(run.text, run.line) for run in found.runs()] == [("abcdefghij", 1), ("klmnopqrs", 3)]
 
 
+@pytest.mark.parametrize("block", [1, 7, 1 << 20])
+def test_a_run_that_stands_in_several_places_is_shown_at_the_first(loaded, tmp_path, monkeypatch, block):
+    monkeypatch.setattr(corpus, "BLOCK", block)
+    (tmp_path / "corpus.txt").write_text("abcdefg\n-abcdefgh\nabcdefgh\nabcdefgh\n")
+    (run,) = loaded.novelty("abcdefgh", tmp_path / "corpus.txt").runs()
+    assert (run.line, run.column) == (2, 2)
+
+
 def test_runs_of_eight_characters_are_found_and_shorter_ones_are_not(loaded, tmp_path):
     (tmp_path / "corpus.txt").write_text("abcdefgh\nijklmno\n")
     found = loaded.novelty("-abcdefgh-ijklmno-", tmp_path / "corpus.txt")

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import reference
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from small import by_reference, every_kind, model, network, one_and_two_layers
 
@@ -124,6 +124,8 @@ def plain_passages(text, weights):
     st.lists(st.tuples(st.sampled_from("ab\n"), st.integers(0, 4)), min_size=1, max_size=300),
     st.lists(st.integers(0, 300), max_size=6),
 )
+@example([("a", 1)] * 60, [])
+@example([("a", 1)] * 70, [10, 45])
 def test_passages_are_the_windows_that_weigh_more_than_all_over_them(rows, cuts):
     text, weights = "".join(c for c, _ in rows), [float(w) for _, w in rows]
     found, bounds = Passages(), sorted({0, len(text), *(min(cut, len(text)) for cut in cuts)})

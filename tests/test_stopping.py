@@ -51,9 +51,15 @@ def test_a_hidden_stop_string_is_never_shown_and_the_rest_is(text, stops, length
         assert not held or any(stop.startswith(held) for stop in stops)
 
 
+def test_of_stop_strings_that_end_together_the_longest_is_hidden():
+    for stop in (("b", "ab"), ("ab", "b"), ("b", "xab", "ab")):
+        longest = max(stop, key=len)
+        assert shown("axxab.", stop=stop, hide_stop=True) == ("axxab".removesuffix(longest), "stop")
+
+
 @pytest.mark.parametrize("hide", [False, True])
 @pytest.mark.parametrize("before", range(9))
-@pytest.mark.parametrize("stop", ["x", "xy", "xxy", "aab", "abab", "\n\n", "aaaa"])
+@pytest.mark.parametrize("stop", ["x", "xy", "xxy", "aab", "abab", "\n\n", "aaaa", "xyxyxyxyxyxyz"])
 def test_a_stop_string_is_found_at_every_offset(stop, before, hide):
     for filler in ("a", "ab", "x", "\n"):
         text = (filler * 9)[:before] + stop + "..."

@@ -123,6 +123,12 @@ def test_the_view_of_gates_shows_single_units_exactly():
         np.testing.assert_array_equal(column.values, result.layers[layer][column.name][:, unit])
 
 
+def test_of_a_layer_none_of_whose_units_is_asked_for_nothing_is_shown():
+    result = trace(model(network("gru", layers=2), CHARACTERS), "abca")
+    _, columns = columns_of(gates(result, [Unit(1, 2)], show=["h"]))
+    assert [column.group for column in columns] == ["layer 1, unit 2"]
+
+
 def test_the_most_active_units_are_those_of_the_largest_hidden_state():
     result = trace(model(network("gru", layers=2, hidden=6), CHARACTERS), "abcaddcb")
     _, columns = columns_of(gates(result, show=["h"], most_active=2))

@@ -107,6 +107,14 @@ def test_a_memory_that_keeps_everything_keeps_the_gradient():
     assert left["", "half"][1] == 8 and math.isnan(left["", "a thousandth"][1])  # 0.9⁷ = 0.478
 
 
+@pytest.mark.parametrize("lines", [False, True])
+def test_a_text_of_several_blocks_gives_what_one_block_gives(monkeypatch, lines):
+    it = small("lstm", 2, lines)
+    whole = norms(gradients({"": it}, TEXT, 3))
+    monkeypatch.setattr("charlstm.model.model.BLOCK", 2)
+    assert norms(gradients({"": it}, TEXT, 3)) == whole
+
+
 def test_models_beside_each_other_show_what_each_shows_alone():
     one, other = small("lstm", layers=2), small("rnn")
     both = norms(gradients({"one": one, "other.npz": other}, TEXT, 4))

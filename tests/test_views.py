@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small import by_reference, every_kind, model, network
 
+from charlstm.api import LanguageModel
 from charlstm.errors import ConfigError
 from charlstm.inspection.cell import cell, steadiest
 from charlstm.inspection.history import history
@@ -20,7 +21,7 @@ from charlstm.inspection.saturation import saturation
 from charlstm.inspection.trace import Trace, trace
 from charlstm.inspection.unit import Unit
 from charlstm.inspection.units import units
-from charlstm.inspection.view import columns_of
+from charlstm.inspection.view import Strip, Table, columns_of
 from charlstm.model.model import History
 from charlstm.network.rnn import RNN
 from charlstm.training.schedule import learning_rate
@@ -146,6 +147,30 @@ def test_writes_and_erasures_follow_the_equation_of_the_memory(kind):
     shown = values(view, "where it is written and erased")
     np.testing.assert_allclose(shown["written"], np.array(written) / max(written), rtol=1e-4)
     np.testing.assert_allclose(shown["erased"], np.array(erased) / max(erased), rtol=1e-4, atol=1e-6)
+
+
+def test_units_are_counted_by_half_lives_from_one_power_of_two_to_the_next():
+    it = model(network("lstm", vocabulary=len(CHARACTERS)), CHARACTERS)
+    it.network.parameters.flat[:] = 0.0
+    it.network.parameters["layer0/b"][:3] = -2.0, 0.0, 1e4  # forget gates of 0.12, ½ and 1
+    bars = LanguageModel(it).view("memory", "ab").parts["units by half-life"]
+    assert list(bars.value.values) == [1, 1, *[0] * 9, 1]  # less than 1; 1; for ever
+
+
+def test_what_the_memory_knows_is_told_in_stretches_of_one_answer():
+    it, answers = two_layers(seed=3), ["a", "b", " "]
+    it.network.parameters.flat[:] *= 3.0  # it changes its mind
+    parts = LanguageModel(it).view("memory", TEXT, ask="(", answers=answers).parts.values()
+    strip = next(part for part in parts if isinstance(part, Strip))
+    first, last, said, share, place = (
+        list(column.values) for column in next(part for part in parts if isinstance(part, Table)).columns
+    )
+    assert len(first) > 2 and first[0] == 0 and last[-1] == len(TEXT) - 1
+    assert first[1:] == [n + 1 for n in last[:-1]] and all(one != other for one, other in pairwise(said))
+    for start, stop, answer, mean, where in zip(first, last, said, share, place, strict=True):
+        at = {row.name: [float(row.values[n]) for n in range(start, stop + 1)] for row in strip.rows}
+        assert all(at[answer][n] == max(column[n] for column in at.values()) for n in range(stop + 1 - start))
+        assert mean == pytest.approx(sum(at[answer]) / len(at[answer])) and where.startswith(f"{start}: ")
 
 
 @pytest.mark.parametrize("lines", [False, True])
