@@ -98,7 +98,7 @@ def describe_stories() -> Iterator[str]:
     yield quote_output(
         f'charlstm inspect -m rooms.npz --view memory --ask "mady said hi to" --answer " monica." --answer " richard."'
         f' "{walking}"',
-        until="units",
+        until="half-lives in characters",
     )
     yield "## The influence of each character and word\n"
     for story, name in ((MONICA_STORY, " monica"), (RICHARD_STORY, " richard")):
