@@ -1,33 +1,33 @@
-# Everything runs in .venv, which the first target that needs it creates.
+# The targets run in .venv and create it if it does not exist.
 PYTHON ?= python3
 BIN := .venv/bin
 
-# The recipe that learns the stories of data/rooms.txt; README.md tells how it came about.
-DEMO_OPTIONS := --lines --hidden 192 --dropout 0.1 --weight-dropout 0 --weight-decay 0 --lr 0.005 --hold 0 --epochs 21 --curriculum 7
+# Training options for the stories of data/rooms.txt; README.md explains them.
+DEMO_OPTIONS := --lines --hidden 192 --dropout 0.1 --weight-dropout 0 --weight-decay 0 --learning-rate 0.005 --hold 0 --epochs 21 --curriculum 7
 
-# What `make bench` measures beside: any build of torch for the CPU.
+# The torch package that `make bench` compares with: any build for the CPU.
 TORCH ?= torch
 
 .PHONY: demo test test-demo lint docs sentences bench quality gallery clean
 
 demo: .venv/installed
-	@echo "A network reads short stories, and learns who is in the room."
+	@echo "Train a network on short stories of who is in the room:"
 	$(BIN)/charlstm train data/rooms.txt $(DEMO_OPTIONS) -m rooms.npz --force
-	@echo; echo "The article's seed, then its two stories, which are not in the corpus:"
+	@echo; echo "Continue the seed of the article, then its two stories, which are not in the corpus:"
 	$(BIN)/charlstm sample -m rooms.npz --seed "mady said hi to"
 	$(BIN)/charlstm sample -m rooms.npz --seed "mady walks in to the room, monica also walks in to the room. mady said hi to"
 	$(BIN)/charlstm sample -m rooms.npz --seed "mady and monica walk in to the room together, later richard walks in to the room. mady said hi to"
-	@echo; echo "Whole stories of its own:"
+	@echo; echo "Sample whole stories:"
 	$(BIN)/charlstm sample -m rooms.npz --seed '' --length 600
-	@echo; echo "What the gates did at every character:"
+	@echo; echo "Print the gates at every character:"
 	$(BIN)/charlstm inspect -m rooms.npz "monica walks in. mady said hi to monica."
-	@echo; echo "Stories whose casts are not in the corpus, answered letter by letter:"
+	@echo; echo "Test the model on stories whose casts are not in the corpus:"
 	$(BIN)/python data/name_kinds.py | $(BIN)/charlstm inspect -m rooms.npz --cloze -
 
 test: .venv/installed-test
 	$(BIN)/python -m pytest
 
-# What the demo's model has learnt, over all stories that it has not read: after `make demo`.
+# Test the model that `make demo` trained, on the whole test set.
 test-demo: .venv/installed-test
 	$(BIN)/python -m pytest tests/learnt_rooms.py
 
@@ -39,18 +39,18 @@ lint: .venv/installed-lint
 docs: .venv/installed
 	$(BIN)/python docs/make_options.py
 
-# Every text that a user can see, to be read aloud.
+# Print every text that a user can see, for proofreading.
 sentences: .venv/installed
 	$(BIN)/python docs/list_sentences.py
 
 bench: .venv-bench/installed
 	.venv-bench/bin/python benchmarks/bench.py
 
-# How well three minutes teach a text of yours: make quality FILE=corpus.txt
+# Train three minutes on a text and report the losses: make quality FILE=corpus.txt
 quality: .venv/installed
 	$(BIN)/charlstm train $(FILE) --time 3m -m quality.npz --log quality.jsonl --force
 
-# Views of two models, with what was found in them: docs/gallery.md
+# Write docs/gallery.md: the views of two models.
 gallery: .venv/installed
 	$(BIN)/python docs/make_gallery.py gallery
 

@@ -1,9 +1,10 @@
-"""Write the story corpus: people walk in and out of a room, and one says hi to another.
+"""Write the corpus of the demo: people walk in and out of a room, and one person says hi to another.
 
-    python data/make_rooms.py            writes rooms.txt and rooms-heldout.tsv beside this file
-    python data/make_rooms.py FOLDER     writes them into FOLDER
+    python data/make_rooms.py            writes rooms.txt and rooms-heldout.tsv next to this file
+    python data/make_rooms.py FOLDER     writes them to FOLDER
 
-Every story is one line. To answer «mady said hi to» a reader must remember who came in last and is still there:
+Each story is one line. The speaker greets the person who came in last and is still in the room. These are the kinds of
+stories:
 
     one      monica walks in to the room. mady said hi to monica.
     also     mady walks in to the room, monica also walks in to the room. mady said hi to monica.
@@ -15,14 +16,14 @@ Every story is one line. To answer «mady said hi to» a reader must remember wh
     stays    mady and monica walk in to the room together, later richard walks in to the room.
              monica walks out of the room. mady said hi to richard.
 
-Once for every name there is also a bare «mady said hi to clara.», which nothing answers.
+The corpus also has one greeting without a story for each name, such as «mady said hi to clara.».
 
-The words in brackets in `KINDS` may be left out: so there is a story of nearly every length, and what is learnt on a
-short one carries over to the next. The held-out stories have all the words.
+Words in brackets in `KINDS` are optional, so the corpus has a story of nearly every length. What a network learns on a
+short story carries over to a longer one. The stories of the test set have all words.
 
-A story's cast is the set of people in it. A part of all casts is held out: it has stories in rooms-heldout.tsv and none
-in rooms.txt. The article's two casts, mady and monica alone and with richard, are among them. The files depend on
-nothing but this program.
+The cast of a story is the set of people in it. Some casts belong to the test set: their stories are in
+rooms-heldout.tsv and not in rooms.txt. They include the two casts of the article: mady and monica, and both with
+richard. The files depend only on this program.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ NAMES = (
     *("mady", "monica", "richard", "alice", "ben", "clara"),
     *("david", "emma", "felix", "grace", "henry", "julia"),
 )
-HELD_OUT = {2: (6, 1), 3: (6, 3)}
-VALIDATION_STORIES = 300
+TEST_CASTS = {2: (6, 1), 3: (6, 3)}  # people in the cast → modulus and remainder of a test cast
+TEST_STORIES = 300  # at most, of each kind
 
 TWO_WALK_IN = "{b} and {c} walk in[ to the room][ together]. "
 THIRD_WALKS_IN = "{a} and {b} walk in[ to the room][ together],[ later] {c} walks in[ to the room]. "
@@ -57,66 +58,72 @@ LINES = {"one": 1200, "also": 3000, "out": 1900, "back": 1900, "later": 3200, "l
 
 
 def digest(text: str) -> bytes:
-    """Return a number that looks random and follows from the text alone."""
+    """Return the SHA-256 digest of a text, which orders stories pseudo-randomly."""
     return sha256(text.encode()).digest()
 
 
-def held_out_cast(people: tuple[str, ...]) -> bool:
-    """Say whether the stories of these people are held out: by the sum of their places among the names.
+def is_test_cast(people: tuple[str, ...]) -> bool:
+    """Return whether a cast belongs to the test set, given the sum of the indices of its names.
 
-    A sixth of all pairs and of all trios, spread evenly over the names and over who meets whom.
+    The test set has a sixth of all pairs and of all trios, spread evenly over the names and their combinations.
     """
-    every, which = HELD_OUT[len(people)]
-    return sum(map(NAMES.index, people)) % every == which
+    modulus, remainder = TEST_CASTS[len(people)]
+    return sum(map(NAMES.index, people)) % modulus == remainder
 
 
-def wordings(template: str) -> Iterator[str]:
-    """Yield a template with every choice of its words in brackets, all of them last."""
+def expand(template: str) -> Iterator[str]:
+    """Yield a template with every combination of its optional words; the last one has all of them."""
     parts = re.split(r"\[(.*?)\]", template)
     for kept in product((False, True), repeat=len(parts) // 2):
         yield "".join(part * (k % 2 == 0 or kept[k // 2]) for k, part in enumerate(parts))
 
 
-def stories(kind: str, held_out: bool) -> list[tuple[str, str]]:
-    """Return the stories of a kind, shuffled: the text up to «said hi to», and the answer.
+def list_stories(kind: str, test: bool) -> list[tuple[str, str]]:
+    """Return the stories of a kind in pseudo-random order, each as its text up to «said hi to» and its answer.
 
-    Held-out ones in their full wording, the others in every wording.
+    Parameters
+    ----------
+    kind
+        A key of `KINDS`.
+    test
+        True: the stories of the test set, with all optional words. False: the stories of the corpus, with every
+        combination of them.
     """
     template, answer = KINDS[kind]
-    texts = [f"{text}{{a}} said hi to" for text in wordings(template)]
+    texts = [f"{text}{{a}} said hi to" for text in expand(template)]
     found = []
     for people in permutations(NAMES, 3 if "{c}" in template else 2):
-        if held_out_cast(people) == held_out:
+        if is_test_cast(people) == test:
             names = dict(zip("abc", people, strict=False))
-            found += [(text.format(**names), names[answer]) for text in (texts[-1:] if held_out else texts)]
+            found += [(text.format(**names), names[answer]) for text in (texts[-1:] if test else texts)]
     return sorted(found, key=lambda story: digest(story[0]))
 
 
-def bare(name: str) -> str:
-    """Return a greeting by someone without a story."""
-    others = (other for other in NAMES if other != name and not held_out_cast((name, other)))
+def greet_without_story(name: str) -> str:
+    """Return a greeting by a person, without a story."""
+    others = (other for other in NAMES if other != name and not is_test_cast((name, other)))
     return f"{name} said hi to {min(others, key=lambda other: digest(name + other))}.\n"
 
 
-def corpus() -> str:
-    """Return rooms.txt: as many lines of each kind as `LINES` says, stories again where there are fewer."""
-    lines = [bare(name) for name in NAMES]
+def build_corpus() -> str:
+    """Return rooms.txt: `LINES` lines of each kind; stories repeat if a kind has fewer."""
+    lines = [greet_without_story(name) for name in NAMES]
     for kind, count in LINES.items():
-        known = [f"{text} {answer}.\n" for text, answer in stories(kind, held_out=False)]
-        lines += (known * -(-count // len(known)))[:count]
+        distinct = [f"{text} {answer}.\n" for text, answer in list_stories(kind, test=False)]
+        lines += (distinct * -(-count // len(distinct)))[:count]
     return "".join(line for _, line in sorted((digest(f"{k} {line}"), line) for k, line in enumerate(lines)))
 
 
-def held_out() -> str:
-    """Return rooms-heldout.tsv: story up to «said hi to», tab, answer."""
+def build_test_set() -> str:
+    """Return rooms-heldout.tsv: on each line a story up to «said hi to», a tab and the answer."""
     return "".join(
-        f"{text}\t{answer}\n" for kind in KINDS for text, answer in stories(kind, held_out=True)[:VALIDATION_STORIES]
+        f"{text}\t{answer}\n" for kind in KINDS for text, answer in list_stories(kind, test=True)[:TEST_STORIES]
     )
 
 
 def main(folder: Path) -> None:
     """Write both files."""
-    for name, text in (("rooms.txt", corpus()), ("rooms-heldout.tsv", held_out())):
+    for name, text in (("rooms.txt", build_corpus()), ("rooms-heldout.tsv", build_test_set())):
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
 
 
