@@ -15,7 +15,7 @@ from charlstm.inspection.memory import half_lives, kept_and_written
 from charlstm.inspection.trace import trace
 from charlstm.inspection.view import columns_of
 from charlstm.model import checkpoint
-from charlstm.network.cell import sigmoid, sigmoid_derivative, tanh_derivative
+from charlstm.network.cell import sigmoid
 from charlstm.network.cells import CELLS
 from charlstm.network.lstm import LSTM
 from charlstm.text.batches import StreamBatches
@@ -45,11 +45,11 @@ class PeepholeLSTM(LSTM):
     def backward(self, tape, t, d_states, d_gates, d_h_W):
         (_, c), (tanh_c,), (p_f, p_i, p_o) = tape.states, tape.saved, tape.weights
         (f, i, o, c_tilde), (dh, dc) = tape.gates[:, t], d_states
-        dz_o = dh * tanh_c[t] * sigmoid_derivative(o)
-        dc += dh * o * tanh_derivative(tanh_c[t]) + dz_o * p_o
-        dz_f = dc * c[t] * sigmoid_derivative(f)
-        dz_i = dc * c_tilde * sigmoid_derivative(i)
-        dz_c = dc * i * tanh_derivative(c_tilde)
+        dz_o = dh * tanh_c[t] * o * (1.0 - o)
+        dc += dh * o * (1.0 - tanh_c[t] ** 2) + dz_o * p_o
+        dz_f = dc * c[t] * f * (1.0 - f)
+        dz_i = dc * c_tilde * i * (1.0 - i)
+        dz_c = dc * i * (1.0 - c_tilde**2)
         dc[...] = dc * f + dz_f * p_f + dz_i * p_i
         tape.gates[:, t] = dz_f, dz_i, dz_o, dz_c
 

@@ -180,14 +180,25 @@ def sigmoid(z: Array) -> Array:
     return z
 
 
-def sigmoid_derivative(y: Array) -> Array:
-    """Return σ'(z) = y·(1 − y), where y = σ(z)."""
-    derivative = 1.0 - y
-    derivative *= y
-    return np.asarray(derivative)
+def activation_derivative(y: Array, logistic: int) -> Array:
+    """Return the derivatives of σ and tanh at z, where y holds their values.
 
+    σ'(z) = y·(1 − y) = y − y², and tanh'(z) = 1 − y².
 
-def tanh_derivative(y: Array) -> Array:
-    """Return tanh'(z) = 1 − y², where y = tanh(z)."""
-    square = y * y
-    return np.asarray(np.subtract(1.0, square, out=square))
+    Parameters
+    ----------
+    y : (G, B, H) array
+        The values.
+    logistic
+        How many of the G blocks, the first ones, are σ(z); the others are tanh(z).
+
+    Examples
+    --------
+    >>> activation_derivative(np.array([0.5, 0.5]), 1)
+    array([0.25, 0.75])
+    """
+    derivative: Array = y * y
+    of_sigmoid, of_tanh = derivative[:logistic], derivative[logistic:]
+    np.subtract(y[:logistic], of_sigmoid, out=of_sigmoid)
+    np.subtract(1.0, of_tanh, out=of_tanh)
+    return derivative

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from charlstm.network.cell import Cell, Tape, sigmoid, sigmoid_derivative, tanh_derivative
+from charlstm.network.cell import Cell, Tape, activation_derivative, sigmoid
 from charlstm.parameters import Array
 
 
@@ -46,16 +46,17 @@ class GRU(Cell):
         """Take step t back; see `Cell.backward`."""
         (h,), (h_W_h,) = tape.states, tape.saved
         r, u, h_tilde = gates = tape.gates[:, t]  # (3, B, H)
+        derivative = activation_derivative(gates, logistic=2)  # (3, B, H)
         (dh,) = d_states
         dr, du, dh_tilde = d_gates
 
         np.multiply(dh, h[t] - h_tilde, out=du)  # h = u·h' + (1 − u)·h~
         np.multiply(dh, 1.0 - u, out=dh_tilde)
         dh *= u  # dh is the gradient of h' from here on
-        dh_tilde *= tanh_derivative(h_tilde)  # h~ = tanh(z_h + r·(h'·W_h)); this is the gradient of its argument
+        dh_tilde *= derivative[2]  # h~ = tanh(z_h + r·(h'·W_h)); this is the gradient of its argument
         np.multiply(dh_tilde, h_W_h[t], out=dr)
         np.multiply(dh_tilde, r, out=d_h_W[2])
-        d_gates[:2] *= sigmoid_derivative(gates[:2])  # r, u = σ(z)
+        d_gates[:2] *= derivative[:2]  # r, u = σ(z)
         d_h_W[:2] = d_gates[:2]
         gates[...] = d_gates  # the gates are used no more, and dz takes their place
 

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from charlstm.network.cell import Cell, Tape, sigmoid, sigmoid_derivative, tanh_derivative
+from charlstm.network.cell import Cell, Tape, activation_derivative, sigmoid
 from charlstm.parameters import Array
 
 
@@ -59,8 +59,7 @@ class LSTM(Cell):
         np.multiply(dc, i, out=dc_tilde)
         dc *= f  # dc is the gradient of c' from here on
         dz = gates  # the gates are used for the last time, and dz takes their place
-        np.multiply(d_gates[:3], sigmoid_derivative(gates[:3]), out=dz[:3])  # f, i, o = σ(z)
-        np.multiply(dc_tilde, tanh_derivative(c_tilde), out=dz[3])  # c~ = tanh(z)
+        np.multiply(d_gates, activation_derivative(gates, logistic=3), out=dz)  # f, i, o = σ(z); c~ = tanh(z)
 
     def written(self, quantities: Mapping[str, Array]) -> Array:
         """Return i·c~."""

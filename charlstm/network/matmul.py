@@ -70,6 +70,7 @@ class PackedMatrix:
         result = buffers(f"{name} result", (groups, G, rows_of_group, n * width))
         self._result = result[..., :H]  # (groups, G, rows_of_group, H)
         self._result_strips = result.reshape(groups, G, rows_of_group, n, width).swapaxes(2, 3)
+        self._first_strips = self._result_strips[0]
         self._buffers = buffers
         self.result = self._result[0, :, :rows]
 
@@ -91,7 +92,7 @@ class PackedMatrix:
             filled[...] = x[..., :1, :]
             filled[..., :rows, :] = x
             x = filled
-        np.matmul(x if x.ndim == 2 else x[:, None], self._strips, out=self._result_strips[0])
+        np.matmul(x if x.ndim == 2 else x[:, None], self._strips, out=self._first_strips)
         return self.result
 
     def _multiply_spread(self, x: Array) -> Array:

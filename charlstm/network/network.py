@@ -178,8 +178,9 @@ class Network:
                 output = np.multiply(output, masks[layer], out=buffers(f"output{layer}", output.shape))
             outputs.append(output)
         logits = buffers("logits", (T, B, self.vocabulary_size))
+        h, W_out, b_out = outputs[-1], weights.W_out, self.parameters["output/b"]
         for t in range(T):
-            np.add((outputs[-1][t] @ weights.W_out)[0], self.parameters["output/b"], out=logits[t])
+            np.add((h[t] @ W_out)[0], b_out, out=logits[t])
         return Pass(tapes, tuple(outputs), logits, final)
 
     def backward(
@@ -322,11 +323,12 @@ class Network:
         dh = d_states[0]
         for t in reversed(range(T)):
             dh += d_output[t]
-            self.cell.backward(tape, t, d_states, d_gates, d_h_W[:, t])
+            d_h_W_t = d_h_W[:, t]  # (G, B, H)
+            self.cell.backward(tape, t, d_states, d_gates, d_h_W_t)
             if self.cell.direct_h:
-                dh += np.add.reduce(d_h_W[:, t] @ W_T, axis=0)
+                dh += np.add.reduce(d_h_W_t @ W_T, axis=0)
             else:
-                np.add.reduce(d_h_W[:, t] @ W_T, axis=0, out=dh)
+                np.add.reduce(d_h_W_t @ W_T, axis=0, out=dh)
             if U_T is not None:
                 np.add.reduce(dz[:, t] @ U_T, axis=0, out=d_output[t])
             if d_before is not None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from charlstm.network.cell import Cell, Tape, tanh_derivative
+from charlstm.network.cell import Cell, Tape
 from charlstm.parameters import Array
 
 
@@ -33,7 +33,7 @@ class RNN(Cell):
     def backward(self, tape: Tape, t: int, d_states: tuple[Array, ...], d_gates: Array, d_h_W: Array) -> None:
         """Take step t back; see `Cell.backward`."""
         (h,), (dh,), dz = tape.states, d_states, tape.gates[:, t]
-        dz[0] = dh * (tanh_derivative(h[t + 1]) if self.activation == "tanh" else h[t + 1] > 0.0)  # h = φ(z)
+        dz[0] = dh * (1.0 - h[t + 1] ** 2 if self.activation == "tanh" else h[t + 1] > 0.0)  # h = φ(z)
 
     def unsquash_memory(self, quantities: Mapping[str, Array]) -> Array:
         """Return arctanh(h); with relu, which has no upper bound, h itself."""
