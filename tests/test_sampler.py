@@ -17,8 +17,9 @@ from small import by_reference, every_kind, model, network, one_and_two_layers
 from charlstm.config import TrainingConfig
 from charlstm.errors import ConfigError, UnknownCharacterError
 from charlstm.model.model import BLOCK, Reader
+from charlstm.sampling.decoder import UNIFORMS_AHEAD, sample_steps
 from charlstm.sampling.filters import SamplingConfig, probabilities
-from charlstm.sampling.sampler import SCORED_AT_ONCE, UNIFORMS_AHEAD, Sampler, preview, sample_steps
+from charlstm.sampling.sampler import SCORED_AT_ONCE, Sampler, preview
 from charlstm.sampling.stopping import StoppingRules
 from charlstm.text.batches import StreamBatches
 from charlstm.text.documents import hash_line
@@ -38,7 +39,7 @@ def test_a_character_of_probability_zero_is_never_sampled(monkeypatch, edge):
     it.parameters.flat[:] = 0.0
     it.parameters["output/b"][:] = [0.0, 1.1, 0.7, 0.9, 0.0]
     monkeypatch.setattr(
-        "charlstm.sampling.sampler.generator", lambda *_: SimpleNamespace(random=lambda count: np.full(count, edge))
+        "charlstm.sampling.decoder.generator", lambda *_: SimpleNamespace(random=lambda count: np.full(count, edge))
     )
     assert next(characters(model(it, "abcde"), "", SamplingConfig(0.3, top_k=3))) == ("d" if edge else "b")
 
@@ -48,7 +49,7 @@ def test_a_character_of_probability_zero_is_never_sampled(monkeypatch, edge):
 def test_predictions_depend_on_the_whole_text_before(monkeypatch, kind, lines, seed):
     seen = []
     monkeypatch.setattr(
-        "charlstm.sampling.sampler.probabilities", lambda z, *how: [seen.append(z), probabilities(z, *how)][1]
+        "charlstm.sampling.decoder.probabilities", lambda z, *how: [seen.append(z), probabilities(z, *how)][1]
     )
     it = model(network(kind, layers=2), "\nabcd", lines)
     text = "".join(islice(characters(it, seed, SamplingConfig(3.0)), 25))
@@ -86,7 +87,7 @@ def test_unknown_characters_in_the_seed_are_an_error():
 @pytest.mark.parametrize("kind", ["lstm", "gru", "rnn"])
 def test_the_state_after_sampling_is_that_of_reading_the_whole_text_bit_for_bit(monkeypatch, kind, lines):
     readers = []
-    monkeypatch.setattr("charlstm.sampling.sampler.Reader", lambda *_: readers.append(Watched(*_)) or readers[-1])
+    monkeypatch.setattr("charlstm.sampling.decoder.Reader", lambda *_: readers.append(Watched(*_)) or readers[-1])
     it = model(network(kind, np.float32, hidden=37, layers=2), "\nabcd", lines)
     seed = "".join(np.random.default_rng(0).choice(list("\nabcd"), 1300))  # read in more than one block
     text = "".join(islice(characters(it, seed, SamplingConfig(2.0)), 201))
