@@ -160,7 +160,7 @@ def charlstm_sampling(hidden: int, streams: int) -> Iterator[Work]:
     from charlstm.model.model import Model
     from charlstm.network.config import NetworkConfig
     from charlstm.network.network import Network
-    from charlstm.sampling import sampler
+    from charlstm.sampling import decoder
     from charlstm.sampling.filters import SamplingConfig
     from charlstm.text.corpus import CorpusFacts
     from charlstm.text.vocabulary import Vocabulary
@@ -169,7 +169,7 @@ def charlstm_sampling(hidden: int, streams: int) -> Iterator[Work]:
     network.initialise(0)
     vocabulary = Vocabulary(np.arange(CHARACTERS) + 32)
     model = Model(network, vocabulary, TrainingConfig(0), CorpusFacts((), 0, 0, ""))
-    steps = sampler.sample_steps(model, "", SamplingConfig(), streams)
+    steps = decoder.sample_steps(model, "", SamplingConfig(), streams)
 
     def work(count: int) -> None:
         for _ in range(count):

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from small import model, network
 
 from charlstm.errors import ConfigError
+from charlstm.sampling.decoder import sample_steps
 from charlstm.sampling.filters import SamplingConfig, probabilities
-from charlstm.sampling.sampler import sample_steps
 
 CHARACTERS = "abcdef"
 CLOSE = {"rtol": 1e-9, "atol": 1e-12}
@@ -230,7 +230,7 @@ def test_characters_are_drawn_as_often_as_they_should_be(name):
 def test_the_penalty_looks_at_the_last_characters_and_no_further(monkeypatch, seed, window):
     seen = []
     monkeypatch.setattr(
-        "charlstm.sampling.sampler.probabilities",
+        "charlstm.sampling.decoder.probabilities",
         lambda z, how, allowed, recent: [seen.append(recent.copy()), probabilities(z, how, allowed, recent)][1],
     )
     it = of_biases([0.0] * 6)

@@ -3,7 +3,8 @@
 import math
 import tracemalloc
 from collections import deque
-from itertools import islice
+from dataclasses import replace
+from itertools import groupby, islice
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,12 +15,14 @@ from hypothesis import strategies as st
 from small import by_reference, every_kind, model, network, one_and_two_layers
 
 from charlstm.config import TrainingConfig
-from charlstm.errors import UnknownCharacterError
+from charlstm.errors import ConfigError, UnknownCharacterError
 from charlstm.model.model import BLOCK, Reader
+from charlstm.sampling.decoder import UNIFORMS_AHEAD, sample_steps
 from charlstm.sampling.filters import SamplingConfig, probabilities
-from charlstm.sampling.sampler import SCORED_AT_ONCE, UNIFORMS_AHEAD, Sampler, preview, sample_steps
+from charlstm.sampling.sampler import SCORED_AT_ONCE, Sampler, preview
 from charlstm.sampling.stopping import StoppingRules
 from charlstm.text.batches import StreamBatches
+from charlstm.text.documents import hash_line
 from charlstm.training.trainer import train
 
 CLOSE = {"rtol": 1e-12, "atol": 1e-12}
@@ -36,7 +39,7 @@ def test_a_character_of_probability_zero_is_never_sampled(monkeypatch, edge):
     it.parameters.flat[:] = 0.0
     it.parameters["output/b"][:] = [0.0, 1.1, 0.7, 0.9, 0.0]
     monkeypatch.setattr(
-        "charlstm.sampling.sampler.generator", lambda *_: SimpleNamespace(random=lambda count: np.full(count, edge))
+        "charlstm.sampling.decoder.generator", lambda *_: SimpleNamespace(random=lambda count: np.full(count, edge))
     )
     assert next(characters(model(it, "abcde"), "", SamplingConfig(0.3, top_k=3))) == ("d" if edge else "b")
 
@@ -46,7 +49,7 @@ def test_a_character_of_probability_zero_is_never_sampled(monkeypatch, edge):
 def test_predictions_depend_on_the_whole_text_before(monkeypatch, kind, lines, seed):
     seen = []
     monkeypatch.setattr(
-        "charlstm.sampling.sampler.probabilities", lambda z, *how: [seen.append(z), probabilities(z, *how)][1]
+        "charlstm.sampling.decoder.probabilities", lambda z, *how: [seen.append(z), probabilities(z, *how)][1]
     )
     it = model(network(kind, layers=2), "\nabcd", lines)
     text = "".join(islice(characters(it, seed, SamplingConfig(3.0)), 25))
@@ -84,7 +87,7 @@ def test_unknown_characters_in_the_seed_are_an_error():
 @pytest.mark.parametrize("kind", ["lstm", "gru", "rnn"])
 def test_the_state_after_sampling_is_that_of_reading_the_whole_text_bit_for_bit(monkeypatch, kind, lines):
     readers = []
-    monkeypatch.setattr("charlstm.sampling.sampler.Reader", lambda *_: readers.append(Watched(*_)) or readers[-1])
+    monkeypatch.setattr("charlstm.sampling.decoder.Reader", lambda *_: readers.append(Watched(*_)) or readers[-1])
     it = model(network(kind, np.float32, hidden=37, layers=2), "\nabcd", lines)
     seed = "".join(np.random.default_rng(0).choice(list("\nabcd"), 1300))  # read in more than one block
     text = "".join(islice(characters(it, seed, SamplingConfig(2.0)), 201))
@@ -145,6 +148,53 @@ def test_surprisal_and_entropy_are_those_of_the_network_whatever_the_rules():
     np.testing.assert_allclose([step.surprisal[0] for step in steps], bits, rtol=1e-9)
     wanted = [-sum(p * math.log2(p) for p in chance) for chance in chances]
     np.testing.assert_allclose([step.entropy[0] for step in steps], wanted, rtol=1e-9)
+
+
+@given(st.integers(0, 99), st.integers(1, 40), st.text("abc", min_size=2, max_size=4))
+def test_a_sampler_shows_all_but_the_hidden_stop_string(seed, length, stop):
+    it = model(network("rnn", vocabulary=3), "abc")
+    sampling = SamplingConfig(2.0, random_seed=seed)
+    whole = "".join(islice(characters(it, "a", sampling), length))
+    (sample,) = Sampler(it, "a", sampling, StoppingRules(length, stop, hide_stop=True)).collect()
+    assert (sample.text, sample.stop) == (whole.partition(stop)[0], "stop" if stop in whole else "length")
+
+
+def model_of_known_lines(*lines):
+    """A model of lines whose corpus contained these lines."""
+    it = model(network("rnn", vocabulary=3), "\nab", lines=True)
+    return replace(it, lines=np.sort(np.array([hash_line(line) for line in lines], np.uint64)))
+
+
+@pytest.mark.parametrize("seed", ["", "a", "b\nab"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_new_only_omits_the_lines_of_the_corpus_and_changes_no_other(seed, count):
+    known = ("", "a", "ab", "ba", "bb")
+    it, sampling, rules = model_of_known_lines(*known), SamplingConfig(1.5), StoppingRules(lines=60)
+    plain = Sampler(it, seed, sampling, rules, count).collect()
+    new = Sampler(it, seed, sampling, rules, count, new_only=True).collect()
+    for sample, other in zip(new, plain, strict=True):
+        begun = seed.rpartition("\n")[2]
+        lines = (begun + other.text).splitlines(keepends=True)
+        wanted = "".join(line for line in lines if line[:-1] not in known)
+        if begun and lines[0][:-1] not in known:
+            wanted = wanted.removeprefix(begun)
+        assert sample.text.startswith(wanted) and 0 < len(wanted) < len(other.text)
+        assert sample.text.count("\n") == 60 and sample.stop == "lines"
+
+
+def test_new_only_gives_up_after_a_thousand_known_lines_in_a_row(monkeypatch):
+    it, rules = model_of_known_lines("", "a", "b"), StoppingRules(lines=200)
+    plain = Sampler(it, "", SamplingConfig(1.5), StoppingRules(lines=600)).collect()[0].text
+    known = [line in ("", "a", "b") for line in plain.splitlines()]
+    longest = max(len(list(group)) for flag, group in groupby(known) if flag)
+    assert sum(known) > longest > 1
+    monkeypatch.setattr("charlstm.sampling.sampler.MAX_KNOWN_LINES", longest)
+    assert Sampler(it, "", SamplingConfig(1.5), rules, new_only=True).collect()[0].stop == "lines"
+    monkeypatch.setattr("charlstm.sampling.sampler.MAX_KNOWN_LINES", 1)
+    with pytest.raises(ConfigError, match="last thousand sampled lines"):
+        Sampler(it, "", SamplingConfig(1.5), rules, new_only=True).collect()
+    with pytest.raises(ConfigError, match="trained with --lines"):
+        Sampler(model(network("rnn"), "abcde"), "", SamplingConfig(), rules, new_only=True)
 
 
 @pytest.mark.parametrize("stopping", [StoppingRules(300), StoppingRules(300, ("ce", "abcab"), hide_stop=True)])

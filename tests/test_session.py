@@ -104,7 +104,7 @@ def test_a_load_can_be_undone_and_brings_its_settings(tmp_path):
     one.save(tmp_path / "s.npz")
     other.add("b")
     before = bytes_of(other.state)
-    other.load(tmp_path / "s.npz")
+    other.load(str(tmp_path / "s.npz"))
     assert (other.text, other.sampling, other.stopping) == ("abc", SAMPLING, STOPPING)
     other.undo()
     assert bytes_of(other.state) == before
@@ -184,7 +184,9 @@ def test_an_error_changes_nothing(tmp_path):
         (ConfigError, lambda: setattr(session, "sampling", SamplingConfig(only="x"))),
         (CheckpointError, lambda: session.load(tmp_path / "none.npz")),
         (CheckpointError, lambda: session.load(tmp_path)),
-        (SessionError, lambda: session.save(tmp_path / "s.npz")),
+        (ConfigError, lambda: session.suggest(0)),
+        (ConfigError, lambda: session.suggest(1.5)),
+        (SessionError, lambda: session.save(str(tmp_path / "s.npz"))),
         (SessionError, lambda: session.save(Path("/dev/null"), replace=True)),
     ):
         with pytest.raises(error) as raised:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from charlstm.cli.console import WrongUsage
 from charlstm.sampling.filters import SamplingConfig
-from charlstm.sampling.session import Session
 from charlstm.sampling.stopping import StoppingRules
+
+if TYPE_CHECKING:
+    from charlstm.sampling.session import Session
 
 ON, OFF = "on", "off"
 

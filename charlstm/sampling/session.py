@@ -7,11 +7,13 @@ and the first continuation equals a sample of the same text.
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from charlstm.config import check_whole
 from charlstm.errors import SessionError
 from charlstm.model.model import Model, Reader
 from charlstm.sampling import session_state
@@ -157,10 +159,15 @@ class Session:
         -------
         tuple of str
             At most `count`. Each stops where a continuation stops, or after the last whole word within 60 characters.
+
+        Raises
+        ------
+        ConfigError
+            If `count` is not a whole number, 1 or more.
         """
         self._catch_up()
         length = SUGGESTION_LENGTH if self.stopping.length is None else min(self.stopping.length, SUGGESTION_LENGTH)
-        samples = self._sample(replace(self.stopping, length=length), count).collect()
+        samples = self._sample(replace(self.stopping, length=length), check_whole("count", count, 1)).collect()
         texts = [_drop_cut_word(sample.text) if sample.stop == "length" else sample.text for sample in samples]
         self.suggestions = tuple(dict.fromkeys(filter(None, texts)))
         return self.suggestions
@@ -202,7 +209,7 @@ class Session:
         self._discard_continuation()
         self._restore(self._before.pop())
 
-    def save(self, path: Path, replace: bool = False) -> None:
+    def save(self, path: str | os.PathLike[str], replace: bool = False) -> None:
         """Write the text, the state and the settings to a file; see `charlstm.sampling.session_state`.
 
         Parameters
@@ -219,15 +226,16 @@ class Session:
         CharlstmError
             If the file cannot be written; an existing file is then unchanged.
         """
-        if path.exists() and not path.is_dir():
-            if not path.is_file():
-                raise SessionError(f"{path} is not a regular file; give another name")
+        file = Path(path)
+        if file.exists() and not file.is_dir():
+            if not file.is_file():
+                raise SessionError(f"{file} is not a regular file; give another name")
             if not replace:
-                raise SessionError(f"{path} exists; give another name, or replace it with /save! (replace=True)")
+                raise SessionError(f"{file} exists; give another name, or replace it with /save! (replace=True)")
         saved = SavedSession(self.state, self._streams_used, self.sampling, self.stopping)
-        session_state.save(saved, self.model, path)
+        session_state.save(saved, self.model, file)
 
-    def load(self, path: Path) -> None:
+    def load(self, path: str | os.PathLike[str]) -> None:
         """Continue the session that a file holds, with its settings.
 
         Raises
@@ -236,7 +244,7 @@ class Session:
             If the file is missing, damaged, of another kind or a later version, or was saved with another model; the
             session is then unchanged.
         """
-        saved = session_state.load(self.model, path)
+        saved = session_state.load(self.model, Path(path))
         self._remember()
         self._restore(saved.state)
         self._streams_used, self.sampling, self.stopping = saved.streams_used, saved.sampling, saved.stopping
