@@ -379,6 +379,11 @@ def test_places_alike_are_those_where_the_same_units_are_on():
     assert places["alike"] == sorted(places["alike"], reverse=True) and len(set(places["alike"])) > 2
     assert all(abs(a - b) >= 2 for k, a in enumerate(places["position"]) for b in places["position"][:k])
     assert places["alike"][0] == pytest.approx(max((a + b) / 2 for a, b in pairwise(shares)))
+    assert table["on in the corpus"] == sorted(table["on in the corpus"])
+    apart = []
+    for n in sorted(range(len(shares) - 1), key=lambda n: (-round(shares[n] + shares[n + 1], 9), n)):
+        apart += [n] * all(abs(n - other) >= 2 for other in apart)
+    assert places["position"] == apart[: len(places["position"])] and len(places["position"]) == min(12, len(apart))
 
 
 @pytest.mark.parametrize("span", ["abc", "abc[2:2]", "abc[0:4]", "[0:1]", "abc[b:c]"])
