@@ -65,6 +65,16 @@ def test_texts_of_different_lengths_compare_by_their_whole_probability():
         assert one.shown_log_probability == pytest.approx(log_probability("lstm", it, "b", one.text), rel=1e-9)
 
 
+def test_the_probability_of_what_is_shown_leaves_a_hidden_stop_string_out():
+    it = model(network("lstm", vocabulary=3), "abc")
+    found = beam_search(it, "b", 3**5, StoppingRules(5, ("a",), hide_stop=True), FREE, 20)
+    assert any(one.text and one.stop == "stop" for one in found)
+    for one in found:
+        whole = one.text + "a" * (one.stop == "stop")
+        assert one.log_probability == pytest.approx(log_probability("lstm", it, "b", whole), rel=1e-9)
+        assert one.shown_log_probability == pytest.approx(log_probability("lstm", it, "b", one.text), rel=1e-9)
+
+
 @every_kind
 @pytest.mark.parametrize("lines", [False, True])
 def test_a_beam_of_one_is_greedy_decoding(kind, lines):

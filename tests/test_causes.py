@@ -140,6 +140,17 @@ def test_a_word_is_replaced_wherever_it_stands(kind, layers):
     assert by_word(start(it), text, TARGET) == pytest.approx(wanted, rel=1e-9)
 
 
+def test_the_influence_of_the_characters_of_a_word_is_added_up():
+    text = "abb ca abb d abbc"
+    strip, table = why(small("lstm"), text, TARGET).parts.values()
+    words, times, _, *sums = (list(column.values) for column in table.columns)
+    places = {"abb": [0, 1, 2, 7, 8, 9], "ca": [4, 5], "d": [11], "abbc": [13, 14, 15, 16]}
+    assert dict(zip(words, times, strict=True)) == {"abb": 2, "ca": 1, "d": 1, "abbc": 1}
+    for row, column in zip(strip.rows, sums, strict=True):  # the strip shows parts of the largest
+        scales = [total / sum(row.values[n] for n in places[word]) for word, total in zip(words, column, strict=True)]
+        assert scales == pytest.approx([scales[0]] * len(words), rel=1e-9)
+
+
 def test_the_view_of_why_says_whether_its_two_ways_agree():
     it = small("lstm")
     view = why(it, TEXT, TARGET)

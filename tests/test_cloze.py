@@ -133,6 +133,13 @@ def test_what_cannot_be_asked_is_named():
         LanguageModel(it).cloze([])
 
 
+def test_of_a_long_prompt_with_a_wrong_answer_the_end_is_shown():
+    long, short = "a" * 20 + "b" * 20, "a" * 24
+    view = LanguageModel(small()).view("cloze", f"{long}\tbb ba\n{short}\tbb ba\n")
+    shown = [list(columns_of(part)[0].values) for part in view.parts.values()]
+    assert shown[:2] == [[long, short], ["…" + "a" * 4 + "b" * 20, short]]
+
+
 def test_the_view_counts_every_group_and_names_what_is_wrong():
     it = small()
     asked = [Question("ab", f" {answer}", group) for answer in ("a", "b", "ab", "a.b") for group in ("one", "two")]

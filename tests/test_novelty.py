@@ -119,6 +119,20 @@ def test_a_run_that_stands_in_several_places_is_shown_at_the_first(loaded, tmp_p
     assert (run.line, run.column) == (2, 2)
 
 
+def test_the_view_shows_the_share_of_each_length_that_is_new_and_the_places_of_runs(loaded, tmp_path):
+    (tmp_path / "one.txt").write_text("none\n")
+    (tmp_path / "two.txt").write_text("-\n--abcdefghi\n")
+    texts, files = ["xyz--abcdefghi-uvw", "abcdefgh!"], [tmp_path / "one.txt", tmp_path / "two.txt"]
+    shares, runs = (
+        [list(column.values) for column in part.columns] for part in loaded.novelty(texts, files).view().parts.values()
+    )
+    corpus = "none\n-\n--abcdefghi\n"
+    parts = {n: [t[k : k + n] for t in texts for k in range(len(t) - n + 1)] for n in (4, 8, 16)}
+    assert shares[0] == list(parts) and shares[1] == [len(of) for of in parts.values()]
+    assert shares[2] == pytest.approx([sum(part not in corpus for part in of) / len(of) for of in parts.values()])
+    assert runs == [[11, 8], [1, 2], [4, 1], ["two.txt:2:1", "two.txt:2:3"], ["--abcdefghi", "abcdefgh"]]
+
+
 def test_runs_of_eight_characters_are_found_and_shorter_ones_are_not(loaded, tmp_path):
     (tmp_path / "corpus.txt").write_text("abcdefgh\nijklmno\n")
     found = loaded.novelty("-abcdefgh-ijklmno-", tmp_path / "corpus.txt")

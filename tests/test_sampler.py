@@ -337,3 +337,19 @@ def test_texts_read_side_by_side_do_not_affect_each_other(lines, texts):
         alone.read(it.vocabulary.encode(text)[:, None])
         np.testing.assert_allclose(together.state[:, :, row], alone.state[:, :, 0], **CLOSE)
         np.testing.assert_allclose(together.logits[row], alone.logits[0], **CLOSE)
+
+
+@pytest.mark.parametrize(("known", "stops"), [(["a", "b"], False), (["a", "b", "", "aa", "ab", "ba", "bb"], True)])
+def test_only_known_lines_in_a_row_end_the_sampling_of_new_ones(monkeypatch, known, stops):
+    monkeypatch.setattr("charlstm.sampling.sampler.MAX_KNOWN_LINES", 12)
+    it = network("rnn", vocabulary=3)
+    it.parameters.flat[:] = 0.0
+    it = replace(
+        model(it, "\nab", lines=True), lines=np.array(sorted(map(hash_line, known)), np.uint64)
+    )  # every line of k characters has a probability of 3^−(k+1)
+    sampler = Sampler(it, "", SamplingConfig(temperature=1.0), StoppingRules(lines=200), new_only=True)
+    if stops:
+        with pytest.raises(ConfigError, match="thousand"):
+            sampler.collect()
+    else:
+        assert not set(sampler.collect()[0].text.splitlines()) & set(known)

@@ -174,6 +174,19 @@ def test_several_texts_have_a_row_each_and_their_sum(lines):
     assert lines or math.isnan(found["", "bits/char"][1])
 
 
+def test_the_most_surprising_passages_of_several_texts_are_those_of_each_by_their_weight():
+    it, texts = small(), [some_text(length, length) for length in (400, 90)]
+    passages = list(view_of([Text(f"{k}", [text]) for k, text in enumerate(texts)], [Scorer("m", it)]).parts.values())[
+        1
+    ]
+    of, _, bits, shown = (list(column.values) for column in passages.columns)
+    alone = [(LanguageModel(it).score(text).passages, str(k)) for k, text in enumerate(texts)]
+    every = [(-one.weight, name, one.text) for found, name in alone for one in found]
+    assert len(set(of)) == 2 and len(shown) == max(len(found) for found, _ in alone) < len(every)
+    assert list(zip(of, shown, strict=True)) == [(name, text) for _, name, text in sorted(every)[: len(shown)]]
+    assert bits == sorted(bits, reverse=True)
+
+
 def test_models_are_compared_over_the_characters_that_both_predict():
     one, other = small(lines=True), small("gru", seed=4, characters="\nabcde")
     text = "abed\nde\ncab\nbad"

@@ -164,8 +164,9 @@ def test_the_journal_has_a_json_object_a_report_and_is_gone_on_with(folder: Path
     assert third.exit_code == 1 and "is no journal to go on with" in third.output
 
 
-def test_a_model_goes_on_from_another_with_more_characters(folder: Path) -> None:
-    assert train("corpus.txt", *SMALL, "--steps", 60, "-m", "old.npz").exit_code == 0
+@pytest.mark.parametrize("layers", [1, 2])
+def test_a_model_goes_on_from_another_with_more_characters(folder: Path, layers: int) -> None:
+    assert train("corpus.txt", *SMALL, "--layers", layers, "--steps", 60, "-m", "old.npz").exit_code == 0
     (folder / "more.txt").write_text("Zebras sat on a mat.\n" * 20)
     done = train("more.txt", "--init-from", "old.npz", "--steps", 0)
     assert done.exit_code == 0, done.output

@@ -1,6 +1,7 @@
 """Every view shows what plain loops over the reference's quantities give."""
 
 import math
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
@@ -303,6 +304,12 @@ def test_the_questions_answer_as_a_reader_would():
     )
 
 
+def test_a_quotation_goes_on_over_one_newline_and_not_over_two():
+    text = 'a "b\nc" d "e\n\nf" g'
+    inside = "".join(c if yes else "-" for c, yes in zip(text, QUESTIONS["inside quotes"](text), strict=True))
+    assert inside == '--"b\nc"---"e\n\n----'
+
+
 @given(st.text("a(b[)]\n", max_size=20))
 def test_brackets_are_counted(text):
     open_now = 0
@@ -322,6 +329,28 @@ def test_a_pattern_marks_its_matches_or_its_first_group():
         matching("abc", "(")
     with pytest.raises(ConfigError, match="the same at every character"):
         units(two_layers(), TEXT, match="x")
+
+
+def test_units_beat_chance_where_their_score_is_above_it():
+    it, text = two_layers(hidden=8), TEXT * 6
+    view = LanguageModel(it).view("units", text, match="a")
+    names, scores, _, chance, beats = (list(column.values) for column in view.parts["inside a"].columns)
+    assert len(set(chance)) == 1 and 0.5 < chance[0] < 1
+    assert beats == ["yes" if score > chance[0] else "no" for score in scores] and len(set(beats)) == 2
+    assert names != sorted(names)
+
+
+@gated
+def test_the_memory_that_a_text_of_lines_takes_does_not_grow_with_it(kind):
+    it = LanguageModel(model(network(kind, np.float32, vocabulary=len(CHARACTERS)), CHARACTERS, lines=True))
+    line, peaks = "ab(A)B\n" * 6, []
+    for times in (300, 1500):
+        text = line * times
+        tracemalloc.start()
+        it.view("saturation", text)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.5 * peaks[0] + 16 * len(text)
 
 
 def test_places_alike_are_those_where_the_same_units_are_on():
@@ -350,6 +379,11 @@ def test_places_alike_are_those_where_the_same_units_are_on():
     assert places["alike"] == sorted(places["alike"], reverse=True) and len(set(places["alike"])) > 2
     assert all(abs(a - b) >= 2 for k, a in enumerate(places["position"]) for b in places["position"][:k])
     assert places["alike"][0] == pytest.approx(max((a + b) / 2 for a, b in pairwise(shares)))
+    assert table["on in the corpus"] == sorted(table["on in the corpus"])
+    apart = []
+    for n in sorted(range(len(shares) - 1), key=lambda n: (-round(shares[n] + shares[n + 1], 9), n)):
+        apart += [n] * all(abs(n - other) >= 2 for other in apart)
+    assert places["position"] == apart[: len(places["position"])] and len(places["position"]) == min(12, len(apart))
 
 
 @pytest.mark.parametrize("span", ["abc", "abc[2:2]", "abc[0:4]", "[0:1]", "abc[b:c]"])
