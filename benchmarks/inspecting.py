@@ -20,9 +20,9 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 import numpy as np
 
 from charlstm.config import TrainingConfig
-from charlstm.inspection.saturation import saturation
-from charlstm.inspection.trace import start
-from charlstm.inspection.units import units
+from charlstm.inspection.saturation import view_saturation
+from charlstm.inspection.trace import start_reader
+from charlstm.inspection.units import view_units
 from charlstm.model.model import Model
 from charlstm.network.config import NetworkConfig
 from charlstm.network.loss import log_softmax
@@ -37,14 +37,14 @@ def score(model: Model, text: str) -> float:
     """Return the total surprisal of a text in nats, computed as cheaply as possible."""
     ids = model.vocabulary.encode(text)
     total, first = 0.0, 1
-    for done in start(model).passes(ids[:-1, None]):
+    for done in start_reader(model).passes(ids[:-1, None]):
         follow = ids[first : first + len(done.logits)]
         total -= float(log_softmax(done.logits[:, 0])[np.arange(len(follow)), follow].sum(dtype=np.float64))
         first += len(follow)
     return total
 
 
-WORK = {"scoring": score, "saturation": saturation, "units": units}
+WORK = {"scoring": score, "saturation": view_saturation, "units": view_units}
 
 
 def work(name: str, path: str, share: float, hidden: int, layers: int) -> None:

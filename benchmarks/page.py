@@ -21,9 +21,9 @@ import numpy as np
 from playwright.sync_api import sync_playwright
 
 from charlstm.config import TrainingConfig
-from charlstm.inspection.cell import cell
-from charlstm.inspection.gates import gates
-from charlstm.inspection.saturation import saturation
+from charlstm.inspection.colouring import view_cell
+from charlstm.inspection.gates import view_gates
+from charlstm.inspection.saturation import view_saturation
 from charlstm.inspection.trace import trace
 from charlstm.model.model import Model
 from charlstm.network.config import NetworkConfig
@@ -65,11 +65,11 @@ def made(hidden: int, characters: int) -> str:
     model = Model(network, vocabulary, TrainingConfig(steps=0), CorpusFacts((), 0, 0, ""))
     read = trace(model, "".join(rng.choice(list(CHARACTERS), characters)))
     views = {
-        "gates": gates(read),
-        "cell": cell(read),
-        "saturation": saturation(model, read.text),
+        "gates": view_gates(model, read),
+        "cell": view_cell(model, read),
+        "saturation": view_saturation(model, read.text),
     }
-    return page.html(views, page.TRACE, dict.fromkeys(views, ""), read)
+    return page.render(views, page.TRACE, read)
 
 
 def main(sizes: tuple[tuple[int, int], ...]) -> None:

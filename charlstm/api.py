@@ -27,9 +27,10 @@ from charlstm.sampling.stopping import StoppingRules
 if TYPE_CHECKING:
     from charlstm.inspection.cloze import Cloze
     from charlstm.inspection.novelty import Novelty
+    from charlstm.inspection.registry import Subject
     from charlstm.inspection.score import Score
-    from charlstm.render.notebook import ShownTrace
-    from charlstm.render.shown import ShownView
+    from charlstm.inspection.view import TextSource
+    from charlstm.render.results import TraceResult, ViewResult
     from charlstm.sampling.session import Session
 
 LENGTH = 500
@@ -42,15 +43,20 @@ class LanguageModel:
     ----------
     model
         Network, vocabulary, and how they came about.
+    name
+        Name of the model beside others: its file.
 
     Attributes
     ----------
     model : Model
         The same.
+    name : str
+        The same.
     """
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, name: str = "this model") -> None:
         self.model = model
+        self.name = name
 
     def __repr__(self) -> str:
         config, size = self.model.network.config, self.model.network.parameters.flat.size
@@ -299,45 +305,53 @@ class LanguageModel:
 
     def novelty(
         self,
-        made: str | Sample | Sequence[str | Sample],
+        texts: str | Sample | Sequence[str | Sample],
         corpora: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
         encoding: str = "utf-8",
     ) -> Novelty:
-        """Find what of one text that was made, or several, stands in a corpus word for word.
+        """Find what of a sampled text, or of several, is copied from a corpus.
 
         Parameters
         ----------
-        made
-            What `sample` returned, or texts. Of a sample only what follows the seed is looked for.
+        texts
+            What `sample` returned, or strings. Of a sample only the text after the seed is examined.
         corpora
-            A file, or several, read as training reads them, in blocks: their length costs no memory, but for a model of
-            lines that of their ids.
+            A file or several, read as in training, in blocks. A long corpus needs little memory, except for the ids of
+            its characters if the model is one of lines.
         encoding
-            Name of a text encoding.
+            Text encoding of the files.
 
         Returns
         -------
         Novelty
-            `novel`: how many parts of each length are new; `runs()`: the longest that are not, with their places;
-            `lines`, for a model of lines: how many are new, learnt, held out. `view()` is what the command shows.
+            `novel`: the number of new parts of each length; `runs()`: the longest copied parts, with their places;
+            `lines`, for a model of lines: the numbers of lines that are new, in the training set and in the validation
+            set. `view()` returns what the command prints.
 
         Raises
         ------
         CorpusError
             If a file cannot be read or decoded.
         ConfigError
-            If there is no text, or no file.
+            If there is no text or no file.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> _ = Path("corpus.txt").write_text("abcabcabcd")
+        >>> [run.text for run in model.novelty("dabcabcabcda", "corpus.txt").runs()]
+        ['abcabcabcd']
         """
-        from charlstm.inspection.novelty import novelty
+        from charlstm.inspection.novelty import measure_novelty
 
-        several = [made] if isinstance(made, (str, Sample)) else list(made)
+        several = [texts] if isinstance(texts, (str, Sample)) else list(texts)
         files = [corpora] if isinstance(corpora, (str, os.PathLike)) else list(corpora)
-        texts = [one.text if isinstance(one, Sample) else one for one in several]
+        written = [one.text if isinstance(one, Sample) else one for one in several]
         begun = [one.seed.rpartition("\n")[2] if isinstance(one, Sample) else "" for one in several]
-        return novelty(self.model, texts, [Path(file) for file in files], encoding, begun)
+        return measure_novelty(self.model, written, [Path(file) for file in files], encoding, begun)
 
-    def trace(self, text: str) -> ShownTrace:
-        """Return everything that the network did while it read a text: activations, predictions, surprise.
+    def trace(self, text: str) -> TraceResult:
+        """Return everything that the network does while it reads a text: activations, predictions, surprisal.
 
         Parameters
         ----------
@@ -346,77 +360,127 @@ class LanguageModel:
 
         Returns
         -------
-        ShownTrace
-            `layers[l]["f"]`, …: (N, H) arrays; `log_probabilities`: (N, V), in nats; `surprise`: (N,), in bits.
-            `arrays` has all of them by name, `to_dict()` as lists that JSON can hold, `save(path)` writes an `.npz`.
-            A notebook shows it as text shaded by surprise.
+        TraceResult
+            `layers[l]["f"]`, …: (N, H) arrays; `log_probabilities`: (N, V), in nats; `surprise`: (N,), the surprisal in
+            bits. `arrays` holds all of them by name, `to_dict()` returns lists for JSON, `save(path)` writes an `.npz`.
+            A notebook shows the text shaded by surprisal.
 
         Raises
         ------
         UnknownCharacterError
             If the text has characters that the model does not know.
+        ConfigError
+            If the trace would hold more than 250 million numbers.
+
+        Examples
+        --------
+        >>> model.trace("abcad").layers[0]["f"].shape
+        (5, 3)
         """
         from charlstm.inspection.trace import trace
-        from charlstm.render.notebook import ShownTrace
+        from charlstm.render.results import TraceResult
 
-        return ShownTrace(*trace(self.model, text))
+        return TraceResult(*trace(self.model, text))
 
-    def view(self, name: str, text: str | None = None, **options: Any) -> ShownView:
-        """Look into the model: what `charlstm inspect --view` shows.
+    def view(
+        self,
+        name: str,
+        text: str | TextSource | Sequence[TextSource] | None = None,
+        *,
+        skip_unknown: bool = False,
+        **options: Any,
+    ) -> ViewResult:
+        """Inspect the model: return what `charlstm inspect --view` prints.
 
         Parameters
         ----------
         name
-            gates, cell, units, saturation, memory, why, patch, gradients, history, …; see `inspect.views.VIEWS`.
+            gates, cell, units, score, cloze, saturation, memory, why, patch, gradients, history or summary.
         text
-            What the model reads; None for a view of the model alone.
+            The text for the view; None for the views history and summary. The views score and cloze also take texts
+            with a name, in pieces: `inspection.view.TextSource`.
+        skip_unknown
+            True: characters that the model does not know are skipped and counted in a remark; False: they are an error.
         options
-            Those of the view, by the names that the command has for them: `match="[0-9]+"`, `units=["0:7"]`,
-            `swap_memory="…"`. `compare` takes name → model.
+            The options of the view, by the names that they have on the command line: `match="[0-9]+"`,
+            `units=["0:7"]`, `swap_memory="…"`. `compare` takes name → model.
 
         Returns
         -------
-        ShownView
-            `parts`, whose columns hold the values; `to_dict()`; `save(path)` as CSV, JSON, npz or text. Printed or in a
-            notebook it is what the command prints.
+        ViewResult
+            `parts`, whose columns hold the values; `remarks`; `to_dict()`; `save(path)` as CSV, JSON, npz or text. It
+            prints as the command does.
 
         Raises
         ------
         ConfigError
-            If there is no such view or option, or the view cannot be made of these.
+            If there is no such view or option, or the view cannot be built from these.
+        UnknownCharacterError
+            If the text has characters that the model does not know.
+
+        Examples
+        --------
+        >>> view = model.view("cell", "abcad", units=["0:1"], by="f")
+        >>> len(view.to_dict()["cell"]["0:1 f"])
+        5
+        """
+        from charlstm.inspection.registry import build_view, check_view
+        from charlstm.render.results import ViewResult
+
+        subject = self._subject(text, skip_unknown)
+        check_view(name, subject, options)
+        return ViewResult(*build_view(name, subject, _unwrap_models(options)))
+
+    def html(
+        self,
+        text: str | TextSource | Sequence[TextSource] | None = None,
+        view: str | None = None,
+        *,
+        skip_unknown: bool = False,
+        **options: Any,
+    ) -> str:
+        """Return a page for a browser, one HTML file: a trace of a text to explore, and all views.
+
+        Parameters
+        ----------
+        text
+            The text; None: a page of the model alone.
+        view
+            Name of the view that is open; None: the trace, or without a text the summary.
+        skip_unknown, options
+            As for `view`; each option goes to the views that have it.
+
+        Raises
+        ------
+        ConfigError
+            If the page would be too large for a browser, or the view cannot be built.
         UnknownCharacterError
             If the text has characters that the model does not know.
         """
-        from charlstm.inspection.views import looked_at
-        from charlstm.render.shown import ShownView
+        from charlstm.render.page import build_page
 
-        if "compare" in options:
-            options["compare"] = {name: other.model for name, other in options["compare"].items()}
-        return ShownView(*looked_at(self.model, name, text, options))
+        return build_page(self._subject(text, skip_unknown), view, _unwrap_models(options))
 
-    def page(self, path: str | os.PathLike[str], text: str | None = None) -> None:
-        """Write a page for a browser, one file: a trace of a text to move through, and all views.
+    def page(self, path: str | os.PathLike[str], text: str | None = None, **options: Any) -> None:
+        """Write a page for a browser; see `html`.
 
         Parameters
         ----------
         path
-            The file; what stood there is replaced whole, or not at all.
-        text
-            What the model reads; None: a page of the model alone.
+            The file; an existing file is replaced completely or not at all.
+        text, options
+            As for `html`.
 
         Raises
         ------
-        ConfigError
-            If the page would be too large for a browser.
-        UnknownCharacterError
-            If the text has characters that the model does not know.
+        ConfigError, UnknownCharacterError
+            As for `html`.
         CharlstmError
-            If it cannot be written.
+            If the file cannot be written.
         """
         from charlstm.model.files import replace_with
-        from charlstm.render import page
 
-        replace_with(Path(path), page.of(self.model, text))
+        replace_with(Path(path), self.html(text, **options))
 
     def score(self, text: str, adapt: float = 0.0) -> Score:
         """Return how well the network predicts a text.
@@ -426,16 +490,15 @@ class LanguageModel:
         text
             N characters, one or more.
         adapt
-            A learning rate: the network goes on learning while it reads, and predicts a stretch of the text with what
-            it learnt from those before (Krause et al. 2018, "Dynamic evaluation of neural sequence models"). The model
-            stays as it is. 0: it does not learn. A score while learning says something else than one without; do not
-            compare the two as models.
+            Learning rate of dynamic evaluation: the weights take a gradient step on each segment of the text after it
+            was predicted (Krause et al. 2018, "Dynamic evaluation of neural sequence models"). The model stays
+            unchanged. 0: the weights are fixed. Do not compare a score with dynamic evaluation to one without.
 
         Returns
         -------
         Score
-            `bits`, the sum of −log₂ p(character); `bits_per_character`; `perplexity`; `surprise`: (N,) array, in bits,
-            NaN where nothing predicts the first character; `passages`: the most surprising ones, with their places.
+            `bits`, the sum of the surprisal −log₂ p; `bits_per_character`; `perplexity`; `surprise`: (N,) array, the
+            surprisal in bits, NaN where there is no prediction; `passages`: the most surprising ones and their places.
 
         Raises
         ------
@@ -443,27 +506,36 @@ class LanguageModel:
             If the text has characters that the model does not know.
         CorpusError
             If the text is empty.
-        ConfigError, TrainingError
-            If the rate is not a number, 0 or more; if it is so high that the numbers run away.
-        """
-        from charlstm.inspection.score import Scorer, Text, scores
+        ConfigError
+            If `adapt` is not a number, 0 or more.
+        TrainingError
+            If dynamic evaluation diverges.
 
-        return scores(Text("the text", [text]), [Scorer("the model", self.model, adapt)])[0]
+        Examples
+        --------
+        >>> score = model.score("abcad")
+        >>> score.predicted, round(score.bits / score.bits_per_character)
+        (4, 4)
+        """
+        from charlstm.inspection.score import Scorer, score_text
+        from charlstm.inspection.view import TextSource
+
+        return score_text(TextSource("the text", [text]), [Scorer("the model", self.model, adapt)])[0]
 
     def cloze(self, pairs: Iterable[Sequence[str]]) -> Cloze:
-        """Ask prompts whose answers are known.
+        """Complete prompts whose answers are known.
 
         Parameters
         ----------
         pairs
-            N prompts and answers, one or more; an answer is what the text goes on with, a space before it included.
+            N prompts and answers, one or more. An answer is the continuation of its prompt, with a space before it.
 
         Returns
         -------
         Cloze
-            `right`: (N,) booleans, whether the likeliest continuation is the answer; `share`, their mean; `said`, the
-            continuations; `probability`: (N,), of the whole answer after its prompt; `rank`: (N,), of the answer's most
-            unlikely character at its place. See `inspect.cloze`.
+            `correct`: (N,) booleans, whether the most probable continuation is the answer; `accuracy`, their mean;
+            `predicted`, the continuations; `probability`: (N,), of the answer after its prompt; `rank`: (N,), of the
+            answer's least probable character at its place. See `inspection.cloze`.
 
         Raises
         ------
@@ -471,10 +543,28 @@ class LanguageModel:
             If a prompt or an answer has characters that the model does not know.
         ConfigError
             If there is no prompt, or an answer is empty.
-        """
-        from charlstm.inspection.cloze import Question, answered
 
-        return answered(self.model, [Question(prompt, answer) for prompt, answer in pairs])
+        Examples
+        --------
+        >>> result = model.cloze([("abc", "d"), ("ab", "cd")])
+        >>> len(result.predicted), result.rank.shape
+        (2, (2,))
+        """
+        from charlstm.inspection.cloze import Question, answer_questions
+
+        return answer_questions(self.model, [Question(prompt, answer) for prompt, answer in pairs])
+
+    def _subject(self, text: str | TextSource | Sequence[TextSource] | None, skip_unknown: bool) -> Subject:
+        from charlstm.inspection.registry import Subject
+
+        return Subject(self.model, text, skip_unknown, self.name)
+
+
+def _unwrap_models(options: dict[str, Any]) -> dict[str, Any]:
+    """Return options with the models, instead of the language models, to compare."""
+    if "compare" in options:
+        options["compare"] = {name: other.model for name, other in options["compare"].items()}
+    return options
 
 
 def load(path: str | os.PathLike[str]) -> LanguageModel:
@@ -485,4 +575,4 @@ def load(path: str | os.PathLike[str]) -> LanguageModel:
     CheckpointError
         If the file is missing, damaged, not ours, or of a later version.
     """
-    return LanguageModel(checkpoint.load(Path(path)))
+    return LanguageModel(checkpoint.load(Path(path)), os.fspath(path))

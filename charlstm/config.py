@@ -9,7 +9,7 @@ from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any, TypeVar
 
-from charlstm.errors import ConfigError
+from charlstm.errors import ConfigError, did_you_mean
 
 OPTIMIZERS = ("adam", "rmsprop", "sgd")
 SPLITS = ("tail", "stripes", "file")
@@ -139,7 +139,8 @@ def set_fields(settings: object, **values: Any) -> None:
 def check_choice(name: str, value: Any, allowed: Collection[str]) -> str:
     """Return a value that is one of some words; raise ConfigError if it is not."""
     if not isinstance(value, str) or value not in allowed:
-        raise ConfigError(f"{name} is {value!r}; it must be one of {', '.join(allowed)}")
+        end = did_you_mean(value, allowed) if isinstance(value, str) else ""
+        raise ConfigError(f"{name} is {value!r}; it must be one of {', '.join(allowed)}{end}")
     return value
 
 

@@ -116,19 +116,19 @@ def describe_source() -> Iterator[str]:
     yield "## The best unit for each question about source code\n"
     yield wrap(
         "The score is the area under the ROC curve for a yes-or-no question, and the rank correlation for a numeric"
-        " one. *Chance* is the 95th percentile of the best unit's score under shifted labels. Lower scores are not"
+        " one. The threshold is the 95th percentile of the best unit's score under shifted labels. Lower scores are not"
         " significant."
     )
     rows, best = [], {}
     for name, pattern in QUESTIONS.items():
         asked = f"--question {shlex.quote(name)}" if pattern is None else f"--match {shlex.quote(pattern)}"
         command = f"charlstm inspect -m python.npz --view units {asked} --file {TEST}"
-        unit, score, chance, beyond = first_row(json.loads(run(f"{command} --format json")))
-        verdict = f"unit {unit}" if beyond == "yes" else "not significant"
-        rows.append(f"| {name} | {verdict} | {score:.3f} | {chance:.3f} | `{asked.replace('|', chr(92) + '|')}` |")
-        if beyond == "yes":
+        unit, score, threshold, significant = first_row(json.loads(run(f"{command} --format json")))
+        verdict = f"unit {unit}" if significant == "yes" else "not significant"
+        rows.append(f"| {name} | {verdict} | {score:.3f} | {threshold:.3f} | `{asked.replace('|', chr(92) + '|')}` |")
+        if significant == "yes":
             best[name] = unit
-    yield "\n".join(["| question | best unit | score | chance | option |", "|---|---|---|---|---|", *rows]) + "\n"
+    yield "\n".join(["| question | best unit | score | threshold | option |", "|---|---|---|---|---|", *rows]) + "\n"
     yield f"The command of each row is `charlstm inspect -m python.npz --view units … --file {TEST}`.\n"
     yield "## The memory of these units on a short text\n"
     chosen = " ".join(f"--unit {unit}" for unit in dict.fromkeys(best.values()))
@@ -140,10 +140,10 @@ def describe_source() -> Iterator[str]:
 
 
 def first_row(view: dict[str, Any]) -> tuple[str, float, float, str]:
-    """Return unit, score, chance level and significance of the first row of a ranking."""
+    """Return unit, score, threshold and significance of the first row of a ranking."""
     table = next(iter(view.values()))
     row = {name: values[0] for name, values in table.items()}
-    return row["unit"], row.get("ROC area", row.get("correlation")), row["chance"], row["beats chance"]
+    return row["unit"], row.get("ROC AUC", row.get("correlation")), row["threshold"], row["significant"]
 
 
 def quote_output(command: str, until: str | None = None) -> str:

@@ -5,9 +5,9 @@
 
 from pathlib import Path
 
-from looks import by_formula, looks
+from every_view import build_every_view, by_formula
 
-from charlstm.render.terminal import text
+from charlstm.render.terminal import render
 
 FOLDER = Path(__file__).parent / "golden"
 WIDTHS = (60, 80, 120)
@@ -16,24 +16,24 @@ MORE_COLOURS = {"-8-colours": 8, "-all-colours": 1 << 24}
 TEXT = "mady is in.\nanna has seen her, and she said: hi"
 
 
-def drawn(shift=0.0):
-    """Every view as it is drawn: name of its file → text. The weights may be shifted by a share of themselves."""
+def draw_all(shift=0.0):
+    """Every view as a terminal shows it: name of its file → text; `shift` is a relative change of the weights."""
     characters = "".join(sorted(set(TEXT)))
     models = [by_formula(kind, characters) for kind in ("lstm", "rnn")]
     for it in models:
         it.network.parameters.flat[:] *= 1.0 + shift
     files = {}
-    for name, view in looks(*models, TEXT).items():
+    for name, view in build_every_view(*models, TEXT).items():
         for width in WIDTHS:
             for ending, colours in (COLOURS | (MORE_COLOURS if (name, width) == ("cell", 80) else {})).items():
-                files[f"{name.replace(', ', '-').replace(' ', '-')}-{width}{ending}.txt"] = text(view, width, colours)
+                files[f"{name.replace(', ', '-').replace(' ', '-')}-{width}{ending}.txt"] = render(view, width, colours)
     return files
 
 
 def main():
     """Write the files anew, and take away those of views that are no more."""
     FOLDER.mkdir(exist_ok=True)
-    files = drawn()
+    files = draw_all()
     for path in FOLDER.glob("*.txt"):
         if path.name not in files:
             path.unlink()

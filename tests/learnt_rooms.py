@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import charlstm
-from charlstm.inspection.trace import start
-from charlstm.inspection.why import by_word
+from charlstm.inspection.trace import start_reader
+from charlstm.inspection.why import measure_words
 
 ROOT = Path(__file__).parent.parent
 TOLD = subprocess.run([sys.executable, ROOT / "data" / "name_kinds.py"], capture_output=True, text=True, check=True)
@@ -39,7 +39,7 @@ def test_it_answers_99_of_100(rooms):
 def test_the_answers_name_is_the_most_influential_of_the_story(rooms, kind, counted):
     right = []
     for story, answer in stories(kind):
-        influence = by_word(start(rooms.model), story, answer)
+        influence = measure_words(start_reader(rooms.model), story, answer)
         names = NAMES.intersection(re.findall(r"\w+", story))
         right.append(max(names, key=influence.__getitem__) == answer.strip())
     share = sum(right) / len(right)

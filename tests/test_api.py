@@ -13,9 +13,9 @@ from small import model, network
 import charlstm
 from charlstm.cli.main import main
 from charlstm.errors import CheckpointError, ConfigError, UnknownCharacterError
+from charlstm.inspection.registry import VIEWS
 from charlstm.inspection.trace import trace
 from charlstm.inspection.view import columns_of
-from charlstm.inspection.views import VIEWS
 from charlstm.model import checkpoint
 
 CHARACTERS = "\n abcd"
@@ -83,7 +83,7 @@ def test_a_view_is_what_the_command_shows(loaded, tmp_path, name):
     assert len(np.load(tmp_path / "it.npz", allow_pickle=False)) == (
         columns if view.exact is None else len(view.exact.arrays)
     )
-    with pytest.raises(ConfigError, match=r"none of \.csv, \.json, \.npz, \.txt"):
+    with pytest.raises(ConfigError, match=r"one of \.csv, \.json, \.npz, \.txt"):
         view.save(tmp_path / "it.html")
 
 
@@ -112,11 +112,11 @@ def test_a_page_is_that_of_the_command(loaded, tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        (("gate", "ab"), "no view 'gate'; there are gates, cell"),
+        (("gate", "ab"), r"view is 'gate'; it must be one of gates, cell.*; did you mean gates\?"),
         (("why",), "give one"),
         (("why", ""), "give one"),
         (("history", "ab"), "leave the text out"),
-        (("why", "ab", {"reaches": 3}), "no option 'reaches'; it has target, reach"),
+        (("why", "ab", {"reaches": 3}), r"no option 'reaches'; it has target, reach; did you mean reach\?"),
         (("saturation", "ab", {"reach": 3}), "it has none"),
     ],
 )

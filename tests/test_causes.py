@@ -11,20 +11,20 @@ from stories import NAMES, SPEAKERS, learnt
 
 from charlstm.api import LanguageModel
 from charlstm.errors import ConfigError, UnknownCharacterError
-from charlstm.inspection.memory import memory_kept
+from charlstm.inspection.memory import view_memory
 from charlstm.inspection.patch import (
-    Changes,
-    Holding,
-    Setting,
-    changes,
-    continuation,
-    logits_without_each,
-    patch,
-    read_on,
+    Freeze,
+    Interventions,
+    StateEdit,
+    ablate_each,
+    parse_interventions,
+    read_with,
+    view_patch,
+    write_continuation,
 )
-from charlstm.inspection.trace import start, trace
-from charlstm.inspection.unit import Unit
-from charlstm.inspection.why import ALTERNATIVES, LONGEST_WORD, by_gradient, by_occlusion, by_word, why
+from charlstm.inspection.quantities import Unit
+from charlstm.inspection.trace import start_reader, trace
+from charlstm.inspection.why import ALTERNATIVES, MAX_WORD, measure_gradient, measure_occlusion, measure_words, view_why
 
 CHARACTERS = "\n abcd"
 TEXT, TARGET = "ab cad b", "da"
@@ -47,7 +47,7 @@ def log_chance(kind, it, text, target=TARGET):
 @pytest.mark.parametrize("lines", [False, True])
 def test_occlusion_is_reading_again_with_another_character(kind, layers, lines):
     it = small(kind, layers, lines)
-    found = by_occlusion(start(it), TEXT, TARGET)
+    found = measure_occlusion(start_reader(it), TEXT, TARGET)
     whole = log_chance(kind, it, TEXT)
     for n, character in enumerate(TEXT):
         if n or lines:
@@ -86,7 +86,7 @@ def test_gradient_times_input_is_the_slope_along_the_character(kind, layers, lin
         rows = reference.read(kind, weights, read, state).logits[-len(TARGET) - 1 : -1]
         return sum(math.log(reference.probabilities(r[0])[k]) for r, k in zip(rows, ids[-2:], strict=True))
 
-    found = by_gradient(start(it), TEXT, TARGET)
+    found = measure_gradient(start_reader(it), TEXT, TARGET)
     assert len(found) == len(TEXT)
     for n in range(len(TEXT)):
         place = n + len(it.opening)
@@ -96,10 +96,10 @@ def test_gradient_times_input_is_the_slope_along_the_character(kind, layers, lin
 
 def test_the_gradient_ends_where_a_line_begins():
     it = small("lstm", lines=True)
-    found = by_gradient(start(it), "ab\ncad b", TARGET)
+    found = measure_gradient(start_reader(it), "ab\ncad b", TARGET)
     assert not found[:2].any() and found[2]
-    np.testing.assert_allclose(found[2:], by_gradient(start(it), "\ncad b", TARGET), rtol=1e-12)
-    np.testing.assert_allclose(found[3:], by_gradient(start(it), "cad b", TARGET), rtol=1e-12)
+    np.testing.assert_allclose(found[2:], measure_gradient(start_reader(it), "\ncad b", TARGET), rtol=1e-12)
+    np.testing.assert_allclose(found[3:], measure_gradient(start_reader(it), "cad b", TARGET), rtol=1e-12)
 
 
 @every_kind
@@ -107,15 +107,16 @@ def test_the_gradient_ends_where_a_line_begins():
 @pytest.mark.parametrize("lines", [False, True])
 def test_within_reach_the_influence_is_that_in_the_whole_text(kind, layers, lines):
     it = small(kind, layers, lines)
-    whole, near = why(it, TEXT, TARGET), why(it, TEXT, TARGET, reach=4)
+    whole, near = view_why(it, TEXT, TARGET), view_why(it, TEXT, TARGET, reach=4)
     assert "last 4 of the 8" in near.remarks[-1] and len(near.remarks) == len(whole.remarks) + 1
     (_, strip), _ = near.parts.items()
     assert strip.text == TEXT[-4:]
-    begun = start(it)
+    begun = start_reader(it)
     begun.read(it.vocabulary.encode(TEXT[:-4])[:, None])
-    for by in (by_occlusion, by_gradient):
-        np.testing.assert_allclose(by(begun, TEXT[-4:], TARGET), by(start(it), TEXT, TARGET)[-4:], rtol=1e-9)
-    assert by_word(begun, TEXT[-4:], TARGET)["b"] == pytest.approx(by_word(start(it), TEXT, TARGET)["b"], rel=1e-9)
+    for by in (measure_occlusion, measure_gradient):
+        np.testing.assert_allclose(by(begun, TEXT[-4:], TARGET), by(start_reader(it), TEXT, TARGET)[-4:], rtol=1e-9)
+    words, near = measure_words(start_reader(it), TEXT, TARGET), measure_words(begun, TEXT[-4:], TARGET)
+    assert near["b"] == pytest.approx(words["b"], rel=1e-9)
 
 
 @every_kind
@@ -133,16 +134,16 @@ def test_a_word_is_replaced_wherever_it_stands(kind, layers):
     for word in ("ab", "ca", "d"):
         before, drops = text[: text.index(word)], []
         for other in [c for c in ranked(before) if c not in "\n " and c != word[0]][:ALTERNATIVES]:
-            while len(other) < LONGEST_WORD and (after := ranked(before + other)[0]) not in "\n ":
+            while len(other) < MAX_WORD and (after := ranked(before + other)[0]) not in "\n ":
                 other += after
             drops.append(whole - log_chance(kind, it, " ".join(other if w == word else w for w in text.split())))
         wanted[word] = sum(drops) / len(drops)
-    assert by_word(start(it), text, TARGET) == pytest.approx(wanted, rel=1e-9)
+    assert measure_words(start_reader(it), text, TARGET) == pytest.approx(wanted, rel=1e-9)
 
 
 def test_the_influence_of_the_characters_of_a_word_is_added_up():
     text = "abb ca abb d abbc"
-    strip, table = why(small("lstm"), text, TARGET).parts.values()
+    strip, table = view_why(small("lstm"), text, TARGET).parts.values()
     words, times, _, *sums = (list(column.values) for column in table.columns)
     places = {"abb": [0, 1, 2, 7, 8, 9], "ca": [4, 5], "d": [11], "abbc": [13, 14, 15, 16]}
     assert dict(zip(words, times, strict=True)) == {"abb": 2, "ca": 1, "d": 1, "abbc": 1}
@@ -153,30 +154,49 @@ def test_the_influence_of_the_characters_of_a_word_is_added_up():
 
 def test_the_view_of_why_says_whether_its_two_ways_agree():
     it = small("lstm")
-    view = why(it, TEXT, TARGET)
+    view = view_why(it, TEXT, TARGET)
     (name, strip), _ = view.parts.items()
     assert "«da»" in name
-    for row, values in zip(
-        strip.rows, (by_occlusion(start(it), TEXT, TARGET), by_gradient(start(it), TEXT, TARGET)), strict=True
-    ):
+    for row, measure in zip(strip.rows, (measure_occlusion, measure_gradient), strict=True):
+        values = measure(start_reader(it), TEXT, TARGET)
         np.testing.assert_allclose(row.values, values / max(map(abs, values)), rtol=1e-12)
     one, other = (np.argsort(np.argsort(np.abs(row.values))) for row in strip.rows)
     correlation = float(np.corrcoef(one, other)[0, 1])
     assert ("do not agree" in view.remarks[1]) == (correlation < 0.5)
     assert f"{correlation:.2f}" in view.remarks[1]
     assert f"{math.exp(log_chance('lstm', it, TEXT)):.1%}" in view.remarks[0]
-    likeliest = trace(it, TEXT).likeliest(1)[-1][0][0]
-    assert f"U+{ord(likeliest):04X}" in next(iter(why(it, TEXT).parts))
+    likeliest = trace(it, TEXT).most_probable(1)[-1][0][0]
+    assert f"U+{ord(likeliest):04X}" in next(iter(view_why(it, TEXT).parts))
     with pytest.raises(UnknownCharacterError, match="the target"):
-        why(it, TEXT, "z")
+        view_why(it, TEXT, "z")
+
+
+def test_the_influence_of_words_is_in_bits_beside_the_sums_of_their_characters():
+    it, begun = small("lstm"), start_reader(small("lstm"))
+    table = view_why(it, TEXT, TARGET).parts["influence of words in bits"]
+    columns = {column.name: list(column.values) for column in table.columns}
+    words = measure_words(begun, TEXT, TARGET)
+    by_character = {
+        "sum of occlusion": measure_occlusion(begun, TEXT, TARGET),
+        "sum of gradient": measure_gradient(begun, TEXT, TARGET),
+    }
+    assert columns["word"] == sorted(words, key=lambda word: -abs(words[word])) and len(words) == 3
+    for row, word in enumerate(columns["word"]):
+        assert columns["count"][row] == len(re.findall(rf"\b{word}\b", TEXT))
+        assert columns["word replaced"][row] == pytest.approx(words[word] / math.log(2), rel=1e-9)
+        start = TEXT.split(" ").index(word)
+        start = sum(len(before) + 1 for before in TEXT.split(" ")[:start])
+        for name, values in by_character.items():
+            total = sum(values[start : start + len(word)])
+            assert columns[name][row] == pytest.approx(total / math.log(2), rel=1e-9)
 
 
 @every_kind
 @one_and_two_layers
-def test_a_unit_cut_off_tells_nobody(kind, layers):
+def test_nothing_reads_an_ablated_unit(kind, layers):
     it = small(kind, layers)
     cut = [Unit(0, 1), Unit(layers - 1, 2)]
-    found = read_on(it, TEXT, Changes(without=cut)).logits[0]
+    found = read_with(it, TEXT, Interventions(ablated=cut)).logits[0]
     for layer, number in cut:
         above = "output/W" if layer == layers - 1 else f"layer{layer + 1}/U"
         it.network.parameters[f"layer{layer}/W"][number] = 0.0
@@ -188,18 +208,18 @@ def test_a_unit_cut_off_tells_nobody(kind, layers):
 @every_kind
 @one_and_two_layers
 @pytest.mark.parametrize("lines", [False, True])
-def test_each_unit_is_cut_off_as_if_alone(kind, layers, lines):
+def test_each_unit_is_ablated_as_if_alone(kind, layers, lines):
     it = small(kind, layers, lines)
     text = "ab\ncad b"
     every = [Unit(layer, number) for layer in range(layers) for number in range(it.network.config.hidden)]
-    wanted = [read_on(it, text, Changes(without=cut)).logits[0] for cut in ([], *([unit] for unit in every))]
-    np.testing.assert_allclose(logits_without_each(start(it), text), wanted, rtol=1e-9)
-    (table,) = patch(it, text, Changes()).parts.values()
+    wanted = [read_with(it, text, Interventions(ablated=cut)).logits[0] for cut in ([], *([unit] for unit in every))]
+    np.testing.assert_allclose(ablate_each(start_reader(it), text), wanted, rtol=1e-9)
+    (table,) = view_patch(it, text).parts.values()
     columns = {column.name: list(column.values) for column in table.columns}
     whole, *without = [reference.probabilities(row) for row in wanted]
     change = [sum(p * math.log2(p / q) for p, q in zip(whole, row, strict=True)) for row in without]
     order = sorted(range(len(every)), key=lambda k: -change[k])
-    assert columns["without"] == [str(every[k]) for k in order]
+    assert columns["ablated unit"] == [str(every[k]) for k in order]
     assert columns["change in bits"] == pytest.approx([change[k] for k in order])
     assert columns["its probability"] == pytest.approx([without[k][np.argmax(whole)] for k in order])
     assert columns["probability"] == pytest.approx([max(without[k]) for k in order])
@@ -209,7 +229,7 @@ def test_each_unit_is_cut_off_as_if_alone(kind, layers, lines):
 @one_and_two_layers
 def test_a_memory_that_is_set_is_read_from_there_on(kind, layers):
     it = small(kind, layers)
-    found = read_on(it, TEXT, Changes(set=[Setting(Unit(layers - 1, 2), 0.7, 5)]))
+    found = read_with(it, TEXT, Interventions(edits=[StateEdit(Unit(layers - 1, 2), 0.7, 5)]))
     ids = it.vocabulary.encode(TEXT)[:, None]
     state = by_reference(kind, it.network, ids[:5]).state
     state[layers - 1][-1][0][2] = 0.7
@@ -223,7 +243,7 @@ def test_a_memory_that_is_set_is_read_from_there_on(kind, layers):
 @one_and_two_layers
 def test_a_memory_that_is_swapped_is_that_of_the_other_text(kind, layers):
     it = small(kind, layers)
-    found = read_on(it, TEXT, Changes(swap="dcb a", swap_at=6))
+    found = read_with(it, TEXT, Interventions(swap="dcb a", swap_at=6))
     ids = it.vocabulary.encode(TEXT)[:, None]
     state = np.array(by_reference(kind, it.network, ids[:6]).state)
     state[:, -1] = np.array(by_reference(kind, it.network, it.vocabulary.encode("dcb a")[:, None]).state)[:, -1]
@@ -232,9 +252,9 @@ def test_a_memory_that_is_swapped_is_that_of_the_other_text(kind, layers):
 
 
 @pytest.mark.parametrize("kind", ["lstm", "gru"])
-def test_a_memory_that_is_held_stays_and_nothing_else_does(kind):
+def test_a_frozen_memory_stays_and_nothing_else_does(kind):
     it = small(kind)
-    found = read_on(it, TEXT, Changes(freeze=[Holding(Unit(0, 1), 4)]))
+    found = read_with(it, TEXT, Interventions(freezes=[Freeze(Unit(0, 1), 4)]))
     ids = it.vocabulary.encode(TEXT).tolist()
     state = np.array(by_reference(kind, it.network, [[k] for k in ids[:4]]).state)
     kept = state[0, -1, 0, 1]
@@ -251,15 +271,15 @@ def test_a_memory_that_is_held_stays_and_nothing_else_does(kind):
 
 def test_changes_are_read_as_they_are_written():
     it = small("lstm", layers=2)
-    made = changes(it, TEXT, ["1:2=-0.5@3", "0=2"], ["0:1@2"], ["1:0"], "ab", 4)
-    assert list(made.set) == [
-        Setting(Unit(1, 2), -0.5, 3),
-        Setting(Unit(0, 0), 2.0, 7),
-        Setting(Unit(1, 0), 2.0, 7),
+    made = parse_interventions(it, TEXT, ["1:2=-0.5@3", "0=2"], ["0:1@2"], ["1:0"], "ab", 4)
+    assert list(made.edits) == [
+        StateEdit(Unit(1, 2), -0.5, 3),
+        StateEdit(Unit(0, 0), 2.0, 7),
+        StateEdit(Unit(1, 0), 2.0, 7),
     ]
-    assert (list(made.freeze), list(made.without)) == ([Holding(Unit(0, 1), 2)], [Unit(1, 0)])
+    assert (list(made.freezes), list(made.ablated)) == ([Freeze(Unit(0, 1), 2)], [Unit(1, 0)])
     assert (made.swap, made.swap_at) == ("ab", 4)
-    assert changes(it, TEXT, [], ["0:1"], [], "ab", None)[1:] == ([Holding(Unit(0, 1), 7)], [], "ab", 7)
+    assert parse_interventions(it, TEXT, [], ["0:1"], [], "ab", None)[1:] == ([Freeze(Unit(0, 1), 7)], [], "ab", 7)
 
 
 @pytest.mark.parametrize(
@@ -272,19 +292,19 @@ def test_changes_are_read_as_they_are_written():
         ({"set_": ["0:3=1"]}, "no unit 3"),
         ({"freeze": ["0:1@x"]}, "0:17@40"),
         ({"without": ["2:0"]}, "no layer 2"),
-        ({"at": 8, "swap": "a"}, "no character 8"),
+        ({"at": 8, "swap_memory": "a"}, "no character 8"),
     ],
 )
 def test_changes_that_cannot_be_made_are_refused(wrong, said):
     it = small("lstm", layers=2)
-    arguments = {"set_": [], "freeze": [], "without": [], "swap": None, "at": None} | wrong
+    arguments = {"set_": [], "freeze": [], "without": [], "swap_memory": None, "at": None} | wrong
     with pytest.raises(ConfigError, match=said):
-        patch(it, TEXT, changes(it, TEXT, **arguments))
+        view_patch(it, TEXT, **arguments)
 
 
-def test_a_unit_without_a_gate_cannot_be_held():
+def test_a_unit_without_a_gate_cannot_be_frozen():
     with pytest.raises(ConfigError, match="lstm or gru"):
-        patch(small("rnn"), TEXT, Changes(freeze=[Holding(Unit(0, 0), 2)]))
+        view_patch(small("rnn"), TEXT, freeze=["0:0@2"])
 
 
 @pytest.fixture(scope="session")
@@ -306,7 +326,7 @@ def test_the_answers_name_is_the_most_influential_of_the_story(told):
     it, asked = told
     right = 0
     for story, answer in asked:
-        influence = by_word(start(it), story, f" {answer}")
+        influence = measure_words(start_reader(it), story, f" {answer}")
         names = [word for word in influence if word in (*NAMES, *SPEAKERS)]
         right += max(names, key=lambda word: influence[word]) == answer
     assert right >= 0.95 * len(asked)
@@ -316,21 +336,21 @@ def test_with_the_memory_of_another_story_she_greets_another(told):
     it, _ = told
     for one, other in [("monica", "richard"), ("ben", "anna")]:
         story, swapped = f"{one} is in. {SPEAKERS[0]} hi", f"{other} is in."
-        changed = Changes(swap=swapped, swap_at=story.index(".") + 1)
-        assert continuation(it, read_on(it, story)) == f" {one}."
-        assert continuation(it, read_on(it, story, changed)) == f" {other}."
-        view = patch(it, story, changed)
-        assert list(view.parts["what is written"].columns[1].values) == [f" {one}.", f" {other}."]
+        changed = Interventions(swap=swapped, swap_at=story.index(".") + 1)
+        assert write_continuation(read_with(it, story)) == f" {one}."
+        assert write_continuation(read_with(it, story, changed)) == f" {other}."
+        view = view_patch(it, story, swap_memory=swapped, at=changed.swap_at)
+        assert list(view.parts["continuation"].columns[1].values) == [f" {one}.", f" {other}."]
 
 
 def test_the_memory_tells_the_step_at_which_one_is_let_go_and_another_written(told):
     it, _ = told
     text = "monica is in, richard is in. "
     answers = (" monica.", " richard.")
-    view = memory_kept(it, trace(it, text), f"{SPEAKERS[0]} hi", answers)
-    first, last = (row.values for row in view.parts[f"asked «{SPEAKERS[0]} hi»"].rows)
+    view = view_memory(it, trace(it, text), f"{SPEAKERS[0]} hi", answers)
+    first, last = (row.values for row in view.parts[f"answers to «{SPEAKERS[0]} hi»"].rows)
     assert first[text.index(",")] > 0.9 and last[-1] > 0.9
     comes = text.index("richard")
-    steps = list(view.parts["what is known"].columns[0].values)
+    steps = list(view.parts["changes of the answer"].columns[0].values)
     assert any(comes <= step <= comes + len("richard is in.") for step in steps)
-    assert re.search(r"\[.\]", view.parts["what is known"].columns[4].values[-1])
+    assert re.search(r"\[.\]", view.parts["changes of the answer"].columns[4].values[-1])

@@ -26,7 +26,7 @@ from charlstm import __version__
 from charlstm.cli.console import GroupedOption
 from charlstm.cli.main import COMMANDS, main
 from charlstm.cli.settings import DisplayConfig
-from charlstm.cli.waiting import waiting
+from charlstm.cli.status import show_elapsed
 from charlstm.sampling.filters import SamplingConfig
 from charlstm.sampling.stopping import StoppingRules
 
@@ -187,17 +187,17 @@ def test_novelty_is_reported_on_stderr_or_in_the_json_object(folder: Path) -> No
     arguments = ("sample", "-m", folder / "charlstm.npz", "--seed", "the", "-n", 40, "--samples", 2)
     asked = ("--novelty", folder / "corpus.txt")
     plain, told = invoke(*arguments), invoke(*arguments, *asked)
-    assert told.stdout == plain.stdout and "the longest that stand in the corpus" in told.stderr
+    assert told.stdout == plain.stdout and "longest parts copied from the corpus" in told.stderr
     assert max(map(len, told.stderr.splitlines())) <= 80
     for line, text in zip(invoke(*arguments, *asked, "--format", "jsonl").stdout.splitlines(), (0, 1), strict=True):
         made = json.loads(line)
         told = made.pop("novelty")
         assert made == json.loads(invoke(*arguments, "--format", "jsonl").stdout.splitlines()[text])
-        shares = told["parts of the text that are new"]
+        shares = told["new parts of the text"]
         assert shares["parts"][0] == 37 and shares["length"][0] == 4
         new = sum(made["text"][k : k + 4] not in TEXT for k in range(37)) / 37
         assert shares["new"][0] == pytest.approx(new)
-        for run in told["the longest that stand in the corpus"]["run"]:
+        for run in told["longest parts copied from the corpus"]["part"]:
             assert run in made["text"] and run in TEXT
 
 
@@ -213,7 +213,7 @@ def test_beam_search_writes_the_most_likely_texts_in_each_format(folder: Path, t
     assert invoke(*arguments, *best, "--output", tmp_path / "made.txt").output == ""
     assert (tmp_path / "made.txt").read_text() == text
     assert invoke(*arguments, *best, "--hide-seed").output.startswith(objects[0]["text"])
-    assert "in the corpus" in invoke(*arguments, *best, "--novelty", folder / "corpus.txt").stderr
+    assert "from the corpus" in invoke(*arguments, *best, "--novelty", folder / "corpus.txt").stderr
 
 
 def test_output_writes_the_same_to_a_file(folder: Path, tmp_path: Path) -> None:
@@ -296,8 +296,8 @@ def test_inspect_without_a_text_sums_the_model_up(folder: Path) -> None:
     shown = invoke(*arguments).output
     value = json.loads(invoke(*arguments, "--format", "json").output)
     assert value["network"]["hidden"] == 12 and value["corpus"]["files"] == "corpus.txt"
-    assert value["outcome"]["steps done"] == 60 and len(value["history"]["step"]) == 60
-    for fact in ("corpus.txt", "960", "training loss (nats)", "held-out loss (nats)", "step 1"):
+    assert value["outcome"]["steps done"] == 60 and len(value["losses (nats per character)"]["step"]) == 60
+    for fact in ("corpus.txt", "960", "training loss (nats)", "validation loss (nats)", "step: 1"):
         assert fact in shown
     curve = [line for line in shown.splitlines() if " |" in line]
     assert len(curve) == 8 and any("o" in line.split("|")[1] for line in curve)
@@ -320,7 +320,7 @@ def test_a_score_is_of_a_text_a_file_or_what_is_piped_in(folder: Path, tmp_path:
     bits = [character["surprise_bits"] for character in surprise[1:]]
     assert found["score"]["bits"] == pytest.approx([sum(bits)])
     assert found["score"]["bits/char"] == pytest.approx([sum(bits) / len(bits)])
-    assert found["surprise in bits"]["position"] == list(range(len(text)))
+    assert found["surprisal in bits"]["position"] == list(range(len(text)))
     for arguments, given in (
         (("--file", tmp_path / "text.txt"), ""),
         (("--file", "-"), text),
@@ -330,7 +330,7 @@ def test_a_score_is_of_a_text_a_file_or_what_is_piped_in(folder: Path, tmp_path:
         other = json.loads(charlstm(*score, *arguments, cwd=tmp_path, input=given).stdout)
         name = "standard input" if given else str(tmp_path / "text.txt")
         assert other["score"].pop("text") == [name] and other["score"].items() <= found["score"].items()
-        assert other["surprise in bits"] | found["surprise in bits"] == other["surprise in bits"]
+        assert other["surprisal in bits"] | found["surprisal in bits"] == other["surprisal in bits"]
 
 
 def test_scores_of_several_files_and_models_are_a_table(folder: Path, tmp_path: Path) -> None:
@@ -362,7 +362,8 @@ def test_a_cloze_test_has_a_row_a_prompt_and_a_count_for_each_group(folder: Path
     ]
     for row in rows:
         said = invoke("sample", *cloze[1:], "--seed", row["prompt"], "--temperature", 0, "-n", 4, "--hide-seed").output
-        assert row["said"][:4] == said[:4] and (row["right"] == "1") == (row["said"] == row["answer"])
+        assert row["predicted"][:4] == said[:4]
+        assert (row["correct"] == "1") == (row["predicted"] == row["answer"])
     shown = charlstm(*cloze, "--cloze", "-", cwd=tmp_path, input=asked).stdout
     assert shown == invoke(*cloze, "--view", "cloze", "--file", tmp_path / "asked.tsv").output
     assert [line.split()[0] for line in shown.splitlines()[-3:]] == ["known", "new", "all"]
@@ -508,7 +509,7 @@ def test_a_corpus_that_cannot_be_learnt_is_one_sentence(tmp_path: Path, content:
         (("inspect", "--cloze", "-"), 2, "no prompt"),
         (("inspect", "--score", "the", "--compare", "corpus.txt"), 1, "corpus.txt"),
         (("inspect", "--score", "the", "--adapt", "0"), 2, "--adapt"),
-        (("inspect", "--score", "the", "--adapt", "nan"), 2, "rate"),
+        (("inspect", "--score", "the", "--adapt", "nan"), 2, "adapt"),
         (("inspect", "the", "--adapt", "1"), 2, "--view score"),
         (("inspect", "--score", "the 🎈"), 1, "U+1F388"),
         (("paint",), 2, "paint"),
@@ -670,11 +671,11 @@ class Terminal(io.StringIO):
 def test_a_command_that_is_long_busy_says_so_on_a_terminal(
     monkeypatch: pytest.MonkeyPatch, screen: type[io.StringIO]
 ) -> None:
-    monkeypatch.setattr("charlstm.cli.waiting.EVERY", 0.01)
+    monkeypatch.setattr("charlstm.cli.status.INTERVAL", 0.01)
     for patience in (0.01, 1000.0):
-        monkeypatch.setattr("charlstm.cli.waiting.PATIENCE", patience)
+        monkeypatch.setattr("charlstm.cli.status.PATIENCE", patience)
         monkeypatch.setattr(sys, "stderr", screen())
-        with pytest.raises(KeyboardInterrupt), waiting("looking"):
+        with pytest.raises(KeyboardInterrupt), show_elapsed("looking"):
             for _ in range(1000 * (screen is Terminal and patience < 1.0)):
                 if "looking … " in sys.stderr.getvalue():  # type: ignore[attr-defined]
                     break
@@ -682,7 +683,7 @@ def test_a_command_that_is_long_busy_says_so_on_a_terminal(
             raise KeyboardInterrupt
         shown = sys.stderr.getvalue()  # type: ignore[attr-defined]
         assert ("looking … 0" in shown) == (screen is Terminal and patience < 1.0)
-        assert shown.split("\r")[-1] == "" and all(thread.name != "waiting" for thread in threading.enumerate())
+        assert shown.split("\r")[-1] == "" and all(thread.name != "elapsed" for thread in threading.enumerate())
 
 
 @pytest.mark.parametrize(

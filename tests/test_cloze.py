@@ -15,8 +15,8 @@ from small import by_reference, every_kind, model, network
 
 from charlstm.api import LanguageModel
 from charlstm.errors import ConfigError, CorpusError, UnknownCharacterError
-from charlstm.inspection.cloze import WORD, Question, answered, cloze, questions_in
-from charlstm.inspection.trace import side_by_side
+from charlstm.inspection.cloze import MAX_WORD, Question, answer_questions, parse_questions, view_questions
+from charlstm.inspection.trace import group_by_length
 from charlstm.inspection.view import columns_of
 
 CHARACTERS = "\n .ab"
@@ -50,22 +50,22 @@ def test_answers_are_what_writing_letter_by_letter_says(kind, lines):
     pairs = [(prompt, answer) for prompt in prompts for answer in ("a", " ab", "b. a")]
     pairs += [(prompt, best(expected(prompt))) for prompt in prompts]  # some of them right
     found = LanguageModel(it).cloze(pairs)
-    assert 0 < found.share < 1 and found.share == sum(found.right) / len(pairs)
+    assert 0 < found.accuracy < 1 and found.accuracy == sum(found.correct) / len(pairs)
     for n, (prompt, answer) in enumerate(pairs):
         written = ""
-        for _ in range(len(answer) + WORD):
+        for _ in range(len(answer) + MAX_WORD):
             written += best(expected(prompt + written))
-        heard = written[: len(answer)] + re.match(rf"\w{{0,{WORD}}}", written[len(answer) :])[0]
+        heard = written[: len(answer)] + re.match(rf"\w{{0,{MAX_WORD}}}", written[len(answer) :])[0]
         if "\n" not in answer:
             heard = heard.partition("\n")[0]
-        assert found.said[n] == heard and found.right[n] == (heard == answer)
+        assert found.predicted[n] == heard and found.correct[n] == (heard == answer)
         probability, worst = 1.0, 1
         for k, character in enumerate(answer):
             row = expected(prompt + answer[:k])
             own = row[CHARACTERS.index(character)]
             probability, worst = probability * own, max(worst, 1 + sum(other > own for other in row))
         assert found.probability[n] == pytest.approx(probability, rel=1e-9) and found.rank[n] == worst
-        if found.right[n]:
+        if found.correct[n]:
             assert found.rank[n] == 1
 
 
@@ -73,8 +73,12 @@ def test_a_longer_word_is_not_the_answer_that_it_begins_with():
     it = small()
     it.network.parameters.flat[:] = 0.0
     it.network.parameters["output/b"][CHARACTERS.index("a")] = 1.0
-    found = LanguageModel(it).cloze([("b", "aa"), ("b", "a" * (2 + WORD))])
-    assert not found.right[0] and found.rank[0] == 1 and found.said[0] == "a" * (2 + WORD) == found.said[1][:-WORD]
+    found = LanguageModel(it).cloze([("b", "aa"), ("b", "a" * (2 + MAX_WORD))])
+    assert (
+        not found.correct[0]
+        and found.rank[0] == 1
+        and found.predicted[0] == "a" * (2 + MAX_WORD) == found.predicted[1][:-MAX_WORD]
+    )
 
 
 def test_of_equally_likely_characters_those_that_come_first_have_the_better_ranks():
@@ -90,7 +94,7 @@ def test_of_equally_likely_characters_those_that_come_first_have_the_better_rank
 def test_an_answer_does_not_depend_on_what_else_is_asked(pairs):
     it = LanguageModel(small("gru"))
     together, alone = it.cloze(pairs), [it.cloze([pair]) for pair in pairs]
-    assert together.said == [one.said[0] for one in alone]
+    assert together.predicted == [one.predicted[0] for one in alone]
     np.testing.assert_allclose(together.probability, [one.probability[0] for one in alone], rtol=1e-9)
     assert together.rank.tolist() == [int(one.rank[0]) for one in alone]
 
@@ -98,15 +102,15 @@ def test_an_answer_does_not_depend_on_what_else_is_asked(pairs):
 def test_many_prompts_are_asked_a_few_at_a_time(monkeypatch):
     it, pairs = LanguageModel(small()), [("ab" * 4, "a"), ("ba" * 4, "b"), ("a." * 4, " "), ("aaaabbbb", "ab")]
     whole = it.cloze(pairs)
-    monkeypatch.setattr(sys.modules[side_by_side.__module__], "AT_ONCE", 20)
-    assert it.cloze(pairs).said == whole.said
+    monkeypatch.setattr(sys.modules[group_by_length.__module__], "MAX_BATCH", 20)
+    assert it.cloze(pairs).predicted == whole.predicted
 
 
 @given(st.lists(st.integers(1, 40), max_size=4))
 def test_a_file_of_questions_is_read_line_by_line(cuts):
     text = "ab\ta\nab \tb\tfirst\na\t b.\tsecond\nb\ta"
     bounds = sorted({0, len(text), *(min(cut, len(text)) for cut in cuts)})
-    found = list(questions_in((text[a:b] for a, b in pairwise(bounds)), "it.tsv"))
+    found = list(parse_questions((text[a:b] for a, b in pairwise(bounds)), "it.tsv"))
     assert [tuple(question) for question in found] == [
         ("ab", " a", "", "line 1 of it.tsv"),
         ("ab ", "b", "first", "line 2 of it.tsv"),
@@ -118,17 +122,17 @@ def test_a_file_of_questions_is_read_line_by_line(cuts):
 @pytest.mark.parametrize("line", ["ab a", "", "ab\t", "\t", "a\tb\tc\td"])
 def test_a_line_that_asks_nothing_is_named(line):
     with pytest.raises(CorpusError, match=r"line 2 of it\.tsv"):
-        list(questions_in([f"ab\ta\n{line}\nb\ta\n"], "it.tsv"))
+        list(parse_questions([f"ab\ta\n{line}\nb\ta\n"], "it.tsv"))
 
 
 def test_what_cannot_be_asked_is_named():
     it = small()
     with pytest.raises(UnknownCharacterError, match=r"line 7 .*'x' U\+0078"):
-        answered(it, [Question("ab", " x", place="line 7")])
-    assert answered(it, [Question("axb", "x a")], skip=True).questions[0][:2] == ("ab", " a")
-    assert cloze(it, [Question("axb", "x a")], skip=True).remarks[0].startswith("2 characters")
+        answer_questions(it, [Question("ab", " x", place="line 7")])
+    assert answer_questions(it, [Question("axb", "x a")], skip=True).questions[0][:2] == ("ab", " a")
+    assert view_questions(it, [Question("axb", "x a")], skip=True).remarks[0].startswith("2 of 6 characters are")
     with pytest.raises(ConfigError, match="line 7 has an empty"):
-        answered(it, [Question("ab", "x", place="line 7")], skip=True)
+        answer_questions(it, [Question("ab", "x", place="line 7")], skip=True)
     with pytest.raises(ConfigError, match="no prompt"):
         LanguageModel(it).cloze([])
 
@@ -144,20 +148,21 @@ def test_the_view_counts_every_group_and_names_what_is_wrong():
     it = small()
     asked = [Question("ab", f" {answer}", group) for answer in ("a", "b", "ab", "a.b") for group in ("one", "two")]
     asked.append(Question("ab", best(chances("lstm", it, "ab")), "two"))
-    found, view = answered(it, asked), cloze(it, asked)
+    found, view = answer_questions(it, asked), view_questions(it, asked)
     table = {name: dict(zip((c.name for c in columns_of(part)), (c.values for c in columns_of(part)), strict=True))
              for name, part in view.parts.items()}  # fmt: skip
     assert (
-        table["questions"]["prompt"] == ["ab"] * 9 and table["questions"]["right"] == found.right.astype(int).tolist()
+        table["questions"]["prompt"] == ["ab"] * 9
+        and table["questions"]["correct"] == found.correct.astype(int).tolist()
     )
-    assert table["answered wrong"]["said"] == [
-        said for said, yes in zip(found.said, found.right, strict=True) if not yes
+    assert table["incorrect"]["predicted"] == [
+        said for said, yes in zip(found.predicted, found.correct, strict=True) if not yes
     ]
-    counts = table["answered right"]
+    counts = table["accuracy"]
     assert counts["group"] == ["one", "two", "all"] and counts["of"] == [4, 5, 9]
     for place, name in enumerate(("one", "two", "all")):
         mine = [n for n, question in enumerate(asked) if name in (question.group, "all")]
-        assert counts["right"][place] == sum(found.right[mine])
-        assert counts["share"][place] == pytest.approx(sum(found.right[mine]) / len(mine))
+        assert counts["correct"][place] == sum(found.correct[mine])
+        assert counts["accuracy"][place] == pytest.approx(sum(found.correct[mine]) / len(mine))
         assert counts["mean probability"][place] == pytest.approx(math.fsum(found.probability[mine]) / len(mine))
-        assert counts["worst rank"][place] == max(found.rank[mine])
+        assert counts["largest rank"][place] == max(found.rank[mine])

@@ -5,13 +5,13 @@ import math
 import numpy as np
 import pytest
 from differences import ALLOWED, own_loss, worst_block
-from looks import by_formula, looks
+from every_view import build_every_view, by_formula
 from small import KINDS, example, model, network
 
 import charlstm
 from charlstm.config import TrainingConfig
-from charlstm.inspection.gradients import gradients
-from charlstm.inspection.memory import half_lives, kept_and_written
+from charlstm.inspection.gradients import view_gradients
+from charlstm.inspection.memory import half_lives, measure_memory
 from charlstm.inspection.trace import trace
 from charlstm.inspection.view import columns_of
 from charlstm.model import checkpoint
@@ -119,17 +119,17 @@ def test_it_is_saved_loaded_and_sampled(tmp_path):
 
 def test_every_view_and_the_page_show_it(tmp_path):
     it = by_formula("peephole", CHARACTERS)
-    views = looks(it, by_formula("lstm", CHARACTERS), TEXT)
+    views = build_every_view(it, by_formula("lstm", CHARACTERS), TEXT)
     assert all(columns_of(part) for view in views.values() for part in view.parts.values())
     charlstm.LanguageModel(it).page(tmp_path / "page.html", TEXT)
     assert "peephole" in (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert gradients({"": it}, TEXT).parts
+    assert view_gradients(it, TEXT).parts
 
 
 def test_its_memory_is_what_it_keeps_and_writes():
     it = by_formula("peephole", CHARACTERS)
     read = trace(it, TEXT)
     for layer in read.layers:
-        kept, written, before = kept_and_written(read.cell, layer)
+        kept, written, before = measure_memory(read.cell, layer)
         np.testing.assert_allclose(kept * before + written, layer["c"], rtol=1e-12)
         assert (half_lives(kept) > 0).all()

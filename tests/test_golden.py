@@ -3,17 +3,17 @@
 import re
 
 import pytest
-from golden import FOLDER, drawn
+from golden import FOLDER, draw_all
 from wcwidth import wcswidth
 
-from charlstm.inspection.views import VIEWS
+from charlstm.inspection.registry import VIEWS
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @pytest.fixture(scope="module")
 def files():
-    return drawn()
+    return draw_all()
 
 
 def test_every_view_is_looked_at(files):
@@ -27,7 +27,7 @@ def test_every_view_is_drawn_as_it_was_looked_at(files):
 
 
 def test_no_number_of_them_stands_on_the_edge_of_rounding(files):
-    assert [name for name, content in drawn(1e-11).items() if content != files[name]] == []
+    assert [name for name, content in draw_all(1e-11).items() if content != files[name]] == []
 
 
 def test_nothing_is_wider_than_the_terminal_and_colour_changes_no_word(files):

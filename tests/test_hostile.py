@@ -6,14 +6,14 @@ from itertools import pairwise
 
 import pytest
 from click.testing import CliRunner
-from looks import by_formula, looks
+from every_view import build_every_view, by_formula
 from wcwidth import wcswidth, wcwidth
 
 from charlstm.cli.main import main
 from charlstm.inspection.view import Column, Kind, Strip, Table, View
 from charlstm.model import checkpoint
-from charlstm.render import parts, terminal
-from charlstm.render.characters import paragraph, safe, shown, width_of
+from charlstm.render import html, terminal
+from charlstm.render.characters import escape_character, escape_line, width_of, wrap_words
 
 HOSTILE = {
     "control characters": "a\x00\x07\x08b\x1b\x7f\x85\x9bc\r\nd",
@@ -42,23 +42,24 @@ def views(request):
     """Every view of a text of which a model knows the characters."""
     text = request.param
     models = [by_formula(kind, "".join(sorted(set(text)))) for kind in ("lstm", "rnn")]
-    return looks(*models, text)
+    return build_every_view(*models, text)
 
 
 def test_every_sign_takes_the_columns_that_it_is_said_to_take():
     wrong = [
         f"U+{point:04X}"
         for point in (*range(0x32400), *range(0xE0000, 0xE0200), *range(0x32400, 0x110000, 997))
-        if point not in WIDE_SINCE_UNICODE_16 and wcswidth(shown(chr(point))) != width_of(shown(chr(point)))
+        if point not in WIDE_SINCE_UNICODE_16
+        and wcswidth(escape_character(chr(point))) != width_of(escape_character(chr(point)))
     ]
     assert not wrong
-    assert all(wcwidth(sign) > 0 for point in WIDE_SINCE_UNICODE_16 for sign in shown(chr(point)))
+    assert all(wcwidth(sign) > 0 for point in WIDE_SINCE_UNICODE_16 for sign in escape_character(chr(point)))
 
 
 @pytest.mark.parametrize(("width", "colours"), [(60, 0), (80, 8), (60, 256), (80, 1 << 24)])
 def test_nothing_but_signs_and_colours_reaches_the_terminal(views, width, colours):
     for name, view in views.items():
-        for line in ESCAPE.sub("", terminal.text(view, width, colours)).split("\n"):
+        for line in ESCAPE.sub("", terminal.render(view, width, colours)).split("\n"):
             assert wcswidth(line) <= width, (name, line)
             assert all(wcwidth(sign) > 0 for sign in line), (name, line)
             assert line.isprintable() and not re.search(r"[\u0590-\u08ff]", line)
@@ -73,7 +74,7 @@ def test_the_columns_of_every_table_are_straight(views, colours):
                 continue
             for k, column in enumerate(table.columns):
                 alone = Table((*table.columns[:k], column, MARK._replace(values=["|"] * len(column.values))), head=30)
-                lines = ESCAPE.sub("", terminal.text(View({part: alone}), 10_000, colours)).splitlines()
+                lines = ESCAPE.sub("", terminal.render(View({part: alone}), 10_000, colours)).splitlines()
                 lines = [line for line in lines if "|" in line]
                 assert len({wcswidth(line[: line.rindex("|")]) for line in lines}) == 1, (name, part, column.name)
 
@@ -83,7 +84,7 @@ def test_the_bars_stand_under_their_characters(views):
         for part, strip in view.parts.items():
             if not isinstance(strip, Strip):
                 continue
-            *lines, _, _ = terminal.text(View({part: strip}), 60, 0).splitlines()
+            *lines, _, _ = terminal.render(View({part: strip}), 60, 0).splitlines()
             for characters, *bars in (block.split("\n") for block in "\n".join(lines).split("\n\n")):
                 assert len(bars) == len(strip.rows)
                 assert {wcswidth(bar) for bar in bars} == {wcswidth(characters)}, (name, characters, bars)
@@ -92,12 +93,12 @@ def test_the_bars_stand_under_their_characters(views):
 def test_nothing_but_its_own_elements_reaches_a_page(views):
     tags = r"div|section|h3|p|table|thead|tbody|tr|th|td|dl|dt|dd|i|b|span|svg|path|rect|circle|text|g|ul|li"
     for name, view in views.items():
-        html = parts.html(view)
+        page = html.render(view)
         found = []
         reader = HTMLParser()
         reader.handle_starttag = lambda tag, attributes: found.append((tag, attributes))  # noqa: B023
-        reader.feed(html)
-        assert all(re.fullmatch(tags, tag) for tag, _ in found) and html.isprintable(), name
+        reader.feed(page)
+        assert all(re.fullmatch(tags, tag) for tag, _ in found) and page.isprintable(), name
         attributes = {attribute for _, several in found for attribute, _ in several}
         assert not any(attribute.startswith("on") or attribute in ("style", "href", "src") for attribute in attributes)
 
@@ -116,8 +117,8 @@ def test_an_error_says_what_was_given_and_obeys_nothing_of_it(text, tmp_path):
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 @pytest.mark.parametrize("width", [7, 20, 60])
 def test_a_paragraph_fits_and_leaves_nothing_out(text, width):
-    lines = paragraph(f"{text} and {text}, to the end", width)
+    lines = wrap_words(f"{text} and {text}, to the end", width)
     assert all(wcswidth(line) <= width for line in lines)
-    assert "".join(lines).replace(" ", "") == safe(f"{text} and {text}, to the end").replace(" ", "")
+    assert "".join(lines).replace(" ", "") == escape_line(f"{text} and {text}, to the end").replace(" ", "")
     whole = [wcswidth(one) + 1 + wcswidth(other.split(" ")[0]) for one, other in pairwise(lines)]
     assert all(taken > width for taken in whole)

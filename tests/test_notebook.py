@@ -4,17 +4,18 @@ import json
 import math
 import re
 from html.parser import HTMLParser
+from itertools import groupby
 
 import numpy as np
 import pytest
-from looks import by_formula
+from every_view import by_formula
 from test_hostile import HOSTILE
 
 from charlstm.api import LanguageModel
 from charlstm.errors import CharlstmError
-from charlstm.inspection.gates import gates
-from charlstm.render import notebook
-from charlstm.render.characters import shown
+from charlstm.inspection.gates import view_gates
+from charlstm.render import results
+from charlstm.render.characters import escape_character
 
 CHARACTERS = "\n abcdé"
 TEXT = "ab cad\né ba"
@@ -55,16 +56,21 @@ def traced(text, kind="lstm"):
 
 @pytest.mark.parametrize("kind", ["lstm", "gru", "rnn"])
 def test_the_text_and_every_number_of_the_gates_are_there(kind):
-    trace = traced(TEXT, kind)
+    it = by_formula(kind, CHARACTERS)
+    trace = LanguageModel(it).trace(TEXT)
     page = Page(trace._repr_html_())
-    assert [text.replace("\xa0", "␣") for text in page.inside("span")] == list(map(shown, TEXT))
+    assert [text.replace("\xa0", "␣") for text in page.inside("span")] == list(map(escape_character, TEXT))
     titles = [attributes["title"] for tag, attributes in page.elements if tag == "span"]
     assert all(f"{bits:.2f} bits" in title for bits, title in zip(trace.surprise[1:], titles[1:], strict=True))
-    columns = gates(trace).parts["gates"].columns
+    columns = view_gates(it, trace).parts["gates"].columns
     cells = np.array(page.inside("td")).reshape(len(TEXT), len(columns))
     for column, shown_cells in zip(columns[5:], cells.T[5:], strict=True):
         np.testing.assert_allclose(shown_cells.astype(float), column.values, atol=0.00501, err_msg=column.name)
-    assert list(cells[:, 0]) == list(map(shown, TEXT))
+    assert list(cells[:, 0]) == list(map(escape_character, TEXT))
+    headings = [attributes for tag, attributes in page.elements if tag in ("th", "td") and "style" not in attributes]
+    spans = [int(attributes["colspan"]) for attributes in headings if "colspan" in attributes]
+    assert spans == [len(list(group)) for _, group in groupby(columns, lambda column: column.group)]
+    assert len(headings) == len(spans) + len(columns)
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
@@ -72,9 +78,9 @@ def test_nothing_of_a_text_runs_or_becomes_an_element(text):
     html = traced(text)._repr_html_()
     page = Page(html)
     assert {tag for tag, _ in page.elements} <= ALLOWED
-    assert {name for _, attributes in page.elements for name in attributes} <= {"style", "title", "colspan"}
+    assert {name for _, attributes in page.elements for name in attributes} <= {"style", "title", "colspan", "scope"}
     assert "url" not in html and "http" not in html and html.isprintable()
-    assert "".join(page.inside("span")).replace("\xa0", "␣") == "".join(map(shown, text))
+    assert "".join(page.inside("span")).replace("\xa0", "␣") == "".join(map(escape_character, text))
 
 
 def test_what_is_shaded_can_be_read_on_its_own_background():
@@ -98,8 +104,8 @@ def test_what_is_shaded_can_be_read_on_its_own_background():
 def test_a_long_text_is_cut_and_says_so():
     html = traced("abc " * 1000)._repr_html_()
     page = Page(html)
-    assert len(page.inside("span")) == notebook.MOST_CHARACTERS and len(html) < 1_000_000
-    assert "… and 2,000 characters more" in html and "… and 3,900 characters more" in html
+    assert len(page.inside("span")) == results.MOST_CHARACTERS and len(html) < 1_000_000
+    assert "… and 2,000 more characters" in html and "… and 3,900 more characters" in html
 
 
 def test_a_trace_is_saved_whole_or_not_at_all(tmp_path, monkeypatch):

@@ -146,7 +146,7 @@ def test_a_byte_order_mark_and_foreign_line_ends_are_no_part_of_a_corpus(loaded,
 
 
 @pytest.mark.parametrize("split", ["tail", "file"])
-def test_lines_are_new_learnt_or_held_out(tmp_path, split):
+def test_lines_are_new_or_in_the_training_or_the_validation_set(tmp_path, split):
     files = [tmp_path / "names.txt", tmp_path / "more.txt"]
     files[0].write_text("\n".join(LINES[:12]) + "\n\n")
     files[1].write_text("\n".join(LINES[10:]))
@@ -163,16 +163,16 @@ def test_lines_are_new_learnt_or_held_out(tmp_path, split):
     for number, ended in enumerate((["anna met monica", "nobody"], ["bob met eve", "bob met felix", *LINES])):
         found = novelty.lines[number]
         known = sum(line in learnt for line in ended), sum(line in held_out for line in ended)
-        assert (found.learnt, found.held_out) == known and found.made == len(ended) == sum(found[1:])
+        assert (found.training, found.validation) == known and found.total == len(ended) == sum(found[1:])
         assert dict(novelty.of(number).view().parts["lines"]) == {
-            "made": len(ended),
-            "in the part learnt": known[0],
-            "in the held-out part": known[1],
+            "lines": len(ended),
+            "in the training set": known[0],
+            "in the validation set": known[1],
             "new": found.new,
         }
     assert it.novelty(Sample("no\nan", "na met monica\n", 0.0, "lines"), files).lines[0].new == 0
     other = it.novelty(made, files[0])
-    assert other.lines[1].learnt is None and "another corpus" in other.view().remarks[-1]
+    assert other.lines[1].training is None and "another corpus" in other.view().remarks[-1]
     assert other.lines[1].new == 1 + len([line for line in ["bob met felix", *LINES] if line not in LINES[:12]])
 
 
@@ -208,4 +208,4 @@ def test_what_cannot_be_compared_is_said(loaded, tmp_path):
             loaded.novelty(texts, files)
     (tmp_path / "empty").write_text("")
     assert "too few" in loaded.novelty("abc", tmp_path / "empty").view().remarks[0]
-    assert "Nothing of 8 characters" in loaded.novelty("abcd", tmp_path / "empty").view().remarks[0]
+    assert "No part of 8 characters" in loaded.novelty("abcd", tmp_path / "empty").view().remarks[0]

@@ -11,21 +11,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from looks import by_formula, looks
+from every_view import build_every_view, by_formula
 from small import model, network
 from test_hostile import HOSTILE
 
 from charlstm.cli.main import main
-from charlstm.inspection.cell import cell, steadiest
-from charlstm.inspection.gates import gates
-from charlstm.inspection.like import like
-from charlstm.inspection.order import alike
+from charlstm.inspection.colouring import view_cell
+from charlstm.inspection.gates import view_gates
+from charlstm.inspection.quantities import find_steadiest
+from charlstm.inspection.registry import Subject
+from charlstm.inspection.span_search import search_span
 from charlstm.inspection.trace import trace
 from charlstm.inspection.view import View
-from charlstm.inspection.why import why
+from charlstm.inspection.why import view_why
 from charlstm.model import checkpoint
-from charlstm.render import data, page, parts
-from charlstm.render.characters import shown
+from charlstm.render import data, html, page, page_data
+from charlstm.render.characters import escape_character
+from charlstm.render.page_data import seriate
 
 CHARACTERS = "\n abcdé"
 TEXT = "ab cad\né badcab dab bad"
@@ -68,9 +70,9 @@ def opened(browser, tmp_path):
     """Return what opens a page; at the end nothing was complained of, nothing asked for, nobody disturbed."""
     tabs, heard = [], []
 
-    def open_(html, scheme="light"):
+    def open_(content, scheme="light"):
         path = tmp_path / f"page{len(tabs)}.html"
-        path.write_text(html, encoding="utf-8")
+        path.write_text(content, encoding="utf-8")
         tab = browser.new_page()
         tab.emulate_media(color_scheme=scheme)
         tabs.append(tab)
@@ -94,9 +96,9 @@ def traced(kind="lstm", text=TEXT, **settings):
     return it, trace(it, text)
 
 
-def made(kind="lstm", text=TEXT, **settings):
+def build(kind="lstm", text=TEXT, **settings):
     it, read = traced(kind, text, **settings)
-    return page.html({"gates": gates(read)}, page.TRACE, {"gates": "all"}, read), it, read
+    return page.render({"gates": view_gates(it, read)}, page.TRACE, read), it, read
 
 
 def signed(value, digits):
@@ -113,8 +115,8 @@ def numbers_on(tab):
 
 @pytest.mark.parametrize("kind", ["lstm", "gru", "rnn"])
 def test_the_numbers_on_screen_are_those_of_the_trace(opened, kind):
-    html, _, read = made(kind)
-    tab = opened(html)
+    content, _, read = build(kind)
+    tab = opened(content)
     tab.select_option("#layer", "1")
     for unit in (None, 2):
         tab.fill("#unit", "" if unit is None else str(unit))
@@ -126,22 +128,22 @@ def test_the_numbers_on_screen_are_those_of_the_trace(opened, kind):
             assert_cell(numbers_on(tab), read.layers[1], unit, n)
             assert tab.inner_text("#bits") == ("–" if n == 0 else f"{read.surprise[n]:.2f}")
             rows = [row.split() for row in tab.locator("#guesses tr").all_inner_texts()]
-            expected = read.likeliest(page.GUESSES)[n]
-            assert [row[0] for row in rows] == [shown(guess) for guess, _ in expected]
+            expected = read.most_probable(page_data.GUESSES)[n]
+            assert [row[0] for row in rows] == [escape_character(guess) for guess, _ in expected]
             assert [row[1] for row in rows] == [f"{100 * chance:.1f}%" for _, chance in expected]
-            assert_came(tab, read, n)
+            assert_next(tab, read, n)
 
 
-def assert_came(tab, read, n):
-    """What came next, how likely it was, and its place among what was expected."""
-    rows = tab.locator("#guesses tr.came").all_inner_texts()
+def assert_next(tab, read, n):
+    """The next character, its probability, and its place among the predictions."""
+    rows = tab.locator("#guesses tr.next").all_inner_texts()
     if n + 1 == len(TEXT):
-        assert rows == [] and tab.inner_text("#came") == "Here the text ends."
+        assert rows == [] and tab.inner_text("#next") == "The text ends here."
         return
-    came, chance = TEXT[n + 1], np.exp(read.log_probabilities[n, CHARACTERS.index(TEXT[n + 1])])
-    assert tab.inner_text("#came") == f"«{shown(came)}» came, which had {100 * chance:.1f}%."
-    expected = [guess for guess, _ in read.likeliest(page.GUESSES)[n]]
-    assert [row.split()[0] for row in rows] == [shown(came)] * (came in expected)
+    chance, sign = np.exp(read.log_probabilities[n, CHARACTERS.index(TEXT[n + 1])]), escape_character(TEXT[n + 1])
+    assert tab.inner_text("#next") == f"The next character is «{sign}», predicted with {100 * chance:.1f}%."
+    expected = [guess for guess, _ in read.most_probable(page_data.GUESSES)[n]]
+    assert [row.split()[0] for row in rows] == [sign] * (TEXT[n + 1] in expected)
 
 
 def assert_cell(on_screen, layer, unit, n):
@@ -157,8 +159,8 @@ def assert_cell(on_screen, layer, unit, n):
 @pytest.mark.parametrize("width", [400, 800, 1200])
 def test_nothing_stands_beyond_the_edge_of_the_window(opened, width):
     it = by_formula("lstm", CHARACTERS)
-    views = {name.replace(", ", "-").replace(" ", "-"): view for name, view in looks(it, it, TEXT).items()}
-    tab = opened(page.html(views, page.TRACE, dict.fromkeys(views, "what it shows"), trace(it, TEXT)))
+    views = {name.replace(", ", "-").replace(" ", "-"): view for name, view in build_every_view(it, it, TEXT).items()}
+    tab = opened(page.render(views, page.TRACE, trace(it, TEXT), dict.fromkeys(views, "what it shows")))
     tab.set_viewport_size({"width": width, "height": 900})
     assert tab.evaluate("(e => e.scrollWidth <= e.clientWidth)(document.querySelector('#diagram').parentElement)")
     for name in [page.TRACE, *views]:
@@ -170,7 +172,7 @@ def test_nothing_stands_beyond_the_edge_of_the_window(opened, width):
 def test_nothing_on_the_page_shuts_anybody_out(opened, scheme):
     from axe_playwright_python.sync_playwright import Axe
 
-    tab = opened(page.of(by_formula("lstm", CHARACTERS), TEXT), scheme)
+    tab = opened(page.build_page(Subject(by_formula("lstm", CHARACTERS), TEXT)), scheme)
     found = {}
     for name in tab.eval_on_selector_all("[role=tab]", "all => all.map(e => e.id)"):
         tab.click(f"#{name}")
@@ -179,8 +181,8 @@ def test_nothing_on_the_page_shuts_anybody_out(opened, scheme):
 
 
 def test_the_mouse_moves_holds_and_lets_go(opened):
-    html, _, _ = made()
-    tab = opened(html)
+    content, _, _ = build()
+    tab = opened(content)
     cells = tab.locator("#strip > span")
     where = lambda: int(re.match(r"character (\d+) ", tab.inner_text("#place"))[1])  # noqa: E731
     cells.nth(4).hover()
@@ -197,28 +199,28 @@ def test_the_mouse_moves_holds_and_lets_go(opened):
 
 
 def test_units_that_hold_on_are_offered_and_the_first_colours_the_text(opened):
-    html, _, read = made()
-    tab = opened(html)
-    for number, unit in [(0, steadiest(read)[0]), (1, steadiest(read)[1])]:
+    content, _, read = build()
+    tab = opened(content)
+    for number, unit in [(0, find_steadiest(read)[0]), (1, find_steadiest(read)[1])]:
         assert (tab.input_value("#layer"), tab.input_value("#unit")) == (str(unit.layer), str(unit.number))
         assert tab.input_value("#colour") == "c"
         tab.click(f"#steadiest button:nth-of-type({number + 2})")
 
 
 def test_a_unit_of_the_map_colours_the_text(opened):
-    html, _, read = made()
-    tab = opened(html)
+    content, _, read = build()
+    tab = opened(content)
     tab.select_option("#layer", "0")
     tab.locator("#map").scroll_into_view_if_needed()
     box = tab.locator("#map").bounding_box()
-    order = alike(read.layers[0]["c"])
+    order = seriate(read.layers[0]["c"])
     row = 2
     tab.mouse.click(box["x"] + 5, box["y"] + (box["height"] - 22) * (row + 0.5) / len(order))
     unit = int(order[row])
     assert tab.input_value("#unit") == str(unit)
     classes = tab.eval_on_selector_all("#strip > span", "all => all.map(e => e.classList[0])")
     strengths = np.tanh(read.layers[0]["c"][:, unit].round(3))
-    assert all(abs(int(name[1:]) - parts.STEPS * value) <= 0.51 for name, value in zip(classes, strengths, strict=True))
+    assert all(abs(int(name[1:]) - html.STEPS * value) <= 0.51 for name, value in zip(classes, strengths, strict=True))
     tab.focus("#map")
     tab.keyboard.press("ArrowDown")
     assert tab.input_value("#unit") == str(order[row + 1])
@@ -230,8 +232,8 @@ def test_a_unit_of_the_map_colours_the_text(opened):
 
 def test_the_map_has_the_colour_of_every_value(opened):
     """The pictures behind the map are read back, point by point."""
-    html, _, read = made()
-    painted = opened(html).evaluate(
+    content, _, read = build()
+    painted = opened(content).evaluate(
         """async () => {
           const trace = await unpacked(JSON.parse(document.getElementById("data").textContent).trace);
           const map = new HeatMap(document.createElement("canvas"), trace, () => 0, () => 0);
@@ -244,7 +246,7 @@ def test_the_map_has_the_colour_of_every_value(opened):
         }"""
     )
     for name, values in read.layers[0].items():
-        strengths = np.clip(np.tanh(values) if name == "c" else values, -1, 1).T[alike(values)]
+        strengths = np.clip(np.tanh(values) if name == "c" else values, -1, 1).T[seriate(values)]
         ends = np.where(strengths[:, :, None] >= 0, (0, 68, 170), (190, 80, 0))
         expected = 255 + (ends - 255) * np.abs(strengths)[:, :, None]
         points = np.array(painted[name]).reshape(*strengths.shape, 4)
@@ -252,8 +254,8 @@ def test_the_map_has_the_colour_of_every_value(opened):
 
 
 def test_a_span_finds_what_the_command_finds(opened):
-    html, it, _ = made(hidden=8, scale=1.2)  # with memories on either side of ½, none within a rounding of it
-    tab = opened(html)
+    content, it, _ = build(hidden=8, scale=1.2)  # with memories on either side of ½, none within a rounding of it
+    tab = opened(content)
     cells = tab.locator("#strip > span")
     tried = 0
     for start, stop in ((3, 5), (14, 18), (0, 7), (19, 21), (15, 17)):
@@ -264,7 +266,7 @@ def test_a_span_finds_what_the_command_finds(opened):
         tab.mouse.move(last["x"] + 2, last["y"] + 9)
         tab.mouse.up()
         assert f"characters {start} to {stop - 1}" in tab.inner_text("#span")
-        found = tuple(like(it, TEXT, f"{TEXT}[{start}:{stop}]").parts.values())
+        found = tuple(search_span(it, TEXT, f"{TEXT}[{start}:{stop}]").parts.values())
         if not found:
             assert "No unit is on" in tab.inner_text("#span")
             continue
@@ -283,8 +285,8 @@ def test_a_span_finds_what_the_command_finds(opened):
 
 
 def test_a_place_far_away_comes_into_sight(opened):
-    html, _, _ = made(text=TEXT * 60)
-    tab = opened(html)
+    content, _, _ = build(text=TEXT * 60)
+    tab = opened(content)
     tab.focus("#strip")
     tab.keyboard.press("End")
     box, last = tab.locator("#strip").bounding_box(), tab.locator("#strip > span").last.bounding_box()
@@ -295,8 +297,8 @@ def test_a_place_far_away_comes_into_sight(opened):
 
 
 def test_shift_and_arrows_mark_a_span(opened):
-    html, _, _ = made()
-    tab = opened(html)
+    content, _, _ = build()
+    tab = opened(content)
     tab.focus("#strip")
     for key in ("Home", "ArrowRight", "ArrowRight", "Shift+ArrowRight", "Shift+ArrowRight"):
         tab.keyboard.press(key)
@@ -308,8 +310,10 @@ def test_shift_and_arrows_mark_a_span(opened):
 
 def test_every_view_is_a_tab_with_all_its_parts(opened):
     it, read = traced()
-    views = {f"view{k}": view for k, view in enumerate(looks(it, by_formula("rnn", CHARACTERS), TEXT).values())}
-    tab = opened(page.html(views, "view3", dict.fromkeys(views, "what it shows"), read))
+    views = {
+        f"view{k}": view for k, view in enumerate(build_every_view(it, by_formula("rnn", CHARACTERS), TEXT).values())
+    }
+    tab = opened(page.render(views, "view3", read, dict.fromkeys(views, "what it shows")))
     assert tab.get_attribute("[role=tab][aria-selected=true]", "id") == "tab-view3"
     for name, view in views.items():
         tab.click(f"#tab-{name}")
@@ -318,7 +322,7 @@ def test_every_view_is_a_tab_with_all_its_parts(opened):
         ]
         assert tab.locator(f"#panel-{name} section").count() == len(view.parts)
         assert tab.locator(f"#panel-{name} h3").all_inner_texts() == [
-            part.replace("_tilde", "~") for part in map(page.safe, view.parts)
+            part.replace("_tilde", "~") for part in map(page.escape_line, view.parts)
         ]
     tab.keyboard.press("Home")
     assert tab.get_attribute("[role=tab][aria-selected=true]", "id") == "tab-trace"
@@ -327,15 +331,15 @@ def test_every_view_is_a_tab_with_all_its_parts(opened):
 
 
 def test_day_and_night(opened):
-    html, _, _ = made()
-    tab = opened(html, "dark")
+    content, _, _ = build()
+    tab = opened(content, "dark")
     assert tab.get_attribute("html", "data-theme") == "dark"
     tab.click("#theme")
     assert tab.get_attribute("html", "data-theme") == "light"
     tab.emulate_media(color_scheme="light")
     tab.emulate_media(color_scheme="dark")
     assert tab.get_attribute("html", "data-theme") == "light", "what was chosen by hand stays"
-    assert opened(html, "light").get_attribute("html", "data-theme") == "light"
+    assert opened(content, "light").get_attribute("html", "data-theme") == "light"
 
 
 def downloaded(tab, panel, kind):
@@ -348,8 +352,8 @@ def downloaded(tab, panel, kind):
 @pytest.mark.parametrize("kind", ["lstm", "gru", "rnn"])
 def test_what_is_downloaded_is_the_trace_and_the_views(opened, kind):
     (it, read), (gated, _) = traced(kind), traced()
-    views = {"summary": looks(gated, it, TEXT)["summary"], "cell": looks(gated, it, TEXT)["cell"]}
-    tab = opened(page.html(views, page.TRACE, dict.fromkeys(views, ""), read))
+    views = {"summary": build_every_view(gated, it, TEXT)["summary"], "cell": build_every_view(gated, it, TEXT)["cell"]}
+    tab = opened(page.render(views, page.TRACE, read, dict.fromkeys(views, "")))
     whole = json.loads(downloaded(tab, "trace", "JSON"))
     assert whole["text"] == TEXT
     for saved, layer in zip(whole["layers"], read.layers, strict=True):
@@ -377,7 +381,7 @@ def test_memories_of_any_size_are_held(opened):
         for layer, by in zip(read.layers, factors, strict=True)
     )
     layers = tuple(layer | {"h": layer["o"] * np.tanh(layer["c"])} for layer in layers)
-    tab = opened(page.html({}, page.TRACE, {}, read._replace(layers=layers)))
+    tab = opened(page.render({}, page.TRACE, read._replace(layers=layers)))
     for saved, layer in zip(json.loads(downloaded(tab, "trace", "JSON"))["layers"], layers, strict=True):
         for name, values in layer.items():
             np.testing.assert_allclose(np.array(saved[name]).T, values, atol=1e-6, rtol=1e-6, err_msg=name)
@@ -387,23 +391,23 @@ def test_nothing_in_a_text_runs(opened):
     text = " ".join(HOSTILE.values()) + " </script><img src=x onerror=alert(1)>"
     it, read = traced(text=text)
     views = {
-        "gates": gates(read),
-        "cell": cell(read),
-        "like": like(it, text, f"{text}[2:4]"),
-        "why": why(it, text[:40]),
+        "gates": view_gates(it, read),
+        "cell": view_cell(it, read),
+        "like": search_span(it, text, f"{text}[2:4]"),
+        "why": view_why(it, text[:40]),
         "facts": View({"</script>": {text: text}}, (text,)),
     }
-    html = page.html(views, page.TRACE, dict.fromkeys(views, text), read)
-    assert html.count("<script") == 2 and html.count("</script") == 2
-    tab = opened(html)
+    content = page.render(views, page.TRACE, read, dict.fromkeys(views, text))
+    assert content.count("<script") == 2 and content.count("</script") == 2
+    tab = opened(content)
     assert tab.locator("script").count() == 2 and tab.locator("iframe, img, object, link[rel=stylesheet]").count() == 0
     signs = tab.eval_on_selector_all("#strip > span", "all => all.map(e => e.textContent)")
-    assert signs == [" " if character == " " else shown(character) for character in text]
+    assert signs == [" " if character == " " else escape_character(character) for character in text]
 
 
 def test_the_policy_of_the_page_lets_nothing_else_run(opened):
-    html, _, _ = made()
-    tab = opened(html)
+    content, _, _ = build()
+    tab = opened(content)
     ran = tab.evaluate(
         """() => {
           window.ran = 0;
@@ -427,9 +431,9 @@ def test_two_thousand_characters_of_128_units_take_less_than_five_megabytes():
     it = model(network("lstm", np.float32, vocabulary=29, hidden=128), "\n ,abcdefghijklmnopqrstuvwxyz")
     text = "".join(np.random.default_rng(0).choice(list("\n ,abcdefghijklmnopqrstuvwxyz"), 2000))
     read = trace(it, text)
-    views = {"gates": gates(read)}
-    html = page.html(views, page.TRACE, {"gates": ""}, read)
-    assert len(html.encode()) < 5_000_000 and html == page.html(views, page.TRACE, {"gates": ""}, read)
+    views = {"gates": view_gates(it, read)}
+    content = page.render(views, page.TRACE, read)
+    assert len(content.encode()) < 5_000_000 and content == page.render(views, page.TRACE, read)
 
 
 def test_units_that_behave_alike_stand_together():
@@ -437,13 +441,13 @@ def test_units_that_behave_alike_stand_together():
     kinds = rng.permutation(np.repeat(np.arange(3), 5))
     shapes = rng.normal(size=(3, 60))
     shapes -= shapes.mean(axis=1, keepdims=True)
-    order = alike((shapes[kinds] + 0.05 * rng.normal(size=(15, 60))).T)
+    order = seriate((shapes[kinds] + 0.05 * rng.normal(size=(15, 60))).T)
     assert sorted(order) == list(range(15))
     assert np.count_nonzero(np.diff(kinds[order])) == 2
     places = rng.permutation(12)
-    found = places[alike(np.sin(np.linspace(0, 20, 400)[:, None] + 0.2 * places))]
+    found = places[seriate(np.sin(np.linspace(0, 20, 400)[:, None] + 0.2 * places))]
     assert list(found) in (list(range(12)), list(range(11, -1, -1))), "where there is a line, it is found"
-    assert sorted(alike(np.zeros((4, 3)))) == [0, 1, 2] and list(alike(np.ones((4, 1)))) == [0]
+    assert sorted(seriate(np.zeros((4, 3)))) == [0, 1, 2] and list(seriate(np.ones((4, 1)))) == [0]
 
 
 def test_all_text_can_be_read_by_day_and_by_night():
@@ -463,12 +467,12 @@ def test_all_text_can_be_read_by_day_and_by_night():
         digits = re.search(rf"--{name}: #(\w+)", rule)[1]
         return [int(d, 16) for d in (re.findall("..", digits) if len(digits) == 6 else [2 * d for d in digits])]
 
-    html, _, _ = made()
-    shades = re.findall(r"--bg:rgb\((.*?)\);--ink:rgb\((.*?)\)", html)
-    assert len(shades) == 2 * (2 * parts.STEPS + 1)
+    content, _, _ = build()
+    shades = re.findall(r"--bg:rgb\((.*?)\);--ink:rgb\((.*?)\)", content)
+    assert len(shades) == 2 * (2 * html.STEPS + 1)
     for pair in shades:
         assert contrast(*(colour.split(",") for colour in pair)) >= 4.5, pair
-    for theme in re.findall(r":root(?:\[data-theme=\"dark\"\])? \{(.*?)\}", html, re.DOTALL)[:2]:
+    for theme in re.findall(r":root(?:\[data-theme=\"dark\"\])? \{(.*?)\}", content, re.DOTALL)[:2]:
         for front in ("ink", "soft", "accent"):
             for back in ("paper", "card"):
                 assert contrast(rgb(front, theme), rgb(back, theme)) >= 4.5, (front, back)
@@ -502,13 +506,13 @@ def test_the_command_writes_a_page_of_all_views(model_file, tmp_path):
     assert '"first":"trace"' in out.read_text(encoding="utf-8")
     assert re.findall(r'id="tab-(\w+)"', run().output) == ["history", "summary"] and '"first":"summary"' in run().output
     asked = run("--view", "memory", "--ask", "ab", "--answer", "a", "--answer", "b", TEXT).output
-    assert '"first":"memory"' in asked and "asked «ab»" in asked
-    assert "what is written" in run("--view", "patch", "--without", "0:1", TEXT).output
+    assert '"first":"memory"' in asked and "answers to «ab»" in asked
+    assert "most probable continuation" in run("--view", "patch", "--without", "0:1", TEXT).output
     refused = run("--view", "units", "--match", "(", TEXT)
     assert refused.exit_code == 2 and refused.output.startswith("Error: ")
 
 
 def test_a_page_that_no_browser_would_open_is_refused(model_file, tmp_path, monkeypatch):
-    monkeypatch.setattr(page, "MOST_VALUES", 480)
+    monkeypatch.setattr(page, "MAX_VALUES", 480)
     done = CliRunner().invoke(main, ["inspect", "-m", model_file, "--format", "html", TEXT])
     assert done.exit_code == 2 and "at most 10 characters" in done.output

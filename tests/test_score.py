@@ -15,12 +15,11 @@ from small import by_reference, every_kind, model, network, one_and_two_layers
 
 from charlstm.api import LanguageModel
 from charlstm.errors import ConfigError, CorpusError, TrainingError, UnknownCharacterError
-from charlstm.inspection.passages import KEPT, WINDOW, Passages
-from charlstm.inspection.score import Scorer, Text, score, scores
-from charlstm.inspection.score import score as view_of
-from charlstm.inspection.surprise import Learning, Static
+from charlstm.inspection.passages import COUNT, WINDOW, PassageFinder
+from charlstm.inspection.score import Scorer, score_text, view_score
+from charlstm.inspection.surprisal import DynamicEvaluation, StaticEvaluation
 from charlstm.inspection.trace import trace
-from charlstm.inspection.view import columns_of
+from charlstm.inspection.view import TextInput, TextSource, columns_of
 
 CHARACTERS = "\nabcd"
 both = pytest.mark.parametrize("lines", [False, True], ids=["stream", "lines"])
@@ -70,7 +69,7 @@ def test_the_bits_are_those_of_the_plain_equations(kind, layers, lines):
 @given(st.text(CHARACTERS, min_size=1, max_size=60), st.lists(st.integers(0, 60), max_size=5))
 def test_a_text_scores_the_same_in_whatever_pieces_it_is_read(lines, text, cuts):
     it = small(lines=lines)
-    reading, bounds = Static(it), sorted({0, len(text), *(min(cut, len(text)) for cut in cuts)})
+    reading, bounds = StaticEvaluation(it), sorted({0, len(text), *(min(cut, len(text)) for cut in cuts)})
     ids = it.vocabulary.encode(text)
     found = np.concatenate([reading.read(ids[a:b]) for a, b in pairwise(bounds)])
     np.testing.assert_allclose(found, trace(it, text).surprise, rtol=1e-9)
@@ -78,10 +77,10 @@ def test_a_text_scores_the_same_in_whatever_pieces_it_is_read(lines, text, cuts)
 
 @both
 def test_a_text_longer_than_a_piece_is_scored_to_its_end(lines, monkeypatch):
-    monkeypatch.setattr(sys.modules[scores.__module__], "PIECE", 700)
-    monkeypatch.setattr("charlstm.inspection.surprise.ROWS", 3)
+    monkeypatch.setattr(sys.modules[score_text.__module__], "PIECE", 700)
+    monkeypatch.setattr("charlstm.inspection.surprisal.ROWS", 3)
     it, text = small(lines=lines), some_text(3000)
-    (found,) = scores(Text("it", [text[:10], text[10:2000], "", text[2000:]]), [Scorer("m", it)], kept=1000)
+    (found,) = score_text(TextSource("it", [text[:10], text[10:2000], "", text[2000:]]), [Scorer("m", it)], kept=1000)
     wanted = trace(it, text).surprise
     np.testing.assert_allclose(found.surprise, wanted[:1000], rtol=1e-9)
     assert (found.text, found.characters) == (text[:1000], 3000)
@@ -90,7 +89,7 @@ def test_a_text_longer_than_a_piece_is_scored_to_its_end(lines, monkeypatch):
 
 
 def test_nothing_is_held_of_what_has_gone_by(monkeypatch):
-    monkeypatch.setattr(sys.modules[scores.__module__], "PIECE", 10_000)
+    monkeypatch.setattr(sys.modules[score_text.__module__], "PIECE", 10_000)
     line, held = some_text(49, characters="abcd") + "\n", []
 
     def pieces():
@@ -100,7 +99,7 @@ def test_nothing_is_held_of_what_has_gone_by(monkeypatch):
 
     tracemalloc.start()
     try:
-        (found,) = scores(Text("it", pieces()), [Scorer("m", small(lines=True))], kept=100)
+        (found,) = score_text(TextSource("it", pieces()), [Scorer("m", small(lines=True))], kept=100)
     finally:
         tracemalloc.stop()
     assert found.characters == 150_000 and len(found.text) == 100
@@ -116,7 +115,7 @@ def plain_passages(text, weights):
         for n, own in enumerate(sums)
         if own > max([0, *sums[max(0, n - window + 1) : n]]) and own >= max([0, *sums[n + 1 : n + window]])
     ]
-    best = sorted(peaks, key=lambda n: (-sums[n], n))[:KEPT]
+    best = sorted(peaks, key=lambda n: (-sums[n], n))[:COUNT]
     return [(text.count("\n", 0, n) + 1, n - text.rfind("\n", 0, n), text[n : n + window]) for n in best]
 
 
@@ -128,10 +127,10 @@ def plain_passages(text, weights):
 @example([("a", 1)] * 70, [10, 45])
 def test_passages_are_the_windows_that_weigh_more_than_all_over_them(rows, cuts):
     text, weights = "".join(c for c, _ in rows), [float(w) for _, w in rows]
-    found, bounds = Passages(), sorted({0, len(text), *(min(cut, len(text)) for cut in cuts)})
+    found, bounds = PassageFinder(), sorted({0, len(text), *(min(cut, len(text)) for cut in cuts)})
     for a, b in pairwise(bounds):
         found.add(text[a:b], np.array([weights[a:b]]))
-    places = [(passage.line, passage.column, passage.text) for passage in found.end()]
+    places = [(passage.line, passage.column, passage.text) for passage in found.finish()]
     assert places == plain_passages(text, weights)
 
 
@@ -139,19 +138,19 @@ def test_passages_are_the_windows_that_weigh_more_than_all_over_them(rows, cuts)
 def test_passages_are_the_same_in_small_pieces(size):
     for seed in range(30, 60):
         text, weights = some_text(300, seed), np.random.default_rng([size, seed]).random(300)
-        found = Passages()
+        found = PassageFinder()
         for n in range(0, 300, size):
             found.add(text[n : n + size], weights[None, n : n + size])
-        places = [(passage.line, passage.column, passage.text) for passage in found.end()]
+        places = [(passage.line, passage.column, passage.text) for passage in found.finish()]
         assert places == plain_passages(text, weights.tolist())
 
 
 def test_two_readers_are_told_apart_where_they_differ():
     rows = np.ones((2, 200))
     rows[0, 30:40], rows[1, 120:140] = 9.0, 8.0
-    found = Passages()
+    found = PassageFinder()
     found.add("x" * 200, rows)
-    first, second = found.end()[:2]
+    first, second = found.finish()[:2]
     assert first.weight == pytest.approx(20 * 7 / WINDOW) and second.weight == pytest.approx(10 * 8 / WINDOW)
     assert first.bits_per_character[1] > first.bits_per_character[0] == pytest.approx(1.0)
 
@@ -163,7 +162,7 @@ def values(view, part):
 @both
 def test_several_texts_have_a_row_each_and_their_sum(lines):
     it, texts = small(lines=lines), [some_text(length, length) for length in (40, 1, 90)]
-    found = values(view_of([Text(f"{k}", [text]) for k, text in enumerate(texts)], [Scorer("m", it)]), "score")
+    found = values(view_score(it, TextInput([TextSource(f"{k}", [text]) for k, text in enumerate(texts)])), "score")
     alone = [LanguageModel(it).score(text) for text in texts]
     assert found["", "text"] == ["0", "1", "2", "total"]
     assert found["", "bits"] == pytest.approx([*(one.bits for one in alone), sum(one.bits for one in alone)])
@@ -176,9 +175,8 @@ def test_several_texts_have_a_row_each_and_their_sum(lines):
 
 def test_the_most_surprising_passages_of_several_texts_are_those_of_each_by_their_weight():
     it, texts = small(), [some_text(length, length) for length in (400, 90)]
-    passages = list(view_of([Text(f"{k}", [text]) for k, text in enumerate(texts)], [Scorer("m", it)]).parts.values())[
-        1
-    ]
+    given = TextInput([TextSource(f"{k}", [text]) for k, text in enumerate(texts)])
+    passages = view_score(it, given).parts["most surprising passages"]
     of, _, bits, shown = (list(column.values) for column in passages.columns)
     alone = [(LanguageModel(it).score(text).passages, str(k)) for k, text in enumerate(texts)]
     every = [(-one.weight, name, one.text) for found, name in alone for one in found]
@@ -191,8 +189,8 @@ def test_models_are_compared_over_the_characters_that_both_predict():
     one, other = small(lines=True), small("gru", seed=4, characters="\nabcde")
     text = "abed\nde\ncab\nbad"
     with pytest.raises(UnknownCharacterError, match=r"it, read by one, .*'e' U\+0065 at character 3 and 1 more"):
-        score([Text("it", [text])], [Scorer("one", one), Scorer("other", other)])
-    view = score([Text("it", [text])], [Scorer("one", one), Scorer("other", other)], skip=True)
+        view_score(one, TextInput([TextSource("it", [text])], model_name="one"), {"other": other})
+    view = view_score(one, TextInput([TextSource("it", [text])], True, "one"), {"other": other})
     left = text.replace("e", "")
     wanted = [plain_bits("lstm", one, left), plain_bits("gru", other, text)[1:]]
     wanted[0] = wanted[0][1:]
@@ -202,7 +200,7 @@ def test_models_are_compared_over_the_characters_that_both_predict():
         assert found[name, "bits"] == pytest.approx([sum(bits)])
         assert found[name, "bits/char"] == pytest.approx([sum(bits) / len(bits)])
     assert found["", "predicted"] == [len(left) - 1] and found["", "characters"] == [len(text)]
-    assert any("one among 5 and other among 6" in remark for remark in view.remarks)
+    assert any("one has 5 and other has 6" in remark for remark in view.remarks)
 
 
 @both
@@ -211,21 +209,21 @@ def test_models_are_compared_over_the_characters_that_both_predict():
     [(["abxcd"], 1, 5), (["xab"], 1, 3), (["ab", "xaxbx\nc"], 3, 9), (["axb", "xxcd", "d"], 3, 8), (["abcd"], 0, 4)],
 )
 def test_unknown_characters_are_counted(lines, texts, unknown, characters):
-    view = view_of([Text("it", [text]) for text in texts], [Scorer("m", small(lines=lines))], skip=True)
+    view = view_score(small(lines=lines), TextInput([TextSource("it", [text]) for text in texts], True))
     counts = [re.findall(r"\d+", remark)[:2] for remark in view.remarks if "unknown" in remark]
     assert counts == [[str(unknown), str(characters)]] * (unknown > 0)
 
 
 def test_an_unknown_character_is_told_by_its_place_in_the_whole_text(monkeypatch):
-    monkeypatch.setattr(sys.modules[scores.__module__], "PIECE", 10)
+    monkeypatch.setattr(sys.modules[score_text.__module__], "PIECE", 10)
     with pytest.raises(UnknownCharacterError, match="'x' U\\+0078 at character 26"):
-        scores(Text("it", ["ab" * 12 + "cxd"]), [Scorer("m", small())])
+        score_text(TextSource("it", ["ab" * 12 + "cxd"]), [Scorer("m", small())])
 
 
 @both
 def test_a_text_without_characters_is_refused(lines):
     with pytest.raises(CorpusError, match="it is empty"):
-        scores(Text("it", []), [Scorer("m", small(lines=lines))])
+        score_text(TextSource("it", []), [Scorer("m", small(lines=lines))])
 
 
 @every_kind
@@ -277,16 +275,17 @@ def test_what_repeats_is_learnt_while_reading(lines):
     still, learning = (LanguageModel(it).score(text, adapt=rate) for rate in (0.0, 0.5))
     assert learning.bits < 0.5 * still.bits
     assert learning.surprise[-60:].mean() < 0.2 * still.surprise[-60:].mean()
-    view = view_of([Text("it", [text])], [Scorer("m", it)], rate=0.5)
+    view = view_score(it, TextInput([TextSource("it", [text])]), adapt=0.5)
     assert values(view, "score")["", "bits"] == pytest.approx([still.bits])
-    assert values(view, "score while learning at 0.5")["", "bits"] == pytest.approx([learning.bits])
-    assert values(view, "surprise in bits")["", "bits"][1:] == still.surprise[1:].tolist()
+    dynamic = values(view, "score with dynamic evaluation at a learning rate of 0.5")
+    assert dynamic["", "bits"] == pytest.approx([learning.bits])
+    assert values(view, "surprisal in bits")["", "bits"][1:] == still.surprise[1:].tolist()
 
 
 def test_a_rate_that_is_none_or_runs_away_is_refused():
     it = LanguageModel(small(dtype=np.float32))
     for rate in (-0.1, math.nan, math.inf):
-        with pytest.raises(ConfigError, match="learning rate"):
+        with pytest.raises(ConfigError, match="adapt is"):
             it.score("abc", adapt=rate)
     with pytest.raises(TrainingError, match="lower rate"):
-        Learning(it.model, 1e200).read(it.model.vocabulary.encode("abcd" * 100))
+        DynamicEvaluation(it.model, 1e200).read(it.model.vocabulary.encode("abcd" * 100))

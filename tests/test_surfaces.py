@@ -16,23 +16,22 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import reference
+from every_view import build_every_view, by_formula
 from hypothesis import given
 from hypothesis import strategies as st
-from looks import by_formula, looks
 from small import by_reference, model, network
 
-from charlstm.inspection.cell import cell
-from charlstm.inspection.gates import gates
-from charlstm.inspection.gradients import gradients
-from charlstm.inspection.memory import memory_kept
-from charlstm.inspection.saturation import saturation
+from charlstm.inspection.colouring import view_cell
+from charlstm.inspection.gates import view_gates
+from charlstm.inspection.gradients import view_gradients
+from charlstm.inspection.memory import view_memory
+from charlstm.inspection.saturation import view_saturation
 from charlstm.inspection.trace import trace
-from charlstm.inspection.unit import Unit
 from charlstm.inspection.view import Column, Curves, Kind, Strip, Table, View, columns_of
 from charlstm.render import terminal
 from charlstm.render.data import as_csv, as_json, as_npz
-from charlstm.render.numbers import written
-from charlstm.render.plots import curves
+from charlstm.render.numbers import format_value
+from charlstm.render.plots import plot_curves
 
 CHARACTERS = '\n "()ABab'
 TEXT = 'Ab "ba" (a(b)) ab\nBa b"a b" a'
@@ -60,15 +59,15 @@ def wanted(kind, it):
     layers = [{name: [row[0] for row in rows] for name, rows in layer.items()} for layer in reading.quantities]
     read = trace(it, TEXT)
     return {
-        "gates": Wanted(gates(read), {"gates": means(layers) | surprises(reading, ids)}),
+        "gates": Wanted(view_gates(it, read), {"gates": means(layers) | surprises(reading, ids)}),
         "units": Wanted(
-            gates(read, [Unit(1, 2)]),
+            view_gates(it, read, ["1:2"]),
             {"gates": {f"layer 1, unit 2: {name}": [row[2] for row in rows] for name, rows in layers[1].items()}},
         ),
-        "cell": Wanted(cell(read, [Unit(0, 1)]), {"cell": held(kind, layers)}),
-        "saturation": Wanted(saturation(it, TEXT), saturated(kind, layers)),
-        "memory": Wanted(memory_kept(it, read), kept(kind, layers)),
-        "gradients": Wanted(gradients({"": it}, TEXT, LAGS), taken_back(kind, weights, ids, it.network)),
+        "cell": Wanted(view_cell(it, read, ["0:1"]), {"cell": held(kind, layers)}),
+        "saturation": Wanted(view_saturation(it, TEXT), saturated(kind, layers)),
+        "memory": Wanted(view_memory(it, read), kept(kind, layers)),
+        "gradients": Wanted(view_gradients(it, TEXT, lags=LAGS), taken_back(kind, weights, ids, it.network)),
     }
 
 
@@ -117,7 +116,7 @@ def kept(kind, layers):
                 erased[n] += abs(before) * (1.0 - keep[n])
     return {
         "half-lives in characters": {"half-life": sorted(lives, reverse=True)},
-        "where it is written and erased": {
+        "writes and erasures": {
             "written": [value / max(written_) for value in written_],
             "erased": [value / max(erased) for value in erased],
         },
@@ -133,7 +132,7 @@ def taken_back(kind, weights, ids, network):
             for n, states in enumerate(reference.slopes(kind, weights, ids[t - k + 1 : t + 2], state)):
                 for name, units in zip(STATES[kind], states, strict=True):
                     norms.setdefault(f"layer {n}: {name}", {}).setdefault(k, []).append(math.hypot(*units))
-    return {"norm of the gradient by lag": {name: list(map(median, by_lag.values())) for name, by_lag in norms.items()}}
+    return {"gradient norm by lag": {name: list(map(median, by_lag.values())) for name, by_lag in norms.items()}}
 
 
 @pytest.fixture(scope="module", params=[(k, d) for k in GATES for d in ("float64", "float32")], ids="-".join)
@@ -210,14 +209,14 @@ def pattern(column, value):
     if is_number(column):
         return r"(\S+)"
     if column.kind is Kind.GUESS:
-        return re.escape(written(value, column.kind).rpartition(" ")[0]) + r"\s+\d+%"
-    return re.escape(written(value, column.kind).strip())
+        return re.escape(format_value(value, column.kind).rpartition(" ")[0]) + r"\s+\d+%"
+    return re.escape(format_value(value, column.kind).strip())
 
 
 def numbers_of(view, part):
     """Read a table as a terminal shows it: column → its numbers, as they stand there."""
     columns = view.parts[part].columns
-    lines = terminal.text(View({part: view.parts[part]}), 1000, 0).splitlines()
+    lines = terminal.render(View({part: view.parts[part]}), 1000, 0).splitlines()
     rows = [line for line in lines if not line.startswith("…")][1 + any(column.group for column in columns) :]
     patterns = [r"\s+".join(filter(None, (pattern(c, c.values[n]) for c in columns))) for n in range(len(rows))]
     read = [re.fullmatch(p, row.strip()).groups() for p, row in zip(patterns, rows, strict=True)]
@@ -246,13 +245,13 @@ def test_tables_on_a_terminal_show_the_numbers_to_their_last_digit(surfaces, nam
                 assert as_shown(words, number, near), (column, words, number)
 
 
-@pytest.mark.parametrize(("name", "part"), [("cell", "cell"), ("memory", "where it is written and erased")])
+@pytest.mark.parametrize(("name", "part"), [("cell", "cell"), ("memory", "writes and erasures")])
 def test_strips_on_a_terminal_show_the_numbers_as_bars_and_as_colours(surfaces, name, part):
     looks, near = surfaces
     strip = looks[name].view.parts[part]
     assert isinstance(strip, Strip)
     view = looks[name].view._replace(parts={part: strip._replace(text=strip.text.replace("\n", "a"))}, remarks=())
-    bars, coloured = (terminal.text(view, 100, colours).splitlines() for colours in (0, 1 << 24))
+    bars, coloured = (terminal.render(view, 100, colours).splitlines() for colours in (0, 1 << 24))
     for row, (column, numbers) in enumerate(looks[name].parts[part].items()):
         bar = bars[1 + row].removeprefix(column).strip()
         backgrounds = re.findall(r"\x1b\[48;2;(\d+);(\d+);(\d+)m", coloured[row])
@@ -266,7 +265,7 @@ def test_strips_on_a_terminal_show_the_numbers_as_bars_and_as_colours(surfaces, 
 
 def test_whatever_a_view_holds_every_surface_holds():
     models = [by_formula(kind, "".join(sorted(set(TEXT)))) for kind in ("lstm", "rnn")]
-    for view in looks(*models, TEXT).values():
+    for view in build_every_view(*models, TEXT).values():
         view = view._replace(exact=None)
         objects, arrays = json.loads(as_json(view)), np.load(io.BytesIO(as_npz(view)), allow_pickle=False)
         for part, held in view.parts.items():
@@ -281,7 +280,7 @@ def test_whatever_a_view_holds_every_surface_holds():
 @given(st.floats(-1e99, 1e99, allow_subnormal=False).filter(bool), st.booleans())
 def test_the_ends_of_an_axis_are_told_beside_it(value, log):
     ys = [abs(value), 2 * abs(value)] if log else [value, value + abs(value)]
-    drawn = curves(Curves(Column("x", [0, 1]), (Column("y", ys),), log), 60)
+    drawn = plot_curves(Curves(Column("x", [0, 1]), (Column("y", ys),), log), 60)
     for end, line in ((max(ys), drawn[1]), (min(ys), drawn[8])):
         label, bar, _ = line.partition(" |")
         assert (len(label), bar) == (7, " |")

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from small import by_reference, every_kind, model, network, one_and_two_layers
 
 from charlstm.errors import ConfigError, UnknownCharacterError
-from charlstm.inspection.gates import gates
-from charlstm.inspection.trace import Trace, read, trace
-from charlstm.inspection.unit import Unit, units_named
+from charlstm.inspection.gates import view_gates
+from charlstm.inspection.quantities import Unit, find_units
+from charlstm.inspection.trace import Trace, read_activations, trace
 from charlstm.model.model import BLOCK
 from charlstm.network.loss import log_softmax
 
@@ -64,12 +64,12 @@ def test_in_a_text_of_lines_every_line_is_traced_as_if_alone(before, line):
 @given(st.text(CHARACTERS, min_size=1, max_size=10), st.integers(1, 6))
 def test_the_likeliest_are_the_best_of_all_best_first(text, count):
     result = trace(model(network("gru"), CHARACTERS), text)
-    for row, likeliest in zip(result.log_probabilities, result.likeliest(count), strict=True):
+    for row, likeliest in zip(result.log_probabilities, result.most_probable(count), strict=True):
         chances = {c: math.exp(p) for c, p in zip(CHARACTERS, row, strict=True)}
         best = sorted(CHARACTERS, key=lambda c: -chances[c])[:count]
         assert [c for c, _ in likeliest] == best
         assert [p for _, p in likeliest] == pytest.approx([chances[c] for c in best], rel=1e-12)
-    assert [p for _, p in result.likeliest(1)[0]] == [max(p for _, p in result.likeliest(5)[0])]
+    assert [p for _, p in result.most_probable(1)[0]] == [max(p for _, p in result.most_probable(5)[0])]
 
 
 @pytest.mark.parametrize("lines", [False, True])
@@ -99,8 +99,9 @@ def test_a_trace_is_saved_as_it_stands(tmp_path):
 
 @every_kind
 def test_the_view_of_gates_shows_the_mean_of_the_units(kind):
-    result = trace(model(network(kind, np.float32, layers=2, hidden=4), CHARACTERS), "abca")
-    leading, columns = columns_of(gates(result))
+    it = model(network(kind, np.float32, layers=2, hidden=4), CHARACTERS)
+    result = trace(it, "abca")
+    leading, columns = columns_of(view_gates(it, result))
     wanted = [(n, name, [sum(map(float, row)) / 4 for row in values]) for n, name, values in quantities(result)]
     assert len(columns) == len(wanted) == 2 * len(SHOWN[kind])
     for column, (layer, name, values) in zip(columns, wanted, strict=True):
@@ -108,13 +109,16 @@ def test_the_view_of_gates_shows_the_mean_of_the_units(kind):
         assert f"layer {layer}" in column.group
         np.testing.assert_allclose(column.values, values, rtol=1e-12, atol=1e-15)
     assert leading[0].values == list("abca")
-    assert [list(row) for row in zip(*(column.values for column in leading[2:]), strict=True)] == result.likeliest(3)
+    assert [list(row) for row in zip(*(column.values for column in leading[2:]), strict=True)] == result.most_probable(
+        3
+    )
     np.testing.assert_array_equal(leading[1].values, result.surprise)
 
 
 def test_the_view_of_gates_shows_single_units_exactly():
-    result = trace(model(network("lstm", np.float32, layers=2, hidden=4), CHARACTERS), "abca")
-    _, columns = columns_of(gates(result, [Unit(0, 3), Unit(1, 0)], show=["c", "f"]))
+    it = model(network("lstm", np.float32, layers=2, hidden=4), CHARACTERS)
+    result = trace(it, "abca")
+    _, columns = columns_of(view_gates(it, result, ["0:3", "1:0"], show="c,f"))
     assert [(c.group, c.name) for c in columns] == [
         (f"layer {layer}, unit {unit}", name) for layer, unit in ((0, 3), (1, 0)) for name in ("f", "c")
     ]
@@ -124,14 +128,15 @@ def test_the_view_of_gates_shows_single_units_exactly():
 
 
 def test_of_a_layer_none_of_whose_units_is_asked_for_nothing_is_shown():
-    result = trace(model(network("gru", layers=2), CHARACTERS), "abca")
-    _, columns = columns_of(gates(result, [Unit(1, 2)], show=["h"]))
+    it = model(network("gru", layers=2), CHARACTERS)
+    _, columns = columns_of(view_gates(it, trace(it, "abca"), ["1:2"], show="h"))
     assert [column.group for column in columns] == ["layer 1, unit 2"]
 
 
 def test_the_most_active_units_are_those_of_the_largest_hidden_state():
-    result = trace(model(network("gru", layers=2, hidden=6), CHARACTERS), "abcaddcb")
-    _, columns = columns_of(gates(result, show=["h"], most_active=2))
+    it = model(network("gru", layers=2, hidden=6), CHARACTERS)
+    result = trace(it, "abcaddcb")
+    _, columns = columns_of(view_gates(it, result, show="h", most_active=2))
     wanted = []
     for number, layer in enumerate(result.layers):
         sizes = {unit: sum(abs(float(row[unit])) for row in layer["h"]) for unit in range(6)}
@@ -140,22 +145,23 @@ def test_the_most_active_units_are_those_of_the_largest_hidden_state():
 
 
 def test_a_quantity_that_is_not_there_is_refused():
+    it = model(network("gru"), CHARACTERS)
     with pytest.raises(ConfigError, match="r, u, h_tilde, h"):
-        gates(trace(model(network("gru"), CHARACTERS), "ab"), show=["h", "f"])
+        view_gates(it, trace(it, "ab"), show="h,f")
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("4", "numbered 0 to 3"), ("2:0", "layers are numbered 0 to 1"), ("a", "names no unit")]
+    ("name", "said"), [("4", "numbered 0 to 3"), ("2:0", "layers are numbered 0 to 1"), ("a", "must be layer:number")]
 )
 def test_a_unit_that_is_not_there_is_refused(name, said):
     with pytest.raises(ConfigError, match=said):
-        units_named(name, network("rnn", hidden=4, layers=2).config)
+        find_units([name], network("rnn", hidden=4, layers=2).config)
 
 
 def test_a_unit_is_named_by_layer_and_number_or_by_its_number_in_every_layer():
     config = network("rnn", hidden=4, layers=2).config
-    assert units_named("1:3", config) == [Unit(1, 3)]
-    assert units_named("2", config) == [Unit(0, 2), Unit(1, 2)]
+    assert find_units(["1:3"], config) == [Unit(1, 3)]
+    assert find_units(["2"], config) == [Unit(0, 2), Unit(1, 2)]
 
 
 @every_kind
@@ -164,7 +170,7 @@ def test_lines_read_side_by_side_give_what_each_gives_alone(kind, text, together
     it = model(network(kind, np.float32, vocabulary=len(CHARACTERS), layers=2), CHARACTERS, lines=True)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(sys.modules[Trace.__module__], "BLOCKS", together / BLOCK)
-        blocks = list(read(it, it.vocabulary.encode(text)))
+        blocks = list(read_activations(it, it.vocabulary.encode(text)))
     found = {name: np.concatenate([layers[1][name] for _, layers in blocks]) for name in it.network.cell.quantities}
     logits = np.concatenate([block for block, _ in blocks])
     assert len(logits) == len(text)
@@ -181,9 +187,9 @@ def test_lines_read_side_by_side_give_what_each_gives_alone(kind, text, together
 def test_a_trace_that_memory_would_not_hold_is_refused(monkeypatch):
     it = model(network("lstm", hidden=3, vocabulary=len(CHARACTERS), layers=2), CHARACTERS)
     each = 2 * 3 * 6 + len(CHARACTERS)
-    monkeypatch.setattr(sys.modules[Trace.__module__], "MOST_NUMBERS", 4 * each)
+    monkeypatch.setattr(sys.modules[Trace.__module__], "MAX_NUMBERS", 4 * each)
     assert len(trace(it, CHARACTERS[0] * 4).surprise) == 4
-    with pytest.raises(ConfigError, match=f"hold {5 * each} numbers; give a text of at most 4,"):
+    with pytest.raises(ConfigError, match=f"hold {5 * each} numbers; give a text of at most 4 characters,"):
         trace(it, CHARACTERS[0] * 5)
 
 

@@ -15,7 +15,7 @@ from small import KINDS, every_kind, model, network, one_and_two_layers
 
 from charlstm.cli.main import main
 from charlstm.errors import ConfigError, UnknownCharacterError
-from charlstm.inspection.gradients import POSITIONS, gradients, positions
+from charlstm.inspection.gradients import POSITIONS, choose_positions, view_gradients
 from charlstm.inspection.view import columns_of
 from charlstm.model import checkpoint
 
@@ -34,7 +34,7 @@ def values(view, part):
 
 
 def norms(view):
-    return values(view, "norm of the gradient by lag")
+    return values(view, "gradient norm by lag")
 
 
 def by_differences(kind, it, before, after):
@@ -65,7 +65,7 @@ def test_the_norms_are_those_of_differences(kind, layers, lines):
             for k in range(1, K + 1):
                 for place, norm in by_differences(kind, it, piece[: t - k + 1], piece[t - k + 1 : t + 2]).items():
                     found.setdefault((*place, k), []).append(norm)
-    view = norms(gradients({"": it}, TEXT, K))
+    view = norms(view_gradients(it, TEXT, lags=K))
     for layer in range(layers):
         for name in STATES[kind]:
             wanted = [median(found[layer, name, k]) for k in range(1, K + 1)]
@@ -77,11 +77,11 @@ def test_the_norms_are_those_of_differences(kind, layers, lines):
 def test_predictions_have_as_many_characters_before_them_as_are_looked_at(text, K, by_line):
     broken = [n for n, character in enumerate(text) if by_line and character == "\n"]
     wanted = [t for t in range(K, len(text) - 1) if not any(t - K <= n <= t for n in broken)]
-    assert list(positions(text, K, by_line)) == wanted
+    assert list(choose_positions(text, K, by_line)) == wanted
 
 
 def test_a_long_text_gives_predictions_spread_evenly():
-    found = positions("a" * 9000, 50, False)
+    found = choose_positions("a" * 9000, 50, False)
     assert len(found) == POSITIONS and (found[0], found[-1]) == (50, 8998)
     assert max(np.diff(found)) - min(np.diff(found)) <= 1
 
@@ -89,7 +89,7 @@ def test_a_long_text_gives_predictions_spread_evenly():
 def test_what_is_far_below_single_precision_is_still_told():
     it = small("rnn", dtype=np.float32)
     it.network.parameters["layer0/W"][...] *= 0.1
-    found = norms(gradients({"": it}, "abcd" * 60, 90))["layer 0", "h"]
+    found = norms(view_gradients(it, "abcd" * 60, lags=90))["layer 0", "h"]
     assert 0 < found[-1] < 1e-50 and all(a > b for a, b in pairwise(found))
 
 
@@ -99,44 +99,48 @@ def test_a_memory_that_keeps_everything_keeps_the_gradient():
     for name in ("layer0/W", "layer0/U", "layer0/b"):
         parameters[name][...] = 0.0
     parameters["layer0/b"][:3] = math.log(0.9 / 0.1)  # f = 0.9, whatever is read
-    found = norms(gradients({"": it}, "abcd" * 9, 12))
+    found = norms(view_gradients(it, "abcd" * 9, lags=12))
     shares = [b / a for a, b in pairwise(found["layer 0", "c"])]
     assert shares == pytest.approx([0.9] * 11) and not any(found["layer 0", "h"])
-    left = values(gradients({"": it}, "abcd" * 9, 12), "lag at which no more is left than")
-    assert left["", "gradient along"][1] == "c of layer 0"
+    left = values(view_gradients(it, "abcd" * 9, lags=12), "first lag with at most")
+    assert left["", "gradient with respect to"][1] == "c of layer 0"
     assert left["", "half"][1] == 8 and math.isnan(left["", "a thousandth"][1])  # 0.9⁷ = 0.478
 
 
 @pytest.mark.parametrize("lines", [False, True])
 def test_a_text_of_several_blocks_gives_what_one_block_gives(monkeypatch, lines):
     it = small("lstm", 2, lines)
-    whole = norms(gradients({"": it}, TEXT, 3))
+    whole = norms(view_gradients(it, TEXT, lags=3))
     monkeypatch.setattr("charlstm.model.model.BLOCK", 2)
-    assert norms(gradients({"": it}, TEXT, 3)) == whole
+    assert norms(view_gradients(it, TEXT, lags=3)) == whole
 
 
 def test_models_beside_each_other_show_what_each_shows_alone():
     one, other = small("lstm", layers=2), small("rnn")
-    both = norms(gradients({"one": one, "other.npz": other}, TEXT, 4))
-    for name, it in (("one", one), ("other.npz", other)):
-        alone = norms(gradients({"": it}, TEXT, 4))
+    both = norms(view_gradients(one, TEXT, {"other.npz": other}, 4))
+    for name, it in (("this model", one), ("other.npz", other)):
+        alone = norms(view_gradients(it, TEXT, lags=4))
         mine = {(group.removeprefix(f"{name}, "), state): v for (group, state), v in both.items() if name in group}
         assert mine == {place: v for place, v in alone.items() if place[0]}
-    drawn = gradients({"one": one, "other.npz": other}, TEXT, 4).parts["layer 0, over the lag"]
-    assert [column.name for column in drawn.ys] == ["h of one", "c of one", "h of other.npz"] and drawn.log
+    drawn = view_gradients(one, TEXT, {"other.npz": other}, 4).parts["gradient norm by lag, layer 0"]
+    assert [column.name for column in drawn.ys] == [
+        "h of this model",
+        "c of this model",
+        "h of other.npz",
+    ] and drawn.log
 
 
-@pytest.mark.parametrize(("text", "lags", "said"), [("a", None, "longer one$"), ("abcd", 3, "at most --lags 2")])
+@pytest.mark.parametrize(("text", "lags", "said"), [("a", None, "longer text$"), ("abcd", 3, "lags to at most 2")])
 def test_a_text_that_is_too_short_is_refused(text, lags, said):
     with pytest.raises(ConfigError, match=said):
-        gradients({"": small("lstm")}, text, lags)
+        view_gradients(small("lstm"), text, lags=lags)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_lags_are_half_of_the_text_unless_told(kind):
-    assert len(norms(gradients({"": small(kind)}, "abcd" * 5))["", "lag"]) == 9
+    assert len(norms(view_gradients(small(kind), "abcd" * 5))["", "lag"]) == 9
     with pytest.raises(UnknownCharacterError):
-        gradients({"": small(kind)}, "abxd")
+        view_gradients(small(kind), "abxd")
 
 
 def test_the_command_compares_models_by_their_files(tmp_path):
@@ -144,7 +148,7 @@ def test_the_command_compares_models_by_their_files(tmp_path):
         checkpoint.save(small(kind, dtype=np.float32), tmp_path / f"{kind}.npz")
     words = ["inspect", "-m", str(tmp_path / "lstm.npz"), "--view", "gradients", "abcd" * 3, "--lags", "4"]
     compared = ["--compare", str(tmp_path / "rnn.npz"), "--format", "json"]
-    table = json.loads(CliRunner().invoke(main, words + compared).output)["norm of the gradient by lag"]
+    table = json.loads(CliRunner().invoke(main, words + compared).output)["gradient norm by lag"]
     assert list(table) == ["lag", *(f"{it}, layer 0: {state}" for it, state in COMPARED)] and table["lag"] == [
         1,
         2,

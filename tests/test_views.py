@@ -12,16 +12,16 @@ from small import by_reference, every_kind, model, network
 
 from charlstm.api import LanguageModel
 from charlstm.errors import ConfigError
-from charlstm.inspection.cell import cell, steadiest
-from charlstm.inspection.history import history
-from charlstm.inspection.like import like
-from charlstm.inspection.memory import answered, memory_kept
-from charlstm.inspection.questions import QUESTIONS, matching
-from charlstm.inspection.ranking import Answers, rank
-from charlstm.inspection.saturation import saturation
+from charlstm.inspection.colouring import view_cell
+from charlstm.inspection.memory import score_answers, view_memory
+from charlstm.inspection.quantities import find_steadiest
+from charlstm.inspection.questions import QUESTIONS, match_pattern
+from charlstm.inspection.ranking import Labels, rank_units
+from charlstm.inspection.saturation import view_saturation
+from charlstm.inspection.span_search import search_span
+from charlstm.inspection.summary import view_history
 from charlstm.inspection.trace import Trace, trace
-from charlstm.inspection.unit import Unit
-from charlstm.inspection.units import units
+from charlstm.inspection.units import view_units
 from charlstm.inspection.view import Strip, Table, columns_of
 from charlstm.model.model import History
 from charlstm.network.rnn import RNN
@@ -59,7 +59,7 @@ def values(view, part):
 @every_kind
 def test_the_view_of_a_cell_colours_the_text_by_its_memory(kind):
     it = two_layers(kind)
-    strip = cell(trace(it, TEXT), [Unit(0, 2), Unit(1, 0)]).parts["cell"]
+    strip = view_cell(it, trace(it, TEXT), ["0:2", "1:0"]).parts["cell"]
     wanted = memories(kind, it)
     assert strip.text == TEXT and [row.name[:3] for row in strip.rows] == ["0:2", "1:0"]
     for row, place in zip(strip.rows, (2, 3), strict=True):
@@ -70,10 +70,10 @@ def test_the_view_of_a_cell_colours_the_text_by_its_memory(kind):
 def test_the_view_of_a_cell_colours_the_text_by_any_quantity(kind):
     it = two_layers(kind)
     for name, wanted in quantities(kind, it)[1].items():
-        (row,) = cell(trace(it, TEXT), [Unit(1, 1)], name).parts["cell"].rows
+        (row,) = view_cell(it, trace(it, TEXT), ["1:1"], name).parts["cell"].rows
         np.testing.assert_allclose(row.values, [units[1] for units in wanted], rtol=1e-5, atol=1e-6)
     with pytest.raises(ConfigError, match="'x'"):
-        cell(trace(it, TEXT), quantity="x")
+        view_cell(it, trace(it, TEXT), by="x")
 
 
 def test_a_cell_that_is_not_named_is_one_whose_memory_changes():
@@ -84,14 +84,14 @@ def test_a_cell_that_is_not_named_is_one_whose_memory_changes():
         for k, column in enumerate(columns)
     }
     best = sorted(spreads, key=lambda name: -spreads[name])[:3]
-    assert [row.name.split()[0] for row in cell(trace(it, TEXT)).parts["cell"].rows] == best
+    assert [row.name.split()[0] for row in view_cell(it, trace(it, TEXT)).parts["cell"].rows] == best
 
 
 @gated
 def test_saturation_counts_the_characters_at_which_a_gate_is_shut_or_open(kind):
     it = two_layers(kind)
     it.network.parameters.flat[:] *= 4.0
-    view = saturation(it, TEXT)
+    view = view_saturation(it, TEXT)
     table = {(c.group, c.name): list(c.values) for c in columns_of(view.parts["units"])}
     totals = values(view, "gates")
     for number, layer in enumerate(quantities(kind, it)):
@@ -104,11 +104,11 @@ def test_saturation_counts_the_characters_at_which_a_gate_is_shut_or_open(kind):
             mine = table[gate, "below 0.1"][3 * number : 3 * number + 3]
             row = number * len(GATES[kind]) + place
             assert totals["below 0.1"][row] == pytest.approx(sum(mine) / 3)
-            assert totals["units mostly shut"][row] == sum(share > 0.9 for share in mine)
+            assert totals["units mostly closed"][row] == sum(share > 0.9 for share in mine)
     assert any(0 < share < 1 for shares in table.values() for share in shares if not isinstance(share, str))
 
 
-@pytest.mark.parametrize("look", [saturation, lambda it, text: memory_kept(it, trace(it, text))])
+@pytest.mark.parametrize("look", [view_saturation, lambda it, text: view_memory(it, trace(it, text))])
 def test_a_cell_without_gates_is_refused(look):
     with pytest.raises(ConfigError, match="lstm or gru"):
         look(two_layers("rnn"), TEXT)
@@ -117,7 +117,7 @@ def test_a_cell_without_gates_is_refused(look):
 @gated
 def test_half_lives_are_how_long_a_written_half_stays(kind):
     it = two_layers(kind)
-    found = values(memory_kept(it, trace(it, TEXT)), "half-lives in characters")
+    found = values(view_memory(it, trace(it, TEXT)), "half-lives in characters")
     for number, layer in enumerate(quantities(kind, it)):
         for unit in range(3):
             product = math.prod(row[unit] for row in layer["f" if kind == "lstm" else "u"])
@@ -125,13 +125,13 @@ def test_half_lives_are_how_long_a_written_half_stays(kind):
             place = found["unit"].index(f"{number}:{unit}")
             assert found["half-life"][place] == pytest.approx(wanted, rel=1e-4)
     assert found["half-life"] == sorted(found["half-life"], reverse=True)
-    assert sum(values(memory_kept(it, trace(it, TEXT)), "units by half-life")["units"]) == 6
+    assert sum(values(view_memory(it, trace(it, TEXT)), "units by half-life")["units"]) == 6
 
 
 @gated
 def test_writes_and_erasures_follow_the_equation_of_the_memory(kind):
     it = two_layers(kind)
-    view = memory_kept(it, trace(it, TEXT))
+    view = view_memory(it, trace(it, TEXT))
     written, erased = [0.0] * len(TEXT), [0.0] * len(TEXT)
     for layer in quantities(kind, it):
         for unit in range(3):
@@ -145,7 +145,7 @@ def test_writes_and_erasures_follow_the_equation_of_the_memory(kind):
                 assert held[n] == pytest.approx(keep * before + write, abs=1e-9)
                 written[n] += abs(write)
                 erased[n] += abs(before) * (1 - keep)
-    shown = values(view, "where it is written and erased")
+    shown = values(view, "writes and erasures")
     np.testing.assert_allclose(shown["written"], np.array(written) / max(written), rtol=1e-4)
     np.testing.assert_allclose(shown["erased"], np.array(erased) / max(erased), rtol=1e-4, atol=1e-6)
 
@@ -179,18 +179,18 @@ def test_what_the_memory_answers_is_what_reading_on_would_say(lines):
     it = two_layers()
     it = model(it.network, CHARACTERS, lines)
     ask, answers = " (a", ["b)", "a"]
-    found = answered(it, "ab B", ask, answers)
+    found = score_answers(it, "ab B", ask, answers)
     for n in range(4):
         for row, answer in enumerate(answers):
             read = "ab B"[: n + 1] + ask + answer
             bits = trace(it, read).surprise[-len(answer) :]
             assert found[row, n] == pytest.approx(-sum(bits) * math.log(2), rel=1e-5)
-    view = memory_kept(it, trace(it, "ab B"), ask, answers)
+    view = view_memory(it, trace(it, "ab B"), ask, answers)
     chances = np.exp(found)
-    np.testing.assert_allclose(values(view, f"asked «{ask}»")["b)"], chances[0] / chances.sum(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(values(view, f"answers to «{ask}»")["b)"], chances[0] / chances.sum(axis=0), rtol=1e-6)
     for wrong in ({"ask": ask}, {"answers": answers}):
         with pytest.raises(ConfigError, match="give both"):
-            memory_kept(it, trace(it, "ab"), **wrong)
+            view_memory(it, trace(it, "ab"), **wrong)
 
 
 def pairs_told_apart(series, answers):
@@ -203,7 +203,7 @@ def pairs_told_apart(series, answers):
 
 def ranked(blocks, answers):
     """The scores of the units whose values go by in blocks."""
-    return rank(blocks, {"it": Answers(np.array(answers))})["it"]
+    return rank_units(blocks, {"it": Labels(np.array(answers))})["it"]
 
 
 @given(st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=2, max_size=30))
@@ -214,7 +214,7 @@ def test_a_score_is_the_share_of_pairs_that_a_unit_tells_apart(rows):
     found = ranked([np.array(series, float)[:, None]], answers)
     area = pairs_told_apart(series, answers)
     assert found.scores[0] + 0.5 == pytest.approx(area, abs=1e-12)
-    assert found.shown()[0] == pytest.approx(max(area, 1 - area), abs=1e-12)
+    assert found.unsigned()[0] == pytest.approx(max(area, 1 - area), abs=1e-12)
 
 
 @given(st.lists(st.tuples(st.integers(-3, 3), st.integers(0, 5)), min_size=2, max_size=20))
@@ -233,14 +233,14 @@ def test_a_correlation_is_that_of_the_ranks(rows):
 @pytest.mark.parametrize("kind", ["lstm", "rnn"])
 def test_units_are_ranked_by_their_own_memory(kind):
     it = two_layers(kind)
-    found = values(units(it, TEXT, match=r"a+"), "inside a+")
+    found = values(view_units(it, TEXT, match=r"a+"), "inside a+")
     answers = [character == "a" for character in TEXT]
     areas = [pairs_told_apart(column, answers) for column in zip(*memories(kind, it), strict=True)]
     for k, area in enumerate(areas):
         place = found["unit"].index(f"{k // 3}:{k % 3}")
-        assert found["ROC area"][place] == pytest.approx(max(area, 1 - area), abs=1e-9)
-        assert found["is"][place] == ("higher" if area > 0.5 else "lower")
-    assert found["ROC area"] == sorted(found["ROC area"], reverse=True)
+        assert found["ROC AUC"][place] == pytest.approx(max(area, 1 - area), abs=1e-9)
+        assert found["value is"][place] == ("higher" if area > 0.5 else "lower")
+    assert found["ROC AUC"] == sorted(found["ROC AUC"], reverse=True)
 
 
 def test_a_unit_that_tracks_is_found_and_luck_among_512_is_not():
@@ -248,10 +248,10 @@ def test_a_unit_that_tracks_is_found_and_luck_among_512_is_not():
     answers = (np.sin(np.arange(4000) / 20) > 0.6).astype(int)
     values = np.cumsum(rng.normal(size=(4000, 512)), axis=0)
     lucky = ranked([values], answers)
-    assert 0.04 < abs(lucky.scores).max() < lucky.chance
+    assert 0.04 < abs(lucky.scores).max() < lucky.threshold
     values[:, 17] = answers + rng.normal(size=4000)
     found = ranked([values], answers)
-    assert found.scores.argmax() == 17 and found.scores[17] > found.chance
+    assert found.scores.argmax() == 17 and found.scores[17] > found.threshold
 
 
 @given(st.lists(st.integers(0, 3), min_size=12, max_size=60), st.integers(1, 8), st.integers(1, 8), st.booleans())
@@ -276,7 +276,7 @@ def test_long_texts_score_as_if_all_values_were_kept():
         for asked in (answers, np.arange(12_000) % 77):
             whole, blocks = ranked([values], asked), ranked(np.array_split(values, 12), asked)
             np.testing.assert_allclose(blocks.scores, whole.scores, atol=1e-3)
-    assert blocks.chance == pytest.approx(whole.chance, rel=0.1)  # of values that come back
+    assert blocks.threshold == pytest.approx(whole.threshold, rel=0.1)  # of values that come back
 
 
 @pytest.mark.parametrize("count", [32_768, 40_000, 70_000])
@@ -322,13 +322,13 @@ def test_brackets_are_counted(text):
 
 
 def test_a_pattern_marks_its_matches_or_its_first_group():
-    assert matching("abcab", "ab").tolist() == [1, 1, 0, 1, 1]
-    assert matching("abcab", "a(b)").tolist() == [0, 1, 0, 0, 1]
-    assert matching("abcab", "c|(b)").tolist() == [0, 1, 0, 0, 1]
+    assert match_pattern("abcab", "ab").tolist() == [1, 1, 0, 1, 1]
+    assert match_pattern("abcab", "a(b)").tolist() == [0, 1, 0, 0, 1]
+    assert match_pattern("abcab", "c|(b)").tolist() == [0, 1, 0, 0, 1]
     with pytest.raises(ConfigError, match="regular expression"):
-        matching("abc", "(")
+        match_pattern("abc", "(")
     with pytest.raises(ConfigError, match="the same at every character"):
-        units(two_layers(), TEXT, match="x")
+        view_units(two_layers(), TEXT, match="x")
 
 
 def test_units_beat_chance_where_their_score_is_above_it():
@@ -369,16 +369,16 @@ def test_places_alike_are_those_where_the_same_units_are_on():
     often = [sum(column) / len(alike) for column in zip(*alike, strict=True)]
     weights = [-math.log2(share) if share else 0.0 for share in often]
     shares = [sum(w for w, yes in zip(weights, row, strict=True) if yes) / sum(weights) for row in alike]
-    view = like(it, TEXT, f"{span}[3:5]")
-    table = values(view, "on over «b(»")
+    view = search_span(it, TEXT, f"{span}[3:5]")
+    table = values(view, "units on over «b(»")
     assert sorted(table["unit"]) == sorted(f"{k // 6}:{k % 6}" for k in on)
     assert sorted(table["on in the corpus"]) == pytest.approx(sorted(often))
-    places = values(view, "where they are on too")
-    for n, share in zip(places["position"], places["alike"], strict=True):
+    places = values(view, "other places where they are on")
+    for n, share in zip(places["position"], places["similarity"], strict=True):
         assert share == pytest.approx((shares[n] + shares[n + 1]) / 2)
-    assert places["alike"] == sorted(places["alike"], reverse=True) and len(set(places["alike"])) > 2
+    assert places["similarity"] == sorted(places["similarity"], reverse=True) and len(set(places["similarity"])) > 2
     assert all(abs(a - b) >= 2 for k, a in enumerate(places["position"]) for b in places["position"][:k])
-    assert places["alike"][0] == pytest.approx(max((a + b) / 2 for a, b in pairwise(shares)))
+    assert places["similarity"][0] == pytest.approx(max((a + b) / 2 for a, b in pairwise(shares)))
     assert table["on in the corpus"] == sorted(table["on in the corpus"])
     apart = []
     for n in sorted(range(len(shares) - 1), key=lambda n: (-round(shares[n] + shares[n + 1], 9), n)):
@@ -389,16 +389,17 @@ def test_places_alike_are_those_where_the_same_units_are_on():
 @pytest.mark.parametrize("span", ["abc", "abc[2:2]", "abc[0:4]", "[0:1]", "abc[b:c]"])
 def test_a_span_that_holds_nothing_is_refused(span):
     with pytest.raises(ConfigError):
-        like(two_layers(), TEXT, span)
+        search_span(two_layers(), TEXT, span)
 
 
 def test_history_gives_the_losses_and_the_rate_of_each_report():
     it = two_layers()
-    assert history(it).parts == {} and "never trained" in history(it).remarks[0]
+    assert view_history(it).parts == {} and "not been trained" in view_history(it).remarks[0]
     reports = History(np.array([3, 7]), np.array([2.0, 1.5]), np.array([math.nan, 1.7]), np.array([0.5, 0.25]))
     it = type(it)(it.network, it.vocabulary, it.training, it.facts, reports)
-    view = history(it)
-    assert values(view, "history")["step"] == [3, 7] and values(view, "history")["train"] == [2.0, 1.5]
+    view = view_history(it)
+    losses = values(view, "losses (nats per character)")
+    assert losses["step"] == [3, 7] and losses["training"] == [2.0, 1.5]
     assert values(view, "learning rate")["learning rate"] == [learning_rate(it.training, n) for n in (2, 6)]
     assert values(view, "gradient norm")["gradient norm"] == [0.5, 0.25]
 
@@ -408,4 +409,4 @@ def test_the_steadiest_unit_takes_one_value_and_then_another_and_keeps_each():
     flutters, rests, drifts = np.tile([0.9, -0.9], 10), np.full(20, 0.7), np.linspace(0.0, 0.3, 20)
     layer = {"h": np.stack([flutters, rests, holds, drifts], axis=1)}
     of = Trace("a" * 20, (layer,), np.zeros((20, 1)), np.zeros(20), "a", RNN())
-    assert steadiest(of)[0].number == 2
+    assert find_steadiest(of)[0].number == 2

@@ -1,15 +1,19 @@
-"""`charlstm inspect`: what a model is, and what it does while it reads a text."""
+"""`charlstm inspect`: show what a model is, and what it does while it reads a text."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
+from charlstm import api
 from charlstm.cli.console import (
+    MAIN_OPTIONS,
+    Decorated,
     GroupedCommand,
     WrongUsage,
     colours,
@@ -20,159 +24,274 @@ from charlstm.cli.console import (
     option_of,
     unknown_option,
 )
+from charlstm.cli.status import show_elapsed
 from charlstm.cli.streams import is_piped, standard_input
-from charlstm.cli.views import OPTIONS, every_option, with_models
-from charlstm.cli.waiting import waiting
-from charlstm.inspection.score import Text
-from charlstm.inspection.view import View
-from charlstm.inspection.views import A_TEXT, NOTHING, TEXTS, VIEWS, Given, Read, made
-from charlstm.model import checkpoint
+from charlstm.config import check_choice
+from charlstm.inspection.questions import QUESTIONS
+from charlstm.inspection.registry import VIEWS, Reads
+from charlstm.inspection.trace import REACH
+from charlstm.inspection.view import TextSource
 from charlstm.model.files import replace_with
-from charlstm.model.model import Model
-from charlstm.render import data, page, terminal
+from charlstm.render.data import FORMATS
 from charlstm.text import corpus
 
-text_option = option_of("Text")
-view_option = option_of("View")
 STANDARD_INPUT = Path("-")
-PAGE = "html"
+TABLE, PAGE = "table", "html"
 NOT_FOR_TERMINALS = {"npz", PAGE}
+EXAMPLES = (
+    (
+        'charlstm inspect "mady said hi to"',
+        "Print surprisal, predictions and the mean of every gate at each character.",
+    ),
+    (
+        'charlstm inspect "monica walks in. mady said hi to" --view why --target " monica"',
+        "Print which characters and words led to a continuation.",
+    ),
+    ("charlstm inspect --score --file corpus.txt", "Print how well the model predicts a file."),
+)
+
+main_option = option_of(MAIN_OPTIONS)
+text_option = option_of("Text")
+unit_option = option_of("Options of the views gates and cell")
+units_option = option_of("Options of the view units")
+memory_option = option_of("Options of the view memory")
+why_option = option_of("Options of the view why")
+patch_option = option_of("Options of the view patch")
+
+# Name of an option of the Python API → the same option on the command line.
+OPTIONS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
+    "units": unit_option(
+        "--unit",
+        "units",
+        metavar="L:N",
+        multiple=True,
+        help="Show this unit: layer:number, or a number for every layer. Can be repeated.",
+    ),
+    "show": unit_option(
+        "--show", metavar="NAMES", show_default="all", help="Show these quantities, such as f,c (gates)."
+    ),
+    "most_active": unit_option(
+        "--most-active",
+        type=click.IntRange(min=0),
+        default=0,
+        help="Show this number of units of each layer: those with the largest mean |h| (gates).",
+    ),
+    "by": unit_option(
+        "--by",
+        metavar="NAME",
+        default="memory",
+        help="Colour the text by memory or by a quantity, such as f (cell).",
+    ),
+    "match": units_option(
+        "--match", metavar="REGEX", help="Rank the units by how well they separate its matches (ROC AUC)."
+    ),
+    "question": units_option(
+        "--question",
+        type=click.Choice(tuple(QUESTIONS)),
+        metavar="NAME",
+        help=f"Rank the units by {', '.join(QUESTIONS)}.",
+    ),
+    "like": units_option(
+        "--like",
+        metavar="TEXT[a:b]",
+        help="Find the units that are on over characters a to b of a text, and other places where they are on.",
+    ),
+    "ask": memory_option("--ask", metavar="TEXT", help="Ask this question after every character."),
+    "answers": memory_option(
+        "--answer", "answers", metavar="TEXT", multiple=True, help="A possible answer to the question. Can be repeated."
+    ),
+    "target": why_option(
+        "--target", metavar="TEXT", show_default="auto", help="Explain the probability of this continuation."
+    ),
+    "reach": why_option(
+        "--reach", type=click.IntRange(min=1), default=REACH, help="Number of characters before it to examine."
+    ),
+    "set": patch_option(
+        "--set",
+        metavar="L:N=V@P",
+        multiple=True,
+        help="Set the cell state of a unit to V before character P is read. Can be repeated.",
+    ),
+    "freeze": patch_option(
+        "--freeze",
+        metavar="L:N@P",
+        multiple=True,
+        help="Keep the cell state of a unit from character P on. Can be repeated.",
+    ),
+    "without": patch_option("--without", metavar="L:N", multiple=True, help="Ablate a unit. Can be repeated."),
+    "swap_memory": patch_option("--swap-memory", metavar="TEXT", help="Patch in the cell state of another text."),
+    "at": patch_option(
+        "--at",
+        type=click.IntRange(min=0),
+        metavar="P",
+        show_default="the last character",
+        help="Patch it in before character P is read, counted from 0.",
+    ),
+    "compare": option_of("Options of the views score and gradients")(
+        "--compare", type=click.Path(dir_okay=False, path_type=Path), help="Show another model beside this one."
+    ),
+    "adapt": option_of("Options of the view score")(
+        "--adapt",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="RATE",
+        help="Show the score with dynamic evaluation at this learning rate as well.",
+    ),
+    "lags": option_of("Options of the view gradients")(
+        "--lags", type=click.IntRange(min=1), show_default="auto", help="Largest number of characters to look back."
+    ),
+}
 
 
-@click.command("inspect", cls=GroupedCommand)
+def add_view_options(command: Decorated) -> Decorated:
+    """Add the options of all views to a command."""
+    for option in reversed(OPTIONS.values()):
+        option(command)
+    return command
+
+
+def check_view_name(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Return the name of a view; refuse an unknown one."""
+    return None if value is None else check_choice("--view", value, VIEWS)
+
+
+@click.command(
+    "inspect",
+    cls=GroupedCommand,
+    sections={
+        "Views": [(name, entry.sentence[:1].upper() + entry.sentence[1:] + ".") for name, entry in VIEWS.items()]
+    },
+    examples=EXAMPLES,
+)
 @click.argument("text", required=False)
-@model_option("Text", help="Model file to read.")
-@text_option(
+@main_option(
+    "--view",
+    "name",
+    metavar="VIEW",
+    callback=check_view_name,
+    shell_complete=lambda ctx, parameter, start: [name for name in VIEWS if name.startswith(start)],
+    show_default="gates with a text, summary without",
+    help="Show this view; the list of views is below.",
+)
+@model_option(MAIN_OPTIONS, help="Model file.")
+@main_option(
     "--file",
     "files",
     type=click.Path(path_type=Path),
     multiple=True,
-    help="Read the text from a file; -: from standard input; may be given again for a score.",
+    help="Read the text from a file, or from standard input (-). The view score takes several files.",
 )
-@text_option("--encoding", default="utf-8", callback=known_encoding, help="How the file or standard input is encoded.")
-@unknown_option("Text")
-@view_option(
-    "--view",
-    "name",
-    type=click.Choice(tuple(VIEWS)),
-    show_default="gates with a text, summary without",
-    help="What to look at.",
-)
-@view_option("--score", is_flag=True, help="Short for --view score.")
-@view_option("--cloze", type=click.Path(path_type=Path), help="Short for --view cloze --file with this file.")
-@view_option(
+@main_option("--score", is_flag=True, help="Short for --view score.")
+@main_option(
     "--format",
     "shape",
-    type=click.Choice(("table", *data.SHAPES, PAGE)),
-    default="table",
-    help="Table for people; csv, json and npz for programs; html is a page with all views.",
+    type=click.Choice((TABLE, *FORMATS, PAGE)),
+    default=TABLE,
+    help="Print a table; data for programs (csv, json, npz); or a page for a browser with all views (html).",
 )
-@view_option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write into this file.")
-@every_option
+@main_option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
+@text_option("--cloze", type=click.Path(path_type=Path), help="Short for --view cloze --file with this file.")
+@text_option("--encoding", default="utf-8", callback=known_encoding, help="Encoding of the files or of standard input.")
+@unknown_option("Text")
+@add_view_options
 def command(
     text: str | None,
+    name: str | None,
     model: Path,
     files: tuple[Path, ...],
-    encoding: str,
-    unknown: str,
-    name: str | None,
     score: bool,
-    cloze: Path | None,
     shape: str,
     output: Path | None,
+    cloze: Path | None,
+    encoding: str,
+    unknown: str,
     **options: Any,
 ) -> None:
-    """Look into a model.
+    """Show what a model does while it reads TEXT, or without TEXT what the model is.
 
-    Without TEXT: what it is, what it learnt from, how the loss went. With TEXT: a row a character, with the surprise
-    at it in bits, what was predicted to come next, and for each layer the forget gate f, the input gate i, the output
-    gate o, the candidate c~, the memory c and the hidden state h. --view shows something else. A TEXT of - is read from
-    standard input.
+    By default this prints one row per character: the surprisal in bits, the most probable next characters, and for
+    each layer the forget gate f, the input gate i, the output gate o, the candidate c~, the cell state c and the
+    hidden state h. A TEXT of - is read from standard input.
     """
-    asked, files = asked_for(name, score, cloze, files)
-    texts = given_texts(text, files, encoding, wanted=asked is not None and VIEWS[asked].reads != NOTHING)
+    asked, files = find_view(name, score, cloze, files)
+    texts = open_texts(text, files, encoding, wanted=asked is not None and VIEWS[asked].reads is not Reads.NOTHING)
     name = asked or ("gates" if texts else "summary")
-    check(name, len(texts), options)
-    loaded, options = checkpoint.load(model), with_models(options)
-    read: Read = None
-    if VIEWS[name].reads == TEXTS:
-        read = Given(texts, unknown == "skip", str(model))
-    elif VIEWS[name].reads == A_TEXT:
-        read = whole(loaded, texts[0], unknown)
-    with waiting("looking"):
-        product = (
-            page.of(loaded, read, asked, options)
-            if shape == PAGE
-            else drawn(made(name, loaded, read, options), shape, output)
-        )
+    source = click.get_current_context().get_parameter_source
+    given = {option: value for option, value in options.items() if source(option) is ParameterSource.COMMANDLINE}
+    check_usage(name, len(texts), given)
+    loaded = api.load(model)
+    if "compare" in given:
+        given["compare"] = {str(given["compare"]): api.load(given["compare"])}
+    read: str | list[TextSource] | None = texts
+    if VIEWS[name].reads is not Reads.TEXTS:
+        read = read_whole(loaded, texts[0], unknown) if texts else None
+    skip = unknown == "skip"
+    with show_elapsed("inspecting"):
+        if shape == PAGE:
+            product: str | bytes = loaded.html(read, asked, skip_unknown=skip, **given)
+        else:
+            view = loaded.view(name, read, skip_unknown=skip, **given)
+            width, depth = (columns(), colours()) if output is None else (80, 0)
+            product = view.to_text(width, depth) if shape == TABLE else view.dump(shape)
     write(product, shape, output)
 
 
-def asked_for(
+def find_view(
     name: str | None, score: bool, cloze: Path | None, files: tuple[Path, ...]
 ) -> tuple[str | None, tuple[Path, ...]]:
-    """Return the view and the files that are asked for, at length or in the short forms."""
-    asked = {*[name] * (name is not None), *["score"] * score, *["cloze"] * (cloze is not None)}
-    if len(asked) > 1:
-        raise WrongUsage(f"{' and '.join(sorted(map(str, asked)))} are different views; ask for one of them.")
-    return next(iter(asked), None), files if cloze is None else (*files, cloze)
+    """Return the view and the files that are asked for by --view, --score and --cloze."""
+    names = {*[name] * (name is not None), *["score"] * score, *["cloze"] * (cloze is not None)}
+    if len(names) > 1:
+        raise WrongUsage(f"{' and '.join(sorted(map(str, names)))} are different views; ask for one of them.")
+    return next(iter(names), None), files if cloze is None else (*files, cloze)
 
 
-def given_texts(text: str | None, files: tuple[Path, ...], encoding: str, wanted: bool) -> list[Text]:
-    """Return the texts given, to be read when they are needed: what is piped in where one is wanted and none given."""
+def open_texts(text: str | None, files: tuple[Path, ...], encoding: str, wanted: bool) -> list[TextSource]:
+    """Return the texts given; standard input if a text is wanted, none is given, and something is piped in."""
     if text is not None and files:
         raise WrongUsage("a text is given, and --file or --cloze as well; give one of them.")
     if text == "-" or (wanted and text is None and not files and is_piped()):
         files = (STANDARD_INPUT,)
     if text is not None and not files:
-        return [Text("the text", [text])]
+        return [TextSource("the text", [text])]
     if files.count(STANDARD_INPUT) > 1:
         raise WrongUsage("standard input is given twice; it can be read once.")
     return [
-        Text("standard input", standard_input(encoding))
+        TextSource("standard input", standard_input(encoding))
         if file == STANDARD_INPUT
-        else Text(str(file), corpus.read_blocks(file, encoding, {}))
+        else TextSource(str(file), corpus.read_blocks(file, encoding, {}))
         for file in files
     ]
 
 
-def whole(model: Model, text: Text, unknown: str) -> str:
-    """Return all characters of a text, as a model can read it."""
-    read = known_only(model, "".join(text.pieces), unknown)
+def read_whole(loaded: api.LanguageModel, text: TextSource, unknown: str) -> str:
+    """Return the whole text, without the characters that are to be skipped."""
+    read = known_only(loaded.model, "".join(text.pieces), unknown)
     if not read:
         raise WrongUsage("the text is empty; give one character or more, or no text for a summary of the model.")
     return read
 
 
-def check(name: str, given: int, options: dict[str, Any]) -> None:
-    """Refuse texts or an option that the view has no use for, and a view without the text that it reads."""
-    context = click.get_current_context()
-    flags = {parameter.name: parameter.opts[-1] for parameter in context.command.params}
-    for option in OPTIONS:
-        if context.get_parameter_source(option) is ParameterSource.COMMANDLINE and option not in VIEWS[name].options:
+def check_usage(name: str, count: int, options: Mapping[str, Any]) -> None:
+    """Refuse options that belong to other views, and a number of texts that the view does not read."""
+    flags = {parameter.name: parameter.opts[-1] for parameter in click.get_current_context().command.params}
+    for option in options:
+        if option not in VIEWS[name].options:
             takers = " or ".join(other for other, entry in VIEWS.items() if option in entry.options)
             raise WrongUsage(f"{flags[option]} goes with --view {takers}, and this is --view {name}.")
-    if given and VIEWS[name].reads == NOTHING:
-        raise WrongUsage(f"--view {name} looks at the model alone; leave the text out.")
-    if not given and VIEWS[name].reads != NOTHING:
-        raise WrongUsage(f"--view {name} shows what the model does with a text; give one, or name a --file.")
-    if given > 1 and VIEWS[name].reads == A_TEXT:
-        raise WrongUsage(f"--view {name} reads one text, and {given} are given; give one of them.")
-
-
-def drawn(view: View, shape: str, output: Path | None) -> str | bytes:
-    """Return a view in a shape, for a file or for stdout."""
-    if shape in data.SHAPES:
-        return data.SHAPES[shape](view)
-    width, depth = (columns(), colours()) if output is None else (80, 0)
-    return terminal.text(view, width, depth)
+    reads = VIEWS[name].reads
+    if count and reads is Reads.NOTHING:
+        raise WrongUsage(f"--view {name} shows the model alone; leave the text out.")
+    if not count and reads is not Reads.NOTHING:
+        raise WrongUsage(f"--view {name} reads a text; give one, or name a --file.")
+    if count > 1 and reads is not Reads.TEXTS:
+        raise WrongUsage(f"--view {name} reads one text, and {count} are given; give one of them.")
 
 
 def write(product: str | bytes, shape: str, output: Path | None) -> None:
-    """Write what was made into a file or to stdout."""
+    """Write the product to a file or to stdout."""
     if output is not None:
         replace_with(output, product)
         return
     if shape in NOT_FOR_TERMINALS and sys.stdout.isatty():
-        raise WrongUsage(f"--format {shape} is not for a terminal; name a file with -o, or send it into a pipe.")
+        raise WrongUsage(f"--format {shape} is not for a terminal; name a file with -o, or use a pipe.")
     click.echo(product, nl=False, color=colours() > 0)

@@ -16,7 +16,7 @@ from charlstm.cli.keyboard import keep_output, read_lines
 from charlstm.cli.settings import SessionSettings
 from charlstm.cli.texts import text_writer
 from charlstm.errors import CharlstmError, did_you_mean
-from charlstm.render.characters import padded, safe
+from charlstm.render.characters import escape_line, pad
 from charlstm.sampling.sampler import SampledCharacter
 from charlstm.sampling.session import Session
 
@@ -133,7 +133,7 @@ class Conversation:
         else:
             known = [f"{COMMAND}{each}" for each in self.names]
             end = did_you_mean(f"{COMMAND}{name}", known) or "; /help lists the commands."
-            raise WrongUsage(f"there is no command /{safe(name)}{end}")
+            raise WrongUsage(f"there is no command /{escape_line(name)}{end}")
 
     def _generate(self, typed: str) -> None:
         typed = known_only(self._session.model, typed, self._settings.display.unknown)
@@ -186,13 +186,13 @@ class Conversation:
 
     def _print_end(self) -> None:
         text = self._session.text
-        end = safe(text[-SHOWN_END:])
+        end = escape_line(text[-SHOWN_END:])
         say(f"the text ends with «{'…' if len(text) > SHOWN_END else ''}{end}»" if text else "the text is empty")
 
     def _suggest(self, word: str) -> None:
         count = click.IntRange(min=1)(word.strip() or SUGGESTIONS)
         for number, text in enumerate(self._session.suggest(count), 1):
-            remark(padded(f"{number:>2}  {safe(text)}", columns()).rstrip())
+            remark(pad(f"{number:>2}  {escape_line(text)}", columns()).rstrip())
         found = bool(self._session.suggestions)
         say("type a number to append that suggestion, or a text" if found else "every continuation is empty")
 

@@ -229,7 +229,7 @@ def command(
     if novelty is not None:
         from charlstm.render import terminal
 
-        click.echo("\n" + terminal.text(novelty.view(), columns(), 0), nl=False, err=True)
+        click.echo("\n" + terminal.render(novelty.view(), columns(), 0), nl=False, err=True)
 
 
 def check_options(seed: str | None, interactive: bool, samples: int, beam: int | None, shape: str) -> None:
@@ -272,7 +272,7 @@ def find_novelty(
     """Compare samples with corpora, with a clock on a terminal; return None if there are no corpora."""
     if not corpora:
         return None
-    from charlstm.cli.waiting import waiting
+    from charlstm.cli.status import show_elapsed
 
-    with waiting("comparing"):
+    with show_elapsed("comparing"):
         return model.novelty(samples, corpora, encoding)

@@ -1,1 +1,1 @@
-"""What a model does while it reads: one trace of a text, and one file for each view of it."""
+"""Inspect a model: the trace of a text, one file for each view, and the registry of the views."""

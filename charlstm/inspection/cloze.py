@@ -1,45 +1,46 @@
-"""The view of a cloze test: of prompts with a known answer, how many the network answers right.
+"""The view of a cloze test: how many prompts with a known answer the model completes correctly.
 
-What counts is the likeliest continuation, made letter by letter: read as far as the answer is long, and to the end of
-the word there, it has to be the answer. Beside that stand two numbers about the true answer: its probability, that the
-text goes on with it after the prompt; and its rank, that of its most unlikely character at its place, which is the
-smallest k with which drawing among the k likeliest can write it. An answer of rank 1 is spelt by the likeliest
-continuation, though that may go on with the word.
+The prediction is the most probable continuation, written character by character: as long as the answer, and to the end
+of the word there. It is correct if it equals the answer. Two numbers describe the true answer: its probability after
+the prompt, and its rank, which is that of its least probable character at its place. Top-k sampling can write the
+answer if k is at least its rank. An answer of rank 1 starts the most probable continuation, which may go on with the
+same word and then is not correct.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 
 from charlstm.errors import ConfigError, CorpusError
-from charlstm.inspection.trace import side_by_side, start
-from charlstm.inspection.view import Column, Kind, Part, Table, View
-from charlstm.model.model import Model, Reader
-from charlstm.network.loss import log_softmax
+from charlstm.inspection.continuation import copy_reader, score_continuations, write_greedily
+from charlstm.inspection.trace import group_by_length, start_reader
+from charlstm.inspection.view import Column, Kind, Part, Table, TextInput, View, skip_remark
+from charlstm.model.model import Model
 from charlstm.parameters import Array
 
-WORD = 24
-SHOWN = 5
+MAX_WORD = 24
+ROWS = 5
 TAIL = 24
 
 
 class Question(NamedTuple):
-    """A prompt and what comes after it.
+    """A prompt and its answer.
 
     Attributes
     ----------
     prompt
-        What is read.
+        Text that is read.
     answer
-        What the text goes on with: one character or more, white space before it included.
+        Its continuation, one character or more, including a space before it.
     group
-        With which others it is counted together.
+        Name of the group with which the question is counted.
     place
-        Where it stands, for errors.
+        Where the question stands, for error messages.
     """
 
     prompt: str
@@ -49,51 +50,62 @@ class Question(NamedTuple):
 
 
 class Cloze(NamedTuple):
-    """How N prompts were answered.
+    """The results of N questions.
 
     Attributes
     ----------
     questions : list of N Question
-        What was asked, in the order given.
-    said : list of N str
-        The likeliest continuations, each as far as the answer is long and to the end of the word there, at most to the
-        end of its line.
-    right : (N,) bool array
-        Whether that is the answer.
+        The questions, in the order given.
+    predicted : list of N str
+        The most probable continuations, as long as the answer and to the end of the word there, within one line.
+    correct : (N,) bool array
+        True if the prediction equals the answer.
     probability : (N,) float64 array
-        The probability that the text goes on with the answer after the prompt.
+        Probability of the answer after the prompt.
     rank : (N,) int64 array
-        The rank of the answer's most unlikely character among all that could stand at its place; 1: the likeliest.
+        Rank of the answer's least probable character among all at its place; 1 is the most probable.
     """
 
     questions: list[Question]
-    said: list[str]
-    right: Array
+    predicted: list[str]
+    correct: Array
     probability: Array
     rank: Array
 
     @property
-    def share(self) -> float:
-        """The share of the prompts that was answered right."""
-        return float(self.right.mean())
+    def accuracy(self) -> float:
+        """The share of correct predictions."""
+        return float(self.correct.mean())
 
 
-def questions_in(text: Iterable[str], name: str = "the text") -> Iterator[Question]:
-    """Yield the questions of a text that has one a line: prompt, tab, answer; and a tab and a group, if it has groups.
+def parse_questions(text: Iterable[str], name: str = "the text") -> Iterator[Question]:
+    r"""Yield the questions of a text, one per line: prompt, tab, answer, and optionally a tab and the name of a group.
 
-    A space belongs before the answer, unless the prompt ends or the answer begins with white space.
+    A space is put before the answer, unless the prompt ends or the answer starts with white space.
+
+    Parameters
+    ----------
+    text
+        Pieces of the text.
+    name
+        Name of the text, for error messages.
 
     Raises
     ------
     CorpusError
-        If a line is not written so.
+        If a line has another form.
+
+    Examples
+    --------
+    >>> [(question.prompt, question.answer) for question in parse_questions(["mady said hi to\trichard\n"])]
+    [('mady said hi to', ' richard')]
     """
-    for number, line in enumerate(_lines(text), start=1):
+    for number, line in enumerate(_split_lines(text), start=1):
         place = f"line {number:,} of {name}"
         fields = line.split("\t")
         if len(fields) not in (2, 3) or not fields[1]:
             raise CorpusError(
-                f"{place} is {line[:40]!r}; write the prompt, a tab and the answer, and no more than a group"
+                f"{place} is {line[:40]!r}; it must be a prompt, a tab and an answer, and optionally a tab and a group"
             )
         joined = fields[0][-1:].isspace() or fields[1][0].isspace()
         yield Question(
@@ -101,149 +113,151 @@ def questions_in(text: Iterable[str], name: str = "the text") -> Iterator[Questi
         )
 
 
-def _lines(text: Iterable[str]) -> Iterator[str]:
-    held = ""
+def _split_lines(text: Iterable[str]) -> Iterator[str]:
+    rest = ""
     for piece in text:
-        *whole, held = (held + piece).split("\n")
+        *whole, rest = (rest + piece).split("\n")
         yield from whole
-    if held:
-        yield held
+    if rest:
+        yield rest
 
 
-def answered(model: Model, asked: Sequence[Question], skip: bool = False) -> Cloze:
-    """Ask questions, those with prompts of one length side by side.
+def answer_questions(model: Model, questions: Sequence[Question], skip: bool = False) -> Cloze:
+    """Let a model answer questions; those with prompts of equal length form one batch.
 
     Parameters
     ----------
     model
-        What answers.
-    asked
+        The model.
+    questions
         One question or more.
     skip
-        True: characters that the model does not know are left out of prompts and answers.
+        True: characters that the model does not know are skipped in prompts and answers.
 
     Raises
     ------
     ConfigError
         If there is no question, or an answer is empty.
     UnknownCharacterError
-        If the model does not know a character, and does not leave it out.
+        If the model does not know a character and does not skip it.
     """
     known = model.vocabulary.known if skip else str
-    asked = [question._replace(prompt=known(question.prompt), answer=known(question.answer)) for question in asked]
-    if not asked:
-        raise ConfigError("there is no prompt to ask; give one or more, each with its answer")
-    for question in asked:
+    questions = [
+        question._replace(prompt=known(question.prompt), answer=known(question.answer)) for question in questions
+    ]
+    if not questions:
+        raise ConfigError("there is no prompt; give one or more, each with its answer")
+    for question in questions:
         if not question.answer:
             raise ConfigError(f"{question.place} has an empty answer; give one character or more that the model knows")
-    prompts = [model.vocabulary.encode(question.prompt, question.place) for question in asked]
-    answers = [model.vocabulary.encode(question.answer, question.place) for question in asked]
-    said, probability, rank = [""] * len(asked), np.zeros(len(asked)), np.zeros(len(asked), np.int64)
-    for rows in side_by_side([len(prompt) for prompt in prompts]):
-        found = _answer(model, np.stack([prompts[n] for n in rows], axis=1), [answers[n] for n in rows])
-        for n, continuation, chance, worst in zip(rows, *found, strict=True):
-            said[n] = _heard(continuation, asked[n].answer)
-            probability[n], rank[n] = chance, worst
-    right = [text == question.answer for text, question in zip(said, asked, strict=True)]
-    return Cloze(asked, said, np.array(right), probability, rank)
+    prompts = [model.vocabulary.encode(question.prompt, question.place) for question in questions]
+    answers = [model.vocabulary.encode(question.answer, question.place) for question in questions]
+    N = len(questions)
+    predicted, log_p, rank = [""] * N, np.zeros(N), np.zeros(N, np.int64)
+    for some in group_by_length([len(prompt) for prompt in prompts]):
+        reader = start_reader(model, len(some))
+        reader.read(np.stack([prompts[n] for n in some], axis=1))
+        longest = max(len(answers[n]) for n in some)
+        written = np.stack(list(islice(write_greedily(copy_reader(reader)), longest + MAX_WORD)), axis=1)  # (B, …)
+        log_p[some], rank[some] = score_continuations(reader, [answers[n] for n in some])
+        for n, ids in zip(some, written, strict=True):
+            predicted[n] = _cut(model.vocabulary.decode(ids), questions[n].answer)
+    correct = [text == question.answer for text, question in zip(predicted, questions, strict=True)]
+    return Cloze(questions, predicted, np.array(correct), np.exp(log_p), rank)
 
 
-def _answer(model: Model, prompts: Array, answers: Sequence[Array]) -> tuple[list[str], Array, Array]:
-    """Return of B prompts what the model says to each, and the probability and rank of its answer.
-
-    The rows of the second half follow the true answers, those of the first half the likeliest characters.
-
-    Parameters
-    ----------
-    prompts : (T, B) array of ids
-        What is read.
-    answers : B arrays of ids
-        What should come next.
-    """
-    asked = start(model, prompts.shape[1])
-    asked.read(prompts)
-    B, longest = prompts.shape[1], max(map(len, answers))
-    both = Reader(model, 2 * B)
-    both.state, both.logits = np.tile(asked.state, (1, 1, 2, 1)), np.tile(asked.logits, (2, 1))
-    true = np.stack([np.resize(answer, longest) for answer in answers], axis=1)  # (longest, B)
-    counted = np.arange(longest)[:, None] < np.array([len(answer) for answer in answers])  # (longest, B)
-    chances, rank = np.zeros(B), np.ones(B, np.int64)
-    written = []
-    for t in range(longest + WORD):
-        likeliest = both.logits[:B].argmax(axis=1)  # (B,)
-        written.append(likeliest)
-        if t < longest:
-            logits, rows = both.logits[B:], np.arange(B)
-            own = logits[rows, true[t]][:, None]  # (B, 1)
-            before = (logits > own) | ((logits == own) & (np.arange(logits.shape[1]) < true[t][:, None]))  # (B, V)
-            rank = np.maximum(rank, np.where(counted[t], before.sum(axis=1) + 1, 1))
-            chances += np.where(counted[t], log_softmax(logits.astype(np.float64))[rows, true[t]], 0.0)
-        both.read(np.concatenate([likeliest, true[min(t, longest - 1)]])[None])
-    texts = [model.vocabulary.decode(row) for row in np.stack(written, axis=1)]
-    return texts, np.exp(chances), rank
-
-
-def _heard(continuation: str, answer: str) -> str:
-    """Return a continuation as far as an answer is long, and to the end of the word there, on its line."""
-    found = re.compile(rf".{{{len(answer)}}}\w{{0,{WORD}}}", re.DOTALL).match(continuation)
+def _cut(continuation: str, answer: str) -> str:
+    """Return a continuation as long as an answer, and to the end of the word there, within one line."""
+    found = re.compile(rf".{{{len(answer)}}}\w{{0,{MAX_WORD}}}", re.DOTALL).match(continuation)
     assert found is not None
     return found[0] if "\n" in answer else found[0].partition("\n")[0]
 
 
-def cloze(model: Model, asked: Sequence[Question], skip: bool = False) -> View:
-    """Return how a model answers: the shares by group, every question, and first of all what it answers wrong.
+def view_cloze(model: Model, given: TextInput) -> View:
+    """Return the result of the questions in texts, one per line.
+
+    Parameters
+    ----------
+    model
+        The model.
+    given
+        The texts; see `parse_questions`.
+
+    Raises
+    ------
+    CorpusError
+        If a line has another form.
+    ConfigError, UnknownCharacterError
+        As for `answer_questions`.
+    """
+    questions = [question for name, pieces in given.texts for question in parse_questions(pieces, name)]
+    return view_questions(model, questions, given.skip_unknown)
+
+
+def view_questions(model: Model, asked: Sequence[Question], skip: bool = False) -> View:
+    """Return every question, those that are answered incorrectly, and the accuracy by group.
 
     Parameters
     ----------
     model, asked, skip
-        As for `answered`.
+        As for `answer_questions`.
 
     Raises
     ------
     ConfigError, UnknownCharacterError
-        As for `answered`.
+        As for `answer_questions`.
     """
-    found = answered(model, asked, skip)
+    found = answer_questions(model, asked, skip)
     groups = np.array([question.group for question in found.questions])  # (N,)
-    named = list(dict.fromkeys(groups.tolist()))
-    every = [(name, groups == name) for name in named if len(named) > 1 or name]
-    every.append(("all", np.ones(len(groups), bool)))
-    parts: dict[str, Part] = {"questions": _questions(found, np.arange(len(groups)))}
-    wrong = np.flatnonzero(~found.right)
-    if len(wrong):
-        parts["answered wrong"] = _questions(found, wrong, TAIL)
-    parts["answered right"] = Table(
+    names = list(dict.fromkeys(groups.tolist()))
+    masks = [(name, groups == name) for name in names if len(names) > 1 or name]
+    masks.append(("all", np.ones(len(groups), bool)))
+    parts: dict[str, Part] = {"questions": _build_question_table(found, np.arange(len(groups)))}
+    incorrect = np.flatnonzero(~found.correct)
+    if len(incorrect):
+        parts["incorrect"] = _build_question_table(found, incorrect, TAIL)
+    parts["accuracy"] = Table(
         (
-            Column("group", [name for name, _ in every], Kind.TEXT),
-            Column("right", [int(found.right[mine].sum()) for _, mine in every], Kind.WHOLE),
-            Column("of", [int(mine.sum()) for _, mine in every], Kind.WHOLE),
-            Column("share", [float(found.right[mine].mean()) for _, mine in every], Kind.PERCENT),
-            Column("mean probability", [float(found.probability[mine].mean()) for _, mine in every], Kind.PERCENT),
-            Column("worst rank", [int(found.rank[mine].max()) for _, mine in every], Kind.WHOLE),
+            Column("group", [name for name, _ in masks], Kind.TEXT),
+            Column("correct", [int(found.correct[mask].sum()) for _, mask in masks], Kind.WHOLE),
+            Column("of", [int(mask.sum()) for _, mask in masks], Kind.WHOLE),
+            Column("accuracy", [float(found.correct[mask].mean()) for _, mask in masks], Kind.PERCENT),
+            Column("mean probability", [float(found.probability[mask].mean()) for _, mask in masks], Kind.PERCENT),
+            Column("largest rank", [int(found.rank[mask].max()) for _, mask in masks], Kind.WHOLE),
         )
     )
-    left_out = sum(len(q.prompt + q.answer) for q in asked) - sum(len(q.prompt + q.answer) for q in found.questions)
-    remarks = (f"{left_out:,} characters are unknown to the model, and were left out.",) if left_out else ()
+    before, after = (sum(len(q.prompt + q.answer) for q in questions) for questions in (asked, found.questions))
+    remarks = (skip_remark(before - after, before),) if after < before else ()
     return View(parts, remarks)
 
 
-def _questions(found: Cloze, which: Array, tail: int = 0) -> Table:
-    """Return a row a question: what was asked, answered and said, and what the network thought of the answer.
+def _build_question_table(found: Cloze, which: Array, tail: int = 0) -> Table:
+    """Return one row per question.
 
-    Of questions that were answered wrong, the last `tail` characters of the prompt are shown; 0: of others too, whole.
+    Parameters
+    ----------
+    found
+        The results.
+    which : (K,) array
+        Numbers of the questions to show.
+    tail
+        Number of characters at the end of each prompt to show, for questions that are all incorrect; 0: the whole
+        prompts of any questions.
     """
-    asked = [found.questions[n] for n in which]
-    prompts = [question.prompt for question in asked]
+    questions = [found.questions[n] for n in which]
+    prompts = [question.prompt for question in questions]
     if tail:
         prompts = [prompt if len(prompt) <= tail else f"…{prompt[-tail:]}" for prompt in prompts]
-    columns = {
-        "prompt": Column("prompt", prompts, Kind.TEXT),
-        "group": Column("group", [question.group for question in asked], Kind.TEXT),
-        "answer": Column("answer", [question.answer for question in asked], Kind.TEXT),
-        "said": Column("said", [found.said[n] for n in which], Kind.TEXT),
-        "right": Column("right", [int(found.right[n]) for n in which], Kind.WHOLE),
-        "probability": Column("probability", found.probability[which], Kind.PERCENT),
-        "rank": Column("rank", found.rank[which], Kind.WHOLE),
-    }
-    left_out = {*["group"] * (not any(question.group for question in found.questions)), *["right"] * (tail > 0)}
-    return Table(tuple(column for name, column in columns.items() if name not in left_out), head=SHOWN)
+    has_groups = any(question.group for question in questions)
+    return Table(
+        (
+            Column("prompt", prompts, Kind.TEXT),
+            *[Column("group", [question.group for question in questions], Kind.TEXT)] * has_groups,
+            Column("answer", [question.answer for question in questions], Kind.TEXT),
+            Column("predicted", [found.predicted[n] for n in which], Kind.TEXT),
+            *[Column("correct", [int(found.correct[n]) for n in which], Kind.WHOLE)] * (not tail),
+            Column("probability", found.probability[which], Kind.PERCENT),
+            Column("rank", found.rank[which], Kind.WHOLE),
+        ),
+        head=ROWS,
+    )

@@ -1,11 +1,11 @@
-"""The view of the memory: how long what is written stays, and where it is written and erased.
+"""The view of the memory: how long units remember, where they write and erase, and what the memory answers.
 
-What a unit wrote at character s stays with the factor f_{s+1}·f_{s+2}·…·f_t until character t, since
-c_t = f_t·c_{t−1} + i_t·c~_t. The half-life of a unit follows from the mean of ln f: after ln ½ / mean(ln f) characters
-half of it is left. (For the gru f is its update gate u, and what it writes is (1 − u)·h~.)
+The cell state is c_t = f_t·c_{t−1} + i_t·c~_t, so a value written at character s is multiplied by f_{s+1}·…·f_t until
+character t. The half-life of a unit is ln ½ / mean(ln f), in characters. (For the GRU, f is its update gate u, and it
+writes (1 − u)·h~.)
 
-What the memory holds is asked of the network itself: after every character it is put the same question, and its
-probability of every answer is measured. Where the likeliest answer changes, one thing was let go and another written.
+To find out what the memory holds, the network is asked a question after every character, and the probability of each
+answer is measured. Where the most probable answer changes, one fact was erased and another was written.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from itertools import pairwise
 import numpy as np
 
 from charlstm.errors import ConfigError
-from charlstm.inspection.trace import Trace, start
-from charlstm.inspection.unit import every_unit
+from charlstm.inspection.continuation import copy_reader, score_continuations
+from charlstm.inspection.quantities import list_units
+from charlstm.inspection.trace import Trace, start_reader
 from charlstm.inspection.view import Bars, Column, Kind, Part, Strip, Table, View
 from charlstm.model.model import Model
 from charlstm.network.cell import Cell
@@ -25,89 +26,87 @@ from charlstm.network.cells import cells_that
 from charlstm.network.loss import log_softmax
 from charlstm.parameters import Array
 
-SHOWN = 10
-AROUND = 8
-LONGEST = 1024  # beyond it half-lives are counted together
+ROWS = 10
+CONTEXT = 8
+LONGEST = 1024  # half-lives above it share one bar
 
 
-def memory_kept(model: Model, trace: Trace, ask: str | None = None, answers: Sequence[str] = ()) -> View:
-    """Return half-lives, writes and erasures of the units, and what the memory answers after each character.
+def view_memory(model: Model, trace: Trace, ask: str | None = None, answers: Sequence[str] = ()) -> View:
+    """Return the half-lives, writes and erasures of the units, and the answers to a question after each character.
 
     Parameters
     ----------
     model
-        What read the text.
+        The model that read the text.
     trace
         What it did.
     ask
-        A question: text that is read after every character of the text, each time as if it stood there.
+        A question: text that is read after every character, starting each time from the state there.
     answers
-        What may come next, whole.
+        Complete continuations of the question.
 
     Raises
     ------
     ConfigError
-        If the cell has no gate that keeps, or a question comes without answers, or answers without a question.
+        If the cell has no forget gate, or only one of question and answers is given.
     """
     if (ask is None) != (not answers):
-        raise ConfigError("a question needs answers to choose from, and answers need a question; give both")
-    layers = [kept_and_written(trace.cell, layer) for layer in trace.layers]
+        raise ConfigError("ask and answers belong together; give both or neither")
+    layers = [measure_memory(trace.cell, layer) for layer in trace.layers]
     half = np.concatenate([half_lives(kept) for kept, _, _ in layers])  # (U,)
     written = np.concatenate([np.abs(writes) for _, writes, _ in layers], axis=1)  # (N, U)
     erased = np.concatenate([np.abs(before) * (1.0 - kept) for kept, _, before in layers], axis=1)  # (N, U)
     order = np.argsort(-half, kind="stable")  # (U,)
-    every = every_unit(model.network.config)
+    units = list_units(model.network.config)
     columns = (
-        Column("unit", [str(every[k]) for k in order], Kind.TEXT),
+        Column("unit", [str(units[k]) for k in order], Kind.TEXT),
         Column("half-life", half[order], Kind.NUMBER),
-        Column("most written at", [_place(trace.text, int(written[:, k].argmax())) for k in order], Kind.TEXT),
-        Column("most erased at", [_place(trace.text, int(erased[:, k].argmax())) for k in order], Kind.TEXT),
+        Column("largest write at", [_show_place(trace.text, n) for n in written.argmax(axis=0)[order]], Kind.TEXT),
+        Column("largest erasure at", [_show_place(trace.text, n) for n in erased.argmax(axis=0)[order]], Kind.TEXT),
     )
     parts: dict[str, Part] = {
-        "half-lives in characters": Table(columns, head=SHOWN),
-        "units by half-life": _histogram(half),
-        "where it is written and erased": Strip(
-            trace.text, (_relative("written", written.sum(axis=1)), _relative("erased", erased.sum(axis=1)))
+        "half-lives in characters": Table(columns, head=ROWS),
+        "units by half-life": _count_half_lives(half),
+        "writes and erasures": Strip(
+            trace.text, (_scale("written", written.sum(axis=1)), _scale("erased", erased.sum(axis=1)))
         ),
     }
-    remarks: list[str] = []
-    if ask is not None:
-        shares = np.exp(log_softmax(answered(model, trace.text, ask, answers).T)).T  # (A, N)
-        rows = tuple(Column(answer, row, Kind.SHARE) for answer, row in zip(answers, shares, strict=True))
-        parts = {
-            f"asked «{ask}»": Strip(trace.text, rows),
-            "what is known": _changes(trace.text, answers, shares),
-            **parts,
-        }
-        remarks = ["The share of an answer is its probability among those asked about."]
-    return View(parts, tuple(remarks))
+    if ask is None:
+        return View(parts)
+    shares = np.exp(log_softmax(score_answers(model, trace.text, ask, answers).T)).T  # (A, N)
+    rows = tuple(Column(answer, row, Kind.SHARE) for answer, row in zip(answers, shares, strict=True))
+    asked: dict[str, Part] = {
+        f"answers to «{ask}»": Strip(trace.text, rows),
+        "changes of the answer": _build_change_table(trace.text, answers, shares),
+    }
+    return View(asked | parts, ("The probabilities of the answers are normalised to add up to 1.",))
 
 
-def kept_and_written(cell: Cell, layer: dict[str, Array]) -> tuple[Array, Array, Array]:
-    """Return what is kept of the memory at each character, what is added, and the memory before: (N, H) float64 each.
+def measure_memory(cell: Cell, layer: dict[str, Array]) -> tuple[Array, Array, Array]:
+    """Return the share of the memory that is kept, what is written, and the memory before: (N, H) float64 each.
 
     Raises
     ------
     ConfigError
-        If the cell has no gate that keeps.
+        If the cell has no forget gate.
     """
     if cell.forget_gate is None:
         others = cells_that(lambda cell: cell.forget_gate is not None)
-        raise ConfigError(f"this network has no gate that keeps a memory; give a model of {others}")
+        raise ConfigError(f"the cell of this network has no forget gate; the view memory needs a model of {others}")
     values = {name: array.astype(np.float64) for name, array in layer.items()}
     memory = values[cell.memory]
     return cell.kept(values), cell.written(values), np.concatenate([np.zeros_like(memory[:1]), memory[:-1]])
 
 
 def half_lives(kept: Array) -> Array:
-    """Return after how many characters half is left of what was written: (N, H) → (H,); infinite where nothing goes."""
+    """Return the half-lives in characters: (N, H) shares kept → (H,); infinite where nothing is ever erased."""
     with np.errstate(divide="ignore"):
         return np.asarray(np.log(0.5) / np.minimum(np.log(np.maximum(kept, 1e-300)).mean(axis=0), -0.0))
 
 
-def answered(model: Model, text: str, ask: str, answers: Sequence[str]) -> Array:
-    """Return the log-probability, in nats, of each answer to the question, asked after each character: (A, N)."""
-    vocabulary, reader = model.vocabulary, start(model)
+def score_answers(model: Model, text: str, ask: str, answers: Sequence[str]) -> Array:
+    """Return the log-probability of each answer to a question asked after each character: (A, N), in nats."""
+    vocabulary, reader = model.vocabulary, start_reader(model)
     states = []
     for index in vocabulary.encode(text):
         reader.read(np.array([[index]]))
@@ -115,32 +114,26 @@ def answered(model: Model, text: str, ask: str, answers: Sequence[str]) -> Array
     asked = reader.copies(len(text))
     asked.state = np.concatenate(states, axis=2)  # (L, S, N, H)
     asked.read(np.tile(vocabulary.encode(ask, "the question")[:, None], (1, len(text))))
-    found = np.zeros((len(answers), len(text)))  # (A, N)
-    for number, answer in enumerate(answers):
-        other = reader.copies(len(text))
-        other.state, other.logits = asked.state.copy(), asked.logits
-        for index in vocabulary.encode(answer, "the answer"):
-            found[number] += log_softmax(other.logits)[:, index]
-            other.read(np.full((1, len(text)), index))
-    return found
+    ids = [vocabulary.encode(answer, "the answer") for answer in answers]
+    return np.stack([score_continuations(copy_reader(asked), [one] * len(text)).log_probability for one in ids])
 
 
-def _changes(text: str, answers: Sequence[str], shares: Array) -> Table:
-    """Return from which characters on which answer is the likeliest."""
+def _build_change_table(text: str, answers: Sequence[str], shares: Array) -> Table:
+    """Return one row per stretch of characters with the same most probable answer."""
     best = shares.argmax(axis=0)  # (N,)
-    begins = [0, *(np.flatnonzero(np.diff(best)) + 1).tolist(), len(text)]
+    starts = [0, *(np.flatnonzero(np.diff(best)) + 1).tolist(), len(text)]
     return Table(
         (
-            Column("from", begins[:-1], Kind.WHOLE),
-            Column("to", [stop - 1 for stop in begins[1:]], Kind.WHOLE),
-            Column("likeliest answer", [answers[best[n]] for n in begins[:-1]], Kind.TEXT),
-            Column("its share", [float(shares[best[a], a:b].mean()) for a, b in pairwise(begins)], Kind.PERCENT),
-            Column("where it is written", [_place(text, n) for n in begins[:-1]], Kind.TEXT),
+            Column("from", starts[:-1], Kind.WHOLE),
+            Column("to", [stop - 1 for stop in starts[1:]], Kind.WHOLE),
+            Column("answer", [answers[best[n]] for n in starts[:-1]], Kind.TEXT),
+            Column("mean probability", [float(shares[best[a], a:b].mean()) for a, b in pairwise(starts)], Kind.PERCENT),
+            Column("starts at", [_show_place(text, n) for n in starts[:-1]], Kind.TEXT),
         )
     )
 
 
-def _histogram(half: Array) -> Bars:
+def _count_half_lives(half: Array) -> Bars:
     edges = [0.0, *(2.0**k for k in range(int(np.log2(LONGEST)) + 1)), np.inf]
     counts = [int(((half >= low) & (half < high)).sum()) for low, high in pairwise(edges)]
     counts[-1] += int(np.isinf(half).sum())
@@ -152,10 +145,11 @@ def _histogram(half: Array) -> Bars:
     return Bars(Column("characters", labels, Kind.TEXT), Column("units", counts, Kind.WHOLE))
 
 
-def _relative(name: str, values: Array) -> Column:
+def _scale(name: str, values: Array) -> Column:
+    """Return values divided by the largest."""
     return Column(name, values / (values.max() or 1.0), Kind.SHARE)
 
 
-def _place(text: str, n: int) -> str:
-    """Return a character by its number, with what stands around it."""
-    return f"{n}: {text[max(0, n - AROUND) : n]}[{text[n]}]{text[n + 1 : n + 1 + AROUND]}"
+def _show_place(text: str, n: int) -> str:
+    """Return a character in brackets with its position and the text around it."""
+    return f"{n}: {text[max(0, n - CONTEXT) : n]}[{text[n]}]{text[n + 1 : n + 1 + CONTEXT]}"

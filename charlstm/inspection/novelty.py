@@ -1,4 +1,4 @@
-"""What of a text that was made is new, and what stands in a corpus word for word."""
+"""What of a sampled text is new, and what is copied from a corpus."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from charlstm.text.matching import Matches, find_matches
 from charlstm.text.split import split_spans
 from charlstm.text.vocabulary import Vocabulary, text_of
 
-SHORTEST_SHARE = 4
+SHORTEST_PART = 4
 LEAST, LEAST_OF_MANY = 8, 16
 MANY = 100_000
-SHOWN = 10
+COUNT = 10
 
 
-class Run(NamedTuple):
-    """A part of a text that stands in the corpus word for word.
+class CopiedRun(NamedTuple):
+    """A part of a text that also stands in the corpus.
 
     Attributes
     ----------
     text
         The part.
     number
-        Of which text, counted from 0.
+        Index of its text, counted from 0.
     start
-        Where in it, in characters, counted from 0.
+        Its first character in that text, counted from 0.
     file
-        Name of the file where it stands.
+        Name of the file of the corpus.
     line, column
-        Where it begins there, counted from 1.
+        Where the part starts in the file, counted from 1.
     """
 
     text: str
@@ -51,65 +51,65 @@ class Run(NamedTuple):
     column: int
 
 
-class Lines(NamedTuple):
-    """How many of the lines made are new.
+class LineCounts(NamedTuple):
+    """How many lines of a text are new.
 
     Attributes
     ----------
-    made
-        Lines that were ended, empty ones left out.
-    learnt, held_out
-        How many of them stand as lines in the part of the corpus that was learnt; only in the other one. Both None if
-        the corpus is not the model's.
+    total
+        Complete lines of the text, without empty ones.
+    training, validation
+        Number of these that are lines of the training set; of the validation set only. None if the corpus is not the
+        one that the model was trained on.
     new
-        How many stand nowhere in it.
+        Number of these that are not lines of the corpus.
     """
 
-    made: int
-    learnt: int | None
-    held_out: int | None
+    total: int
+    training: int | None
+    validation: int | None
     new: int
 
 
 @dataclass(frozen=True)
 class Novelty:
-    """What of some texts stands in a corpus.
+    """What of some texts also stands in a corpus.
 
     Attributes
     ----------
     copies : list of Matches
-        One a text.
+        The matches of each text.
     files : list of (str, int)
-        The corpus: name of each file, and how many lines there are before it.
-    lines : list of Lines
-        One a text, for a model of lines; else empty.
+        The corpus: name of each file, and the number of lines before it.
+    lines : list of LineCounts
+        The counts for each text, for a model of lines; otherwise empty.
     least
-        The shortest runs that were looked for.
+        Length of the shortest run that is reported.
     """
 
     copies: Sequence[Matches]
     files: Sequence[tuple[str, int]]
-    lines: Sequence[Lines]
+    lines: Sequence[LineCounts]
     least: int
 
     def of(self, number: int) -> Novelty:
-        """Return what there is to say of one text alone."""
+        """Return the result for one of the texts."""
         return replace(self, copies=self.copies[number : number + 1], lines=self.lines[number : number + 1])
 
     @property
     def novel(self) -> dict[int, tuple[int, int]]:
-        """Length of a part, a power of two → how many parts of that length stand nowhere in the corpus, of how many."""
+        """Length of a part, a power of two → (parts of that length that are not in the corpus, all parts)."""
         counts: dict[int, tuple[int, int]] = {}
         for copy in self.copies:
             for length, stands in copy.occurs.items():
-                new, all_ = counts.get(length, (0, 0))
-                counts[length] = new + int((~stands).sum()), all_ + len(stands)
+                new, total = counts.get(length, (0, 0))
+                counts[length] = new + int((~stands).sum()), total + len(stands)
         return dict(sorted(counts.items()))
 
-    def runs(self, count: int = SHOWN) -> list[Run]:
-        """Return the longest parts that stand in the corpus, longest first, none over another or the same as one."""
-        runs: list[Run] = []
-        for number, start, length in self._candidates():
+    def runs(self, count: int = COUNT) -> list[CopiedRun]:
+        """Return the longest parts that stand in the corpus, longest first, without overlaps and repetitions."""
+        runs: list[CopiedRun] = []
+        for number, start, length in self._list_candidates():
             if len(runs) == count:
                 break
             copy = self.copies[number]
@@ -121,11 +121,11 @@ class Novelty:
             if apart and all(text != run.text for run in runs):
                 line = int(copy.line[start])
                 name, before = self.files[bisect_right([lines for _, lines in self.files], line) - 1]
-                runs.append(Run(text, number, start, name, line - before + 1, int(copy.column[start]) + 1))
+                runs.append(CopiedRun(text, number, start, name, line - before + 1, int(copy.column[start]) + 1))
         return runs
 
-    def _candidates(self) -> Iterator[tuple[int, int, int]]:
-        """Yield text, start and length of the runs that no run of the same text holds, longest first."""
+    def _list_candidates(self) -> Iterator[tuple[int, int, int]]:
+        """Yield text, start and length of the runs that are not part of a longer run of the text, longest first."""
         longest = np.concatenate([copy.longest for copy in self.copies])  # (N,)
         numbers = np.repeat(np.arange(len(self.copies)), [len(copy.text) for copy in self.copies])  # (N,)
         starts = np.concatenate([np.arange(len(copy.text)) for copy in self.copies])  # (N,)
@@ -135,96 +135,103 @@ class Novelty:
             yield int(numbers[place]), int(starts[place]), int(longest[place])
 
     def view(self) -> View:
-        """Return it as a view."""
-        parts: dict[str, Part] = {"lines": self._line_facts()} if self.lines else {}
+        """Return the result as a view."""
+        parts: dict[str, Part] = {"lines": self._sum_lines()} if self.lines else {}
         remarks = []
-        novel = {length: counts for length, counts in self.novel.items() if length >= SHORTEST_SHARE}
+        novel = {length: counts for length, counts in self.novel.items() if length >= SHORTEST_PART}
         if novel:
-            parts["parts of the text that are new"] = _shares(novel)
+            parts["new parts of the text"] = _build_length_table(novel)
         else:
-            remarks.append(f"The text has fewer than {SHORTEST_SHARE} characters, too few to tell what is new in it.")
+            remarks.append(f"The text has fewer than {SHORTEST_PART} characters, too few to measure its novelty.")
         runs = self.runs()
         if runs:
-            parts["the longest that stand in the corpus"] = self._table(runs)
+            parts["longest parts copied from the corpus"] = self._build_run_table(runs)
         elif novel:
-            remarks.append(f"Nothing of {self.least} characters or more stands in the corpus word for word.")
-        if self.lines and self.lines[0].learnt is None:
-            remarks.append("The model learnt another corpus, so which lines it learnt and which not is not told.")
+            remarks.append(f"No part of {self.least} characters or more is copied from the corpus.")
+        if self.lines and self.lines[0].training is None:
+            remarks.append(
+                "The model was trained on another corpus, so lines of the training set cannot be told from others."
+            )
         return View(parts, tuple(remarks))
 
-    def _line_facts(self) -> dict[str, int]:
-        made, new = (sum(getattr(lines, name) for lines in self.lines) for name in ("made", "new"))
-        if self.lines[0].learnt is None:
-            return {"made": made, "in the corpus": made - new, "new": new}
-        learnt = sum(lines.learnt or 0 for lines in self.lines)
-        return {"made": made, "in the part learnt": learnt, "in the held-out part": made - new - learnt, "new": new}
+    def _sum_lines(self) -> dict[str, int]:
+        total, new = (sum(getattr(lines, name) for lines in self.lines) for name in ("total", "new"))
+        if self.lines[0].training is None:
+            return {"lines": total, "in the corpus": total - new, "new": new}
+        training = sum(lines.training or 0 for lines in self.lines)
+        return {
+            "lines": total,
+            "in the training set": training,
+            "in the validation set": total - new - training,
+            "new": new,
+        }
 
-    def _table(self, runs: list[Run]) -> Table:
+    def _build_run_table(self, runs: list[CopiedRun]) -> Table:
         several = len(self.copies) > 1
         columns = (
             Column("length", [len(run.text) for run in runs], Kind.WHOLE),
-            Column("text", [run.number + 1 for run in runs], Kind.WHOLE),
+            *[Column("text", [run.number + 1 for run in runs], Kind.WHOLE)] * several,
             Column("from", [run.start + 1 for run in runs], Kind.WHOLE),
-            Column("stands at", [f"{run.file}:{run.line}:{run.column}" for run in runs], Kind.TEXT),
-            Column("run", [run.text for run in runs], Kind.TEXT),
+            Column("found at", [f"{run.file}:{run.line}:{run.column}" for run in runs], Kind.TEXT),
+            Column("part", [run.text for run in runs], Kind.TEXT),
         )
-        return Table(columns if several else columns[:1] + columns[2:])
+        return Table(columns)
 
 
-def _shares(novel: dict[int, tuple[int, int]]) -> Table:
-    """Return a row a length, up to the first one of which all is new."""
-    whole = [length for length, (new, all_) in novel.items() if new == all_]
-    shown = {length: counts for length, counts in novel.items() if not whole or length <= whole[0]}
+def _build_length_table(novel: dict[int, tuple[int, int]]) -> Table:
+    """Return one row per length, up to the first length with new parts only."""
+    all_new = [length for length, (new, total) in novel.items() if new == total]
+    rows = {length: counts for length, counts in novel.items() if not all_new or length <= all_new[0]}
     return Table(
         (
-            Column("length", list(shown), Kind.WHOLE),
-            Column("parts", [all_ for _, all_ in shown.values()], Kind.WHOLE),
-            Column("new", [new / all_ for new, all_ in shown.values()], Kind.PERCENT),
+            Column("length", list(rows), Kind.WHOLE),
+            Column("parts", [total for _, total in rows.values()], Kind.WHOLE),
+            Column("new", [new / total for new, total in rows.values()], Kind.PERCENT),
         )
     )
 
 
-def novelty(
+def measure_novelty(
     model: Model, texts: Sequence[str], corpora: Sequence[Path], encoding: str = "utf-8", begun: Sequence[str] = ()
 ) -> Novelty:
-    """Find what of texts stands in a corpus, word for word.
+    """Find what of some texts also stands in a corpus.
 
-    The corpus is read in blocks past an index of the texts, so its length costs no memory; see `matching`. For a model
-    of lines it is read as for training as well, to tell which part a line stands in.
+    The corpus is read in blocks and compared with an index of the texts, so a long corpus needs little memory; see
+    `matching`. For a model of lines it is also read as in training, to find the set that each line belongs to.
 
     Parameters
     ----------
     model
-        Which made them.
+        The model that wrote the texts.
     texts
         One or more.
     corpora
-        The corpus: one file or more, read as training reads them.
+        The files of the corpus, one or more, read as in training.
     encoding
-        Name of a text encoding.
+        Their text encoding.
     begun
-        The beginning of each text's first line, which was not made; none without.
+        For each text the start of its first line, if that was not written by the model.
 
     Raises
     ------
     CorpusError
         If a file cannot be read or decoded.
     ConfigError
-        If there is no text, or no file.
+        If there is no text or no file.
     """
     if not texts or not corpora:
         raise ConfigError("there is nothing to compare; give one text or more, and one file or more")
     first_lines = [0] * len(corpora)
     least = LEAST if sum(map(len, texts)) <= MANY else LEAST_OF_MANY
-    copies = find_matches(texts, _counted(corpora, encoding, first_lines), least)
+    copies = find_matches(texts, _count_lines(corpora, encoding, first_lines), least)
     names = [path.name for path in corpora]
     whole = [first + text for first, text in zip(begun or [""] * len(texts), texts, strict=True)]
-    lines = _lines(model, whole, corpora, encoding) if model.training.lines else []
+    lines = _compare_lines(model, whole, corpora, encoding) if model.training.lines else []
     return Novelty(copies, list(zip(names, first_lines, strict=True)), lines, least)
 
 
-def _counted(corpora: Sequence[Path], encoding: str, first_lines: list[int]) -> Iterator[str]:
-    """Yield the pieces of a corpus, and note how many lines there are before each of its files."""
+def _count_lines(corpora: Sequence[Path], encoding: str, first_lines: list[int]) -> Iterator[str]:
+    """Yield the pieces of a corpus, and store the number of lines before each of its files."""
     lines = 0
     for number, text in corpus.read_files(corpora, encoding, {}):
         lines += text.count("\n")
@@ -232,28 +239,28 @@ def _counted(corpora: Sequence[Path], encoding: str, first_lines: list[int]) -> 
         yield text
 
 
-def _lines(model: Model, texts: Sequence[str], corpora: Sequence[Path], encoding: str) -> list[Lines]:
-    made = [[line for line in text.split("\n")[:-1] if line] for text in texts]
+def _compare_lines(model: Model, texts: Sequence[str], corpora: Sequence[Path], encoding: str) -> list[LineCounts]:
+    written = [[line for line in text.split("\n")[:-1] if line] for text in texts]
     text = corpus.read(corpora, encoding, lines=True)
     spans = find_lines(text.ids, text.vocabulary.id("\n"))
-    learnt, held_out = split_spans(spans, model.training, text.last_file)
-    wanted = {line for lines in made for line in lines}
-    known = _standing(learnt, text.ids, text.vocabulary, wanted)
-    kept = _standing(held_out, text.ids, text.vocabulary, wanted - known)
+    training_spans, validation_spans = split_spans(spans, model.training, text.last_file)
+    wanted = {line for lines in written for line in lines}
+    training = _select_lines(training_spans, text.ids, text.vocabulary, wanted)
+    validation = _select_lines(validation_spans, text.ids, text.vocabulary, wanted - training)
     same = text.facts.sha256 == model.facts.sha256
     return [
-        Lines(
+        LineCounts(
             len(lines),
-            sum(line in known for line in lines) if same else None,
-            sum(line in kept for line in lines) if same else None,
-            sum(line not in known | kept for line in lines),
+            sum(line in training for line in lines) if same else None,
+            sum(line in validation for line in lines) if same else None,
+            sum(line not in training | validation for line in lines),
         )
-        for lines in made
+        for lines in written
     ]
 
 
-def _standing(spans: Array, ids: Array, vocabulary: Vocabulary, wanted: set[str]) -> set[str]:
-    """Return which of the wanted lines stand in some spans of a text."""
-    alike = np.isin(spans[:, 1] - spans[:, 0], [len(line) for line in wanted])  # (K,)
+def _select_lines(spans: Array, ids: Array, vocabulary: Vocabulary, wanted: set[str]) -> set[str]:
+    """Return those of the wanted lines that are among the (K, 2) spans of a text."""
+    possible = np.isin(spans[:, 1] - spans[:, 0], [len(line) for line in wanted])  # (K,)
     points = vocabulary.code_points
-    return wanted.intersection(text_of(points[ids[start:stop]]) for start, stop in spans[alike].tolist())
+    return wanted.intersection(text_of(points[ids[start:stop]]) for start, stop in spans[possible].tolist())

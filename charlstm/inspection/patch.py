@@ -1,7 +1,8 @@
-"""The view of what would be: without each unit, or with memories set, held, cut off, or taken from another text.
+"""The view of interventions: how the prediction changes when units are ablated or their cell states are changed.
 
-Cause, not correlation: the network itself is changed and reads the text again. A unit is cut off by taking away all
-that it tells others. It is held by opening its forget gate and shutting its input gate for good, so that c stays.
+The network itself is changed and reads the text again, so that the effect is causal. A unit is ablated by setting the
+weights from its output to zero. A unit is frozen by setting the biases of its gates so that the forget gate is 1 and
+the input gate is 0: its cell state stays.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from typing import NamedTuple
 import numpy as np
 
 from charlstm.errors import ConfigError
-from charlstm.inspection.trace import REACH, last_stretch, start
-from charlstm.inspection.unit import Unit, every_unit, units_named
+from charlstm.inspection.continuation import write_greedily
+from charlstm.inspection.quantities import Unit, find_units, list_units
+from charlstm.inspection.trace import REACH, find_last_stretch, start_reader
 from charlstm.inspection.view import Column, Kind, Table, View
 from charlstm.model.model import Model, Reader
 from charlstm.network.cells import cells_that
@@ -25,51 +27,112 @@ from charlstm.parameters import Array, Buffers
 from charlstm.text.vocabulary import name
 
 GUESSES = 5
-SHOWN = 10
+ROWS = 10
 LONGEST = 60
-SURE = 1e4  # a bias that opens or shuts a gate in any float type
+SATURATED = 1e4  # a bias that makes a gate 0 or 1 in any float type
 
 
-class Setting(NamedTuple):
-    """A unit whose memory becomes a value before the character at a position is read."""
+class StateEdit(NamedTuple):
+    """Set the memory of a unit to a value before the character at a position is read."""
 
     unit: Unit
     value: float
     position: int
 
 
-class Holding(NamedTuple):
-    """A unit whose memory stays as it is from before the character at a position on."""
+class Freeze(NamedTuple):
+    """Keep the memory of a unit as it is before the character at a position is read."""
 
     unit: Unit
     position: int
 
 
-class Changes(NamedTuple):
+class Interventions(NamedTuple):
     """What is changed while a text is read.
 
     Attributes
     ----------
-    set
-        Memories set.
-    freeze
-        Memories held.
-    without
-        Units cut off, all the time.
+    edits
+        Cell states to set.
+    freezes
+        Cell states to keep.
+    ablated
+        Units to ablate, over the whole text.
     swap
-        A text whose memory takes the place of the text's own, before the character at `swap_at` is read.
+        A text whose memory replaces that of the text before the character at `swap_at` is read; None: no text.
     swap_at
         That position.
     """
 
-    set: Sequence[Setting] = ()
-    freeze: Sequence[Holding] = ()
-    without: Sequence[Unit] = ()
+    edits: Sequence[StateEdit] = ()
+    freezes: Sequence[Freeze] = ()
+    ablated: Sequence[Unit] = ()
     swap: str | None = None
     swap_at: int = 0
 
 
-def changes(
+def view_patch(
+    model: Model,
+    text: str,
+    set_: Sequence[str] = (),
+    freeze: Sequence[str] = (),
+    without: Sequence[str] = (),
+    swap_memory: str | None = None,
+    at: int | None = None,
+) -> View:
+    """Return the prediction after a text with and without interventions; without any, the effect of ablating each unit.
+
+    Parameters
+    ----------
+    model
+        The model.
+    text
+        One character or more.
+    set_
+        Cell states to set: «L:N=value@position».
+    freeze
+        Units to freeze: «L:N@position».
+    without
+        Units to ablate: «L:N».
+    swap_memory
+        A text whose memory is patched in.
+    at
+        Position at which it is patched in. A position that is not given is that of the last character.
+
+    Raises
+    ------
+    ConfigError
+        If an intervention has another form, names a unit or position that does not exist, or freezes a unit without a
+        forget gate.
+    """
+    if at is not None and swap_memory is None:
+        raise ConfigError("at is the position for swap_memory; give both")
+    changes = parse_interventions(model, text, set_, freeze, without, swap_memory, at)
+    if not (changes.edits or changes.freezes or changes.ablated or changes.swap is not None):
+        return _compare_ablations(model, text)
+    before, after = read_with(model, text), read_with(model, text, changes)
+    chances = [np.exp(log_softmax(reader.logits.astype(np.float64)))[0] for reader in (before, after)]  # (V,) each
+    order = np.argsort(-np.maximum(*chances), kind="stable")[: 2 * GUESSES]
+    guesses = (
+        Column("next", list(model.vocabulary.decode(order)), Kind.CHARACTER),
+        Column("unchanged", chances[0][order], Kind.PERCENT),
+        Column("changed", chances[1][order], Kind.PERCENT),
+    )
+    continuations = [write_continuation(reader) for reader in (before, after)]
+    return View(
+        {
+            "continuation": Table(
+                (
+                    Column("network", ("unchanged", "changed"), Kind.TEXT),
+                    Column("most probable continuation", continuations, Kind.TEXT),
+                )
+            ),
+            "prediction": Table(guesses),
+        }
+    )
+
+
+def parse_interventions(
     model: Model,
     text: str,
     set_: Sequence[str],
@@ -77,154 +140,131 @@ def changes(
     without: Sequence[str],
     swap: str | None,
     at: int | None,
-) -> Changes:
-    """Return changes as a person writes them: «L:N=value@position», «L:N@position», «L:N», a text and a position.
-
-    A position that is not given is the text's last character.
+) -> Interventions:
+    """Return the interventions that the options of `view_patch` describe.
 
     Raises
     ------
     ConfigError
-        If one is not written so, or names what is not there.
+        If one has another form, or names a unit or position that does not exist.
     """
     config = model.network.config
-    settings = []
+    edits = []
     for words in set_:
         found = re.fullmatch(r"([^=@]+)=([-+]?\d+(?:\.\d*)?)(?:@(\d+))?", words, re.ASCII)
         if found is None:
-            raise ConfigError(f"{words!r} sets nothing; write unit=value@position, such as 0:17=-1@40")
-        settings += [Setting(unit, float(found[2]), _place(found[3], text)) for unit in units_named(found[1], config)]
-    holdings = []
+            raise ConfigError(f"set is {words!r}; it must be unit=value@position, such as 0:17=-1@40")
+        place = _parse_position(found[3], text)
+        edits += [StateEdit(unit, float(found[2]), place) for unit in find_units([found[1]], config)]
+    freezes = []
     for words in freeze:
-        name, _, place = words.partition("@")
-        if place and not re.fullmatch(r"\d+", place, re.ASCII):
-            raise ConfigError(f"{words!r} freezes nothing; write unit@position, such as 0:17@40")
-        holdings += [Holding(unit, _place(place, text)) for unit in units_named(name, config)]
-    cut = [unit for name in without for unit in units_named(name, config)]
-    return Changes(settings, holdings, cut, swap, _place(None if at is None else str(at), text))
+        unit_name, _, digits = words.partition("@")
+        if digits and not re.fullmatch(r"\d+", digits, re.ASCII):
+            raise ConfigError(f"freeze is {words!r}; it must be unit@position, such as 0:17@40")
+        freezes += [Freeze(unit, _parse_position(digits, text)) for unit in find_units([unit_name], config)]
+    swap_at = _parse_position(None if at is None else str(at), text)
+    return Interventions(edits, freezes, find_units(without, config), swap, swap_at)
 
 
-def _place(digits: str | None, text: str) -> int:
+def _parse_position(digits: str | None, text: str) -> int:
     place = int(digits) if digits else len(text) - 1
     if place >= len(text):
-        raise ConfigError(f"there is no character {place} in the text; its {len(text)} are numbered from 0")
+        raise ConfigError(
+            f"there is no character {place} in the text; its characters are numbered 0 to {len(text) - 1}"
+        )
     return place
 
 
-def patch(model: Model, text: str, made: Changes) -> View:
-    """Return what is predicted after a text as it is, and with changes; without any, with each unit cut off in turn.
+def _compare_ablations(model: Model, text: str) -> View:
+    """Return how the prediction after a text changes when each unit is ablated for the last 300 characters.
 
-    Raises
-    ------
-    ConfigError
-        If a unit without a gate that keeps is to be held.
+    The change is the Kullback-Leibler divergence from the unchanged prediction to that without the unit.
     """
-    if not (made.set or made.freeze or made.without or made.swap is not None):
-        return without_each(model, text)
-    before, after = read_on(model, text), read_on(model, text, made)
-    chances = [np.exp(log_softmax(reader.logits.astype(np.float64)))[0] for reader in (before, after)]  # (V,) each
-    order = np.argsort(-np.maximum(*chances), kind="stable")[: 2 * GUESSES]
-    characters = model.vocabulary.decode(order)
-    guesses = (
-        Column("next", list(characters), Kind.CHARACTER),
-        Column("as it is", chances[0][order], Kind.PERCENT),
-        Column("changed", chances[1][order], Kind.PERCENT),
-    )
-    ways = ("as it is", "changed")
-    lines = Column("likeliest continuation", [continuation(model, reader) for reader in (before, after)], Kind.TEXT)
-    return View({"what is written": Table((Column("", ways, Kind.TEXT), lines)), "what is predicted": Table(guesses)})
-
-
-def without_each(model: Model, text: str) -> View:
-    """Return how the prediction after a text changes with each unit cut off, for the last 300 characters of it.
-
-    The change is the Kullback-Leibler divergence of the prediction without the unit from the one as it is.
-    """
-    begun = start(model)
+    begun = start_reader(model)
     begun.read(model.vocabulary.encode(text)[:-REACH, None])
-    predicted = log_softmax(logits_without_each(begun, text[-REACH:]).astype(np.float64))  # (1 + U, V)
+    predicted = log_softmax(ablate_each(begun, text[-REACH:]).astype(np.float64))  # (1 + U, V)
     whole, without = predicted[0], predicted[1:]
     bits = (np.exp(whole) * (whole - without)).sum(axis=1) / NATS_PER_BIT  # (U,)
     order = np.argsort(-bits, kind="stable")  # (U,)
-    every, best, likeliest = every_unit(model.network.config), int(whole.argmax()), without[order].argmax(axis=1)
+    units, best, most_probable = list_units(model.network.config), int(whole.argmax()), without[order].argmax(axis=1)
     expected = name(model.vocabulary.character(best))
     columns = (
-        Column("without", [str(every[k]) for k in order], Kind.TEXT),
+        Column("ablated unit", [str(units[k]) for k in order], Kind.TEXT),
         Column("change in bits", bits[order]),
         Column("its probability", np.exp(without[order, best]), Kind.PERCENT),
-        Column("likeliest then", [name(model.vocabulary.character(k)) for k in likeliest], Kind.TEXT),
-        Column("probability", np.exp(without[order, likeliest]), Kind.PERCENT),
+        Column("then predicted", [name(model.vocabulary.character(k)) for k in most_probable], Kind.TEXT),
+        Column("probability", np.exp(without[order, most_probable]), Kind.PERCENT),
     )
     return View(
-        {f"{expected} is predicted; without each unit": Table(columns, head=SHOWN)},
+        {f"prediction of {expected} when each unit is ablated": Table(columns, head=ROWS)},
         (
-            f"As it is, {expected} has a probability of {np.exp(whole[best]):.1%}.",
-            *[f"Each unit is cut off for the last {REACH:,} of the {len(text):,} characters."] * (len(text) > REACH),
+            f"The unchanged network predicts {expected} with a probability of {np.exp(whole[best]):.1%}.",
+            *[f"Each unit is ablated for the last {REACH:,} of the {len(text):,} characters."] * (len(text) > REACH),
         ),
     )
 
 
-def logits_without_each(begun: Reader, text: str) -> Array:
-    """Return the prediction after a text as it is, then with each unit cut off alone: (1 + U, V) logits.
+def ablate_each(begun: Reader, text: str) -> Array:
+    """Return the logits after a text with no unit ablated, then with each unit ablated alone: (1 + U, V).
 
     Parameters
     ----------
     begun
-        A reader that stands where the text begins.
+        A reader at the start of the text.
     text
         One character or more.
     """
-    model, every = begun.model, every_unit(begun.model.network.config)
-    state, stretch = last_stretch(begun, text)
-    state = np.repeat(state, 1 + len(every), axis=2)  # (L, S, B, H)
-    tells = np.ones_like(state[:, 0])  # (L, B, H)
-    for row, (layer, number) in enumerate(every, start=1):
-        tells[layer, row, number] = 0.0
+    model, units = begun.model, list_units(begun.model.network.config)
+    state, stretch = find_last_stretch(begun, text)
+    state = np.repeat(state, 1 + len(units), axis=2)  # (L, S, B, H)
+    mask = np.ones_like(state[:, 0])  # (L, B, H)
+    for row, (layer, number) in enumerate(units, start=1):
+        mask[layer, row, number] = 0.0
     buffers = Buffers(state.dtype)
-    weights = model.network.pack(1 + len(every), buffers)
+    weights = model.network.pack(1 + len(units), buffers)
     logits = np.zeros(0)
     for index in model.vocabulary.encode(stretch):
-        state[:, 0] *= tells
-        done = model.network.forward(np.full((1, 1 + len(every)), index), state, tells, buffers, weights)
+        state[:, 0] *= mask
+        done = model.network.forward(np.full((1, 1 + len(units)), index), state, mask, buffers, weights)
         state, logits = done.state, done.logits[0]
     return logits
 
 
-def read_on(model: Model, text: str, made: Changes = Changes()) -> Reader:  # noqa: B008 - a frozen value
-    """Return a reader that has read a text while the network was changed.
+def read_with(model: Model, text: str, changes: Interventions = Interventions()) -> Reader:  # noqa: B008 - immutable
+    """Return a reader that has read a text under interventions.
 
     Parameters
     ----------
     model
-        Whose network reads.
+        The model.
     text
         One character or more.
-    made
-        What is changed.
+    changes
+        The interventions.
     """
-    model = replace(model, network=cut_off(model.network, made.without))
+    model = replace(model, network=ablate(model.network, changes.ablated))
     memory = model.network.cell.states.index(model.network.cell.memory)
-    taken = start(model)
-    if made.swap is not None:
-        taken.read(model.vocabulary.encode(made.swap, "the other text")[:, None])
-    reader = start(model)
+    other = start_reader(model)
+    if changes.swap is not None:
+        other.read(model.vocabulary.encode(changes.swap, "the other text")[:, None])
+    reader = start_reader(model)
     for place, index in enumerate(model.vocabulary.encode(text)):
-        if made.swap is not None and place == made.swap_at:
-            reader.state[:, memory] = taken.state[:, memory]
-        for setting in made.set:
-            if setting.position == place:
-                reader.state[setting.unit.layer, memory, 0, setting.unit.number] = setting.value
-        held_here = [holding.unit for holding in made.freeze if holding.position <= place]
-        if any(holding.position == place for holding in made.freeze):
+        if changes.swap is not None and place == changes.swap_at:
+            reader.state[:, memory] = other.state[:, memory]
+        for edit in changes.edits:
+            if edit.position == place:
+                reader.state[edit.unit.layer, memory, 0, edit.unit.number] = edit.value
+        if any(change.position == place for change in changes.freezes):
+            frozen = [change.unit for change in changes.freezes if change.position <= place]
             state, logits = reader.state, reader.logits
-            reader = Reader(replace(model, network=held(model.network, held_here)))
+            reader = Reader(replace(model, network=freeze_units(model.network, frozen)))
             reader.state, reader.logits = state, logits
         reader.read(np.array([[index]]))
     return reader
 
 
-def cut_off(network: Network, units: Sequence[Unit]) -> Network:
-    """Return a network in which nothing reads what some units tell: their rows of all weights are zero."""
+def ablate(network: Network, units: Sequence[Unit]) -> Network:
+    """Return a network in which nothing reads the hidden state of some units: their rows of all weights are zero."""
     other = network.with_weights(network.parameters.flat)
     for layer, number in units:
         above = f"layer{layer + 1}/U" if layer + 1 < network.config.layers else "output/W"
@@ -233,21 +273,21 @@ def cut_off(network: Network, units: Sequence[Unit]) -> Network:
     return other
 
 
-def held(network: Network, units: Sequence[Unit]) -> Network:
-    """Return a network in which some units keep their memory as it is.
+def freeze_units(network: Network, units: Sequence[Unit]) -> Network:
+    """Return a network in which some units keep their memory.
 
     Raises
     ------
     ConfigError
-        If the cell has no gate that keeps.
+        If the cell has no forget gate.
     """
     cell = network.cell
     if cell.forget_gate is None:
         others = cells_that(lambda cell: cell.forget_gate is not None)
-        raise ConfigError(f"the {network.config.cell} has no gate that could hold a memory; give a model of {others}")
+        raise ConfigError(f"the {network.config.cell} has no forget gate; freeze needs a model of {others}")
     other = network.with_weights(network.parameters.flat)
     for layer, number in units:
-        for gate, bias in ((cell.forget_gate, SURE), (cell.input_gate, -SURE)):
+        for gate, bias in ((cell.forget_gate, SATURATED), (cell.input_gate, -SATURATED)):
             if gate is not None:
                 for name in "UWb":
                     blocks = other.split_gates(other.parameters[f"layer{layer}/{name}"])  # (G, D, H)
@@ -255,11 +295,11 @@ def held(network: Network, units: Sequence[Unit]) -> Network:
     return other
 
 
-def continuation(model: Model, reader: Reader) -> str:
-    """Return the likeliest text after what a reader has read, to the end of the line or through a full stop."""
+def write_continuation(reader: Reader) -> str:
+    """Return the most probable text after what a reader has read, up to the end of the line or a full stop."""
     written = ""
-    while len(written) < LONGEST and not written.endswith((".", "\n")):
-        index = int(reader.logits[0].argmax())
-        written += model.vocabulary.character(index)
-        reader.read(np.array([[index]]))
+    for (index,) in write_greedily(reader):
+        written += reader.model.vocabulary.character(index)
+        if len(written) == LONGEST or written.endswith((".", "\n")):
+            break
     return written

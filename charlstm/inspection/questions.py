@@ -1,4 +1,4 @@
-"""Questions that a unit may answer about every character: is it in quotes, in brackets, how far into its line."""
+"""Label the characters of a text: inside quotes or brackets, position in the line, inside a match, and others."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ VOWELS = "aeiouyäöüáéíóúàèìòùâêîôûAEIOUYÄÖÜÁÉÍÓÚÀÈÌ
 
 
 def since_newline(text: str) -> Array:
-    """Return how many characters of its line stand before each character: (N,)."""
-    begins = np.zeros(len(text), np.int32)  # (N,)
-    after = np.flatnonzero(_is(text, "\n")[:-1]) + 1
-    begins[after] = after
-    return np.asarray(np.arange(len(text), dtype=np.int32) - np.maximum.accumulate(begins))
+    """Return the number of characters between the start of the line and each character: (N,)."""
+    starts = np.zeros(len(text), np.int32)  # (N,)
+    after = np.flatnonzero(_is_in(text, "\n")[:-1]) + 1
+    starts[after] = after
+    return np.asarray(np.arange(len(text), dtype=np.int32) - np.maximum.accumulate(starts))
 
 
 def position_in_line(text: str) -> Array:
-    """Return which share of its line stands before each character, its newline counted in: (N,), 0 … 1."""
+    """Return the share of the line, newline included, before each character: (N,), 0 … 1."""
     lengths = np.array([len(line) + 1 for line in text.split("\n")])
     return np.asarray(since_newline(text) / np.repeat(lengths, lengths)[: len(text)])
 
 
 def inside_quotes(text: str) -> Array:
-    """Return True from a double quote to its end, both counted in; “ and ” too; a newline twice ends any."""
-    return _inside(text, r"\"[^\"]*?(?:\"|\n\n)|“[^”]*?(?:”|\n\n)")
+    """Return True from an opening to a closing double quote, both included; an empty line ends every quote."""
+    return _mark_matches(text, r"\"[^\"]*?(?:\"|\n\n)|“[^”]*?(?:”|\n\n)")
 
 
-def depth(text: str) -> Array:
-    """Return how many brackets are open at each character, never below zero: (N,)."""
+def bracket_depth(text: str) -> Array:
+    """Return the number of open brackets at each character, never below zero: (N,)."""
 
     def depths() -> Iterator[int]:
         open_now = 0
@@ -48,8 +48,8 @@ def depth(text: str) -> Array:
 
 
 def inside_brackets(text: str) -> Array:
-    """Return True where a bracket is open, the brackets counted in."""
-    return np.asarray(depth(text) > 0)
+    """Return True from an opening to its closing bracket, both included."""
+    return np.asarray(bracket_depth(text) > 0)
 
 
 def upper_case(text: str) -> Array:
@@ -65,13 +65,13 @@ def word_start(text: str) -> Array:
 
 def vowels(text: str) -> Array:
     """Return True at vowels."""
-    return _is(text, VOWELS)
+    return _is_in(text, VOWELS)
 
 
 QUESTIONS: Mapping[str, Callable[[str], Array]] = {
     "inside quotes": inside_quotes,
     "inside brackets": inside_brackets,
-    "bracket depth": depth,
+    "bracket depth": bracket_depth,
     "position in line": position_in_line,
     "since newline": since_newline,
     "upper case": upper_case,
@@ -80,21 +80,26 @@ QUESTIONS: Mapping[str, Callable[[str], Array]] = {
 }
 
 
-def matching(text: str, pattern: str) -> Array:
-    """Return True inside what a regular expression matches, or inside its first group where it has one: (N,).
+def match_pattern(text: str, pattern: str) -> Array:
+    """Return True inside the matches of a regular expression, or inside their first group if it has one: (N,).
 
     Raises
     ------
     ConfigError
-        If it is no regular expression.
+        If the pattern is not a regular expression.
+
+    Examples
+    --------
+    >>> match_pattern("abcab", "a(b)").astype(int).tolist()
+    [0, 1, 0, 0, 1]
     """
     try:
-        return _inside(text, pattern)
+        return _mark_matches(text, pattern)
     except re.error as error:
-        raise ConfigError(f"{pattern!r} is no regular expression: {error}") from error
+        raise ConfigError(f"match is {pattern!r}; it must be a regular expression ({error})") from error
 
 
-def _inside(text: str, pattern: str) -> Array:
+def _mark_matches(text: str, pattern: str) -> Array:
     compiled = re.compile(pattern)
     inside = np.zeros(len(text), bool)  # (N,)
     for found in compiled.finditer(text):
@@ -103,5 +108,5 @@ def _inside(text: str, pattern: str) -> Array:
     return inside
 
 
-def _is(text: str, characters: str) -> Array:
+def _is_in(text: str, characters: str) -> Array:
     return np.isin(code_points_of(text), code_points_of(characters))

@@ -1,49 +1,49 @@
-"""The view of a score: how well a network, or each of two, predicts a text of any length.
+"""The view of a score: how well a model, or each of two, predicts texts of any length.
 
-A text goes by in pieces, so it costs no memory. Every reader of it gives the surprise at every character; the score is
-their sum over the characters that all of them predict, so that two scores of a text are comparable.
+A text is read in pieces, so a long text needs little memory. The score is the sum of the surprisal over the characters
+that all models predict, so that the scores of two models on a text are comparable.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from charlstm.errors import ConfigError, CorpusError
-from charlstm.inspection.passages import Passage, Passages
-from charlstm.inspection.surprise import Learning, Reading, Static
-from charlstm.inspection.view import Column, Kind, Part, Strip, Table, View
+from charlstm.config import check_number
+from charlstm.errors import CorpusError
+from charlstm.inspection.passages import Passage, PassageFinder
+from charlstm.inspection.surprisal import DynamicEvaluation, Evaluation, StaticEvaluation
+from charlstm.inspection.view import Column, Kind, Part, Strip, Table, TextInput, TextSource, View, skip_remark
 from charlstm.model.model import Model
 from charlstm.parameters import Array
 from charlstm.text.vocabulary import code_points_of, text_of
 
 PIECE = 1 << 16
 KEPT = 100_000
-SHOWN = 400
+HEAD = 400
 
 
 class Score(NamedTuple):
-    """How well a text was predicted.
+    """How well a text is predicted.
 
     Attributes
     ----------
     text
-        What was read; of a text that was not given whole, its first 100,000 characters.
+        The text; of a text read in pieces, its first 100,000 characters.
     surprise : (N,) float64 array
-        −log₂ of the probability that the characters before gave to each of its characters, in bits; NaN where nothing
-        predicts it: at the first character of a stream, and at one that a reader does not know and leaves out.
+        Surprisal −log₂ p of each of its characters given those before it, in bits. NaN where there is no prediction: at
+        the first character of a stream, and at a character that is skipped because a model does not know it.
     characters
-        How many there were in all.
+        Number of characters in the whole text.
     predicted
-        How many of them count: those that were predicted, by all readers.
+        Number of characters that count: those that all models predict.
     bits
-        Sum of their surprise.
+        Sum of their surprisal.
     passages : list of Passage
-        Those that surprise most, none over another, the most surprising one first; of two readers, those that they
-        take most differently.
+        The most surprising passages, without overlaps, best first; with two models, those predicted most differently.
     """
 
     text: str
@@ -55,233 +55,239 @@ class Score(NamedTuple):
 
     @property
     def bits_per_character(self) -> float:
-        """Mean surprise in bits; NaN where nothing was predicted."""
+        """Mean surprisal in bits; NaN where nothing was predicted."""
         return self.bits / self.predicted if self.predicted else math.nan
 
     @property
     def perplexity(self) -> float:
-        """2 to the power of the bits per character: among how many equally likely characters it was in doubt."""
+        """2 to the power of the bits per character: the number of equally probable characters with this surprisal."""
         return perplexity(self.bits_per_character)
 
 
 class Scorer(NamedTuple):
-    """Who reads.
+    """A model that is scored.
 
     Attributes
     ----------
     name
-        What the model is called.
+        Name of the model, for headings.
     model
         The model.
     rate
-        At what rate it learns while it reads; 0: not at all.
+        Learning rate of dynamic evaluation; 0 keeps the weights fixed.
     """
 
     name: str
     model: Model
     rate: float = 0.0
 
-    def begin(self) -> Reading:
-        """Return a reading of a new text, with the weights that the model has.
+    def start(self) -> Evaluation:
+        """Return an evaluation on a new text, with the weights of the model file.
 
         Raises
         ------
         ConfigError
             If the rate is not a number, 0 or more.
         """
-        if not 0.0 <= self.rate < math.inf:
-            raise ConfigError(f"the learning rate is {self.rate}; it must be a number, 0 or more")
-        return Learning(self.model, self.rate) if self.rate else Static(self.model)
-
-
-class Text(NamedTuple):
-    """A text of any length: its name, and its characters in pieces, which may be iterated over once."""
-
-    name: str
-    pieces: Iterable[str]
+        check_number("adapt", self.rate, 0.0)
+        return DynamicEvaluation(self.model, self.rate) if self.rate else StaticEvaluation(self.model)
 
 
 def perplexity(bits_per_character: float) -> float:
-    """Return 2 to the power of bits per character; infinite beyond what a number can hold."""
+    """Return 2 to the power of bits per character; infinite where that exceeds the range of a float.
+
+    Examples
+    --------
+    >>> perplexity(3.0)
+    8.0
+    """
     return 2.0**bits_per_character if not bits_per_character >= 1024 else math.inf
 
 
-def scores(text: Text, readers: Sequence[Scorer], skip: bool = False, kept: int | None = None) -> list[Score]:
-    """Read a text once with several readers and return the score of each.
+def score_text(text: TextSource, scorers: Sequence[Scorer], skip: bool = False, kept: int | None = None) -> list[Score]:
+    """Read a text once and return the score of each model.
 
     Parameters
     ----------
     text
-        What is read.
-    readers
-        Who reads it, each for itself. The passages are told by the first, or by how the first two differ if neither of
-        them learns.
+        The text.
+    scorers
+        The models. The passages are those of the first, or of the difference between the first two if both have fixed
+        weights.
     skip
-        True: a reader leaves out what it does not know.
+        True: each model skips the characters that it does not know.
     kept
-        Of how many characters the surprise is kept; None: of all.
+        Number of characters whose surprisal is kept; None keeps all.
 
     Raises
     ------
     CorpusError
         If the text is empty.
     UnknownCharacterError
-        If a reader does not know a character of it, and does not leave it out.
+        If a model does not know a character and does not skip it.
     TrainingError
-        If a reader learns at too high a rate.
+        If dynamic evaluation diverges.
     """
-    readings = [reader.begin() for reader in readers]
-    compared = 2 if [reader.rate for reader in readers[:2]] == [0.0, 0.0] else 1
-    passages, totals, characters, predicted = Passages(), np.zeros(len(readers)), 0, 0
-    shown: list[str] = []
+    evaluations = [scorer.start() for scorer in scorers]
+    compared = 2 if [scorer.rate for scorer in scorers[:2]] == [0.0, 0.0] else 1
+    finder, totals, characters, predicted = PassageFinder(), np.zeros(len(scorers)), 0, 0
+    head: list[str] = []
     surprise: list[Array] = []
-    for piece in even(text.pieces, PIECE):
+    for piece in cut_evenly(text.pieces, PIECE):
         rows = np.stack(
             [
-                _read(reading, reader, piece, text.name, characters, skip)
-                for reading, reader in zip(readings, readers, strict=True)
+                _read(evaluation, scorer, piece, text.name, characters, skip)
+                for evaluation, scorer in zip(evaluations, scorers, strict=True)
             ]
         )  # (R, N)
         rows[:, np.isnan(rows).any(axis=0)] = np.nan
         left = len(piece) if kept is None else max(0, kept - characters)
-        shown.append(piece[:left])
+        head.append(piece[:left])
         surprise.append(rows[:, :left].copy())
         totals += np.nansum(rows, axis=1)
         characters += len(piece)
         predicted += int((~np.isnan(rows[0])).sum())
-        passages.add(piece, rows[:compared])
+        finder.add(piece, rows[:compared])
     if not characters:
-        raise CorpusError(f"{text.name} is empty; one character or more are needed")
-    best, whole = passages.end(), np.concatenate(surprise, axis=1)  # (R, kept)
+        raise CorpusError(f"{text.name} is empty; give one character or more")
+    passages, whole = finder.finish(), np.concatenate(surprise, axis=1)  # (R, kept)
     return [
-        Score("".join(shown), row, characters, predicted, float(total), best)
+        Score("".join(head), row, characters, predicted, float(total), passages)
         for row, total in zip(whole, totals, strict=True)
     ]
 
 
-def even(pieces: Iterable[str], size: int) -> Iterator[str]:
-    """Yield the same text in pieces of one size, the last one aside."""
-    held = ""
+def cut_evenly(pieces: Iterable[str], size: int) -> Iterator[str]:
+    """Yield a text in pieces of one size; the last one may be shorter.
+
+    Examples
+    --------
+    >>> list(cut_evenly(["ab", "cde", "", "fg"], 3))
+    ['abc', 'def', 'g']
+    """
+    rest = ""
     for piece in pieces:
-        held += piece
-        whole = len(held) - len(held) % size
+        rest += piece
+        whole = len(rest) - len(rest) % size
         for first in range(0, whole, size):
-            yield held[first : first + size]
-        held = held[whole:]
-    if held:
-        yield held
+            yield rest[first : first + size]
+        rest = rest[whole:]
+    if rest:
+        yield rest
 
 
-def _read(reading: Reading, reader: Scorer, piece: str, name: str, before: int, skip: bool) -> Array:
-    """Return the surprise at every character of a piece, (N,), NaN where it is left out."""
-    vocabulary = reader.model.vocabulary
+def _read(evaluation: Evaluation, scorer: Scorer, piece: str, name: str, before: int, skip: bool) -> Array:
+    """Return the surprisal of every character of a piece, (N,), NaN where it is skipped."""
+    vocabulary = scorer.model.vocabulary
     if not skip:
-        return reading.read(vocabulary.encode(piece, f"{name}, read by {reader.name},", before))
+        return evaluation.read(vocabulary.encode(piece, f"{name}, read by {scorer.name},", before))
     points = code_points_of(piece)
     known = np.isin(points, vocabulary.code_points)  # (N,)
-    found = np.full(len(points), np.nan)
-    found[known] = reading.read(vocabulary.encode(text_of(points[known])))
-    return found
+    bits = np.full(len(points), np.nan)
+    bits[known] = evaluation.read(vocabulary.encode(text_of(points[known])))
+    return bits
 
 
-def score(texts: Sequence[Text], readers: Sequence[Scorer], rate: float = 0.0, skip: bool = False) -> View:
-    """Return the scores of texts: of a reader, or of two side by side, and apart from them of those that learn.
+def view_score(
+    model: Model, given: TextInput, compare: Mapping[str, Model] | None = None, adapt: float | None = None
+) -> View:
+    """Return the scores of texts for a model, or for two beside each other, and those of dynamic evaluation.
 
     Parameters
     ----------
-    texts
-        One or more.
-    readers
-        One or two that do not learn.
-    rate
-        At what rate they shall learn while they read, each text from the weights of the model file; 0: not at all.
-    skip
-        True: a reader leaves out what it does not know.
+    model
+        The model.
+    given
+        The texts.
+    compare
+        Name → another model to score beside it.
+    adapt
+        Learning rate of dynamic evaluation, which starts each text from the weights of the model file; None or 0: no
+        dynamic evaluation.
 
     Raises
     ------
     CorpusError, UnknownCharacterError, TrainingError
-        As for `scores`.
+        As for `score_text`.
     ConfigError
         If the rate is not a number, 0 or more.
     """
-    learning = [reader._replace(rate=rate) for reader in readers] if rate else []
-    found = [scores(text, [*readers, *learning], skip, KEPT) for text in texts]
-    names, still = [text.name for text in texts], len(readers)
-    parts: dict[str, Part] = {"score": _table(names, readers, [row[:still] for row in found])}
+    rate = check_number("adapt", adapt or 0.0, 0.0)
+    static = [Scorer(given.model_name, model), *(Scorer(name, other) for name, other in (compare or {}).items())]
+    dynamic = [scorer._replace(rate=rate) for scorer in static] if rate else []
+    found = [score_text(text, [*static, *dynamic], given.skip_unknown, KEPT) for text in given.texts]
+    names, count = [text.name for text in given.texts], len(static)
+    parts: dict[str, Part] = {"score": _build_score_table(names, static, [row[:count] for row in found])}
     if rate:
-        parts[f"score while learning at {rate:g}"] = _table(names, readers, [row[still:] for row in found])
-    called = "most surprising passages" if still == 1 else "where they differ most"
-    parts[called] = _passages(names, readers, [row[0] for row in found])
-    if len(texts) == 1:
-        titles = [reader.name for reader in readers] if still > 1 else ["bits"]
+        label = f"score with dynamic evaluation at a learning rate of {rate:g}"
+        parts[label] = _build_score_table(names, static, [row[count:] for row in found])
+    label = "most surprising passages" if count == 1 else "passages that differ most"
+    parts[label] = _build_passage_table(names, static, [row[0] for row in found])
+    if len(given.texts) == 1:
+        titles = [scorer.name for scorer in static] if count > 1 else ["bits"]
         rows = [Column(name, one.surprise, Kind.BITS) for name, one in zip(titles, found[0], strict=False)]
-        parts["surprise in bits"] = Strip(found[0][0].text, tuple(rows), head=SHOWN)
-    return View(parts, tuple(_remarks(readers, [row[0] for row in found], rate)))
+        parts["surprisal in bits"] = Strip(found[0][0].text, tuple(rows), head=HEAD)
+    return View(parts, tuple(_list_remarks(static, [row[0] for row in found], rate)))
 
 
-def _table(names: Sequence[str], readers: Sequence[Scorer], found: Sequence[Sequence[Score]]) -> Table:
-    """Return a row a text, and one for all of them together where there are several."""
+def _build_score_table(names: Sequence[str], scorers: Sequence[Scorer], found: Sequence[Sequence[Score]]) -> Table:
+    """Return one row per text, and one for the total of several texts."""
     several = len(names) > 1
-    of_all = [sum(row[0].characters for row in found), sum(row[0].predicted for row in found)]
+    characters, predicted = sum(row[0].characters for row in found), sum(row[0].predicted for row in found)
     columns = [
         Column("text", [*names, *["total"] * several], Kind.TEXT),
-        Column("characters", [*(row[0].characters for row in found), *of_all[:several]], Kind.WHOLE),
-        Column("predicted", [*(row[0].predicted for row in found), *of_all[1 : 1 + several]], Kind.WHOLE),
+        Column("characters", [*(row[0].characters for row in found), *[characters] * several], Kind.WHOLE),
+        Column("predicted", [*(row[0].predicted for row in found), *[predicted] * several], Kind.WHOLE),
     ]
-    for number, reader in enumerate(readers):
+    for number, scorer in enumerate(scorers):
         total = sum(row[number].bits for row in found)
-        mean = total / of_all[1] if of_all[1] else math.nan
+        mean = total / predicted if predicted else math.nan
         mine = [(row[number].bits, row[number].bits_per_character, row[number].perplexity) for row in found]
         mine += [(total, mean, perplexity(mean))] * several
-        group = reader.name if len(readers) > 1 else ""
-        for name, kind, values in zip(
-            ("bits", "bits/char", "perplexity"),
-            (Kind.WHOLE, Kind.NUMBER, Kind.NUMBER),
-            zip(*mine, strict=True),
-            strict=True,
-        ):
-            columns.append(Column(name, values, kind, group))
+        bits, per_character, perplexities = zip(*mine, strict=True)
+        group = scorer.name if len(scorers) > 1 else ""
+        columns += [
+            Column("bits", bits, Kind.WHOLE, group),
+            Column("bits/char", per_character, Kind.NUMBER, group),
+            Column("perplexity", perplexities, Kind.NUMBER, group),
+        ]
     return Table(tuple(columns))
 
 
-def _passages(names: Sequence[str], readers: Sequence[Scorer], found: Sequence[Score]) -> Table:
+def _build_passage_table(names: Sequence[str], scorers: Sequence[Scorer], found: Sequence[Score]) -> Table:
     rows = [(name, passage) for name, one in zip(names, found, strict=True) for passage in one.passages]
     rows = sorted(rows, key=lambda row: -row[1].weight)[: max(len(one.passages) for one in found)]
     several = [Column("text", [name for name, _ in rows], Kind.TEXT)] if len(names) > 1 else []
-    place = Column("place", [f"{passage.line}:{passage.column}" for _, passage in rows], Kind.TEXT)
+    place = Column("line:column", [f"{passage.line}:{passage.column}" for _, passage in rows], Kind.TEXT)
     bits = [
         Column(
             "bits/char",
             [passage.bits_per_character[number] for _, passage in rows],
             Kind.BITS,
-            reader.name if len(readers) > 1 else "",
+            scorer.name if len(scorers) > 1 else "",
         )
-        for number, reader in enumerate(readers)
+        for number, scorer in enumerate(scorers)
     ]
     return Table((*several, place, *bits, Column("passage", [passage.text for _, passage in rows], Kind.TEXT)))
 
 
-def _remarks(readers: Sequence[Scorer], found: Sequence[Score], rate: float) -> Iterator[str]:
-    if not all(reader.model.opening for reader in readers):
-        yield "The first character of a text does not count: nothing predicts it."
-    characters, predicted = (
-        sum(column) for column in zip(*((one.characters, one.predicted) for one in found), strict=True)
-    )
-    first = 0 if all(reader.model.opening for reader in readers) else len(found)
-    if 0 < predicted < characters - first:
-        yield f"{characters - first - predicted:,} of {characters:,} characters are unknown, and were left out."
-    sizes = [len(reader.model.vocabulary) for reader in readers]
+def _list_remarks(scorers: Sequence[Scorer], found: Sequence[Score], rate: float) -> Iterator[str]:
+    predicts_first = all(scorer.model.opening for scorer in scorers)
+    if not predicts_first:
+        yield "The first character of a text does not count, because there is no prediction of it."
+    characters, predicted = sum(one.characters for one in found), sum(one.predicted for one in found)
+    skipped = characters - predicted - (0 if predicts_first else len(found))
+    if predicted and skipped > 0:
+        yield skip_remark(skipped, characters)
+    sizes = [len(scorer.model.vocabulary) for scorer in scorers]
     if len(set(sizes)) > 1:
-        told = " and ".join(f"{reader.name} among {size:,}" for reader, size in zip(readers, sizes, strict=True))
-        yield f"They choose from different characters: {told}. Only characters that both know count."
+        each = " and ".join(f"{scorer.name} has {size:,}" for scorer, size in zip(scorers, sizes, strict=True))
+        yield f"The models have vocabularies of different size: {each} characters. Characters that both know count."
     if rate:
-        spans = {"line" if r.model.training.lines else f"{r.model.training.seq_len} characters": None for r in readers}
+        spans = {"line" if s.model.training.lines else f"{s.model.training.seq_len} characters": None for s in scorers}
         yield (
-            f"While learning, the weights take a step after every {' or '.join(spans)}. Each text begins with those of"
-            " the model file, which stays as it is."
+            f"Dynamic evaluation takes a gradient step after every {' or '.join(spans)}. Each text starts from the"
+            " weights of the model file, which stays unchanged."
         )
-    for one in found:
-        if one.characters > len(one.text):
-            yield f"The surprise at single characters is kept for the first {KEPT:,}."
-            return
+    if any(one.characters > len(one.text) for one in found):
+        yield f"The surprisal of single characters is kept for the first {KEPT:,} characters."

@@ -1,4 +1,4 @@
-"""The view of a model without a text: what it is, what it was trained on, how that went."""
+"""The views of a model without a text: its settings, its corpus and its losses; and the curves of its training."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import math
 from typing import Any
 
 from charlstm.config import to_mapping
-from charlstm.inspection.history import losses
-from charlstm.inspection.view import View
+from charlstm.inspection.view import Column, Curves, Kind, View
 from charlstm.model.model import Model
 from charlstm.network.loss import NATS_PER_BIT
+from charlstm.training.schedule import learning_rate
 
 
-def summary(model: Model) -> View:
-    """Return what a person wants to know of a model first."""
+def view_summary(model: Model) -> View:
+    """Return the architecture, the corpus, the training settings, the last losses and the curve of the losses."""
     network, history = model.network, model.history
-    measured = history.judged.validation  # (K,)
+    validations = history.judged.validation  # (K,)
     outcome: dict[str, Any] = {"steps done": int(history.step[-1]) if history.step.size else 0}
     if history.step.size:
-        outcome |= _loss("training loss", float(history.train[-1]))
-    if measured.size:
-        outcome |= _loss("held-out loss", float(measured[-1]))
+        outcome |= _in_units("training loss", float(history.train[-1]))
+    if validations.size:
+        outcome |= _in_units("validation loss", float(validations[-1]))
     corpus = {
         "files": ", ".join(model.facts.files),
         "characters": model.facts.characters,
@@ -34,10 +34,35 @@ def summary(model: Model) -> View:
             "corpus": corpus,
             "training": to_mapping(model.training),
             "outcome": outcome,
-            "history": losses(model),
+            "losses (nats per character)": _build_loss_curves(model),
         }
     )
 
 
-def _loss(name: str, nats: float) -> dict[str, float]:
+def view_history(model: Model) -> View:
+    """Return the curves of the training, one point per report.
+
+    The losses, in nats per character, and the gradient norm, a mean since the last report, are stored in the model
+    file. The learning rate follows from the training settings.
+    """
+    steps = Column("step", model.history.step, Kind.WHOLE)
+    if not model.history.step.size:
+        return View({}, ("This model has not been trained, so it has no history.",))
+    rates = [learning_rate(model.training, int(step) - 1) for step in model.history.step]
+    return View(
+        {
+            "losses (nats per character)": _build_loss_curves(model),
+            "learning rate": Curves(steps, (Column("learning rate", rates),)),
+            "gradient norm": Curves(steps, (Column("gradient norm", model.history.norm),)),
+        }
+    )
+
+
+def _build_loss_curves(model: Model) -> Curves:
+    step, train, validation, _ = model.history  # (N,) each
+    return Curves(Column("step", step, Kind.WHOLE), (Column("training", train), Column("validation", validation)))
+
+
+def _in_units(name: str, nats: float) -> dict[str, float]:
+    """Return a loss in nats, in bits, and as a perplexity per character."""
     return {f"{name} (nats)": nats, f"{name} (bits)": nats / NATS_PER_BIT, f"{name} (perplexity)": math.exp(nats)}

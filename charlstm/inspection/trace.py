@@ -1,4 +1,4 @@
-"""The trace: everything that the network did while it read a text, as plain arrays. All views are made of it."""
+"""The trace: everything that the network did while it read a text, as plain arrays."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ from charlstm.parameters import Array
 from charlstm.text import batches
 from charlstm.text.vocabulary import code_points_of
 
-BLOCKS = 4  # of lines that are read at once
-MOST_NUMBERS = 250_000_000  # a gigabyte
-REACH = 300  # characters, the last ones of a text, that are looked at where each look reads them anew
-AT_ONCE = 16_384  # characters read side by side, in all rows together
+BLOCKS = 4  # blocks of lines that are read at once
+MAX_NUMBERS = 250_000_000  # a gigabyte of float32
+REACH = 300  # last characters of a text that a view examines where each one costs a new reading
+MAX_BATCH = 16_384  # characters of a batch, over all of its rows
 
 
 class Trace(NamedTuple):
-    """One text, read once.
+    """The activations and predictions of a network over one text.
 
     Attributes
     ----------
     text
-        The characters read, N of them.
+        The text that was read, N characters.
     layers : tuple of L dict
-        For each layer, name of a quantity (f, i, o, c_tilde, c, h for the lstm) → (N, H) array: its value in every
-        unit after the gate's non-linearity, states as they are once the character was read.
+        For each layer, name of a quantity (f, i, o, c_tilde, c, h for the LSTM) → (N, H) array: gates and candidates
+        after their activation function, states as they are after the character.
     log_probabilities : (N, V) array
-        What was predicted after each character, in nats.
+        Prediction after each character, in nats.
     surprise : (N,) float64 array
-        −log₂ of the probability that the text before gave to each character, in bits; NaN for the first character
-        of a stream, which nothing predicts.
+        Surprisal of each character given the text before it: −log₂ p, in bits. NaN for the first character of a
+        stream, for which there is no prediction.
     vocabulary : str
         The characters of the V columns.
     cell : Cell
-        What the quantities are.
+        The kind of cell, which says what each quantity is.
     """
 
     text: str
@@ -55,7 +55,7 @@ class Trace(NamedTuple):
 
     @property
     def arrays(self) -> dict[str, Array]:
-        """All numbers by name, as `save` writes them.
+        """All arrays by the names that `save` gives them.
 
         Returns
         -------
@@ -76,26 +76,35 @@ class Trace(NamedTuple):
         }
 
     def save(self, path: str | Path) -> None:
-        """Write `arrays` as an `.npz` that `numpy.load` reads without pickle.
+        """Save `arrays` as an `.npz` file, which `numpy.load` reads without pickle.
 
-        The path is taken as it stands. What stood there is replaced whole, or not at all.
+        The path is used as given, without a suffix added. An existing file is replaced completely or not at all.
 
         Raises
         ------
         CharlstmError
-            If it cannot be written; what stood there is then unchanged.
+            If the file cannot be written; an existing file is then unchanged.
         """
         arrays: dict[str, Any] = self.arrays
         replace_atomically(Path(path), lambda file: np.savez(file, **arrays))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what JSON can hold: `arrays` as nested lists, text and vocabulary as texts, None for no number."""
+        """Return `arrays` as nested lists for JSON: text and vocabulary are strings, NaN is None."""
         lists = {name: values.tolist() for name, values in self.arrays.items()}
         bits = [None if math.isnan(value) else value for value in lists["surprise"]]
         return lists | {"text": self.text, "vocabulary": self.vocabulary, "surprise": bits}
 
-    def likeliest(self, count: int) -> list[list[tuple[str, float]]]:
-        """Return, for each character read, the likeliest next ones with their probabilities, best first."""
+    def first(self, count: int) -> Trace:
+        """Return the trace of the first characters only."""
+        return self._replace(
+            text=self.text[:count],
+            layers=tuple({name: values[:count] for name, values in layer.items()} for layer in self.layers),
+            log_probabilities=self.log_probabilities[:count],
+            surprise=self.surprise[:count],
+        )
+
+    def most_probable(self, count: int) -> list[list[tuple[str, float]]]:
+        """Return the most probable next characters after each character, with their probabilities, best first."""
         order = np.argsort(-self.log_probabilities, axis=1, kind="stable")[:, :count]  # (N, count)
         chances = np.exp(np.take_along_axis(self.log_probabilities, order, axis=1))  # (N, count)
         return [
@@ -105,58 +114,59 @@ class Trace(NamedTuple):
 
 
 def trace(model: Model, text: str) -> Trace:
-    """Read a text as training reads one and keep every activation.
+    """Read a text as in training and keep every activation.
 
     Parameters
     ----------
     model
-        What reads.
+        The model that reads.
     text
-        One character or more; a model of lines reads the newline before it as well, which is not part of the trace.
+        One character or more. A model of lines also reads the newline before it, which is not part of the trace.
 
     Raises
     ------
     ConfigError
-        If it would be more than memory should hold.
+        If the trace would hold more than 250 million numbers.
     UnknownCharacterError
         If the text has characters that the model does not know.
     """
-    config = model.network.config
-    each = config.layers * config.hidden * len(model.network.cell.quantities) + len(model.vocabulary)
-    if len(text) * each > MOST_NUMBERS:
+    config, cell = model.network.config, model.network.cell
+    per_character = config.layers * config.hidden * len(cell.quantities) + len(model.vocabulary)
+    if len(text) * per_character > MAX_NUMBERS:
         raise ConfigError(
-            f"a trace of {len(text):,} characters would hold {len(text) * each:,} numbers; give a text of at most"
-            f" {MOST_NUMBERS // each:,}, or look at saturation, units or the score, for which a text goes by"
+            f"the trace of {len(text):,} characters would hold {len(text) * per_character:,} numbers; give a text of"
+            f" at most {MAX_NUMBERS // per_character:,} characters, or use the views saturation, units or score, which"
+            " read texts of any length"
         )
     ids = model.vocabulary.encode(text)  # (N,)
-    before = start(model).logits  # (1, V)
-    blocks = [(log_softmax(logits), layers) for logits, layers in read(model, ids)]
+    before = start_reader(model).logits  # (1, V)
+    blocks = [(log_softmax(logits), layers) for logits, layers in read_activations(model, ids)]
     layers = tuple(
-        {name: np.concatenate([block[layer][name] for _, block in blocks]) for name in model.network.cell.quantities}
+        {name: np.concatenate([block[layer][name] for _, block in blocks]) for name in cell.quantities}
         for layer in range(config.layers)
     )  # (N, H) each
     after = np.concatenate([predictions for predictions, _ in blocks])  # (N, V)
     predicted = np.concatenate([log_softmax(before), after[:-1]])[np.arange(len(ids)), ids]  # (N,)
-    surprise = 0.0 - predicted.astype(np.float64) / NATS_PER_BIT  # 0.0 − 0.0 is no −0.0
+    surprise = 0.0 - predicted.astype(np.float64) / NATS_PER_BIT  # 0.0 − 0.0 avoids −0.0
     if not model.opening:
         surprise[0] = np.nan
-    return Trace(text, layers, after, surprise, model.vocabulary.characters, model.network.cell)
+    return Trace(text, layers, after, surprise, model.vocabulary.characters, cell)
 
 
-def start(model: Model, rows: int = 1) -> Reader:
-    """Return a reader that stands where a text begins: a model of lines has read the newline before it."""
+def start_reader(model: Model, rows: int = 1) -> Reader:
+    """Return a reader at the start of a text: in a model of lines it has read the newline before the text."""
     reader = Reader(model, rows)
     reader.read(np.tile(model.vocabulary.encode(model.opening)[:, None], (1, rows)))
     return reader
 
 
-def read(model: Model, ids: Array) -> Iterator[tuple[Array, list[dict[str, Array]]]]:
-    """Read a text and yield, block after block, logits and every layer's quantities; so a long text needs one block.
+def read_activations(model: Model, ids: Array) -> Iterator[tuple[Array, list[dict[str, Array]]]]:
+    """Read a text and yield logits and activations block by block, so that a long text needs little memory.
 
     Parameters
     ----------
     model
-        What reads.
+        The model that reads.
     ids : (N,) array of ids
         The text.
 
@@ -168,49 +178,49 @@ def read(model: Model, ids: Array) -> Iterator[tuple[Array, list[dict[str, Array
     if model.training.lines:
         yield from _read_lines(model, ids)
         return
-    for logits, layers in _passes(Reader(model), ids[:, None]):
+    for logits, layers in _copy_passes(Reader(model), ids[:, None]):
         yield logits[:, 0], [{name: values[:, 0] for name, values in layer.items()} for layer in layers]
 
 
-def _passes(reader: Reader, ids: Array) -> Iterator[tuple[Array, list[dict[str, Array]]]]:
-    """Read (T, B) ids and yield, piece after piece, copies of the logits and of every layer's quantities."""
+def _copy_passes(reader: Reader, ids: Array) -> Iterator[tuple[Array, list[dict[str, Array]]]]:
+    """Read (T, B) ids and yield copies of the logits and activations, piece by piece."""
     cell = reader.model.network.cell
     for done in reader.passes(ids):
-        yield (
-            done.logits.copy(),
-            [{name: cell.read(tape, name).copy() for name in cell.quantities} for tape in done.tapes],
-        )
+        layers = [{name: cell.read(tape, name).copy() for name in cell.quantities} for tape in done.tapes]
+        yield done.logits.copy(), layers
 
 
 def _read_lines(model: Model, ids: Array) -> Iterator[tuple[Array, list[dict[str, Array]]]]:
-    """Read a text for `read`, lines that follow one another side by side: each begins with the newline before it."""
+    """Read the lines of a text in batches, for `read_activations`; each line starts with the newline before it."""
     newline = model.vocabulary.id("\n")
     ids = np.concatenate([np.array([newline], ids.dtype), ids])  # (N + 1,)
-    begins = np.flatnonzero(ids == newline)
-    ends = np.append(begins[1:], len(ids))
-    for some in _groups(ends - begins):
-        where, counted = batches.pad_spans(begins[some], ends[some])  # (T, B) each
-        rows = np.where(
-            counted, ids[where], (newline + 1) % len(model.vocabulary)
-        )  # (T, B)  no newline: it begins anew
-        counted &= where > 0  # the newline before the text is no part of it
-        logits, layers = zip(*_passes(Reader(model, rows.shape[1]), rows), strict=True)
+    starts = np.flatnonzero(ids == newline)
+    stops = np.append(starts[1:], len(ids))
+    for lines in _group_neighbours(stops - starts):
+        where, loss_mask = batches.pad_spans(starts[lines], stops[lines])  # (T, B) each
+        padding = (newline + 1) % len(model.vocabulary)  # not a newline, which would reset the state
+        rows = np.where(loss_mask, ids[where], padding)  # (T, B)
+        loss_mask &= where > 0  # the newline before the text is not part of the text
+        logits, layers = zip(*_copy_passes(Reader(model, rows.shape[1]), rows), strict=True)
         yield (
-            _in_order(logits, counted),
+            _join_rows(logits, loss_mask),
             [
-                {name: _in_order([layer[name] for layer in pieces], counted) for name in model.network.cell.quantities}
+                {
+                    name: _join_rows([layer[name] for layer in pieces], loss_mask)
+                    for name in model.network.cell.quantities
+                }
                 for pieces in zip(*layers, strict=True)
             ],
         )
 
 
-def _in_order(pieces: Sequence[Array], counted: Array) -> Array:
-    """Return what counts of values (T, B, …), given in pieces one after another, row by row: (N, …)."""
-    return np.asarray(np.concatenate(pieces).swapaxes(0, 1)[counted.T])
+def _join_rows(pieces: Sequence[Array], mask: Array) -> Array:
+    """Return the (N, …) values that a (T, B) mask keeps, row by row; the (T, B, …) values come in pieces of T."""
+    return np.asarray(np.concatenate(pieces).swapaxes(0, 1)[mask.T])
 
 
-def _groups(lengths: Array) -> Iterator[slice]:
-    """Yield which of some texts are read side by side: those that follow one another, as many as make a few blocks."""
+def _group_neighbours(lengths: Array) -> Iterator[slice]:
+    """Yield groups of consecutive lines that fit into a few blocks when padded to the longest."""
     first, longest = 0, 0
     for place, length in enumerate(lengths.tolist()):
         longest = max(longest, length)
@@ -220,27 +230,27 @@ def _groups(lengths: Array) -> Iterator[slice]:
     yield slice(first, len(lengths))
 
 
-def last_stretch(begun: Reader, text: str) -> tuple[Array, str]:
-    """Return what of a text is read without a break up to its end, and the state before it: (L, S, 1, H).
+def find_last_stretch(reader: Reader, text: str) -> tuple[Array, str]:
+    """Return the end of a text that is read without a reset of the state, and the state before it: (L, S, 1, H).
 
     Parameters
     ----------
-    begun
-        A reader that stands where the text begins.
+    reader
+        A reader at the start of the text.
     text
-        One character or more; in a model of lines what stands before its last newline does not count.
+        One character or more. In a model of lines the stretch starts at the last newline.
     """
-    model = begun.model
+    model = reader.model
     if model.training.lines and "\n" in text:
         return model.network.zero_state(1), text[text.rindex("\n") :]
-    return begun.state, text
+    return reader.state, text
 
 
-def side_by_side(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Yield the places of texts of one length, as many together as can be read at once."""
+def group_by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Yield the indices of texts of equal length, as many together as one batch may hold."""
     order = np.argsort(lengths, kind="stable")  # (N,)
     bounds = {0, *(np.flatnonzero(np.diff(np.array(lengths)[order])) + 1).tolist(), len(order)}
     for first, last in pairwise(sorted(bounds)):
-        rows = max(1, AT_ONCE // max(1, lengths[order[first]]))
+        rows = max(1, MAX_BATCH // max(1, lengths[order[first]]))
         for place in range(first, last, rows):
             yield order[place : min(place + rows, last)].tolist()

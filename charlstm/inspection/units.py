@@ -1,4 +1,4 @@
-"""The view of what each unit tracks: how well its memory tells where in a text something is the case."""
+"""The view of what each unit tracks: how well its memory separates the characters where something is the case."""
 
 from __future__ import annotations
 
@@ -6,106 +6,118 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from charlstm.config import check_choice
 from charlstm.errors import ConfigError
-from charlstm.inspection.questions import QUESTIONS, matching
-from charlstm.inspection.ranking import Answers, Ranking, rank
-from charlstm.inspection.trace import read
-from charlstm.inspection.unit import every_unit
+from charlstm.inspection.quantities import list_units
+from charlstm.inspection.questions import QUESTIONS, match_pattern
+from charlstm.inspection.ranking import Labels, Ranking, rank_units
+from charlstm.inspection.span_search import search_span
+from charlstm.inspection.trace import read_activations
 from charlstm.inspection.view import Column, Kind, Table, View
 from charlstm.model.model import BLOCK, Model
 from charlstm.parameters import Array
 
-SHOWN = 10
+ROWS = 10
+THRESHOLD = (
+    "The threshold is the 95th percentile of the best unit under shifted labels; scores below it are not significant."
+)
 
 
-def units(model: Model, text: str, match: str | None = None, question: str | None = None) -> View:
-    """Rank all units by how well their memory answers a question, or find the best unit for each built-in question.
+def view_units(
+    model: Model, text: str, match: str | None = None, question: str | None = None, like: str | None = None
+) -> View:
+    """Rank all units by how well their memory answers one question, or find the best unit for each built-in question.
 
     Parameters
     ----------
     model
-        Whose units are asked.
+        The model.
     text
-        What it reads, block by block: its length costs no memory but for the answers, a byte or two a character each.
+        The text. It is read block by block, so that it needs no memory but for the labels, a byte or two a character.
     match
-        A regular expression: who tells inside its matches from outside?
+        A regular expression; the question is whether a character is inside a match.
     question
-        The name of a built-in question.
+        Name of a built-in question.
+    like
+        A span of a text, «TEXT[a:b]»; see `search_span`.
 
     Raises
     ------
     ConfigError
-        If the pattern is none, both are given, or the text never answers yes, or always.
+        If more than one of match, question and like is given, one of them is invalid, or the answer is the same at
+        every character of the text.
     """
-    if match is not None and question is not None:
-        raise ConfigError("a pattern and a question are both given; give one of them")
-    asks = QUESTIONS if match is None else {f"inside {match}": lambda text: matching(text, match)}
-    asked = {name: Answers(ask(text)) for name, ask in asks.items() if question in (None, name)}
-    if question is not None or match is not None:
-        ((name, answers),) = asked.items()
-        if not answers.scale:
-            raise ConfigError(f"the text answers {name!r} the same at every character; give one where it differs")
-    rankings = rank(memories(model, text), asked)
-    single = match is not None or question is not None
-    parts = _ranked(model, *rankings.items()) if single else _best(model, rankings)
-    remarks = ["Chance is what the best of all units reaches by luck in one of twenty cases."]
-    if not single and any(np.isnan(ranking.scores).any() for ranking in rankings.values()):
-        remarks.append("Where there is a dash, the text answers the question the same at every character.")
-    return View(parts, tuple(remarks))
+    given = [name for name, value in (("match", match), ("question", question), ("like", like)) if value is not None]
+    if len(given) > 1:
+        raise ConfigError(f"{' and '.join(given)} ask different questions; give one of them")
+    if like is not None:
+        return search_span(model, text, like)
+    if not given:
+        labels = {name: Labels(label(text)) for name, label in QUESTIONS.items()}
+        rankings = rank_units(read_memories(model, text), labels)
+        dashes = any(np.isnan(ranking.scores).any() for ranking in rankings.values())
+        remark = "A dash means that the answer is the same at every character of the text."
+        table = _build_best_table(model, rankings)
+        return View({"best unit for each question": table}, (THRESHOLD, *[remark] * dashes))
+    if match is not None:
+        name, answers = f"inside {match}", match_pattern(text, match)
+    else:
+        name = check_choice("question", question, QUESTIONS)
+        answers = QUESTIONS[name](text)
+    one = Labels(answers)
+    if not one.scale:
+        raise ConfigError(f"the answer to {name!r} is the same at every character; give a text in which it differs")
+    ranking = rank_units(read_memories(model, text), {name: one})[name]
+    return View({name: _build_ranking_table(model, ranking)}, (THRESHOLD,))
 
 
-def memories(model: Model, text: str) -> Iterator[Array]:
-    """Read a text and yield what every unit remembers, layer by layer, in blocks: (T, U) arrays.
+def read_memories(model: Model, text: str) -> Iterator[Array]:
+    """Read a text and yield the memory of every unit, layer by layer, in blocks: (T, U) arrays.
 
-    It is in the order of the memory as it is shown, but not crowded where that is near −1 or 1.
+    The values have the order of the memory as it is shown, but are not crowded near −1 and 1.
     """
-    held, count = [], 0
-    for _, layers in read(model, model.vocabulary.encode(text)):
-        held.append(np.concatenate([model.network.cell.unsquash_memory(layer) for layer in layers], axis=1))  # (T, U)
-        count += len(held[-1])
+    blocks: list[Array] = []
+    count = 0
+    for _, layers in read_activations(model, model.vocabulary.encode(text)):
+        blocks.append(np.concatenate([model.network.cell.unsquash_memory(layer) for layer in layers], axis=1))  # (T, U)
+        count += len(blocks[-1])
         if count >= BLOCK:
-            yield np.concatenate(held)
-            held, count = [], 0
-    if held:
-        yield np.concatenate(held)
+            yield np.concatenate(blocks)
+            blocks, count = [], 0
+    if blocks:
+        yield np.concatenate(blocks)
 
 
-def _ranked(model: Model, named: tuple[str, Ranking]) -> dict[str, Table]:
-    name, ranking = named
+def _build_ranking_table(model: Model, ranking: Ranking) -> Table:
+    """Return one row per unit, best first."""
     order = np.argsort(-np.abs(ranking.scores), kind="stable")  # (U,)
-    every = every_unit(model.network.config)
-    above = np.abs(ranking.scores[order]) > ranking.chance  # (U,)
+    units = list_units(model.network.config)
     columns = (
-        Column("unit", [str(every[k]) for k in order], Kind.TEXT),
-        _score(ranking, ranking.shown()[order]),
-        Column("is", ["higher" if ranking.scores[k] > 0 else "lower" for k in order], Kind.TEXT),
-        Column("chance", np.full(len(order), ranking.chance + 0.5 * ranking.yes_or_no), Kind.SHARE),
-        Column("beats chance", ["yes" if yes else "no" for yes in above], Kind.TEXT),
+        Column("unit", [str(units[k]) for k in order], Kind.TEXT),
+        Column(ranking.measure, ranking.unsigned()[order], Kind.SHARE),
+        Column("value is", ["higher" if ranking.scores[k] > 0 else "lower" for k in order], Kind.TEXT),
+        Column("threshold", np.full(len(order), ranking.unsigned_threshold), Kind.SHARE),
+        Column("significant", ["yes" if ranking.is_significant(k) else "no" for k in order], Kind.TEXT),
     )
-    return {name: Table(columns, head=SHOWN)}
+    return Table(columns, head=ROWS)
 
 
-def _score(ranking: Ranking, values: Array) -> Column:
-    return Column("ROC area" if ranking.yes_or_no else "correlation", values, Kind.SHARE)
-
-
-def _best(model: Model, rankings: Mapping[str, Ranking]) -> dict[str, Table]:
-    every = every_unit(model.network.config)
-    rows = []
+def _build_best_table(model: Model, rankings: Mapping[str, Ranking]) -> Table:
+    """Return one row per question, with the unit that answers it best."""
+    units = list_units(model.network.config)
+    rows: list[tuple[str, str, str, float, str, float, str]] = []
     for name, ranking in rankings.items():
         if np.isnan(ranking.scores).any():
             rows.append((name, "-", "-", np.nan, "-", np.nan, "-"))
             continue
         best = int(np.abs(ranking.scores).argmax())
-        measure, way = "ROC area" if ranking.yes_or_no else "correlation", ranking.scores[best] > 0
-        level = ranking.chance + 0.5 * ranking.yes_or_no
-        beyond = "yes" if abs(ranking.scores[best]) > ranking.chance else "no"
-        score = float(ranking.shown()[best])
-        rows.append((name, str(every[best]), measure, score, "higher" if way else "lower", level, beyond))
-    names = ("question", "best unit", "measure", "score", "is", "chance", "beats chance")
+        direction = "higher" if ranking.scores[best] > 0 else "lower"
+        significant = "yes" if ranking.is_significant(best) else "no"
+        score = float(ranking.unsigned()[best])
+        rows.append(
+            (name, str(units[best]), ranking.measure, score, direction, ranking.unsigned_threshold, significant)
+        )
+    names = ("question", "unit", "measure", "score", "value is", "threshold", "significant")
     kinds = (Kind.TEXT, Kind.TEXT, Kind.TEXT, Kind.SHARE, Kind.TEXT, Kind.SHARE, Kind.TEXT)
-    columns = [
-        Column(name, list(values), kind)
-        for name, kind, values in zip(names, kinds, zip(*rows, strict=True), strict=True)
-    ]
-    return {"what the units track": Table(tuple(columns))}
+    columns = zip(names, zip(*rows, strict=True), kinds, strict=True)
+    return Table(tuple(Column(name, list(values), kind) for name, values, kind in columns))

@@ -1,8 +1,8 @@
-"""What every view is made of: a few kinds of parts. A renderer that draws the parts draws every view."""
+"""What views read and what they are made of: a few kinds of parts. A renderer that draws the parts draws every view."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -10,8 +10,33 @@ from charlstm.inspection.trace import Trace
 from charlstm.parameters import Array
 
 
+class TextSource(NamedTuple):
+    """A text of any length: its name, and its characters in pieces, which can be iterated over once."""
+
+    name: str
+    pieces: Iterable[str]
+
+
+class TextInput(NamedTuple):
+    """The texts for a view that reads texts of any length.
+
+    Attributes
+    ----------
+    texts
+        One or more.
+    skip_unknown
+        True: characters that a model does not know are skipped.
+    model_name
+        Name of the model, for headings beside another one.
+    """
+
+    texts: Sequence[TextSource]
+    skip_unknown: bool = False
+    model_name: str = "this model"
+
+
 class Kind(Enum):
-    """What the values of a column are; a renderer knows from it how to write and to shade them."""
+    """The kind of the values of a column, which decides how a renderer formats and shades them."""
 
     TEXT = "text"
     CHARACTER = "character"
@@ -19,7 +44,7 @@ class Kind(Enum):
     SHARE = "share"  # 0 … 1, such as a gate
     SIGNED = "signed"  # around 0 and about −1 … 1, such as tanh(c)
     BITS = "bits"
-    PERCENT = "percent"  # 0 … 1, of a whole
+    PERCENT = "percent"  # 0 … 1, shown as a percentage
     WHOLE = "whole"
     NUMBER = "number"
 
@@ -30,13 +55,13 @@ class Column(NamedTuple):
     Attributes
     ----------
     name
-        What they are.
+        Heading of the column.
     values : sequence of N
         Texts or numbers; NaN where there is none.
     kind
-        How they are to be read.
+        Their kind.
     group
-        What stands above several columns: a layer, a unit.
+        Heading above several columns, such as a layer or a unit.
     """
 
     name: str
@@ -51,11 +76,11 @@ class Table(NamedTuple):
     Attributes
     ----------
     columns
-        Each of as many values as there are rows.
+        Columns of equal length.
     keys
-        How many columns say what a row is; they are said again where the table has to be cut.
+        Number of columns that identify a row; they are repeated where a wide table is split.
     head
-        How many rows a person is shown; 0: all. Programs get all.
+        Number of rows that a terminal or page shows; 0 shows all. Data formats have all.
     """
 
     columns: tuple[Column, ...]
@@ -64,7 +89,7 @@ class Table(NamedTuple):
 
 
 class Strip(NamedTuple):
-    """A text, coloured: a row of N numbers for every colouring of its N characters.
+    """A coloured text: rows of N numbers, each of which colours its N characters.
 
     Attributes
     ----------
@@ -73,7 +98,7 @@ class Strip(NamedTuple):
     rows
         The colourings.
     head
-        How many characters a person is shown; 0: all. Programs get all.
+        Number of characters that a terminal or page shows; 0 shows all. Data formats have all.
     """
 
     text: str
@@ -82,7 +107,7 @@ class Strip(NamedTuple):
 
 
 class Curves(NamedTuple):
-    """Points over an axis that they share; `log` says that the values are told apart by their ratios."""
+    """Curves over a common axis; `log` makes the other axis logarithmic."""
 
     x: Column
     ys: tuple[Column, ...]
@@ -90,7 +115,7 @@ class Curves(NamedTuple):
 
 
 class Bars(NamedTuple):
-    """How much of each of several things there is."""
+    """A bar chart: labels and their values."""
 
     label: Column
     value: Column
@@ -101,16 +126,16 @@ Part = Table | Strip | Curves | Bars | Facts
 
 
 class View(NamedTuple):
-    """What one look into a model shows.
+    """The result of one way to inspect a model.
 
     Attributes
     ----------
     parts : dict
-        Name of a part → the part, in the order in which a person reads them.
+        Name → part, in reading order.
     remarks
-        Sentences that have to be said of it.
+        Sentences that explain the parts.
     exact
-        What programs get instead, where the parts hold less than there is to know.
+        What data formats hold instead of parts that summarise it.
     """
 
     parts: Mapping[str, Part]
@@ -118,8 +143,20 @@ class View(NamedTuple):
     exact: Trace | None = None
 
 
+def skip_remark(skipped: int, characters: int) -> str:
+    """Return the remark that some characters of a text are skipped.
+
+    Examples
+    --------
+    >>> skip_remark(1, 2000)
+    '1 of 2,000 characters is unknown to the model and is skipped.'
+    """
+    verb = "is" if skipped == 1 else "are"
+    return f"{skipped:,} of {characters:,} characters {verb} unknown to the model and {verb} skipped."
+
+
 def columns_of(part: Part) -> tuple[Column, ...]:
-    """Return a part as columns of equal length."""
+    """Return the columns of a part, all of equal length."""
     if isinstance(part, Table):
         return part.columns
     if isinstance(part, Strip):

@@ -1,117 +1,127 @@
-"""The view of why: what in the text made the network predict what comes next.
+"""The view of why: which characters and words of a text led to a prediction.
 
-Two answers, which need not agree. By occlusion: each character is replaced by others, the text is read again, and the
-influence is how much less the target is expected then, in nats. By gradient × input: the slope of the target's
-log-probability along the character's own entry in the one-hot input, exact for small changes only (Denil et al. 2014,
+Two methods, which may disagree. Occlusion replaces each character by others and reads the text again: the influence is
+the drop of the target's log-probability. Gradient × input is the derivative of the target's log-probability with
+respect to the character's entry in the one-hot input. It is exact for small changes only (Denil et al. 2014,
 "Extraction of salient sentences from labelled documents").
 
-Characters of a word depend on each other. So words are occluded too, each wherever it stands at once: another word that
-the network itself finds likely there takes its place in all of the text.
+The characters of a word depend on each other. So each word is occluded too, wherever it stands: another word that the
+network finds probable there takes its place in the whole text.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from itertools import islice
 
 import numpy as np
 
-from charlstm.inspection.gradients import taken_back
+from charlstm.config import check_text, check_whole
+from charlstm.inspection.continuation import score_continuations, write_greedily
+from charlstm.inspection.gradients import backpropagate
 from charlstm.inspection.ranking import rank_correlation
-from charlstm.inspection.trace import REACH, last_stretch, side_by_side, start
+from charlstm.inspection.trace import REACH, find_last_stretch, group_by_length, start_reader
 from charlstm.inspection.view import Column, Kind, Strip, Table, View
 from charlstm.model.model import Model, Reader
-from charlstm.network.loss import log_softmax
+from charlstm.network.loss import NATS_PER_BIT, log_softmax
 from charlstm.parameters import Array
 from charlstm.text.vocabulary import name
 
 ALTERNATIVES = 3
-ROWS = 256
-LONGEST_WORD = 24
-AGREED = 0.5
-SHOWN = 12
+BATCH = 256
+MAX_WORD = 24
+AGREEMENT = 0.5
+ROWS = 12
 
 
-def why(model: Model, text: str, target: str | None = None, reach: int = REACH) -> View:
-    """Return the influence of every character and word of a text on what comes after it.
+def view_why(model: Model, text: str, target: str | None = None, reach: int = REACH) -> View:
+    """Return the influence of every character and word of a text on the prediction after it.
 
     Parameters
     ----------
     model
-        What predicts.
+        The model that predicts.
     text
         One character or more.
     target
-        What may come next; None: the likeliest character.
+        Continuation whose probability is explained; None takes the most probable character.
     reach
-        How many characters, the last ones of the text, are looked at.
+        Number of characters, at the end of the text, whose influence is measured.
 
     Raises
     ------
+    ConfigError
+        If the target is empty, or the reach is not a whole number, 1 or more.
     UnknownCharacterError
         If the text or the target has characters that the model does not know.
     """
+    check_whole("reach", reach, 1)
     unseen = max(0, len(text) - reach)
-    begun = start(model)
+    begun = start_reader(model)
     begun.read(model.vocabulary.encode(text)[:unseen, None])
-    seen, every = text[unseen:], len(text)
+    seen = text[unseen:]
     if target is None:
         after = begun.copies(1)
         after.read(model.vocabulary.encode(seen)[:, None])
         target = model.vocabulary.character(int(after.logits[0].argmax()))
-    occluded, slopes = by_occlusion(begun, seen, target), by_gradient(begun, seen, target)  # (N,) each
-    agreement = rank_correlation(np.abs(slopes), np.abs(occluded))
-    said = "agree" if agreement >= AGREED else "do not agree"
-    chance = float(np.exp(log_chances(begun, [seen], target)[0]))
-    called = name(target) if len(target) == 1 else f"«{target}»"
-    rows = (_scaled("occlusion", occluded), _scaled("gradient", slopes))
+    check_text("target", target, 1)
+    occlusion = measure_occlusion(begun, seen, target) / NATS_PER_BIT  # (N,)  bits
+    gradient = measure_gradient(begun, seen, target) / NATS_PER_BIT  # (N,)  bits
+    words = {word: nats / NATS_PER_BIT for word, nats in measure_words(begun, seen, target).items()}
+    correlation = rank_correlation(np.abs(gradient), np.abs(occlusion))
+    verdict = "agree" if correlation >= AGREEMENT else "do not agree"
+    probability = float(np.exp(score_after(begun, [seen], target)[0]))
+    label = name(target) if len(target) == 1 else f"«{target}»"
     return View(
         {
-            f"influence on {called}": Strip(seen, rows),
-            "influence of words, in nats": _of_words(seen, by_word(begun, seen, target), occluded, slopes),
+            f"influence on {label}": Strip(seen, (_scale("occlusion", occlusion), _scale("gradient", gradient))),
+            "influence of words in bits": _build_word_table(seen, words, occlusion, gradient),
         },
         (
-            f"The target {called} is expected with a probability of {chance:.1%}.",
-            f"The two ways {said}: the ranks of the characters have a correlation of {agreement:.2f}.",
-            *[f"The last {reach:,} of the {every:,} characters were looked at; --reach gives another number."]
-            * (unseen > 0),
+            f"The target {label} has a probability of {probability:.1%}.",
+            f"The two methods {verdict}: the rank correlation of the characters' influences is {correlation:.2f}.",
+            *[f"Only the last {reach:,} of the {len(text):,} characters are examined; see --reach."] * (unseen > 0),
         ),
     )
 
 
-def _of_words(text: str, words: dict[str, float], occluded: Array, slopes: Array) -> Table:
-    """Return the influence of each word, and the sums of that of its characters wherever it stands."""
+def _build_word_table(text: str, words: dict[str, float], occlusion: Array, gradient: Array) -> Table:
+    """Return the influence of each word, and the sums of the influence of its characters over all its places."""
     spans = {word: [found.span() for found in re.finditer(rf"\b{re.escape(word)}\b", text)] for word in words}
     order = sorted(words, key=lambda word: -abs(words[word]))
-    sums = [[sum(float(values[a:b].sum()) for a, b in spans[word]) for word in order] for values in (occluded, slopes)]
+    sums = [
+        [sum(float(values[a:b].sum()) for a, b in spans[word]) for word in order] for values in (occlusion, gradient)
+    ]
     columns = (
         Column("word", order, Kind.TEXT),
-        Column("times", [len(spans[word]) for word in order], Kind.WHOLE),
-        Column("replaced", [words[word] for word in order]),
-        Column("characters by occlusion", sums[0]),
-        Column("by gradient", sums[1]),
+        Column("count", [len(spans[word]) for word in order], Kind.WHOLE),
+        Column("word replaced", [words[word] for word in order]),
+        Column("sum of occlusion", sums[0]),
+        Column("sum of gradient", sums[1]),
     )
-    return Table(columns, head=SHOWN)
+    return Table(columns, head=ROWS)
 
 
-def _scaled(name: str, values: Array) -> Column:
-    """Return influences relative to the largest."""
+def _scale(name: str, values: Array) -> Column:
+    """Return influences divided by the largest."""
     return Column(name, values / (np.abs(values).max() or 1.0), Kind.SIGNED)
 
 
-def by_occlusion(begun: Reader, text: str, target: str) -> Array:
-    """Return the influence of each character: log p(target) less its mean with others in the character's place; (N,).
+def measure_occlusion(begun: Reader, text: str, target: str) -> Array:
+    """Return the influence of each character by occlusion: (N,), in nats.
 
-    The others are those that the network itself found likeliest there, weighted with its probabilities.
+    The influence is log p(target) minus its mean over texts in which another character takes the place. The others are
+    the most probable characters there, weighted by their probabilities.
 
     Parameters
     ----------
     begun
-        A reader that stands where the text begins.
+        A reader at the start of the text.
     text
         N characters.
     target
-        What may come after it.
+        The continuation.
     """
     ids = begun.model.vocabulary.encode(text)  # (N,)
     before = [begun.logits, *(done.logits[:, 0].copy() for done in begun.copies(1).passes(ids[:, None]))]
@@ -121,124 +131,119 @@ def by_occlusion(begun: Reader, text: str, target: str) -> Array:
     others = np.argsort(-chances, axis=1, kind="stable")[:, :K]  # (N, K)
     weights = np.take_along_axis(chances, others, axis=1)  # (N, K)
     weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-300)
-    whole = log_chances(begun, [text], target)[0]
+    whole = score_after(begun, [text], target)[0]
     influence = np.zeros(len(ids))  # (N,)
-    reader, side = begun.copies(1), max(1, ROWS // max(1, K))
-    for first in range(0, len(ids), side):
-        places = np.arange(first, min(first + side, len(ids)))
+    reader, places_at_once = begun.copies(1), max(1, BATCH // max(1, K))
+    for first in range(0, len(ids), places_at_once):
+        places = np.arange(first, min(first + places_at_once, len(ids)))
         rows = np.repeat(ids[first:, None], len(places) * K, axis=1)  # (N − first, B)
         rows[np.repeat(places - first, K), np.arange(rows.shape[1])] = others[places].reshape(-1)
-        found = _after(reader.copies(rows.shape[1]), rows, target).reshape(len(places), K)
-        influence[places] = whole - (found * weights[places]).sum(axis=1)
+        log_p = _read_and_score(reader.copies(rows.shape[1]), rows, target).reshape(len(places), K)
+        influence[places] = whole - (log_p * weights[places]).sum(axis=1)
         reader.read(ids[places, None])
     return influence
 
 
-def by_gradient(begun: Reader, text: str, target: str) -> Array:
-    """Return the slope of log p(target) along each character's entry in the one-hot input: (N,).
+def measure_gradient(begun: Reader, text: str, target: str) -> Array:
+    """Return the influence of each character by gradient × input: (N,), in nats.
 
-    In a model of lines a newline begins anew, so what stands before the last one has none.
+    In a model of lines a newline resets the state, so characters before the last newline have no influence.
 
     Parameters
     ----------
     begun, text, target
-        As for `by_occlusion`.
+        As for `measure_occlusion`.
     """
     network = begun.model.network
-    state, stretch = last_stretch(begun, text)
+    state, stretch = find_last_stretch(begun, text)
     ids = begun.model.vocabulary.encode(stretch + target)[:, None]  # (M, 1)
-    counted = np.zeros((len(ids) - 1, 1), network.parameters.flat.dtype)
-    counted[-len(target) :] = -1.0
-    done = taken_back(network, ids, state, counted)
+    weights = np.zeros((len(ids) - 1, 1), network.parameters.flat.dtype)
+    weights[-len(target) :] = -1.0  # the gradient of log p is that of −loss
+    done = backpropagate(network, ids, state, weights)
     dz = done.tapes[0].gates[:, :, 0]  # (G, M − 1, H)
     U = network.split_gates(network.parameters["layer0/U"])  # (G, V, H)
     slopes = np.einsum("gth,gth->t", dz, U[:, ids[:-1, 0]])  # (M − 1,)
     return np.concatenate([np.zeros(len(text) - len(stretch)), slopes[: len(stretch)]])
 
 
-def by_word(begun: Reader, text: str, target: str) -> dict[str, float]:
-    """Return the influence of each word, replaced wherever it stands by others that the network finds likely: nats.
+def measure_words(begun: Reader, text: str, target: str) -> dict[str, float]:
+    """Return the influence of each word, in nats: the mean drop of log p(target) when it is replaced everywhere.
 
     Parameters
     ----------
     begun, text, target
-        As for `by_occlusion`.
+        As for `measure_occlusion`.
     """
     first = {found[0]: found.start() for found in reversed(list(re.finditer(r"\w+", text)))}
-    likely = _likely_words(begun, text, sorted(first.values()))
+    likely = _find_likely_words(begun, text, sorted(first.values()))
     replaced = {
         word: [other.join(re.split(rf"\b{re.escape(word)}\b", text)) for other in likely[place]]
         for word, place in first.items()
         if likely[place]
     }
-    whole = log_chances(begun, [text], target)[0]
-    found = iter(log_chances(begun, [other for others in replaced.values() for other in others], target))
-    return {word: float(np.mean([whole - next(found) for _ in others])) for word, others in replaced.items()}
+    whole = score_after(begun, [text], target)[0]
+    log_p = iter(score_after(begun, [other for others in replaced.values() for other in others], target))
+    return {word: float(np.mean([whole - next(log_p) for _ in others])) for word, others in replaced.items()}
 
 
-def _likely_words(begun: Reader, text: str, places: Sequence[int]) -> dict[int, list[str]]:
-    """Return which words are likely at some places of a text, begun with another letter than stands there.
+def _find_likely_words(begun: Reader, text: str, places: Sequence[int]) -> dict[int, list[str]]:
+    """Return probable words at some places of a text, each with another first letter than the text has there.
 
     Parameters
     ----------
     begun, text
-        As for `by_occlusion`.
+        As for `measure_occlusion`.
     places
-        Where words begin, in ascending order.
+        Where words start, in ascending order.
     """
     vocabulary = begun.model.vocabulary
     ids = vocabulary.encode(text)
     in_words = np.array([bool(re.match(r"\w", character)) for character in vocabulary.characters])  # (V,)
     reader, read = begun.copies(1), 0
-    words: list[tuple[int, str]] = []
+    starts: list[int] = []
+    letters: list[int] = []
     states: list[Array] = []
     for place in places:
         reader.read(ids[read:place, None])
         read = place
         order = np.argsort(-reader.logits[0], kind="stable")  # (V,)
-        letters = [k for k in order if in_words[k] and k != ids[place]][:ALTERNATIVES]
-        words += [(place, vocabulary.character(k)) for k in letters]
-        states += [reader.state] * len(letters)
-    if words:
-        several = Reader(begun.model, len(words))
+        best = [int(k) for k in order if in_words[k] and k != ids[place]][:ALTERNATIVES]
+        starts += [place] * len(best)
+        letters += best
+        states += [reader.state] * len(best)
+    words: dict[int, list[str]] = {place: [] for place in places}
+    if starts:
+        several = Reader(begun.model, len(starts))
         several.state = np.concatenate(states, axis=2)
-        last, going = vocabulary.encode("".join(word for _, word in words)), np.ones(len(words), bool)
-        for _ in range(LONGEST_WORD - 1):
-            several.read(last[None])
-            last = several.logits.argmax(axis=1)  # (B,)
-            going &= in_words[last]
-            words = [
-                (place, word + vocabulary.character(k) * bool(on))
-                for (place, word), k, on in zip(words, last, going, strict=True)
-            ]
-    return {place: [word for other, word in words if other == place] for place in places}
+        several.read(np.array([letters]))
+        written = np.array([letters, *islice(write_greedily(several), MAX_WORD - 1)])  # (MAX_WORD, B)
+        lengths = np.logical_and.accumulate(in_words[written]).sum(axis=0)  # (B,)
+        for place, column, length in zip(starts, written.T, lengths, strict=True):
+            words[place].append(vocabulary.decode(column[:length]))
+    return words
 
 
-def log_chances(begun: Reader, texts: Collection[str], target: str) -> Array:
-    """Return log p(target) after each of some texts, in nats: (K,).
+def score_after(begun: Reader, texts: Collection[str], target: str) -> Array:
+    """Return log p(target) after each of K texts: (K,), in nats.
 
     Parameters
     ----------
     begun
-        A reader that stands where each of them begins.
+        A reader at the start of the texts.
     texts
         One or more.
     target
-        What may come after them.
+        The continuation.
     """
-    found = np.zeros(len(texts))  # (K,)
-    every = [begun.model.vocabulary.encode(text) for text in texts]
-    for places in side_by_side([len(ids) for ids in every]):
-        rows = np.stack([every[place] for place in places], axis=1)  # (T, B)
-        found[places] = _after(begun.copies(len(places)), rows, target)
-    return found
+    log_p = np.zeros(len(texts))  # (K,)
+    ids = [begun.model.vocabulary.encode(text) for text in texts]
+    for some in group_by_length([len(one) for one in ids]):
+        rows = np.stack([ids[place] for place in some], axis=1)  # (T, B)
+        log_p[some] = _read_and_score(begun.copies(len(some)), rows, target)
+    return log_p
 
 
-def _after(reader: Reader, ids: Array, target: str) -> Array:
-    """Read ids (T, B), then a target in every row, and return the target's log-probability: (B,)."""
+def _read_and_score(reader: Reader, ids: Array, target: str) -> Array:
+    """Read (T, B) ids and return log p(target) after each row: (B,), in nats."""
     reader.read(ids)
-    total = np.zeros(ids.shape[1])  # (B,)
-    for index in reader.model.vocabulary.encode(target, "the target"):
-        total += log_softmax(reader.logits)[:, index]
-        reader.read(np.full((1, ids.shape[1]), index))
-    return total
+    return score_continuations(reader, [reader.model.vocabulary.encode(target, "the target")] * ids.shape[1])[0]

@@ -1,1 +1,1 @@
-"""Views as text: nothing here looks into a network, nothing below here knows of a screen."""
+"""Render views: on a terminal, as CSV, JSON and npz, in a notebook, and as a page for a browser."""

@@ -1,12 +1,12 @@
-"""Characters on a screen: what stands for those that cannot be shown alone, and how many columns each takes."""
+"""Characters on a terminal: escapes for those that cannot be shown, widths, padding and line breaks."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
 
-# Signs that change or join the one before them: skin tones, flags' letters, the later letters of a Hangul syllable; and
-# the two fillers of Hangul, which show nothing.
+# Characters that join or change the one before: skin tones, letters of flags, later letters of a Hangul syllable; and
+# the two Hangul fillers, which are invisible.
 JOINING = (
     (0x1F3FB, 0x1F3FF),
     (0x1F1E6, 0x1F1FF),
@@ -17,10 +17,16 @@ JOINING = (
 )
 
 
-def shown(character: str) -> str:
-    """Return a character so that it can stand in a table: a space and what does not stand alone are written out.
+def escape_character(character: str) -> str:
+    r"""Return a character for a table: a space as ␣, and an escape for what cannot stand alone.
 
-    What prints nothing, joins its neighbour or turns the writing direction would break the columns.
+    Characters that are invisible, that join their neighbour or that change the writing direction would break the
+    columns.
+
+    Examples
+    --------
+    >>> escape_character("a"), escape_character(" "), escape_character("\n")
+    ('a', '␣', '\\n')
     """
     if character == " ":
         return "␣"
@@ -33,23 +39,43 @@ def shown(character: str) -> str:
     return character.encode("unicode_escape").decode()
 
 
+def escape_in_line(character: str) -> str:
+    """Return a character for a line of text: a space unchanged, everything else as `escape_character` returns it."""
+    return " " if character == " " else escape_character(character)
+
+
+def escape_line(text: str) -> str:
+    """Return a text on one line, each character as `escape_in_line` returns it."""
+    return "".join(map(escape_in_line, text))
+
+
 def printable(text: str, kept: str = "") -> str:
-    """Return a text as it is, but for signs that a terminal would obey or not show; those are written out or kept."""
-    return "".join(sign if sign.isprintable() or sign in kept else shown(sign) for sign in text)
-
-
-def safe(text: str) -> str:
-    """Return a text on one line, its spaces as they are, everything else as `shown` writes it."""
-    return "".join(map(in_line, text))
+    """Return a text with escapes for the characters that are not printable, except those to keep."""
+    return "".join(sign if sign.isprintable() or sign in kept else escape_character(sign) for sign in text)
 
 
 def width_of(text: str) -> int:
-    """Return how many columns a text takes that `shown` or `safe` returned; wide characters take two."""
+    """Return the number of columns that an escaped text takes; wide characters take two."""
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
-def padded(text: str, width: int, right: bool = False) -> str:
-    """Return a text filled with spaces to a width in columns, cut to it with … where it is longer."""
+def pad(text: str, width: int, right: bool = False) -> str:
+    """Return a text padded with spaces to a number of columns, or cut to it with an ellipsis.
+
+    Parameters
+    ----------
+    text
+        An escaped text.
+    width
+        The number of columns.
+    right
+        True: align it to the right.
+
+    Examples
+    --------
+    >>> pad("abc", 5, right=True), pad("abcdef", 5)
+    ('  abc', 'abcd…')
+    """
     if width_of(text) > width:
         while text and width_of(text) > width - 1:
             text = text[:-1]
@@ -58,10 +84,10 @@ def padded(text: str, width: int, right: bool = False) -> str:
     return fill + text if right else text + fill
 
 
-def paragraph(text: str, width: int) -> list[str]:
-    """Return a text as `safe` writes it in lines of at most so many columns, broken between words where that can be."""
+def wrap_words(text: str, width: int) -> list[str]:
+    """Return an escaped text in lines of at most some columns, broken between words where possible."""
     lines = [""]
-    for word in safe(text).split(" "):
+    for word in escape_line(text).split(" "):
         longer = f"{lines[-1]} {word}" if lines[-1] else word
         if width_of(longer) <= width:
             lines[-1] = longer
@@ -73,16 +99,11 @@ def paragraph(text: str, width: int) -> list[str]:
     return lines
 
 
-def in_line(character: str) -> str:
-    """Return a character as it stands in a line of text: a space as it is, everything else as `shown` writes it."""
-    return " " if character == " " else shown(character)
-
-
-def wrapped(text: str, width: int) -> Iterator[tuple[int, int]]:
-    """Yield where the lines of a text begin and end that fit a width; a newline ends its line."""
+def wrap_characters(text: str, width: int) -> Iterator[tuple[int, int]]:
+    """Yield start and stop of the lines of a text that fit a width; a newline ends its line."""
     start, taken = 0, 0
     for n, character in enumerate(text):
-        needed = width_of(in_line(character))
+        needed = width_of(escape_in_line(character))
         if taken and taken + needed > width:
             yield start, n
             start, taken = n, 0

@@ -1,4 +1,4 @@
-"""Numbers as people read them, each after its kind."""
+"""Format values as people read them, each by its kind."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from charlstm.inspection.view import Kind
-from charlstm.render.characters import safe, shown
+from charlstm.render.characters import escape_character, escape_line
 
 FORMATS = {
     Kind.SHARE: "{:.2f}",
@@ -18,23 +18,46 @@ FORMATS = {
 }
 
 
-def written(value: Any, kind: Kind) -> str:
-    """Return a value as it stands in a table; a dash where there is none."""
+def format_value(value: Any, kind: Kind) -> str:
+    """Return a value as a table shows it; a dash for NaN.
+
+    Examples
+    --------
+    >>> format_value(0.5, Kind.SIGNED), format_value(0.123, Kind.PERCENT), format_value(float("nan"), Kind.BITS)
+    ('+0.50', '12.3%', '-')
+    """
     if kind is Kind.CHARACTER:
-        return shown(value)
+        return escape_character(value)
     if kind is Kind.GUESS:
-        return f"{shown(value[0])} {value[1]:.0%}"
+        return f"{escape_character(value[0])} {value[1]:.0%}"
     if kind is Kind.TEXT:
-        return safe(fact(value))
+        return escape_line(format_fact(value))
     return "-" if math.isnan(value) else FORMATS[kind].format(value)
 
 
-def fact(value: Any) -> str:
-    """Return a value whose kind is not said."""
+def format_fact(value: Any) -> str:
+    """Return a value without a kind: a setting or a count.
+
+    Examples
+    --------
+    >>> format_fact(True), format_fact(12345), format_fact(()), format_fact(0.01)
+    ('yes', '12,345', 'none', '0.01')
+    """
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, tuple):
-        return ", ".join(map(fact, value)) or "none"
+        return ", ".join(map(format_fact, value)) or "none"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def count_of(count: int, noun: str) -> str:
+    """Return a count with a noun, in the plural where it belongs.
+
+    Examples
+    --------
+    >>> count_of(1, "more row"), count_of(2000, "more row")
+    ('1 more row', '2,000 more rows')
+    """
+    return f"{count:,} {noun}" + "s" * (count != 1)

@@ -1,4 +1,4 @@
-"""Curves, points and bars drawn in characters."""
+"""Curves and bars drawn with characters."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import numpy as np
 
 from charlstm.inspection.view import Bars, Curves
 from charlstm.parameters import Array
-from charlstm.render.characters import padded, paragraph, safe, width_of
-from charlstm.render.numbers import written
+from charlstm.render.characters import escape_line, pad, width_of, wrap_words
+from charlstm.render.numbers import format_value
 
 HEIGHT = 8
 MARGIN = 8
@@ -16,8 +16,8 @@ MARKS = ".o+x*#"
 BAR = "█"
 
 
-def curves(part: Curves, width: int) -> list[str]:
-    """Plot columns over the one they share; the later ones lie above, so their marks stay visible."""
+def plot_curves(part: Curves, width: int) -> list[str]:
+    """Return the lines of a plot; later curves are drawn over earlier ones."""
     across = min(width, WIDEST) - MARGIN - 1
     x = np.asarray(part.x.values, float)  # (N,)
     ys = [np.asarray(column.values, float) for column in part.ys]  # (N,) each
@@ -25,42 +25,42 @@ def curves(part: Curves, width: int) -> list[str]:
         ys = [np.log10(np.where(y > 0, y, np.nan)) for y in ys]
     known = np.concatenate([y[np.isfinite(y)] for y in ys])  # (K,)
     if not known.size:
-        return ["  nothing to draw"]
+        return ["  no values to plot"]
     low, high = float(known.min()), float(known.max())
     canvas = np.full((HEIGHT, across), " ")  # (HEIGHT, across)
     for mark, y in zip(MARKS, ys, strict=False):
-        there = np.isfinite(y)  # (N,)
-        place = _scale(x[there], float(x.min()), float(x.max()), across)  # (K,)
-        canvas[HEIGHT - 1 - _scale(y[there], low, high, HEIGHT), place] = mark
-    labels = {0: _label(high, part.log), HEIGHT - 1: _label(low, part.log)}
+        finite = np.isfinite(y)  # (N,)
+        place = _find_cells(x[finite], float(x.min()), float(x.max()), across)  # (K,)
+        canvas[HEIGHT - 1 - _find_cells(y[finite], low, high, HEIGHT), place] = mark
+    labels = {0: _format_label(high, part.log), HEIGHT - 1: _format_label(low, part.log)}
     lines = [f"{labels.get(row, ''):>{MARGIN - 1}} |" + "".join(canvas[row]).rstrip() for row in range(HEIGHT)]
     first, last = (f"{value:,.4g}" if value % 1 else f"{value:,.0f}" for value in (x.min(), x.max()))
-    first = f"{part.x.name} {first}"
+    first = f"{part.x.name}: {first}"
     legend = ", ".join(f"{mark} {column.name}" for mark, column in zip(MARKS, part.ys, strict=False))
     return [
-        *(f"  {line}" for line in paragraph(legend, min(width, WIDEST) - 2)),
+        *(f"  {line}" for line in wrap_words(legend, min(width, WIDEST) - 2)),
         *lines,
         " " * MARGIN + "+" + "-" * across,
         " " * (MARGIN + 1) + first + last.rjust(across - len(first)),
     ]
 
 
-def bars(part: Bars, width: int) -> list[str]:
-    """Draw a bar a thing, the longest as long as there is room."""
-    labels = [safe(str(label)) for label in part.label.values]
-    numbers = [written(value, part.value.kind) for value in part.value.values]
+def draw_bars(part: Bars, width: int) -> list[str]:
+    """Return the lines of a bar chart; the longest bar takes all the room."""
+    labels = [escape_line(str(label)) for label in part.label.values]
+    numbers = [format_value(value, part.value.kind) for value in part.value.values]
     left, right = (max(map(width_of, words)) for words in ([part.label.name, *labels], [part.value.name, *numbers]))
     room = max(1, min(width, WIDEST) - left - right - 4)
     most = max((abs(float(value)) for value in part.value.values), default=0.0) or 1.0
-    lines = [f"  {padded(part.label.name, left)} {part.value.name.rjust(right)}"]
+    lines = [f"  {pad(part.label.name, left)} {part.value.name.rjust(right)}"]
     for label, number, value in zip(labels, numbers, part.value.values, strict=True):
         bar = BAR * round(room * abs(float(value)) / most)
-        lines.append(f"  {padded(label, left)} {number.rjust(right)} {bar}".rstrip())
+        lines.append(f"  {pad(label, left)} {number.rjust(right)} {bar}".rstrip())
     return lines
 
 
-def _label(value: float, log: bool) -> str:
-    """Return the number at an end of the axis, of a logarithm or as it is, so that it fits beside the axis."""
+def _format_label(value: float, log: bool) -> str:
+    """Return the number at an end of the axis, of a logarithm or of the value itself, short enough for the margin."""
     number = 10.0**value if log else value
     if not log and (number == 0.0 or 0.1 <= abs(number) < 1000.0):
         return f"{number:.3f}"[: MARGIN - 1]
@@ -68,7 +68,7 @@ def _label(value: float, log: bool) -> str:
     return next(label for label in labels if len(label) < MARGIN)
 
 
-def _scale(values: Array, low: float, high: float, cells: int) -> Array:
-    """Return in which of `cells` even cells between low and high each value lies."""
+def _find_cells(values: Array, low: float, high: float, cells: int) -> Array:
+    """Return the index of the cell of each value, with the range from low to high divided into even cells."""
     share = (values - low) / ((high - low) or 1.0)  # (N,)
     return np.asarray(np.minimum((share * cells).astype(int), cells - 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import numpy as np
 
-from charlstm.render.characters import shown
+from charlstm.render.characters import escape_character
 from charlstm.sampling.sampler import SampledCharacter
 
 COLOURS = ("surprise", "entropy")
@@ -115,6 +115,6 @@ class AlternativesWriter(TextWriter):
         p = np.exp(sampled.step.log_probabilities[sampled.row])  # (V,)
         order = np.argsort(-p, kind="stable")  # (V,)
         ids = [index for index in order if index != sampled.step.ids[sampled.row]][: len(self._rows)]
-        names = [shown(self._vocabulary[index]) if p[index] >= MIN_PROBABILITY else " " for index in ids]
+        names = [escape_character(self._vocabulary[index]) if p[index] >= MIN_PROBABILITY else " " for index in ids]
         columns = ["⏎" if name == "\\n" else name if len(name) == 1 else "·" for name in names]
         return columns + [" "] * (len(self._rows) - len(columns))

@@ -1,6 +1,6 @@
-// The cell as the article draws it, with its numbers at one character.
+// The cell as the article draws it, with its values at one character.
 
-/** The class of a shade, for a value that lies between −1 and 1. */
+/** Return the class of the shade of a value between −1 and 1. */
 function shade(trace, strength) {
   const steps = trace.palette.steps;
   return Number.isNaN(strength) ? "" : `s${Math.round(steps * Math.max(-1, Math.min(1, strength))) || 0}`;
@@ -8,22 +8,22 @@ function shade(trace, strength) {
 
 const MEMORIES = new Set(["c", "c before", "kept"]);
 
-/** How strongly a value is coloured: a memory by its tanh, everything else as it is. */
+/** Return how dark a value is drawn: a cell state by its tanh, everything else by the value itself. */
 function strengthOf(name, value) {
   return MEMORIES.has(name) ? Math.tanh(value) : value;
 }
 
-/** The mean of tanh(c) over all units at one character. */
+/** Return the mean of tanh(c) over all units at one character. */
 function meanMemory(trace, { values }, n) {
   let sum = 0;
   for (let k = n; k < values.length; k += trace.length) sum += Math.tanh(values[k]);
   return sum / trace.hidden;
 }
 
-/** Every number of the cell, by the name that the drawing knows it by; NaN where there is none. */
+/** Return every value of the cell by its name in the drawing; NaN where there is none. */
 function cellAt(trace, layer, unit, n) {
   const read = (quantity, at) => {
-    if (at < 0) return Number.isNaN(trace.surprise[0]) ? 0 : NaN; // a text of a line begins after a newline was read
+    if (at < 0) return Number.isNaN(trace.surprise[0]) ? 0 : NaN; // a line starts after its newline was read
     return unit === null ? quantity.mean[at] : quantity.values[unit * trace.length + at];
   };
   const numbers = new Map();
@@ -41,7 +41,7 @@ function cellAt(trace, layer, unit, n) {
   return numbers;
 }
 
-/** Write the numbers into the drawing; cells that have none of its gates get a list. */
+/** Write the values into the drawing; cells with other gates get a list. */
 function drawCell(trace, layer, unit, n) {
   const numbers = cellAt(trace, layer, unit, n);
   const write = ({ value, signed }) => (Number.isNaN(value) ? "" : number(value, signed));
@@ -70,18 +70,18 @@ function drawCell(trace, layer, unit, n) {
   document.getElementById("equation").textContent = isLstm ? equation(numbers, unit, write) : "";
 }
 
-/** The memory's equation with its numbers. */
+/** Return the equations of the cell state and the hidden state with their values. */
 function equation(numbers, unit, write) {
-  if (unit === null) return "Means: the equations c = f⊙c′ + i⊙c~ and h = o⊙tanh(c) hold unit by unit. Choose a unit to see them.";
+  if (unit === null) return "These are means. The equations c = f⊙c′ + i⊙c~ and h = o⊙tanh(c) hold for each unit; select a unit to see them.";
   const [f, before, i, candidate, c, o, memory, h] = ["f", "c before", "i", "c_tilde", "c", "o", "memory", "h"].map((name) =>
     write(numbers.get(name)) || "?",
   );
   return `c = ${f}·${before} + ${i}·${candidate} = ${c}      h = ${o}·${memory} = ${h}`;
 }
 
-const POINTS = 600; // a curve has no more of them, however long the text
+const POINTS = 600; // the most that a curve has, for a text of any length
 
-/** What a value does over the text, between a lowest one and 1, as a small line; a part of the text is marked. */
+/** Draw a small curve of a value over the text, from a lowest value to 1; a part of the text is marked. */
 function curve(trace, value, lowest, start, stop) {
   const height = (strength) => (38 - (36 * (strength - lowest)) / (1 - lowest)).toFixed(1);
   const step = Math.max(1, Math.floor(trace.length / POINTS));
@@ -93,7 +93,7 @@ function curve(trace, value, lowest, start, stop) {
     drawn("path", { d: `M${points.join("L")}` }));
 }
 
-/** Every quantity over the whole text, with a mark where we are; drawn anew only for another unit. */
+/** Draw every quantity over the whole text, with a mark at the position; only for another unit draw all again. */
 function drawOver(trace, layer, unit, n) {
   const body = document.getElementById("over").tBodies[0];
   const whose = `${layer}:${unit}`;

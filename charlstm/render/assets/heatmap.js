@@ -1,13 +1,13 @@
-// All units at all characters: a picture that is painted once, piece by piece, and of which the visible part is drawn.
+// All units at all characters: an image that is painted once, in pieces, and whose visible part is drawn.
 
-const PIECE = 1024; // characters a piece; browsers refuse pictures of more than some 16,000 points across
-const FOOT = 22; // where the characters stand, once they have room
-const NEAREST = 48; // points a character or unit at the closest
+const PIECE = 1024; // characters of a piece; browsers refuse images wider than about 16,000 pixels
+const FOOT = 22; // height of the characters below the map
+const NEAREST = 48; // the most pixels of a character or unit
 
-const REACH = 8; // beyond it all values have one colour: it is the end of what tanh tells apart
+const REACH = 8; // values beyond it have the same colour, because their tanh is almost the same
 const TONES = 1 << 14; // on either side of zero
 
-/** A colour a value, as one 32-bit word: those between −8 and 8, in their order. */
+/** Return the colours of the values from −8 to 8, each as one 32-bit word. */
 function coloursOf(trace, quantity, theme) {
   const [middle, high, low] = trace.palette[theme];
   return Uint32Array.from({ length: 2 * TONES + 1 }, (_, tone) => {
@@ -23,7 +23,7 @@ function toneOf(value) {
   return Math.round((TONES / REACH) * Math.max(-REACH, Math.min(REACH, value))) + TONES;
 }
 
-/** The heat map on a canvas. `chosen(unit, n)` is called for a click, `moved(unit, n)` when the mouse is over a value. */
+/** The heat map on a canvas. A click calls `chosen(unit, n)`, a move of the mouse over a value `moved(unit, n)`. */
 class HeatMap {
   constructor(canvas, trace, chosen, moved) {
     Object.assign(this, { canvas, trace, chosen, moved, pieces: new Map(), unit: null, n: 0, waiting: false });
@@ -48,7 +48,7 @@ class HeatMap {
 
   resized() {
     const box = this.canvas.getBoundingClientRect();
-    if (!box.width) return; // in a tab that is not open
+    if (!box.width) return; // the tab is not open
     const density = window.devicePixelRatio;
     const fresh = this.canvas.width !== Math.round(box.width * density);
     Object.assign(this.canvas, { width: Math.round(box.width * density), height: Math.round(box.height * density) });
@@ -62,7 +62,7 @@ class HeatMap {
     this.draw();
   }
 
-  /** Zoom so that what is at a point of the canvas stays there. */
+  /** Zoom around a point of the canvas. */
   zoom(factor, x = this.width / 2, y = this.height / 2) {
     const { across, down } = this.view;
     const n = this.view.x + x / across;
@@ -92,7 +92,7 @@ class HeatMap {
     if (this.unit !== null) view.y = inside(this.rowOf[this.unit], view.y, this.height / view.down);
   }
 
-  /** Unit and character at a point of the canvas, or null beside the picture. */
+  /** Return the unit and the character at a point of the canvas, or null outside the map. */
   at(x, y) {
     const n = Math.floor(this.view.x + x / this.view.across);
     const row = Math.floor(this.view.y + y / this.view.down);
@@ -206,7 +206,7 @@ class HeatMap {
     });
     canvas.addEventListener("pointercancel", () => (held = null));
     canvas.addEventListener("wheel", (event) => {
-      if (!event.ctrlKey && document.activeElement !== canvas) return; // the page scrolls over a map that nobody uses
+      if (!event.ctrlKey && document.activeElement !== canvas) return; // otherwise the wheel scrolls the page
       event.preventDefault();
       this.zoom(Math.exp(-event.deltaY / 300), ...place(event));
     }, { passive: false });

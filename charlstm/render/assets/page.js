@@ -1,4 +1,4 @@
-// The page: tabs, day and night, downloads.
+// The page: tabs, light and dark theme, downloads.
 
 function openTabs(opened) {
   const tabs = [...document.querySelectorAll("[role=tab]")];
@@ -24,7 +24,7 @@ function openTabs(opened) {
   open(document.getElementById(`tab-${known.first}`));
 }
 
-/** Follow what the system asks for until the button says otherwise. */
+/** Follow the theme of the system until the button is used. */
 function openTheme(changed) {
   const button = document.getElementById("theme");
   const system = matchMedia("(prefers-color-scheme: dark)");
@@ -42,7 +42,7 @@ function openTheme(changed) {
   follow();
 }
 
-/** A view as CSV: its parts one under another, each after a line with its name. */
+/** Return a view as CSV: its parts below each other, each after a line with its name. */
 function viewAsCsv(view) {
   return Object.entries(view).filter(([name]) => name !== "remarks").flatMap(([name, part]) => {
     const columns = Object.values(part);
@@ -66,12 +66,12 @@ function openDownloads(trace) {
       ? [() => viewAsCsv(view), () => [JSON.stringify(view), "\n"]]
       : [() => traceAsCsv(trace), () => traceAsJson(trace)];
     place.append(
-      button("CSV", `Save the ${name} as CSV`, () => save(`${name}.csv`, "text/csv", csv())),
-      button("JSON", `Save the ${name} as JSON`, () => save(`${name}.json`, "application/json", json())));
+      button("CSV", `Save ${name} as CSV`, () => save(`${name}.csv`, "text/csv", csv())),
+      button("JSON", `Save ${name} as JSON`, () => save(`${name}.json`, "application/json", json())));
   }
 }
 
-/** Say in a strip's cell which number its shade stands for. */
+/** Show the value behind the shade of a character as a tooltip. */
 function openStrips() {
   document.querySelector("main").addEventListener("pointerover", (event) => {
     const cell = event.target;

@@ -1,11 +1,11 @@
-// The trace: a text to move through. One place holds where we are; everything on screen follows from it.
+// The trace: a text to explore. One object holds the current position; everything on the screen follows from it.
 
 const BITS = "surprise";
-const ALIKE = "alike";
+const SIMILARITY = "similarity";
 
-/** Make the tab of the trace alive; returns what the page calls when its colours or its size change. */
+/** Start the tab of the trace; return the functions to call when the colours or the size of the page change. */
 function openTrace(trace) {
-  const at = { n: 0, layer: 0, unit: null, held: false, quantity: null, colour: BITS, span: null, alike: null };
+  const at = { n: 0, layer: 0, unit: null, selected: false, quantity: null, colour: BITS, span: null, similarity: null };
   const part = (id) => document.getElementById(id);
   const cells = strip(trace, part("strip"));
   const here = (name) => trace.quantities.find((one) => one.layer === at.layer && one.name === name);
@@ -28,7 +28,7 @@ function openTrace(trace) {
 
   function choose(layer, unit, n, colour) {
     const fresh = layer !== at.layer;
-    Object.assign(at, { layer, unit, colour, held: true });
+    Object.assign(at, { layer, unit, colour, selected: true });
     part("layer").value = layer;
     part("unit").value = unit ?? "";
     if (fresh) quantityShown(at.quantity);
@@ -37,18 +37,18 @@ function openTrace(trace) {
     paint();
   }
 
-  function hold(held) {
-    at.held = held;
+  function select(selected) {
+    at.selected = selected;
     drawNow();
   }
 
   function say(unit, n) {
     const { values, share, name } = here(at.quantity);
     const value = number(values[unit * trace.length + n], !share);
-    part("map-says").textContent = `unit ${at.layer}:${unit}, character ${n} «${sign(trace, trace.text[n])}»: ${name.replace("_tilde", "~")} = ${value}`;
+    part("map-value").textContent = `unit ${at.layer}:${unit}, character ${n} «${sign(trace, trace.text[n])}»: ${name.replace("_tilde", "~")} = ${value}`;
   }
 
-  /** Write what was read, how surprising it was, what was expected next, and the cell. */
+  /** Show the character, its surprisal, the prediction after it, and the cell. */
   function drawNow() {
     const { n } = at;
     const shown = sign(trace, trace.text[n]);
@@ -56,12 +56,12 @@ function openTrace(trace) {
     part("sign").textContent = shown;
     part("sign").classList.toggle("long", shown.length > 2);
     part("bits").textContent = bits;
-    part("place").textContent = `character ${n} of 0 … ${trace.length - 1}${at.held ? ", held" : ""}`;
+    part("place").textContent = `character ${n} of 0 … ${trace.length - 1}${at.selected ? ", selected" : ""}`;
     const count = trace.guess.length / trace.length;
     const guesses = Array.from({ length: count }, (_, k) => [sign(trace, trace.vocabulary[trace.guess[n * count + k]]), trace.chance[n * count + k]]);
-    const came = n + 1 < trace.length ? sign(trace, trace.text[n + 1]) : null;
-    part("guesses").tBodies[0].replaceChildren(...guesses.map(([guess, chance]) => guessRow(guess, chance, guess === came)));
-    part("came").textContent = came === null ? "Here the text ends." : `«${came}» came, which had ${percent(2 ** -trace.surprise[n + 1])}.`;
+    const next = n + 1 < trace.length ? sign(trace, trace.text[n + 1]) : null;
+    part("guesses").tBodies[0].replaceChildren(...guesses.map(([guess, chance]) => guessRow(guess, chance, guess === next)));
+    part("next").textContent = next === null ? "The text ends here." : `The next character is «${next}», predicted with ${percent(2 ** -trace.surprise[n + 1])}.`;
     drawCell(trace, at.layer, at.unit, n);
     drawOver(trace, at.layer, at.unit, n);
     if (at.unit !== null) say(at.unit, n);
@@ -70,12 +70,12 @@ function openTrace(trace) {
     slider.setAttribute("aria-valuetext", `${shown}, ${bits} bits; next ${guesses.slice(0, 3).map(([guess, chance]) => `${guess} ${percent(chance)}`).join(", ")}`);
   }
 
-  /** Colour the text by what is chosen. */
+  /** Colour the text by the selected quantity. */
   function paint() {
     const quantity = here(at.colour);
     const strength = (n) => {
       if (at.colour === BITS) return trace.surprise[n] / trace.palette.bits;
-      if (at.colour === ALIKE) return at.alike ? at.alike[n] : 0;
+      if (at.colour === SIMILARITY) return at.similarity ? at.similarity[n] : 0;
       const value = at.unit === null ? quantity.mean[n] : quantity.values[at.unit * trace.length + n];
       return strengthOf(quantity.name, value);
     };
@@ -96,12 +96,12 @@ function openTrace(trace) {
   function search() {
     const [start, stop] = ends();
     markSpan();
-    at.alike = drawSpan(trace, start, stop, (layer, unit) => choose(layer, unit, at.n, here("c") ? "c" : "h"), (n) => {
+    at.similarity = drawSpan(trace, start, stop, (layer, unit) => choose(layer, unit, at.n, here("c") ? "c" : "h"), (n) => {
       move(n);
       part("strip").scrollIntoView({ block: "center" });
     });
-    part("colour").querySelector(`[value=${ALIKE}]`).disabled = false;
-    if (at.colour === ALIKE) paint();
+    part("colour").querySelector(`[value=${SIMILARITY}]`).disabled = false;
+    if (at.colour === SIMILARITY) paint();
   }
 
   function quantityShown(name) {
@@ -114,7 +114,7 @@ function openTrace(trace) {
     map.show(here(name), document.documentElement.dataset.theme);
   }
 
-  /** Hover shows, a click holds, a drag marks a span; the keys do the same. */
+  /** Show a character on hover, select it on a click, select a span on a drag; and the same with keys. */
   function listenToText() {
     const box = part("strip");
     let from = null;
@@ -122,7 +122,7 @@ function openTrace(trace) {
     box.addEventListener("pointerdown", (event) => {
       from = { n: over(event), moved: false };
       box.focus({ preventScroll: true });
-      event.preventDefault(); // the browser would mark the letters in its own way
+      event.preventDefault(); // otherwise the browser selects the text
     });
     box.addEventListener("pointermove", (event) => {
       const n = over(event);
@@ -131,12 +131,12 @@ function openTrace(trace) {
       if (from?.moved) {
         at.span = { anchor: from.n, head: n };
         markSpan();
-      } else if (!at.held) move(n);
+      } else if (!at.selected) move(n);
     });
     window.addEventListener("pointerup", () => {
       if (from?.moved) search();
       else if (from?.n !== undefined) {
-        at.held = !(at.held && at.n === from.n);
+        at.selected = !(at.selected && at.n === from.n);
         move(from.n);
       }
       from = null;
@@ -145,13 +145,13 @@ function openTrace(trace) {
       const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -10, ArrowDown: 10, PageUp: -100, PageDown: 100, Home: -Infinity, End: Infinity };
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       if (event.key in steps) {
-        at.held = true;
+        at.selected = true;
         move(at.n + steps[event.key], event.shiftKey);
-      } else if (event.key === "Enter") hold(true);
+      } else if (event.key === "Enter") select(true);
       else return;
       event.preventDefault();
     });
-    part("panel-trace").addEventListener("keydown", (event) => event.key === "Escape" && hold(false));
+    part("panel-trace").addEventListener("keydown", (event) => event.key === "Escape" && select(false));
   }
 
   function listenToControls() {
@@ -193,9 +193,9 @@ function openTrace(trace) {
     const shown = (name) => name.replace("_tilde", "~");
     part("layer").append(...Array.from({ length: trace.layers }, (_, k) => new Option(k, k)));
     part("layer").parentElement.hidden = trace.layers === 1;
-    part("colour").append(new Option("surprise", BITS));
+    part("colour").append(new Option("surprisal", BITS));
     for (const name of names) part("colour").append(new Option(name === "c" ? "tanh(c) of the unit" : `${shown(name)} of the unit`, name));
-    part("colour").append(Object.assign(new Option("likeness to the span", ALIKE), { disabled: true }));
+    part("colour").append(Object.assign(new Option("similarity to the span", SIMILARITY), { disabled: true }));
     part("quantities").append(...names.map((name) => {
       const button = element("button", { type: "button", value: name, textContent: shown(name), onclick: () => quantityShown(name) });
       button.setAttribute("role", "radio");
@@ -214,46 +214,46 @@ function openTrace(trace) {
   fillControls();
   listenToText();
   listenToControls();
-  choose(...trace.steadiest[0], 0, here("c") ? "c" : "h"); // what a memory is for shows at first sight
-  hold(false);
+  choose(...trace.steadiest[0], 0, here("c") ? "c" : "h"); // start with the steadiest unit, which shows what a memory is for
+  select(false);
   return { recolour: () => quantityShown(at.quantity), resize: () => map.resized() };
 }
 
-/** The text: an element a character, each knowing its place. */
+/** Build the text: one element per character, with its position. */
 function strip(trace, box) {
   const cells = Array.from(trace.text, (code, n) => element("span", { textContent: code === 32 ? " " : sign(trace, code), place: n }));
   cells.forEach((cell, n) => box.append(cell, ...(trace.text[n] === 10 ? [element("br")] : [])));
   return cells;
 }
 
-/** Scroll a box, and not the page around it, until an element in it can be seen. */
+/** Scroll a box, but not the page around it, until an element in it is visible. */
 function reveal(box, inside) {
   const over = inside.offsetTop + inside.offsetHeight + 12 - box.clientHeight;
   box.scrollTop = Math.max(over, Math.min(inside.offsetTop - 12, box.scrollTop));
 }
 
-function guessRow(guess, chance, came) {
+function guessRow(guess, chance, isNext) {
   const bar = drawn("svg", { viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" }, drawn("rect", { width: 100 * chance, height: 10 }));
-  return element("tr", { className: came ? "came" : "" }, element("th", { scope: "row", textContent: guess }), element("td", { textContent: percent(chance) }), element("td", { className: "bar" }, bar));
+  return element("tr", { className: isNext ? "next" : "" }, element("th", { scope: "row", textContent: guess }), element("td", { textContent: percent(chance) }), element("td", { className: "bar" }, bar));
 }
 
-/** An activation as it is saved: no more digits than the page knows. */
-function saved(value) {
+/** Round an activation to the digits that the page has. */
+function round(value) {
   return Math.round(value * 1e7) / 1e7;
 }
 
-/** The trace as JSON: the text, and the values of every quantity as [unit][character]. */
+/** Return the trace as JSON: the text, and the values of every quantity as [unit][character]. */
 function traceAsJson(trace) {
   const text = Array.from(trace.text, (code) => String.fromCodePoint(code)).join("");
   const layers = Array.from({ length: trace.layers }, () => ({}));
   for (const { layer, name, values } of trace.quantities) {
-    layers[layer][name] = Array.from({ length: trace.hidden }, (_, unit) => Array.from(values.subarray(unit * trace.length, (unit + 1) * trace.length), saved));
+    layers[layer][name] = Array.from({ length: trace.hidden }, (_, unit) => Array.from(values.subarray(unit * trace.length, (unit + 1) * trace.length), round));
   }
   const surprise = Array.from(trace.surprise, (bits) => (Number.isNaN(bits) ? null : bits));
   return [JSON.stringify({ text, surprise_bits: surprise, layers }), "\n"];
 }
 
-/** The trace as CSV, a row a character, with the columns of `charlstm inspect --format csv`. */
+/** Return the trace as CSV: one row per character, with the columns of `charlstm inspect --format csv`. */
 function traceAsCsv(trace) {
   const names = trace.quantities.flatMap(({ layer, name }) => Array.from({ length: trace.hidden }, (_, unit) => `layer${layer}.${name}.${unit}`));
   const count = trace.guess.length / trace.length;
@@ -264,7 +264,7 @@ function traceAsCsv(trace) {
     const point = `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
     const row = [n, String.fromCodePoint(code), point, bits, String.fromCodePoint(trace.vocabulary[trace.guess[n * count]]), trace.chance[n * count]];
     for (const { values } of trace.quantities) {
-      for (let unit = 0; unit < trace.hidden; unit++) row.push(saved(values[unit * trace.length + n]));
+      for (let unit = 0; unit < trace.hidden; unit++) row.push(round(values[unit * trace.length + n]));
     }
     lines.push(csvLine(row));
   }

@@ -1,0 +1,242 @@
+"""The views by name: the function that builds each, what it reads, its options, and a sentence about it.
+
+A view is one module and one entry here. Its module is imported when the view is built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from enum import Enum
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from charlstm.config import check_choice
+from charlstm.errors import ConfigError, did_you_mean
+
+if TYPE_CHECKING:
+    from charlstm.inspection.trace import Trace
+    from charlstm.inspection.view import TextInput, TextSource, View
+    from charlstm.model.model import Model
+
+SEVERAL = {"units", "answers", "set", "freeze", "without"}  # options that take one value or more
+HIDING = {"set"}  # options whose parameter has an underscore, because it would hide a built-in name
+
+
+class Reads(Enum):
+    """What a view reads besides the model: the second argument of its function."""
+
+    NOTHING = "nothing"
+    TEXT = "a text"
+    TRACE = "the trace of a text"
+    TEXTS = "texts of any length"
+
+
+class Entry(NamedTuple):
+    """A view.
+
+    Attributes
+    ----------
+    module
+        Module in `charlstm.inspection` with the function `view_NAME(model, [text, trace or texts], **options)`.
+    reads
+        What it reads besides the model.
+    sentence
+        What it shows.
+    options
+        Names of its options: the further parameters of its function.
+    """
+
+    module: str
+    reads: Reads
+    sentence: str
+    options: tuple[str, ...] = ()
+
+
+VIEWS: Mapping[str, Entry] = {
+    "gates": Entry(
+        "gates",
+        Reads.TRACE,
+        "surprisal, predictions, and all gates and states at each character",
+        ("units", "show", "most_active"),
+    ),
+    "cell": Entry("colouring", Reads.TRACE, "the text coloured by the memory of single units", ("units", "by")),
+    "units": Entry(
+        "units",
+        Reads.TEXT,
+        "which unit tracks what: quotes, brackets, lines, or a pattern of your own",
+        ("match", "question", "like"),
+    ),
+    "score": Entry(
+        "score",
+        Reads.TEXTS,
+        "how well the model predicts texts: bits per character, perplexity, surprising passages",
+        ("compare", "adapt"),
+    ),
+    "cloze": Entry("cloze", Reads.TEXTS, "how many prompts with a known answer the model completes correctly"),
+    "saturation": Entry("saturation", Reads.TEXT, "how often the gates of each unit are nearly closed or nearly open"),
+    "memory": Entry(
+        "memory",
+        Reads.TRACE,
+        "how long units remember, where they write and erase, and what the memory answers",
+        ("ask", "answers"),
+    ),
+    "why": Entry("why", Reads.TEXT, "which characters and words led to a prediction", ("target", "reach")),
+    "patch": Entry(
+        "patch",
+        Reads.TEXT,
+        "how the prediction changes without a unit, or with other cell states",
+        ("set", "freeze", "without", "swap_memory", "at"),
+    ),
+    "gradients": Entry(
+        "gradients", Reads.TEXT, "how far back the gradient of a prediction reaches", ("compare", "lags")
+    ),
+    "history": Entry("summary", Reads.NOTHING, "losses, learning rate and gradient norm over the training steps"),
+    "summary": Entry("summary", Reads.NOTHING, "architecture, corpus, training settings and final losses"),
+}
+
+
+class Subject:
+    """A model and what it reads. The trace is computed once, when the first view needs it.
+
+    Parameters
+    ----------
+    model
+        The model.
+    given
+        A text; or texts with a name and in pieces, for the views that read texts of any length; None: no text.
+    skip_unknown
+        True: characters that the model does not know are skipped.
+    name
+        Name of the model, for headings beside another one.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        given: str | TextSource | Sequence[TextSource] | None = None,
+        skip_unknown: bool = False,
+        name: str = "this model",
+    ) -> None:
+        self.model = model
+        self.texts: TextInput | None = None
+        self.text: str | None = None
+        self.remarks: tuple[str, ...] = ()
+        if given is None:
+            return
+        from charlstm.inspection.view import TextInput, TextSource, skip_remark
+
+        if not isinstance(given, str):
+            self.texts = TextInput([given] if isinstance(given, TextSource) else given, skip_unknown, name)
+            return
+        self.texts = TextInput([TextSource("the text", [given])], skip_unknown, name)
+        self.text = model.vocabulary.known(given) if skip_unknown else given
+        if len(self.text) < len(given):
+            self.remarks = (skip_remark(len(given) - len(self.text), len(given)),)
+
+    @cached_property
+    def trace(self) -> Trace:
+        """The trace of the text."""
+        from charlstm.inspection.trace import trace
+
+        assert self.text is not None
+        return trace(self.model, self.text)
+
+    def has(self, reads: Reads) -> bool:
+        """Return True if there is what a view reads."""
+        if reads is Reads.TEXTS:
+            return self.texts is not None
+        return reads is Reads.NOTHING or bool(self.text)
+
+
+def check_view(name: str, subject: Subject, options: Collection[str]) -> None:
+    """Refuse a view that does not exist, that has no such options, or that reads something else.
+
+    Parameters
+    ----------
+    name
+        Name of the view.
+    subject
+        The model and what it reads.
+    options
+        Names of options.
+
+    Raises
+    ------
+    ConfigError
+        If the view cannot be built from these.
+    """
+    _, reads, _, known = VIEWS[check_choice("view", name, VIEWS)]
+    for option in options:
+        if option not in known:
+            end = did_you_mean(option, known)
+            raise ConfigError(f"the view {name} has no option {option!r}; it has {', '.join(known) or 'none'}{end}")
+    if reads is Reads.NOTHING and subject.texts is not None:
+        raise ConfigError(f"the view {name} shows the model alone; leave the text out")
+    if not subject.has(reads):
+        raise ConfigError(f"the view {name} reads {reads.value}; give one of one character or more")
+
+
+def build_view(name: str, subject: Subject, options: Mapping[str, Any]) -> View:
+    """Return a view by its name; `check_view` has checked that it can be built.
+
+    Parameters
+    ----------
+    name
+        Name of the view.
+    subject
+        The model and what it reads.
+    options
+        Options of the view by name.
+
+    Raises
+    ------
+    ConfigError
+        If the view refuses the value of an option, the text or the model.
+    """
+    module, reads, _, _ = VIEWS[name]
+    function: Callable[..., View] = getattr(import_module(f"charlstm.inspection.{module}"), f"view_{name}")
+    arguments = {
+        option + "_" * (option in HIDING): (value,) if option in SEVERAL and isinstance(value, str) else value
+        for option, value in options.items()
+    }
+    if reads is Reads.NOTHING:
+        return function(subject.model, **arguments)
+    if reads is Reads.TEXTS:
+        return function(subject.model, subject.texts, **arguments)
+    view = function(subject.model, subject.trace if reads is Reads.TRACE else subject.text, **arguments)
+    return view._replace(remarks=(*view.remarks, *subject.remarks))
+
+
+def build_all_views(subject: Subject, first: str | None, options: Mapping[str, Any]) -> dict[str, View]:
+    """Return all views that the model and the text give without options, and one that is asked for.
+
+    Views that the model or the text cannot give, such as the saturation of a cell without gates, are left out.
+
+    Parameters
+    ----------
+    subject
+        The model and what it reads.
+    first
+        Name of the view that is asked for; None: none.
+    options
+        Options by name; each goes to the views that have it.
+
+    Raises
+    ------
+    ConfigError
+        If the view that is asked for, or one that has some of the options, cannot be built.
+    """
+    if first is not None:
+        known = VIEWS[check_choice("view", first, VIEWS)].options
+        check_view(first, subject, [option for option in options if option in known])
+    views = {}
+    for name, (_, reads, _, known) in VIEWS.items():
+        mine = {option: value for option, value in options.items() if option in known}
+        if name == first or (reads is not Reads.TEXTS and subject.has(reads)):
+            try:
+                views[name] = build_view(name, subject, mine)
+            except ConfigError:
+                if mine or name == first:
+                    raise
+    return views

@@ -1,0 +1,183 @@
+"""The surprisal of every character of a text that is read in pieces, with fixed weights or with dynamic evaluation.
+
+Dynamic evaluation predicts a segment of the text and then takes one gradient step on the loss of that segment, so that
+what the network has just read improves its later predictions.
+
+Source: Krause, Kahembwe, Murray & Renals 2018, "Dynamic evaluation of neural sequence models".
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Protocol
+
+import numpy as np
+
+from charlstm.errors import TrainingError
+from charlstm.inspection.trace import MAX_BATCH, start_reader
+from charlstm.model.model import BLOCK, Model, Reader
+from charlstm.network import optimizers
+from charlstm.network.loss import NATS_PER_BIT, cross_entropy_gradient, log_softmax
+from charlstm.parameters import Array, Buffers
+from charlstm.text import batches
+
+ROWS = 64
+
+
+class Evaluation(Protocol):
+    """An evaluation of a model on one text."""
+
+    def read(self, ids: Array) -> Array:
+        """Read the next characters and return their surprisal −log₂ p, in bits: (N,) ids → (N,) float64.
+
+        The first character of a stream has NaN, since there is no prediction of it.
+        """
+
+
+class StaticEvaluation:
+    """An evaluation with fixed weights; whole lines of a model of lines are read in batches.
+
+    Parameters
+    ----------
+    model
+        The model.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._reader = start_reader(model)
+        self._predicts = bool(model.opening)
+
+    def read(self, ids: Array) -> Array:
+        """Read the next characters; see `Evaluation.read`."""
+        bits = np.empty(len(ids))  # (N,)
+        first, last = self._find_whole_lines(ids)
+        bits[:first] = self._read_in_order(ids[:first])
+        if first < last:
+            bits[first:last] = measure_lines(self._model, ids[first:last])
+        bits[last:] = self._read_in_order(ids[last:])  # the state is that after a newline, the same after every line
+        return bits
+
+    def _find_whole_lines(self, ids: Array) -> tuple[int, int]:
+        """Return the span of the lines that are complete within a piece, their newlines included."""
+        stops = _find_line_stops(self._model, ids)  # (K,)
+        return (int(stops[0]), int(stops[-1])) if len(stops) else (len(ids), len(ids))
+
+    def _read_in_order(self, ids: Array) -> Array:
+        bits, place = np.empty(len(ids)), 0  # (N,)
+        before = self._reader.logits  # (1, V)
+        for done in self._reader.passes(ids[:, None]):
+            stop = place + len(done.logits)
+            bits[place:stop] = surprisal(np.concatenate([before, done.logits[:-1, 0]]), ids[place:stop])
+            before, place = self._reader.logits, stop
+        if len(ids) and not self._predicts:
+            bits[0], self._predicts = np.nan, True
+        return bits
+
+
+class DynamicEvaluation:
+    """An evaluation in which a copy of the weights takes one gradient step after every segment.
+
+    A segment is `seq_len` characters of a stream, or a line, as in training. The step is that of stochastic gradient
+    descent on the mean loss of the segment, with the gradient-norm clipping of the training.
+
+    Parameters
+    ----------
+    model
+        The model; its weights stay unchanged.
+    rate
+        The learning rate.
+    """
+
+    def __init__(self, model: Model, rate: float) -> None:
+        self._model, self._rate = model, rate
+        self._network = model.network.with_weights(model.network.parameters.flat)
+        self._gradient = self._network.parameters.like()
+        self._buffers = Buffers(self._gradient.flat.dtype)
+        self._state = self._network.zero_state(1)
+        self._last = model.vocabulary.encode(model.opening)  # (1,) or (0,)
+
+    def read(self, ids: Array) -> Array:
+        """Read the next characters; see `Evaluation.read`. Segments start at the beginning of the piece.
+
+        Raises
+        ------
+        TrainingError
+            If the weights diverge because the rate is too high.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            bits = [self._read_segment(ids[first:stop]) for first, stop in pairwise(self._cut(ids))]
+        return np.concatenate([np.empty(0), *bits])
+
+    def _cut(self, ids: Array) -> list[int]:
+        if not self._model.training.lines:
+            return [*range(0, len(ids), self._model.training.seq_len), len(ids)]
+        return sorted({*range(0, len(ids), BLOCK), *_find_line_stops(self._model, ids).tolist(), len(ids)})
+
+    def _read_segment(self, ids: Array) -> Array:
+        """Predict a segment, then take a step on its loss."""
+        network = self._network
+        inputs = np.concatenate([self._last, ids[:-1]])[:, None]  # (T, 1)
+        targets = ids[len(ids) - len(inputs) :]  # (T,)
+        if self._model.training.lines and self._last[0] == self._model.vocabulary.id("\n"):
+            self._state = network.zero_state(1)
+        self._last = ids[-1:]
+        unpredicted = np.full(len(ids) - len(inputs), np.nan)
+        if not len(inputs):
+            return unpredicted
+        done = network.forward(inputs, self._state, None, self._buffers)
+        self._state, logits = done.state, done.logits[:, 0]  # (T, V)
+        bits = surprisal(logits, targets)  # (T,)
+        cross_entropy_gradient(logits, targets, np.full(len(targets), 1.0 / len(targets), logits.dtype))
+        network.backward(done, inputs, done.logits, None, self._buffers, self._gradient)
+        norm = optimizers.clip_gradient_norm(self._gradient.flat, self._model.training.clip)
+        if not np.isfinite([norm, bits.sum()]).all():
+            raise TrainingError(f"dynamic evaluation diverged at a learning rate of {self._rate:g}; give a lower rate")
+        network.parameters.flat[...] -= self._rate * self._gradient.flat
+        return np.concatenate([unpredicted, bits])
+
+
+def surprisal(logits: Array, ids: Array) -> Array:
+    """Return −log₂ p of characters: (N, V) predictions, (N,) ids → (N,) float64, in bits."""
+    predicted = log_softmax(logits)[np.arange(len(ids)), ids]  # (N,)
+    return np.asarray(0.0 - predicted.astype(np.float64) / NATS_PER_BIT)
+
+
+def _find_line_stops(model: Model, ids: Array) -> Array:
+    """Return the positions after the newlines, in a model of lines; none for a stream."""
+    if not model.training.lines:
+        return np.zeros(0, np.intp)
+    return np.flatnonzero(ids == model.vocabulary.id("\n")) + 1  # (K,)
+
+
+def measure_lines(model: Model, ids: Array) -> Array:
+    """Return the surprisal of every character of complete lines, read in batches, each from a fresh state.
+
+    Parameters
+    ----------
+    model
+        A model of lines.
+    ids : (N,) array of ids
+        Lines, each with the newline that ends it.
+
+    Returns
+    -------
+    (N,) float64 array
+        −log₂ p, in bits.
+    """
+    bits = np.empty(len(ids))  # (N,)
+    stops = np.flatnonzero(ids == model.vocabulary.id("\n"))  # (K,)
+    starts = np.concatenate([[0], stops + 1])[:-1]  # (K,)
+    order = np.argsort(starts - stops, kind="stable")  # (K,)  the longest first
+    while len(order):
+        longest = int(stops[order[0]] - starts[order[0]]) + 1
+        rows, order = np.split(order, [max(1, min(ROWS, MAX_BATCH // longest))])
+        where, loss_mask = batches.pad_spans(starts[rows], stops[rows] + 1)  # (T, B) each
+        inputs, targets = ids[where - 1], ids[where]  # index −1, before the first line, is a newline too
+        place = 0
+        for done in Reader(model, len(rows)).passes(inputs):
+            steps = slice(place, place + len(done.logits))
+            here = loss_mask[steps]  # (T', B)
+            bits[where[steps][here]] = surprisal(done.logits[here], targets[steps][here])
+            place = steps.stop
+    return bits

@@ -1,0 +1,123 @@
+"""Traces and views as results of the Python API: they print, show in a notebook, convert and save themselves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from charlstm.config import check_choice
+from charlstm.inspection.trace import Trace
+from charlstm.inspection.view import Column, Kind, View
+from charlstm.model.files import replace_with
+from charlstm.render import data, html, terminal
+from charlstm.render.characters import escape_character
+from charlstm.render.colour import choose_ink, mix_rgb, strength
+from charlstm.render.numbers import count_of, format_value
+
+WIDTH = 100
+TEXT = "txt"
+MOST_CHARACTERS = 2000
+MOST_ROWS = 100
+GUESSES = 3
+FRAME = "font-family:monospace;line-height:1.6;overflow-x:auto"
+
+
+class ViewResult(View):
+    """A view that prints and saves itself; see `View` for its parts."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return self.to_text()
+
+    def to_text(self, width: int = WIDTH, colours: int = 0) -> str:
+        """Return the view as text for a terminal; see `terminal.render`."""
+        return terminal.render(self, width, colours)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return part → column → list of values, and the remarks, as JSON can hold them."""
+        return data.to_objects(self)
+
+    def dump(self, format: str) -> str | bytes:
+        """Return the view as "csv", "json", "npz" or "txt".
+
+        Raises
+        ------
+        ConfigError
+            If there is no such format.
+        """
+        check_choice("format", format, (*data.FORMATS, TEXT))
+        return self.to_text() if format == TEXT else data.FORMATS[format](self)
+
+    def save(self, path: str | Path) -> None:
+        """Save the view as CSV, JSON, npz or text, by the suffix of the path.
+
+        An existing file is replaced completely or not at all.
+
+        Raises
+        ------
+        ConfigError
+            If the path has another suffix.
+        CharlstmError
+            If the file cannot be written; an existing file is then unchanged.
+        """
+        suffixes = [f".{name}" for name in (*data.FORMATS, TEXT)]
+        suffix = check_choice(f"the suffix of {path}", Path(path).suffix, suffixes)
+        replace_with(Path(path), self.dump(suffix[1:]))
+
+
+class TraceResult(Trace):
+    """A trace that shows itself in a notebook; see `Trace` for its arrays.
+
+    The HTML has no scripts. Shaded characters and values have a background and a text colour of their own; everything
+    else takes the colours of the notebook, light or dark.
+    """
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        """Return the first 2,000 characters shaded by surprisal, and the first 100 as rows of a table to unfold."""
+        from charlstm.inspection.gates import build_table  # a view is imported when it is shown
+
+        rows = min(len(self.text), MOST_ROWS)
+        table = html.build_table(build_table(self.first(MOST_ROWS)), rows, _style_cell)
+        strip = "".join(_build_strip(self.first(MOST_CHARACTERS)))
+        return (
+            f'<div style="{FRAME}"><div>{strip}</div>{_note_more(len(self.text) - MOST_CHARACTERS)}<details>'
+            f"<summary>every character</summary>{table}{_note_more(len(self.text) - MOST_ROWS)}</details></div>"
+        )
+
+
+def _build_strip(trace: Trace) -> Iterator[str]:
+    rows = zip(trace.text, trace.surprise, trace.most_probable(GUESSES), strict=True)
+    for n, (character, bits, guesses) in enumerate(rows):
+        predicted = ", ".join(format_value(guess, Kind.GUESS) for guess in guesses)
+        surprisal = format_value(bits, Kind.BITS)
+        title = escape(f"{n}: {escape_character(character)}, {surprisal} bits; predicted next: {predicted}")
+        sign = "&nbsp;" if character == " " else escape(escape_character(character))
+        yield f'<span title="{title}" style="{_shade(float(bits), Kind.BITS)}">{sign}</span>'
+        yield "<br>" if character == "\n" else "<wbr>"
+
+
+def _style_cell(column: Column, n: int | None) -> str:
+    """Return the style attribute of a cell; none for a heading."""
+    if n is None:
+        return ""
+    side = "left" if column.kind in html.WORDS else "right"
+    shade = _shade(float(column.values[n]), column.kind) if column.kind in html.SHADED else ""
+    return f' style="padding:0 .5em;text-align:{side};{shade}"'
+
+
+def _shade(value: float, kind: Kind) -> str:
+    """Return the style of the shade of a value; an empty string for NaN."""
+    if math.isnan(value):
+        return ""
+    background = mix_rgb(strength(value, kind))
+    return f"background:rgb{background};color:rgb{choose_ink(background)}".replace(" ", "")
+
+
+def _note_more(count: int) -> str:
+    return f"<div>… and {count_of(count, 'more character')}</div>" if count > 0 else ""
