@@ -216,6 +216,17 @@ def test_the_log_and_the_outcome_have_the_numbers_of_the_run(folder: Path) -> No
         assert (float(nats), float(bits) * np.log(2)) == pytest.approx((wanted, wanted), abs=1e-4)
 
 
+def test_the_weights_that_are_kept_are_those_of_the_best_validation(folder: Path) -> None:
+    steady = ("--lr", 0.3, "--no-decay", "--dropout", 0, "--weight-dropout", 0, "--validate-every", 10)
+    whole = train("corpus.txt", *SMALL, *steady, "--steps", 90)
+    step, _, validation, _ = checkpoint.load(folder / "charlstm.npz").history
+    best = int(step[np.nanargmin(validation)])
+    assert whole.exit_code == 0 and best < 90
+    assert train("corpus.txt", *SMALL, *steady, "--steps", best, "-m", "best.npz").exit_code == 0
+    flat, wanted = (checkpoint.load(folder / name).network.parameters.flat for name in ("charlstm.npz", "best.npz"))
+    np.testing.assert_array_equal(flat, wanted)
+
+
 def test_the_memory_of_a_model_of_lines_spans_its_longest_line(folder: Path) -> None:
     (folder / "names.txt").write_text("anna\nmaximilian\nbob\n")
     done = train("names.txt", "--lines", "--hidden", 4, "--steps", 1, "--val-fraction", 0)
