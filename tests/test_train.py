@@ -192,6 +192,41 @@ def test_bits_a_line_are_those_of_the_lines_that_are_held_out(folder: Path) -> N
     assert float(found[2]) == pytest.approx(float(found[1]) * (16 + 1 + 22 + 1) / 2, abs=0.06)
 
 
+def test_the_log_and_the_outcome_have_the_numbers_of_the_run(folder: Path) -> None:
+    options = (*SMALL, "--steps", 90, "--validate-every", 10, "--lr", 0.3, "--no-decay", "--log", "log")
+    done = train("corpus.txt", *options)
+    assert done.exit_code == 0, done.output
+    entries = [json.loads(line) for line in (folder / "log").read_text().splitlines()]
+    epoch = 4 * 16 / (0.9 * len(TEXT))  # of a step
+    assert [entry["epoch"] for entry in entries] == pytest.approx(
+        [entry["step"] * epoch for entry in entries], rel=0.05
+    )
+    assert {entry["learning_rate"] for entry in entries if entry["step"] > 50} == {0.3}
+    assert [entry["learning_rate"] for entry in entries if entry["step"] <= 50] == pytest.approx(
+        [0.3 * entry["step"] / 50 for entry in entries if entry["step"] <= 50]
+    )
+    losses: dict[str, list[float]] = {"train": [], "valid": []}
+    for entry in entries:
+        for name in [name for name in entry if name.endswith("_nats") and entry[name] is not None]:
+            assert entry[name.replace("nats", "bits")] * np.log(2) == pytest.approx(entry[name])
+            losses["train" if "train" in name else "valid"].append(entry[name])
+    assert min(losses["valid"]) < losses["valid"][-1] and len(losses["valid"]) == 9
+    said = re.findall(r"([\d.]+) nats \(([\d.]+) bits\) per character", done.output)
+    for (nats, bits), wanted in zip(said, (losses["train"][-1], min(losses["valid"])), strict=True):
+        assert (float(nats), float(bits) * np.log(2)) == pytest.approx((wanted, wanted), abs=1e-4)
+
+
+def test_the_weights_that_are_kept_are_those_of_the_best_validation(folder: Path) -> None:
+    steady = ("--lr", 0.3, "--no-decay", "--dropout", 0, "--weight-dropout", 0, "--validate-every", 10)
+    whole = train("corpus.txt", *SMALL, *steady, "--steps", 90)
+    step, _, validation, _ = checkpoint.load(folder / "charlstm.npz").history
+    best = int(step[np.nanargmin(validation)])
+    assert whole.exit_code == 0 and best < 90
+    assert train("corpus.txt", *SMALL, *steady, "--steps", best, "-m", "best.npz").exit_code == 0
+    flat, wanted = (checkpoint.load(folder / name).network.parameters.flat for name in ("charlstm.npz", "best.npz"))
+    np.testing.assert_array_equal(flat, wanted)
+
+
 def test_the_memory_of_a_model_of_lines_spans_its_longest_line(folder: Path) -> None:
     (folder / "names.txt").write_text("anna\nmaximilian\nbob\n")
     done = train("names.txt", "--lines", "--hidden", 4, "--steps", 1, "--val-fraction", 0)
