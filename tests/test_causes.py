@@ -152,7 +152,7 @@ def test_the_influence_of_the_characters_of_a_word_is_added_up():
         assert scales == pytest.approx([scales[0]] * len(words), rel=1e-9)
 
 
-def test_the_view_of_why_says_whether_its_two_ways_agree():
+def test_the_view_reports_whether_its_two_methods_agree():
     it = small("lstm")
     view = view_why(it, TEXT, TARGET)
     (name, strip), _ = view.parts.items()
@@ -227,7 +227,7 @@ def test_each_unit_is_ablated_as_if_alone(kind, layers, lines):
 
 @every_kind
 @one_and_two_layers
-def test_a_memory_that_is_set_is_read_from_there_on(kind, layers):
+def test_a_set_cell_state_has_an_effect_from_there_on(kind, layers):
     it = small(kind, layers)
     found = read_with(it, TEXT, Interventions(edits=[StateEdit(Unit(layers - 1, 2), 0.7, 5)]))
     ids = it.vocabulary.encode(TEXT)[:, None]
@@ -241,7 +241,7 @@ def test_a_memory_that_is_set_is_read_from_there_on(kind, layers):
 
 @every_kind
 @one_and_two_layers
-def test_a_memory_that_is_swapped_is_that_of_the_other_text(kind, layers):
+def test_a_patched_cell_state_is_that_of_the_other_text(kind, layers):
     it = small(kind, layers)
     found = read_with(it, TEXT, Interventions(swap="dcb a", swap_at=6))
     ids = it.vocabulary.encode(TEXT)[:, None]
@@ -269,7 +269,7 @@ def test_a_frozen_memory_stays_and_nothing_else_does(kind):
     np.testing.assert_allclose(found.logits[0], wanted, rtol=1e-9)
 
 
-def test_changes_are_read_as_they_are_written():
+def test_interventions_are_parsed():
     it = small("lstm", layers=2)
     made = parse_interventions(it, TEXT, ["1:2=-0.5@3", "0=2"], ["0:1@2"], ["1:0"], "ab", 4)
     assert list(made.edits) == [
@@ -295,7 +295,7 @@ def test_changes_are_read_as_they_are_written():
         ({"at": 8, "swap_memory": "a"}, "no character 8"),
     ],
 )
-def test_changes_that_cannot_be_made_are_refused(wrong, said):
+def test_invalid_interventions_are_refused(wrong, said):
     it = small("lstm", layers=2)
     arguments = {"set_": [], "freeze": [], "without": [], "swap_memory": None, "at": None} | wrong
     with pytest.raises(ConfigError, match=said):
@@ -343,7 +343,7 @@ def test_with_the_memory_of_another_story_she_greets_another(told):
         assert list(view.parts["continuation"].columns[1].values) == [f" {one}.", f" {other}."]
 
 
-def test_the_memory_tells_the_step_at_which_one_is_let_go_and_another_written(told):
+def test_the_answer_changes_where_another_name_is_written(told):
     it, _ = told
     text = "monica is in, richard is in. "
     answers = (" monica.", " richard.")

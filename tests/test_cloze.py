@@ -43,7 +43,7 @@ def best(row):
 
 @every_kind
 @pytest.mark.parametrize("lines", [False, True], ids=["stream", "lines"])
-def test_answers_are_what_writing_letter_by_letter_says(kind, lines):
+def test_predictions_are_what_greedy_sampling_writes(kind, lines):
     it = small(kind, lines)
     expected = cache(lambda text: chances(kind, it, text))
     prompts = ["ab", "b ", "a.", "ba ab", "", "a\nb", ".. a.", "b\n"]
@@ -120,12 +120,12 @@ def test_a_file_of_questions_is_read_line_by_line(cuts):
 
 
 @pytest.mark.parametrize("line", ["ab a", "", "ab\t", "\t", "a\tb\tc\td"])
-def test_a_line_that_asks_nothing_is_named(line):
+def test_a_line_without_a_question_is_reported(line):
     with pytest.raises(CorpusError, match=r"line 2 of it\.tsv"):
         list(parse_questions([f"ab\ta\n{line}\nb\ta\n"], "it.tsv"))
 
 
-def test_what_cannot_be_asked_is_named():
+def test_invalid_questions_are_refused():
     it = small()
     with pytest.raises(UnknownCharacterError, match=r"line 7 .*'x' U\+0078"):
         answer_questions(it, [Question("ab", " x", place="line 7")])
@@ -144,7 +144,7 @@ def test_of_a_long_prompt_with_a_wrong_answer_the_end_is_shown():
     assert shown[:2] == [[long, short], ["…" + "a" * 4 + "b" * 20, short]]
 
 
-def test_the_view_counts_every_group_and_names_what_is_wrong():
+def test_the_view_counts_every_group_and_lists_incorrect_answers():
     it = small()
     asked = [Question("ab", f" {answer}", group) for answer in ("a", "b", "ab", "a.b") for group in ("one", "two")]
     asked.append(Question("ab", best(chances("lstm", it, "ab")), "two"))

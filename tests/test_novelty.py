@@ -74,7 +74,7 @@ words = st.lists(st.sampled_from(["abba\n", "a", "bab", "\n", "aab b"]), max_siz
 
 @given(st.lists(words, min_size=1, max_size=3), words, words)
 @example(["aab baab b\n\naab baab b\n"], "aab baab b", "")
-def test_runs_are_the_longest_apart_and_where_they_are_said_to_be(tmp_path_factory, texts, one, other):
+def test_runs_are_the_longest_without_overlaps_and_at_their_places(tmp_path_factory, texts, one, other):
     folder = tmp_path_factory.mktemp("corpus")
     (folder / "one.txt").write_text(one)
     (folder / "other.txt").write_text(other)
@@ -197,7 +197,7 @@ def test_a_long_corpus_takes_no_more_memory_than_a_short_one():
     assert peaks[1] < peaks[0] + 200_000
 
 
-def test_what_cannot_be_compared_is_said(loaded, tmp_path):
+def test_what_cannot_be_compared_is_refused(loaded, tmp_path):
     (tmp_path / "binary").write_bytes(b"abc\xff")
     with pytest.raises(CorpusError, match="byte 3"):
         loaded.novelty("abc", tmp_path / "binary")

@@ -169,7 +169,7 @@ def test_nothing_stands_beyond_the_edge_of_the_window(opened, width):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_on_the_page_shuts_anybody_out(opened, scheme):
+def test_the_page_is_accessible(opened, scheme):
     from axe_playwright_python.sync_playwright import Axe
 
     tab = opened(page.build_page(Subject(by_formula("lstm", CHARACTERS), TEXT)), scheme)
@@ -180,7 +180,7 @@ def test_nothing_on_the_page_shuts_anybody_out(opened, scheme):
     assert len(found) == 0, found
 
 
-def test_the_mouse_moves_holds_and_lets_go(opened):
+def test_the_mouse_moves_and_selects(opened):
     content, _, _ = build()
     tab = opened(content)
     cells = tab.locator("#strip > span")
@@ -198,7 +198,7 @@ def test_the_mouse_moves_holds_and_lets_go(opened):
     assert {*tab.eval_on_selector_all("#over rect", "all => all.map(e => e.getAttribute('x'))")} == {"3"}
 
 
-def test_units_that_hold_on_are_offered_and_the_first_colours_the_text(opened):
+def test_steady_units_are_offered_and_the_first_colours_the_text(opened):
     content, _, read = build()
     tab = opened(content)
     for number, unit in [(0, find_steadiest(read)[0]), (1, find_steadiest(read)[1])]:
@@ -373,7 +373,7 @@ def test_what_is_downloaded_is_the_trace_and_the_views(opened, kind):
         assert downloaded(tab, name, "CSV").count("\n") > len(view.parts)
 
 
-def test_memories_of_any_size_are_held(opened):
+def test_cell_states_of_any_size_are_stored(opened):
     _, read = traced()
     factors = [dict.fromkeys(layer, 1.0) | {"c": factor} for layer, factor in zip(read.layers, (3e4, 0.0), strict=True)]
     layers = tuple(
@@ -436,7 +436,7 @@ def test_two_thousand_characters_of_128_units_take_less_than_five_megabytes():
     assert len(content.encode()) < 5_000_000 and content == page.render(views, page.TRACE, read)
 
 
-def test_units_that_behave_alike_stand_together():
+def test_units_with_similar_values_are_neighbours():
     rng = np.random.default_rng(3)
     kinds = rng.permutation(np.repeat(np.arange(3), 5))
     shapes = rng.normal(size=(3, 60))

@@ -88,7 +88,7 @@ def test_a_text_longer_than_a_piece_is_scored_to_its_end(lines, monkeypatch):
     assert found.passages == LanguageModel(it).score(text).passages
 
 
-def test_nothing_is_held_of_what_has_gone_by(monkeypatch):
+def test_a_long_text_needs_little_memory(monkeypatch):
     monkeypatch.setattr(sys.modules[score_text.__module__], "PIECE", 10_000)
     line, held = some_text(49, characters="abcd") + "\n", []
 
@@ -145,7 +145,7 @@ def test_passages_are_the_same_in_small_pieces(size):
         assert places == plain_passages(text, weights.tolist())
 
 
-def test_two_readers_are_told_apart_where_they_differ():
+def test_passages_of_two_models_are_those_that_differ_most():
     rows = np.ones((2, 200))
     rows[0, 30:40], rows[1, 120:140] = 9.0, 8.0
     found = PassageFinder()
@@ -214,7 +214,7 @@ def test_unknown_characters_are_counted(lines, texts, unknown, characters):
     assert counts == [[str(unknown), str(characters)]] * (unknown > 0)
 
 
-def test_an_unknown_character_is_told_by_its_place_in_the_whole_text(monkeypatch):
+def test_an_unknown_character_is_reported_with_its_place_in_the_whole_text(monkeypatch):
     monkeypatch.setattr(sys.modules[score_text.__module__], "PIECE", 10)
     with pytest.raises(UnknownCharacterError, match="'x' U\\+0078 at character 26"):
         score_text(TextSource("it", ["ab" * 12 + "cxd"]), [Scorer("m", small())])
@@ -228,7 +228,7 @@ def test_a_text_without_characters_is_refused(lines):
 
 @every_kind
 @both
-def test_learning_is_predicting_a_segment_and_then_a_step_down_its_gradient(kind, lines):
+def test_dynamic_evaluation_takes_a_gradient_step_after_each_segment(kind, lines):
     it, rate, clip = small(kind, lines), 0.3, 0.4
     object.__setattr__(it.training, "seq_len", 5)
     object.__setattr__(it.training, "clip", clip)
@@ -268,7 +268,7 @@ def test_learning_is_predicting_a_segment_and_then_a_step_down_its_gradient(kind
 
 
 @both
-def test_what_repeats_is_learnt_while_reading(lines):
+def test_dynamic_evaluation_learns_what_repeats(lines):
     it = small(lines=lines, hidden=8)
     object.__setattr__(it.training, "seq_len", 12)
     text = "abcdd\n" * 250
@@ -282,7 +282,7 @@ def test_what_repeats_is_learnt_while_reading(lines):
     assert values(view, "surprisal in bits")["", "bits"][1:] == still.surprise[1:].tolist()
 
 
-def test_a_rate_that_is_none_or_runs_away_is_refused():
+def test_invalid_and_diverging_rates_are_refused():
     it = LanguageModel(small(dtype=np.float32))
     for rate in (-0.1, math.nan, math.inf):
         with pytest.raises(ConfigError, match="adapt is"):

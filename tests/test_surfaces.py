@@ -278,7 +278,7 @@ def test_whatever_a_view_holds_every_surface_holds():
 
 
 @given(st.floats(-1e99, 1e99, allow_subnormal=False).filter(bool), st.booleans())
-def test_the_ends_of_an_axis_are_told_beside_it(value, log):
+def test_the_ends_of_an_axis_are_labelled(value, log):
     ys = [abs(value), 2 * abs(value)] if log else [value, value + abs(value)]
     drawn = plot_curves(Curves(Column("x", [0, 1]), (Column("y", ys),), log), 60)
     for end, line in ((max(ys), drawn[1]), (min(ys), drawn[8])):

@@ -127,7 +127,7 @@ def test_the_view_of_gates_shows_single_units_exactly():
         np.testing.assert_array_equal(column.values, result.layers[layer][column.name][:, unit])
 
 
-def test_of_a_layer_none_of_whose_units_is_asked_for_nothing_is_shown():
+def test_a_layer_without_selected_units_is_not_shown():
     it = model(network("gru", layers=2), CHARACTERS)
     _, columns = columns_of(view_gates(it, trace(it, "abca"), ["1:2"], show="h"))
     assert [column.group for column in columns] == ["layer 1, unit 2"]

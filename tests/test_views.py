@@ -158,7 +158,7 @@ def test_units_are_counted_by_half_lives_from_one_power_of_two_to_the_next():
     assert list(bars.value.values) == [1, 1, *[0] * 9, 1]  # less than 1; 1; for ever
 
 
-def test_what_the_memory_knows_is_told_in_stretches_of_one_answer():
+def test_stretches_with_one_answer_are_rows():
     it, answers = two_layers(seed=3), ["a", "b", " "]
     it.network.parameters.flat[:] *= 3.0  # it changes its mind
     parts = LanguageModel(it).view("memory", TEXT, ask="(", answers=answers).parts.values()
@@ -175,7 +175,7 @@ def test_what_the_memory_knows_is_told_in_stretches_of_one_answer():
 
 
 @pytest.mark.parametrize("lines", [False, True])
-def test_what_the_memory_answers_is_what_reading_on_would_say(lines):
+def test_answers_have_the_probability_of_reading_on(lines):
     it = two_layers()
     it = model(it.network, CHARACTERS, lines)
     ask, answers = " (a", ["b)", "a"]
@@ -243,7 +243,7 @@ def test_units_are_ranked_by_their_own_memory(kind):
     assert found["ROC AUC"] == sorted(found["ROC AUC"], reverse=True)
 
 
-def test_a_unit_that_tracks_is_found_and_luck_among_512_is_not():
+def test_a_unit_that_tracks_is_significant_and_the_best_of_512_by_chance_is_not():
     rng = np.random.default_rng(0)
     answers = (np.sin(np.arange(4000) / 20) > 0.6).astype(int)
     values = np.cumsum(rng.normal(size=(4000, 512)), axis=0)
@@ -331,7 +331,7 @@ def test_a_pattern_marks_its_matches_or_its_first_group():
         view_units(two_layers(), TEXT, match="x")
 
 
-def test_units_beat_chance_where_their_score_is_above_it():
+def test_units_are_significant_if_their_score_is_above_the_threshold():
     it, text = two_layers(hidden=8), TEXT * 6
     view = LanguageModel(it).view("units", text, match="a")
     names, scores, _, chance, beats = (list(column.values) for column in view.parts["inside a"].columns)
@@ -353,7 +353,7 @@ def test_the_memory_that_a_text_of_lines_takes_does_not_grow_with_it(kind):
     assert peaks[1] < 1.5 * peaks[0] + 16 * len(text)
 
 
-def test_places_alike_are_those_where_the_same_units_are_on():
+def test_similar_places_are_those_where_the_same_units_are_on():
     it = two_layers(hidden=6, seed=5)
     it.network.parameters.flat[:] *= 3.0
     span = 'a "b(B) '

@@ -19,6 +19,8 @@ from charlstm.errors import CharlstmError, ConfigError, did_you_mean
 from charlstm.render.characters import printable
 
 if TYPE_CHECKING:
+    from click.types import OptionHelpExtra
+
     from charlstm.model.model import Model
 
 INTERRUPTED = 130
@@ -108,6 +110,13 @@ class GroupedOption(click.Option):
     def __init__(self, *args: Any, heading: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.heading = heading
+
+    def get_help_extra(self, ctx: click.Context) -> OptionHelpExtra:
+        """Return what --help shows in brackets, with the words for a default as they are."""
+        extra = super().get_help_extra(ctx)
+        if isinstance(self.show_default, str):
+            extra["default"] = self.show_default
+        return extra
 
 
 class GroupedCommand(click.Command):
