@@ -38,7 +38,7 @@ RULES = {
 
 
 def definition(logits, characters, recent="", borders=None, **rule):
-    """Probability of each character, by the rules' definitions on a dictionary; notes how near to a border it came."""
+    """Probability of each character by the definitions of the rules; collects the distances from each threshold."""
     borders = [] if borders is None else borders
     only = rule.get("only")
     p = {c: z for c, z in zip(characters, logits, strict=True) if c not in rule.get("forbid", "")}
@@ -86,7 +86,7 @@ def normal(p):
     ),
     st.sets(st.sampled_from(CHARACTERS)),
 )
-def test_rules_together_are_what_their_definitions_say(logits, rule, recent):
+def test_rules_together_equal_their_definitions(logits, rule, recent):
     characters = CHARACTERS[: len(logits)]
     left = [c for c in characters if c not in rule.get("forbid", "") and c in rule.get("only", characters)]
     assume(left)
@@ -105,13 +105,13 @@ def code_points(characters):
 
 @pytest.mark.parametrize("temperature", [5e-324, 1e-300, 1e-9])
 @pytest.mark.parametrize("rule", [{}, {"top_k": 2}, {"top_p": 0.5}, {"min_p": 1.0}, {"repeat_penalty": 1.1}])
-def test_any_temperature_above_nothing_is_safe(temperature, rule):
+def test_the_smallest_temperatures_do_not_overflow(temperature, rule):
     seen = np.array([False, True, False])
     result = probabilities(np.array([1.0, -700.0, 1.001]), SamplingConfig(temperature, **rule), None, seen)
     np.testing.assert_allclose(result, [0.0, 0.0, 1.0])
 
 
-def test_equals_share_and_the_lower_ids_stay():
+def test_equal_logits_have_equal_probabilities_and_lower_ids_rank_first():
     same = np.array([0.0, 3.0, 3.0, 3.0])
     for rule, wanted in (
         ({}, [0, 1 / 3, 1 / 3, 1 / 3]),
@@ -144,12 +144,12 @@ def test_the_rules_are_applied_in_their_order(p, rule, wanted):
 
 
 @pytest.mark.parametrize("kept", [1, 2, 3, 4])
-def test_the_nucleus_ends_where_its_share_is_reached_exactly(kept):
+def test_the_nucleus_ends_where_its_sum_equals_p(kept):
     result = probabilities(np.zeros(4), SamplingConfig(temperature=1.0, top_p=kept / 4))
     np.testing.assert_array_equal(result, [1 / kept] * kept + [0.0] * (4 - kept))
 
 
-def test_rows_do_not_feel_each_other():
+def test_rows_do_not_affect_each_other():
     rng = np.random.default_rng(0)
     logits, seen = rng.normal(size=(5, 6)), rng.random((5, 6)) < 0.5
     sampling = SamplingConfig(**RULES["all"])
@@ -179,23 +179,23 @@ def test_rows_do_not_feel_each_other():
         {"random_seed": -1},
     ],
 )
-def test_rules_out_of_range_are_refused(rule):
+def test_values_out_of_range_are_errors(rule):
     with pytest.raises(ConfigError, match=next(iter(rule))):
         SamplingConfig(**rule)
 
 
 @pytest.mark.parametrize("rule", [{"only": ""}, {"only": "xyz"}, {"forbid": "fedcba"}, {"only": "ab", "forbid": "ba"}])
-def test_rules_that_leave_no_character_are_refused(rule):
+def test_rules_that_allow_no_character_are_errors(rule):
     with pytest.raises(ConfigError, match="none of the model's 6 characters"):
         next(sample_steps(model(network("rnn", vocabulary=6), CHARACTERS), "", SamplingConfig(**rule), 1))
 
 
-def test_all_characters_may_be_drawn_unless_a_rule_says_otherwise():
+def test_without_forbid_and_only_all_characters_are_allowed():
     assert SamplingConfig().allowed(code_points(CHARACTERS)) is None
 
 
 def of_biases(biases):
-    """A model whose prediction is the same whatever it reads."""
+    """A model whose predictions do not depend on the text."""
     it = network("rnn", np.float32, vocabulary=len(biases), hidden=1)
     it.parameters.flat[:] = 0.0
     it.parameters["output/b"][:] = biases
@@ -203,7 +203,7 @@ def of_biases(biases):
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_characters_are_drawn_as_often_as_they_should_be(name):
+def test_the_frequencies_of_samples_are_their_probabilities(name):
     biases = [1.0, -2.0, 0.5, -0.5, 1.5, 0.0]
     rows, steps = 1000, 101
     drawn = [
@@ -227,7 +227,7 @@ def test_characters_are_drawn_as_often_as_they_should_be(name):
 
 
 @pytest.mark.parametrize(("seed", "window"), [("ab", 2), ("abcdefa", 3), ("", 1), ("a", 50)])
-def test_the_penalty_looks_at_the_last_characters_and_no_further(monkeypatch, seed, window):
+def test_the_penalty_covers_exactly_the_repeat_window(monkeypatch, seed, window):
     seen = []
     monkeypatch.setattr(
         "charlstm.sampling.decoder.probabilities",

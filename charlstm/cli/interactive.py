@@ -25,9 +25,9 @@ SUGGESTIONS = 5
 SHOWN_END = 40
 GUIDE = """\
 Type a text, and the model continues it exactly where it ends: the session adds no space and no newline. The next line
-that you type is appended to the whole text. An empty line lets the model write on. A backslash at the end of a line
-adds a newline and the next line. Type // for a text that starts with /. Ctrl-C stops the model and keeps the text so
-far. Ctrl-D leaves the session, and so does Ctrl-C twice at an empty prompt."""
+that you type is appended to the whole text. An empty line continues the text. A backslash at the end of a line inserts
+a newline, and the text continues on your next line. To start a text with /, type //. Ctrl-C stops the model and keeps
+the text so far. Ctrl-D leaves the session, and so does Ctrl-C twice at an empty prompt."""
 
 
 class Command(NamedTuple):
@@ -221,7 +221,7 @@ class Conversation:
             if command.help
         ]
         settings = ", ".join(f"/{name}" for name in self._settings.options)
-        tell(GUIDE, rows, f"Settings, each printed if you type it without a value: {settings}.")
+        tell(GUIDE, rows, f"Settings (type one without a value to print it): {settings}.")
 
 
 def run(session: Session, settings: SessionSettings, seed: str, encoding: str, model_name: str) -> None:
