@@ -150,7 +150,7 @@ def quote_output(command: str, until: str | None = None) -> str:
     """Return a command and its output, up to the part with the given title."""
     lines = run(command).splitlines()
     if until is not None:
-        lines = lines[: lines.index(until)]
+        lines = lines[: lines.index(until) - 1]  # without the blank line before the part
     return quote([f"$ {command}", *lines])
 
 
