@@ -22,7 +22,7 @@ import numpy as np
 from charlstm.config import check_whole
 from charlstm.errors import ConfigError
 from charlstm.inspection.trace import start_reader
-from charlstm.inspection.view import Column, Curves, Kind, Part, Table, View
+from charlstm.inspection.view import Column, Curves, Kind, Part, Table, View, count_of
 from charlstm.model.model import Model
 from charlstm.network.loss import cross_entropy_gradient
 from charlstm.network.network import Network, Pass
@@ -67,7 +67,7 @@ def view_gradients(
     longest = max(stop - start for start, stop in find_stretches(text, by_line)) - 1
     K = max(1, min(LAGS, longest // 2)) if lags is None else check_whole("lags", lags, 1)
     if longest < K:
-        less = f", or lower --lags to at most {longest}" if longest > 0 else ""
+        less = f", or set lags to at most {longest}" if longest > 0 else ""
         raise ConfigError(f"no prediction in the text has {K} characters before it; give a longer text{less}")
     places = choose_positions(text, K, by_line)  # (N,)
     lag = Column("lag", np.arange(1, K + 1), Kind.WHOLE)
@@ -81,11 +81,10 @@ def view_gradients(
         ys = [_name_with_model(column) for column in columns if column.group.endswith(f"layer {layer}")]
         parts[f"gradient norm by lag, layer {layer}"] = Curves(lag, tuple(ys), log=True)
     parts["first lag with at most"] = _build_decay_table(columns)
-    count = f"{len(places):,} prediction" + "s" * (len(places) != 1)
     return View(
         parts,
         (
-            f"Each norm is the median over {count}.",
+            f"Each norm is the median over {count_of(len(places), 'prediction')}.",
             "The last table compares each norm with its value at lag 1; a dash means that it stays larger.",
         ),
     )

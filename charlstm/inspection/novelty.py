@@ -150,7 +150,7 @@ class Novelty:
             remarks.append(f"No part of {self.least} characters or more is copied from the corpus.")
         if self.lines and self.lines[0].training is None:
             remarks.append(
-                "The model was trained on another corpus, so lines of the training set cannot be told from others."
+                "The model was trained on another corpus, so its training set and validation set are not distinguished."
             )
         return View(parts, tuple(remarks))
 

@@ -16,7 +16,18 @@ from charlstm.config import check_number
 from charlstm.errors import CorpusError
 from charlstm.inspection.passages import Passage, PassageFinder
 from charlstm.inspection.surprisal import DynamicEvaluation, Evaluation, StaticEvaluation
-from charlstm.inspection.view import Column, Kind, Part, Strip, Table, TextInput, TextSource, View, skip_remark
+from charlstm.inspection.view import (
+    Column,
+    Kind,
+    Part,
+    Strip,
+    Table,
+    TextInput,
+    TextSource,
+    View,
+    count_of,
+    skip_remark,
+)
 from charlstm.model.model import Model
 from charlstm.parameters import Array
 from charlstm.text.vocabulary import code_points_of, text_of
@@ -284,7 +295,8 @@ def _list_remarks(scorers: Sequence[Scorer], found: Sequence[Score], rate: float
         each = " and ".join(f"{scorer.name} has {size:,}" for scorer, size in zip(scorers, sizes, strict=True))
         yield f"The models have vocabularies of different size: {each} characters. Characters that both know count."
     if rate:
-        spans = {"line" if s.model.training.lines else f"{s.model.training.seq_len} characters": None for s in scorers}
+        trainings = [scorer.model.training for scorer in scorers]
+        spans = dict.fromkeys("line" if it.lines else count_of(it.seq_len, "character") for it in trainings)
         yield (
             f"Dynamic evaluation takes a gradient step after every {' or '.join(spans)}. Each text starts from the"
             " weights of the model file, which stays unchanged."

@@ -143,6 +143,17 @@ class View(NamedTuple):
     exact: Trace | None = None
 
 
+def count_of(count: int, noun: str) -> str:
+    """Return a count with a noun, in the plural where it belongs.
+
+    Examples
+    --------
+    >>> count_of(1, "more row"), count_of(2000, "more row")
+    ('1 more row', '2,000 more rows')
+    """
+    return f"{count:,} {noun}" + "s" * (count != 1)
+
+
 def skip_remark(skipped: int, characters: int) -> str:
     """Return the remark that some characters of a text are skipped.
 
@@ -152,7 +163,7 @@ def skip_remark(skipped: int, characters: int) -> str:
     '1 of 2,000 characters is unknown to the model and is skipped.'
     """
     verb = "is" if skipped == 1 else "are"
-    return f"{skipped:,} of {characters:,} characters {verb} unknown to the model and {verb} skipped."
+    return f"{skipped:,} of {count_of(characters, 'character')} {verb} unknown to the model and {verb} skipped."
 
 
 def columns_of(part: Part) -> tuple[Column, ...]:

@@ -81,7 +81,8 @@ def view_why(model: Model, text: str, target: str | None = None, reach: int = RE
         (
             f"The target {label} has a probability of {probability:.1%}.",
             f"The two methods {verdict}: the rank correlation of the characters' influences is {correlation:.2f}.",
-            *[f"Only the last {reach:,} of the {len(text):,} characters are examined; see --reach."] * (unseen > 0),
+            *[f"Only the last {reach:,} of the {len(text):,} characters are examined; the option reach changes that."]
+            * (unseen > 0),
         ),
     )
 

@@ -50,14 +50,3 @@ def format_fact(value: Any) -> str:
     if isinstance(value, tuple):
         return ", ".join(map(format_fact, value)) or "none"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def count_of(count: int, noun: str) -> str:
-    """Return a count with a noun, in the plural where it belongs.
-
-    Examples
-    --------
-    >>> count_of(1, "more row"), count_of(2000, "more row")
-    ('1 more row', '2,000 more rows')
-    """
-    return f"{count:,} {noun}" + "s" * (count != 1)

@@ -10,12 +10,12 @@ from typing import Any
 
 from charlstm.config import check_choice
 from charlstm.inspection.trace import Trace
-from charlstm.inspection.view import Column, Kind, View
+from charlstm.inspection.view import Column, Kind, View, count_of
 from charlstm.model.files import replace_with
 from charlstm.render import data, html, terminal
 from charlstm.render.characters import escape_character
 from charlstm.render.colour import choose_ink, mix_rgb, strength
-from charlstm.render.numbers import count_of, format_value
+from charlstm.render.numbers import format_value
 
 WIDTH = 100
 TEXT = "txt"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from charlstm.inspection.view import Bars, Column, Curves, Facts, Kind, Part, Strip, Table, View
+from charlstm.inspection.view import Bars, Column, Curves, Facts, Kind, Part, Strip, Table, View, count_of
 from charlstm.render import plots
 from charlstm.render.characters import escape_in_line, escape_line, pad, width_of, wrap_characters, wrap_words
 from charlstm.render.colour import MOST_BITS, NONE, level, shade
-from charlstm.render.numbers import count_of, format_fact, format_value
+from charlstm.render.numbers import format_fact, format_value
 
 VALUE_WIDTH = 7
 CHARACTER_WIDTH = 8
