@@ -1,28 +1,61 @@
-"""A character-level text generator and a window into an LSTM, in NumPy.
+"""A character-level text generator and an inspector of LSTMs, in NumPy.
 
-`charlstm.load` returns a model file as a `charlstm.LanguageModel`, which samples, scores and traces.
+`charlstm.train` trains a model on text files, and `charlstm.load` reads a model file. Both return a
+`charlstm.LanguageModel`, which samples, scores and inspects text. All errors are
+subclasses of `charlstm.CharlstmError`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from charlstm.errors import (
+    CharlstmError,
+    CheckpointError,
+    ConfigError,
+    CorpusError,
+    SessionError,
+    TrainingError,
+    UnknownCharacterError,
+)
+
 if TYPE_CHECKING:
-    from charlstm.api import LanguageModel as LanguageModel
-    from charlstm.api import load as load
+    from charlstm.api.language_model import LanguageModel, load
+    from charlstm.api.training import Progress, TrainingInterrupted, train
 
 __version__ = "0.1.0"
-__all__ = ["LanguageModel", "__version__", "load"]
+__all__ = [
+    "CharlstmError",
+    "CheckpointError",
+    "ConfigError",
+    "CorpusError",
+    "LanguageModel",
+    "Progress",
+    "SessionError",
+    "TrainingError",
+    "TrainingInterrupted",
+    "UnknownCharacterError",
+    "__version__",
+    "load",
+    "train",
+]
+_MODULES = {
+    "LanguageModel": "charlstm.api.language_model",
+    "Progress": "charlstm.api.training",
+    "TrainingInterrupted": "charlstm.api.training",
+    "load": "charlstm.api.language_model",
+    "train": "charlstm.api.training",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for when it is asked for: `charlstm --help` needs none of it, and no NumPy."""
-    if name not in ("LanguageModel", "load"):
+    """Import a name when it is used: `charlstm --help` needs none of them, and no NumPy."""
+    if name not in _MODULES:
         raise AttributeError(f"module 'charlstm' has no attribute {name!r}")
-    from charlstm import api
+    from importlib import import_module
 
-    return getattr(api, name)
+    return getattr(import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+    return list(__all__)

@@ -22,48 +22,54 @@ Settings = TypeVar("Settings")
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How a network is trained.
+    """The settings of a training run.
 
     Attributes
     ----------
     steps
-        Updates of the weights.
+        Optimizer steps.
     batch_size
-        Rows read side by side (B): streams of the corpus, or whole lines.
+        Rows of a batch (B): streams of the text, or whole lines.
     seq_len
-        Steps (T) through which the gradient runs back, when the corpus is read as streams.
+        Truncated-BPTT length (T), for streams.
     lines
-        True: every line is a text of its own, read whole from a fresh state.
+        True: each line is a separate document, read from the zero state.
     curriculum
-        With `lines`: over how many epochs' worth of steps, at the start, short lines come before long ones.
+        With `lines`: epochs' worth of steps at the start during which short lines come before long ones.
     optimizer
         "adam", "rmsprop" or "sgd".
     learning_rate
         Peak learning rate.
     warmup
-        Steps over which the rate rises from zero to its peak.
+        Steps of linear warm-up from zero to the peak.
     decay
-        True: the rate falls to zero along half a cosine; False: it stays.
+        True: cosine decay of the learning rate to zero; False: it stays at its peak.
     hold
-        Share of the steps after warm-up, in [0, 1), before the rate begins to fall.
-    turns
-        Where the length of the run was planned anew while the rate fell: pairs (step, steps), up to which step it fell
-        towards how many steps in all. After the last one it falls towards `steps`.
+        Fraction of the steps after warm-up, in [0, 1), at the peak learning rate before the decay begins.
+    schedule_changes
+        Where the clock changed the length of the run during the decay: pairs (step, steps). Up to that step the rate
+        fell towards zero at the end of that many steps; after the last pair it falls towards zero at `steps`.
     weight_decay
-        Share of every matrix that is taken away in a step, for a learning rate of 1.
+        Decoupled weight decay: the fraction of every matrix that a step subtracts, divided by the learning rate.
     clip
-        Largest norm of the whole gradient; 0 clips nothing.
+        Largest norm of the gradient; 0 disables clipping.
     split
-        What is held out: "tail", the end of the text (or lines drawn at random); "stripes", pieces from all over it;
-        "file", the last of the files.
+        Validation set: "tail", the end of the text (with `lines` a random sample of them); "stripes", parts from all
+        over the text; "file", the last of the files.
     val_fraction
-        Share of the corpus held out, in [0, 1), where that is not a file.
+        Fraction of the text in the validation set, in [0, 1); unused with "file".
     validate_every
-        Steps from one validation to the next; 0: a tenth of all.
+        Steps between two validations; 0: a tenth of all steps.
     patience
-        Validations in a row without a better one that end the run; 0: any number.
+        Validations in a row without improvement that end the run; 0 disables this.
     random_seed
         Seed of every random stream, 0 or more.
+    workers
+        Processes that shared every batch; 0: not recorded. Another number rounds differently.
+    origin
+        Digest of the model that gave the first weights; empty: they were random.
+    changed_on_resume
+        True: the run was resumed with another number of steps or workers, so that no single run gives its weights.
 
     Raises
     ------
@@ -81,7 +87,7 @@ class TrainingConfig:
     warmup: int = 50
     decay: bool = True
     hold: float = 0.0
-    turns: tuple[tuple[int, int], ...] = ()
+    schedule_changes: tuple[tuple[int, int], ...] = ()
     weight_decay: float = 0.0
     clip: float = 1.0
     split: str = "tail"
@@ -89,13 +95,17 @@ class TrainingConfig:
     validate_every: int = 0
     patience: int = 0
     random_seed: int = 0
+    workers: int = 0
+    origin: str = ""
+    changed_on_resume: bool = False
 
     def __post_init__(self) -> None:
-        whole = {"steps": 0, "batch_size": 1, "seq_len": 1, "warmup": 0, "validate_every": 0, "patience": 0}
+        at_least_one, at_least_zero = ("batch_size", "seq_len"), ("steps", "warmup", "validate_every", "patience")
+        whole = dict.fromkeys(at_least_one, 1) | dict.fromkeys((*at_least_zero, "random_seed", "workers"), 0)
         set_fields(
             self,
             **{name: check_whole(name, getattr(self, name), least) for name, least in whole.items()},
-            **{name: check_flag(name, getattr(self, name)) for name in ("lines", "decay")},
+            **{name: check_flag(name, getattr(self, name)) for name in ("lines", "decay", "changed_on_resume")},
             **{
                 name: check_number(name, getattr(self, name), 0.0)
                 for name in ("curriculum", "learning_rate", "weight_decay", "clip")
@@ -105,8 +115,8 @@ class TrainingConfig:
             },
             optimizer=check_choice("optimizer", self.optimizer, OPTIMIZERS),
             split=check_choice("split", self.split, SPLITS),
-            random_seed=check_whole("random_seed", self.random_seed, 0),
-            turns=_turns(self.turns, self.steps),
+            origin=check_text("origin", self.origin),
+            schedule_changes=_check_schedule_changes(self.schedule_changes, self.steps),
         )
 
 
@@ -223,14 +233,14 @@ def _show(value: Any) -> str:
     return shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}…"
 
 
-def _turns(pairs: Any, steps: int) -> tuple[tuple[int, int], ...]:
-    """Return pairs as tuples, once they are found to be turns that a run of so many steps can take."""
+def _check_schedule_changes(pairs: Any, steps: int) -> tuple[tuple[int, int], ...]:
+    """Return the changes of a schedule as tuples; raise ConfigError if no run of so many steps can have them."""
     allowed = "pairs of whole numbers (step, steps), each step above those before and none above its steps or the run's"
-    turns = tuple(tuple(pair) for pair in pairs) if isinstance(pairs, (list, tuple)) else None
-    whole = turns is not None and all(len(turn) == 2 and all(type(n) is int for n in turn) for turn in turns)
-    if turns is None or not whole:
-        raise ConfigError(f"turns is {pairs!r}; it must be {allowed}")
-    places = [0, *(step for step, _ in turns)]
-    if any(a >= b for a, b in pairwise(places)) or any(step > min(before, steps) for step, before in turns):
-        raise ConfigError(f"turns is {pairs!r}; it must be {allowed}")
-    return turns
+    changes = tuple(tuple(pair) for pair in pairs) if isinstance(pairs, (list, tuple)) else None
+    whole = changes is not None and all(len(pair) == 2 and all(type(n) is int for n in pair) for pair in changes)
+    if changes is None or not whole:
+        raise ConfigError(f"schedule_changes is {pairs!r}; it must be {allowed}")
+    places = [0, *(step for step, _ in changes)]
+    if any(a >= b for a, b in pairwise(places)) or any(step > min(before, steps) for step, before in changes):
+        raise ConfigError(f"schedule_changes is {pairs!r}; it must be {allowed}")
+    return changes

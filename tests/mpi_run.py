@@ -5,10 +5,10 @@ import sys
 
 from shared_work import run
 
-from charlstm.cli.train import world_of
+from charlstm.training.team import join_world
 
 if __name__ == "__main__":
-    with world_of(mpi=True) as team:
+    with join_world(mpi=True) as team:
         if sys.argv[1] == "broken" and team.rank == 1:
             raise RuntimeError("this rank is broken")
         losses, weights = run(team, "streams" if sys.argv[1] == "broken" else sys.argv[1])

@@ -9,7 +9,7 @@ import reference
 from small import by_reference, every_kind, model, network, one_and_two_layers
 from stories import NAMES, SPEAKERS, learnt
 
-from charlstm.api import LanguageModel
+from charlstm.api.language_model import LanguageModel
 from charlstm.errors import ConfigError, UnknownCharacterError
 from charlstm.inspection.memory import view_memory
 from charlstm.inspection.patch import (

@@ -84,7 +84,7 @@ def test_training_says_what_it_read_what_it_builds_and_what_came_out(tmp_path: P
         assert said in done.stderr
     lines = [line for line in done.stderr.splitlines() if line.startswith("step ")]
     assert len(lines) == 10
-    assert all(re.search(r"\d nats \d\.\d+ bits .*held out .* char/s .* left$", line) for line in lines)
+    assert all(re.search(r"\d nats \d\.\d+ bits .*validation .* char/s .* left$", line) for line in lines)
     assert "\r" not in done.stderr
 
 
@@ -531,7 +531,7 @@ def test_what_cannot_be_done_is_said_with_the_right_exit_code(
 def test_a_corpus_too_small_for_the_batch_shrinks_it_and_says_so(tmp_path: Path) -> None:
     (tmp_path / "corpus.txt").write_text("hello world, hello\n")
     done = charlstm("train", "corpus.txt", "--steps", 5, "--batch-size", 32, cwd=tmp_path)
-    assert done.returncode == 0 and "too small for a batch of 32; it is 2" in done.stderr
+    assert done.returncode == 0 and "too small for a batch size of 32; it is 2" in done.stderr
 
 
 def test_a_byte_order_mark_and_foreign_line_ends_are_read_and_said(tmp_path: Path) -> None:
@@ -553,7 +553,7 @@ def test_a_full_disk_leaves_the_old_model(folder: Path, tmp_path: Path) -> None:
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
     )
     assert done.returncode == 1
-    assert "training goes on" in done.stderr and one_sentence(done.stderr.splitlines(keepends=True)[-1])
+    assert "training continues" in done.stderr and one_sentence(done.stderr.splitlines(keepends=True)[-1])
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"charlstm.npz": old}
 
 
@@ -570,7 +570,7 @@ def test_a_stopped_run_saves_what_it_learnt(tmp_path: Path, number: signal.Signa
         process.send_signal(number)
         said = process.stderr.read()
     assert process.returncode == code and "Traceback" not in said
-    assert re.search(r"stopped at step [\d,]+ of 100,000; what was learnt so far is in charlstm.npz, .*\n$", said)
+    assert re.search(r"stopped at step [\d,]+ of 100,000; the model so far is in charlstm.npz, .*\n$", said)
     assert json.loads(charlstm("inspect", "--format", "json", cwd=tmp_path).stdout)["outcome"]["steps done"] > 0
 
 

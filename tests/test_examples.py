@@ -1,4 +1,4 @@
-"""The examples in docstrings give what they show; `model` in them is a small LanguageModel."""
+"""The examples in docstrings give what they show; `model` in them is a small LanguageModel, `corpus.txt` a text."""
 
 import doctest
 import importlib
@@ -22,6 +22,7 @@ MODULES = [
 @pytest.mark.parametrize("name", MODULES)
 def test_the_examples_of_a_module_hold(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "corpus.txt").write_text("the cat sat on a mat.\n" * 100)
     small = LanguageModel(model(network("lstm", np.float32), "\nabcd"))
     module = importlib.import_module(name)
     result = doctest.testmod(module, extraglobs={"model": small}, optionflags=doctest.ELLIPSIS)

@@ -11,7 +11,7 @@ import pytest
 from every_view import by_formula
 from test_hostile import HOSTILE
 
-from charlstm.api import LanguageModel
+from charlstm.api.language_model import LanguageModel
 from charlstm.errors import CharlstmError
 from charlstm.inspection.gates import view_gates
 from charlstm.render import results
@@ -118,7 +118,7 @@ def test_a_trace_is_saved_whole_or_not_at_all(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "savez", broken)
-    with pytest.raises(CharlstmError, match="No space left on device; what stood there is unchanged"):
+    with pytest.raises(CharlstmError, match="No space left on device; its old content is unchanged"):
         trace.save(str(tmp_path / "trace"))
     assert (tmp_path / "trace").read_bytes() == before and len(list(tmp_path.iterdir())) == 1
 

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from small import model, network
 
-from charlstm.api import LanguageModel
+from charlstm.api.language_model import LanguageModel
 from charlstm.config import TrainingConfig
 from charlstm.errors import ConfigError, CorpusError
 from charlstm.model.model import Model

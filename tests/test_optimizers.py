@@ -11,7 +11,7 @@ from charlstm.config import OPTIMIZERS, TrainingConfig
 from charlstm.network import optimizers
 from charlstm.network.optimizers import BETA1, BETA2, EPSILON, MOMENTUM, RMS_DECAY, clip_gradient_norm
 from charlstm.parameters import Parameters
-from charlstm.training.schedule import learning_rate, turned
+from charlstm.training.schedule import change_steps, learning_rate
 
 every_optimizer = pytest.mark.parametrize("name", OPTIMIZERS)
 
@@ -111,9 +111,9 @@ def test_a_turn_leaves_the_rate_where_it_is_and_lets_it_fall_evenly_to_the_new_e
         step = math.ceil(place + share * (config.steps - place)) + 1
         if step >= config.steps:
             break
-        before, config = config, turned(config, step, step + further)
+        before, config = config, change_steps(config, step, step + further)
         turns, place = turns + 1, step
-        assert len(config.turns) == turns and config.steps == step + further
+        assert len(config.schedule_changes) == turns and config.steps == step + further
         assert [learning_rate(config, k) for k in range(step)] == [learning_rate(before, k) for k in range(step)]
         assert learning_rate(config, step) == pytest.approx(learning_rate(before, step), rel=1e-9, abs=1e-15)
     phases = [math.acos(2 * learning_rate(config, k) / 0.1 - 1) for k in range(math.ceil(place) + 1, config.steps + 1)]
@@ -123,7 +123,9 @@ def test_a_turn_leaves_the_rate_where_it_is_and_lets_it_fall_evenly_to_the_new_e
 
 def test_at_its_peak_the_rate_needs_no_turn():
     config = TrainingConfig(steps=35, warmup=5, hold=0.5)  # the peak ends with step 20
-    assert turned(config, 21, 99).turns == () and turned(config, 22, 99).turns == ((22, 35),)
+    assert change_steps(config, 21, 99).schedule_changes == () and change_steps(config, 22, 99).schedule_changes == (
+        (22, 35),
+    )
 
 
 @given(warmup=st.integers(0, 20), steps=st.integers(1, 40))

@@ -10,10 +10,10 @@ from charlstm.training import recipe
 
 
 def test_the_work_grows_with_the_square_root_of_the_text_up_to_a_limit() -> None:
-    assert recipe.work(1_000_000) == pytest.approx(15e12)  # five minutes on two cores
+    assert recipe.choose_work(1_000_000) == pytest.approx(15e12)  # five minutes on two cores
     for characters in (100, 5_000, 250_000, 2_000_000):
-        assert recipe.work(4 * characters) == pytest.approx(2 * recipe.work(characters))
-    assert recipe.work(10**9) == recipe.work(10**8) == pytest.approx(45e12)
+        assert recipe.choose_work(4 * characters) == pytest.approx(2 * recipe.choose_work(characters))
+    assert recipe.choose_work(10**9) == recipe.choose_work(10**8) == pytest.approx(45e12)
 
 
 @pytest.mark.parametrize(
@@ -44,13 +44,13 @@ def test_the_settings_follow_from_the_text_and_the_work(
 ) -> None:
     chosen = {"lines": False} | given
     epochs, steps = chosen.pop("epochs", None), chosen.pop("steps", None)
-    found = recipe.settings(characters, lines, recipe.work(characters), epochs, steps, chosen)
+    found = recipe.choose_settings(characters, lines, recipe.choose_work(characters), epochs, steps, chosen)
     assert {name: found[name] for name in wanted[::2]} == dict(zip(wanted[::2], wanted[1::2], strict=True))
 
 
 def test_only_a_stream_has_windows_and_forgets_by_default() -> None:
     stream, lines, chrono = (
-        recipe.settings(10_000, 100, 1e12, None, None, chosen)
+        recipe.choose_settings(10_000, 100, 1e12, None, None, chosen)
         for chosen in ({"lines": False}, {"lines": True}, {"lines": False, "chrono_init": 9})
     )
     assert stream["seq_len"] == 64 and stream["forget_bias"] == 0.0
@@ -58,9 +58,9 @@ def test_only_a_stream_has_windows_and_forgets_by_default() -> None:
 
 
 def test_the_steps_are_what_the_work_allows_and_a_hundred_epochs_at_most() -> None:
-    assert recipe.steps(6e6, 1_000, 100.0, per_epoch=7) == 20  # a character is read, and learnt from, for 3,000
-    assert recipe.steps(6e9, 1_000, 100.0, per_epoch=7) == 700
-    assert recipe.steps(10.0, 1_000, 100.0, per_epoch=7) == 1
+    assert recipe.choose_steps(6e6, 1_000, 100.0, per_epoch=7) == 20  # a character is read, and learnt from, for 3,000
+    assert recipe.choose_steps(6e9, 1_000, 100.0, per_epoch=7) == 700
+    assert recipe.choose_steps(10.0, 1_000, 100.0, per_epoch=7) == 1
 
 
 @pytest.mark.parametrize(
@@ -78,4 +78,4 @@ def test_the_steps_are_what_the_work_allows_and_a_hundred_epochs_at_most() -> No
 def test_a_step_is_shared_where_every_process_has_enough_of_it(
     cores: int, rows: int, parameters: int, predictions: int, wanted: int
 ) -> None:
-    assert recipe.workers(cores, rows, parameters, predictions) == wanted
+    assert recipe.choose_workers(cores, rows, parameters, predictions) == wanted

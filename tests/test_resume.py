@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from charlstm.cli.main import main
 from charlstm.errors import CheckpointError
 from charlstm.model import checkpoint
-from charlstm.model.files import held
+from charlstm.model.files import lock
 
 KILLS = 50
 TEXT = "".join(random.Random(0).choices("abcde \n", k=6000))
@@ -124,7 +124,7 @@ def test_a_run_that_is_asked_to_stop_goes_on_to_the_same_bytes(
         if process.returncode != 128 + number:  # it was done before it was asked
             assert "wrote     charlstm.npz" in said
             break
-        assert re.search(r"stopped at step [\d,]+ of [\d,]+; .*--resume goes on\n$", said)
+        assert re.search(r"stopped at step [\d,]+ of [\d,]+; .*--resume continues the run\n$", said)
         more = ("--resume",)
     else:
         assert "resume    after step " in finish(stopped, *options, "--resume")
@@ -143,8 +143,8 @@ def test_a_complete_run_can_be_made_longer_and_says_what_the_rate_does(tmp_path:
     (tmp_path / FILES[0]).unlink()  # as if it had been killed before it wrote the model
     assert "after step 40, the last one: more --steps" in finish(tmp_path, "--resume")
     assert content(tmp_path) == before
-    assert "the learning rate goes on along the curve of 80 steps" in finish(tmp_path, "--steps", "80", "--resume")
-    assert checkpoint.load_run(tmp_path / FILES[1]).standing.step == 80
+    assert "the learning rate follows the schedule of 80 steps" in finish(tmp_path, "--steps", "80", "--resume")
+    assert checkpoint.load_run(tmp_path / FILES[1]).state.step == 80
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_a_complete_run_can_be_made_longer_and_says_what_the_rate_does(tmp_path:
         (("--hidden", "17"), "--hidden 17 contradicts the run of .*, which has 16"),
         (("--lr", "0.5"), "--learning-rate 0.5 contradicts"),
         (("--optimizer", "sgd"), "--optimizer sgd contradicts"),
-        (("--steps", "10"), "has done 40 steps already, more than 10"),
+        (("--steps", "10"), "has done 40 steps already, which is more than 10"),
     ],
 )
 def test_what_contradicts_the_run_is_refused_by_name(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
@@ -168,10 +168,12 @@ def test_another_text_or_no_run_is_refused(tmp_path: Path) -> None:
     finish(tmp_path, "--steps", "40")
     (tmp_path / "corpus.txt").write_text(TEXT + "x")
     done = invoke(tmp_path, "--resume")
-    assert done.exit_code == 1 and re.match(r"Error: the text is not the one .*6,001.*6,000.*\.\n$", done.output)
+    assert done.exit_code == 1 and re.match(
+        r"Error: the text is not that of the run .*6,001.*6,000.*\.\n$", done.output
+    )
     (tmp_path / FILES[1]).unlink()
     done = invoke(tmp_path, "--resume")
-    assert done.exit_code == 1 and "to go on with; start the run without --resume" in done.output
+    assert done.exit_code == 1 and "start the run without resuming" in done.output
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -188,16 +190,16 @@ def test_the_best_by_validation_is_what_the_model_file_holds(tmp_path: Path) -> 
     done = invoke(tmp_path, *COMMON[:6], "--steps", "900", "--lr", "0.05", "--no-decay", "--dropout", "0")
     assert done.exit_code == 0, done.output
     run, model = checkpoint.load_run(tmp_path / FILES[1]), checkpoint.load(tmp_path / FILES[0])
-    validation = model.history.validation[~np.isnan(model.history.validation)]
+    validation = model.history.validations.validation_loss
     assert validation.argmin() < len(validation) - 1  # what can only be learnt by heart gets worse
-    np.testing.assert_array_equal(model.network.parameters.flat, run.best)
-    assert not np.array_equal(run.best, run.standing.weights)
+    np.testing.assert_array_equal(model.network.parameters.flat, run.state.best.weights)
+    assert not np.array_equal(run.state.best.weights, run.state.weights)
 
 
 def test_a_model_is_no_run(tmp_path: Path) -> None:
     finish(tmp_path, "--steps", "5")
     assert checkpoint.load(tmp_path / FILES[1]).vocabulary.decode(np.array([0])) == "\n"
-    with pytest.raises(CheckpointError, match="does not hold where a run stands"):
+    with pytest.raises(CheckpointError, match="is not a run file"):
         checkpoint.load_run(tmp_path / FILES[0])
 
 
@@ -209,6 +211,6 @@ def test_two_trainings_on_one_model_are_one_too_many(tmp_path: Path) -> None:
                 break
         done = invoke(tmp_path, "--force")
         process.kill()
-    assert done.exit_code == 1 and re.fullmatch(r"Error: another training is writing .*\.\n", done.output)
-    with held(tmp_path / FILES[0]):
+    assert done.exit_code == 1 and re.fullmatch(r"Error: another training run is writing .*\.\n", done.output)
+    with lock(tmp_path / FILES[0]):
         pass  # who was killed holds nothing

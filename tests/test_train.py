@@ -18,14 +18,14 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charlstm.cli.learn import Clock
 from charlstm.cli.main import main
-from charlstm.cli.report import verdict
+from charlstm.cli.report import advise
 from charlstm.cli.train import Duration
 from charlstm.config import TrainingConfig
 from charlstm.model import checkpoint
 from charlstm.model.model import Model, Reader
-from charlstm.training.schedule import learning_rate, turned
+from charlstm.training.clock import Clock
+from charlstm.training.schedule import change_steps, learning_rate
 
 TEXT = "".join(random.Random(0).choices(("the cat ", "sat on ", "a mat.\n", "the dog "), k=600))
 SMALL = ("--hidden", "8", "--batch-size", "4", "--seq-len", "16")
@@ -60,25 +60,36 @@ def options_in(said: str) -> list[str]:
         (*SMALL, "--steps", 30, "--cell", "gru", "--split", "stripes", "--no-decay", "--patience", 3),
         ("--lines", "--hidden", 8, "--epochs", 2, "--curriculum", 1, "--random-seed", 3),
         (*SMALL, "--cell", "rnn", "--activation", "relu", "--epochs", 1.5, "--validate-every", 7),
-        (*SMALL, "--time", "2s", "--chrono-init", 9),
-        (*SMALL, "--steps", 40, "--hold", 0.2, "--turn", 20, 50, "--turn", 30, 44),
+        (*SMALL, "--steps", 40, "--hold", 0.2, "--chrono-init", 9, "--workers", 2),
     ],
 )
 def test_the_options_that_are_said_repeat_the_run(folder: Path, arguments: tuple[object, ...]) -> None:
     done = train("corpus.txt", *arguments)
     assert done.exit_code == 0, done.output
     options = options_in(done.output)
-    steps = re.search(
-        r"^steps     ([\d,]+); without a clock, .*\n +(--steps (\d+).*(?:\n {10}.*)*)$", done.output, re.MULTILINE
-    )
-    assert bool(steps) == ("--time" in arguments)
-    if steps:
-        assert steps[1].replace(",", "") == steps[3]
-        options += steps[2].split()
     again = train("corpus.txt", "-m", "again.npz", *options)
     assert again.exit_code == 0, again.output
     assert (folder / "again.npz").read_bytes() == (folder / "charlstm.npz").read_bytes()
     assert (folder / "again.resume.npz").read_bytes() == (folder / "charlstm.resume.npz").read_bytes()
+
+
+def test_a_timed_run_is_repeated_by_the_command_that_it_prints(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    planned = {3: 60, 57: 80, 70: 75}  # the rate decays from step 55 on
+    monkeypatch.setattr(Clock, "plan_steps", lambda self, done: planned.get(done, 0))
+    options = (*SMALL, "--time", "3s", "--val-fraction", 0.2, "--workers", 1, "--dropout", 0.1, "--hold", 0.5)
+    done = train("corpus.txt", *options, "-m", "first.npz")
+    assert done.exit_code == 0, done.output
+    printed = re.search(
+        r"^steps     ([\d,]+) in that time; to repeat .*:\n {10}charlstm train (.*)$", done.output, re.M
+    )
+    assert printed is not None, done.output
+    first = checkpoint.load(folder / "first.npz")
+    assert first.training.steps == int(printed[1].replace(",", "")) == 75
+    assert first.training.schedule_changes == ((57, 60), (70, 80))
+    again = train(*shlex.split(printed[2]), "-m", "again.npz")
+    assert again.exit_code == 0, again.output
+    for name in ("{}.npz", "{}.resume.npz"):
+        assert (folder / name.format("again")).read_bytes() == (folder / name.format("first")).read_bytes()
 
 
 @given(
@@ -100,8 +111,8 @@ def test_the_clock_lands_on_its_time_and_lets_the_rate_fall_once(
         clock = Clock(now[0] + seconds, config)
         done, rates = 0, []
         while done < config.steps and done < 5_000:
-            wish = clock.steps(done)
-            config = turned(config, done, wish) if wish else config
+            wish = clock.plan_steps(done)
+            config = change_steps(config, done, wish) if wish else config
             rates.append(learning_rate(config, done))
             # the first steps may be slower or faster than the others, and so may those after some moment
             now[0] += pace * (drift if done < 20 else later if now[0] > 1000 + when * seconds else 1.0)
@@ -118,7 +129,7 @@ def test_the_clock_lands_on_its_time_and_lets_the_rate_fall_once(
 def test_times_are_written_as_people_write_them(text: str, seconds: float) -> None:
     assert Duration().convert(text, None, None) == seconds
     for wrong in (f"{text}x", f"-{text}", "", "m", "0s"):
-        with pytest.raises(click.BadParameter, match="is not a time such as"):
+        with pytest.raises(click.BadParameter, match="is not a duration such as"):
             Duration().convert(wrong, None, None)
 
 
@@ -126,11 +137,11 @@ def test_a_file_of_its_own_can_be_held_out(folder: Path) -> None:
     (folder / "val.txt").write_text("a mat sat on a cat!\n")
     done = train("corpus.txt", "--val", "val.txt", *SMALL, "--steps", 40)
     assert done.exit_code == 0, done.output
-    assert "held out  val.txt: 20 characters\n" in done.output and "--val val.txt" in " ".join(options_in(done.output))
+    assert "validate  val.txt: 20 characters\n" in done.output and "--val val.txt" in " ".join(options_in(done.output))
     model = checkpoint.load(folder / "charlstm.npz")
     assert "!" in model.vocabulary.decode(np.arange(len(model.vocabulary)))
     again = train("corpus.txt", "--steps", 50, "--resume")
-    assert again.exit_code == 2 and "is judged by --val" in again.output
+    assert again.exit_code == 2 and "has a validation file; give it with --val" in again.output
     again = train("corpus.txt", "--val", "val.txt", "--steps", 50, "--resume")
     assert again.exit_code == 0, again.output
 
@@ -142,13 +153,15 @@ def test_the_journal_has_a_json_object_a_report_and_is_gone_on_with(folder: Path
     entries = [json.loads(line) for line in (folder / "run.jsonl").read_text().splitlines()]
     history = checkpoint.load(folder / "charlstm.npz").history
     assert [entry["step"] for entry in entries] == history.step.tolist()
-    assert [entry["train_nats"] for entry in entries] == history.train.tolist()
-    assert [entry["gradient_norm"] for entry in entries] == history.norm.tolist()
-    judged = [entry for entry in entries if entry["held_out_nats"] is not None]
-    assert [entry["held_out_bits"] * np.log(2) for entry in judged] == pytest.approx(history.judged.validation.tolist())
-    assert len(judged) == 10 and all(len(entry["preview"]) == 12 for entry in judged)
+    assert [entry["training_nats"] for entry in entries] == history.training_loss.tolist()
+    assert [entry["gradient_norm"] for entry in entries] == history.gradient_norm.tolist()
+    judged = [entry for entry in entries if entry["validation_nats"] is not None]
+    assert [entry["validation_bits"] * np.log(2) for entry in judged] == pytest.approx(
+        history.validations.validation_loss.tolist()
+    )
+    assert len(judged) == 10 and all(len(entry["sample"]) == 12 for entry in judged)
     for entry in judged:
-        assert entry["preview"].split("\n")[0] in done.output
+        assert entry["sample"].split("\n")[0] in done.output
     assert train("corpus.txt", *options, "-m", "other.npz").exit_code == 2  # the journal is not replaced unasked
 
     first = train("corpus.txt", *SMALL, "--steps", 100, "--log", "other.jsonl", "--force")
@@ -159,9 +172,9 @@ def test_the_journal_has_a_json_object_a_report_and_is_gone_on_with(folder: Path
     assert second.exit_code == 0, second.output
     steps = [json.loads(line)["step"] for line in (folder / "other.jsonl").read_text().splitlines()]
     assert steps == checkpoint.load(folder / "charlstm.npz").history.step.tolist()
-    (folder / "other.jsonl").write_text("no journal\n")
+    (folder / "other.jsonl").write_text("no log\n")
     third = train("corpus.txt", "--steps", 210, "--log", "other.jsonl", "--resume")
-    assert third.exit_code == 1 and "is no journal to go on with" in third.output
+    assert third.exit_code == 1 and "is not a log of this run" in third.output
 
 
 @pytest.mark.parametrize("layers", [1, 2])
@@ -187,7 +200,7 @@ def test_bits_a_line_are_those_of_the_lines_that_are_held_out(folder: Path) -> N
     (folder / "short.txt").write_text("ab\nba\nb\n" * 10)
     (folder / "long.txt").write_text("\n".join(["ab" * 8, "ba" * 11]))
     done = train("short.txt", "--val", "long.txt", "--lines", "--hidden", 4, "--steps", 3)
-    found = re.search(r"held out [\d.]+ nats \(([\d.]+) bits\) per character; ([\d.]+) bits a line", done.output)
+    found = re.search(r"validation [\d.]+ nats \(([\d.]+) bits\) per character; ([\d.]+) bits per line", done.output)
     assert found is not None, done.output
     assert float(found[2]) == pytest.approx(float(found[1]) * (16 + 1 + 22 + 1) / 2, abs=0.06)
 
@@ -249,14 +262,14 @@ def test_a_run_of_some_epochs_is_that_of_as_many_steps(folder: Path, options: tu
     ("losses", "said"),
     [
         ([3.0, 2.0, 1.5, 1.49, 1.489], ""),
-        ([3.0, 2.0, 1.5, 1.6, 1.7], "learn by heart.*after step 30,"),
-        ([3.0, 2.5, 2.0, 1.8, 1.7], "still getting better"),
+        ([3.0, 2.0, 1.5, 1.6, 1.7], "overfit after step 30;"),
+        ([3.0, 2.5, 2.0, 1.8, 1.7], "still falling at the end"),
         ([2.0], ""),
         ([1.5, 1.5, 1.5, 1.5, 1.52], ""),
     ],
 )
 def test_the_outcome_is_judged_in_a_sentence(losses: list[float], said: str) -> None:
-    sentence = verdict(losses, [10 * (k + 1) for k in range(len(losses))])
+    sentence = advise(losses, [10 * (k + 1) for k in range(len(losses))])
     assert re.search(said, sentence) if said else sentence == ""
 
 
@@ -264,7 +277,7 @@ def test_patience_ends_a_run_early_and_it_can_be_gone_on_with(folder: Path) -> N
     options = (*SMALL, "--steps", 5000, "--lr", 0.0, "--validate-every", 10, "--patience", 2)
     done = train("corpus.txt", *options)
     assert done.exit_code == 0 and "wrote     charlstm.npz" in done.output, done.output
-    assert re.search(r"^patience  .*2 validations.*after step 30 of 5,000", done.output, re.MULTILINE)
+    assert re.search(r"^patience  .*after step 30 of 5,000: 2 validations in a row", done.output, re.MULTILINE)
     again = train("corpus.txt", "--resume", "--patience", 4)
     assert again.exit_code == 0 and "after step 50 of 5,000" in again.output
 
@@ -273,7 +286,7 @@ def test_lines_that_stand_in_the_corpus_are_left_out(folder: Path) -> None:
     names = ["anna", "bob", "otto", "hannah", "ann", "bobby", "annabob"]
     (folder / "names.txt").write_text("\n".join(names * 5) + "\n")
     done = train("names.txt", "--lines", "--hidden", 16, "--steps", 150, "--batch-size", 8, "--lr", 0.03)
-    assert done.exit_code == 0 and re.search(r"held out .* bits a line\n", done.output), done.output
+    assert done.exit_code == 0 and re.search(r"validation .* bits per line\n", done.output), done.output
     plain, new = (
         CliRunner().invoke(main, ["sample", "--seed", "", "--temperature", "1.5", "--lines", "40", *more]).stdout
         for more in ([], ["--new-only"])

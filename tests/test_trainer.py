@@ -64,7 +64,7 @@ def test_the_random_seed_decides_every_bit(batches, dropout):
     runs = [learn("lstm", 12, batches, seed=seed, layers=2, dropout=dropout) for seed in (0, 0, 1)]
     weights = [it.parameters.flat.tobytes() for it, _ in runs]
     assert weights[0] == weights[1] != weights[2]
-    told = [[step._replace(standing=None) for step in progress] for _, progress in runs]
+    told = [[step._replace(state=None) for step in progress] for _, progress in runs]
     assert told[0] == told[1] != told[2]
 
 
@@ -74,7 +74,9 @@ def test_what_is_held_out_and_measured_changes_nothing():
     )
     without, _ = learn(steps=20, dropout=0.2)
     np.testing.assert_array_equal(with_measure.parameters.flat, without.parameters.flat)
-    measured = [step.report.validation for step in progress if step.report and step.report.validation is not None]
+    measured = [
+        step.report.validation_loss for step in progress if step.report and step.report.validation_loss is not None
+    ]
     assert len(measured) == 10
     assert measured[-1] == evaluate(
         with_measure, validation_batches(PERIODIC, [(100, len(PERIODIC))], 16), Buffers(np.float32)
@@ -97,14 +99,14 @@ def test_progress_counts_and_averages(monkeypatch, validate_every, often):
     assert sum(step.characters for step in progress[:2]) == sum(len(line) + 1 for line in LINES)
     reports = [k for k, step in enumerate(progress, 1) if step.report is not None]
     assert reports == [*(k for k in range(1, 500) if k * 20 // often > (k - 1) * 20 // often), 500]
-    judged = [k for k in reports if progress[k - 1].report.validation is not None]
+    judged = [k for k in reports if progress[k - 1].report.validation_loss is not None]
     assert judged == [*range(often, 500, often), 500]
-    assert [k for k, step in enumerate(progress, 1) if step.standing] == judged
+    assert [k for k, step in enumerate(progress, 1) if step.state] == judged
     for start, stop in zip([0, *reports], reports, strict=False):
         since, report = progress[start:stop], progress[stop - 1].report
         mean = sum(step.loss * step.characters for step in since) / sum(step.characters for step in since)
-        assert report.loss == pytest.approx(mean, rel=1e-12)
-        assert report.norm == pytest.approx(sum(norms[start:stop]) / (stop - start), rel=1e-6)
+        assert report.training_loss == pytest.approx(mean, rel=1e-12)
+        assert report.gradient_norm == pytest.approx(sum(norms[start:stop]) / (stop - start), rel=1e-6)
     assert [step.complete for step in progress] == [False] * 499 + [True]
 
 
@@ -112,16 +114,16 @@ def test_the_last_step_is_reported_and_judged_wherever_the_run_ends():
     settings = TrainingConfig(7, validate_every=1000)
     *others, last = train(network("lstm", np.float32), lines(), lines().in_order, settings)
     assert all(step.report is None for step in others)
-    assert last.report.loss == pytest.approx(
+    assert last.report.training_loss == pytest.approx(
         sum(step.loss * step.characters for step in [*others, last]) / sum(step.characters for step in [*others, last])
     )
-    assert last.report.validation is not None and last.report.improved and last.standing is not None
+    assert last.report.validation_loss is not None and last.report.improved and last.state is not None
 
 
 def test_the_norm_that_is_reported_is_that_before_the_gradient_is_clipped():
     settings = TrainingConfig(40, learning_rate=0.0, clip=0.0)
     free, clipped = (
-        [step.report.norm for step in train(network("lstm", np.float32), lines(), None, config) if step.report]
+        [step.report.gradient_norm for step in train(network("lstm", np.float32), lines(), None, config) if step.report]
         for config in (settings, replace(settings, clip=1e-3))
     )
     assert free == clipped and min(free) > 0.01
@@ -132,13 +134,14 @@ def test_patience_ends_a_run_that_gets_no_better():
     settings = TrainingConfig(1000, learning_rate=0.0, validate_every=7, patience=3)  # nothing is learnt
     progress = list(train(it, StreamBatches(PERIODIC, 6, 16), lambda: lines().in_order(), settings))
     assert len(progress) == 4 * 7 and progress[-1].complete
-    assert [step.report.improved for step in progress if step.report and step.report.validation] == [True, *[False] * 3]
-    again = train(it, StreamBatches(PERIODIC, 6, 16), None, settings, start=progress[-1].standing)
+    assert [step.report.improved for step in progress if step.report and step.report.validation_loss] == [
+        True,
+        *[False] * 3,
+    ]
+    again = train(it, StreamBatches(PERIODIC, 6, 16), None, settings, start=progress[-1].state)
     assert list(again) == []
     longer = replace(settings, patience=5)
-    more = list(
-        train(it, StreamBatches(PERIODIC, 6, 16), lambda: lines().in_order(), longer, start=progress[-1].standing)
-    )
+    more = list(train(it, StreamBatches(PERIODIC, 6, 16), lambda: lines().in_order(), longer, start=progress[-1].state))
     assert len(more) == 2 * 7
 
 
@@ -152,7 +155,7 @@ def test_steps_that_change_at_the_peak_of_the_rate_leave_no_trace():
             StreamBatches(PERIODIC, 6, 16),
             None,
             settings,
-            requests=lambda k: Requests(steps=requests.get(k, 0)),
+            ask=lambda k: Requests(steps=requests.get(k, 0)),
         )
     )
     second = list(train(same, StreamBatches(PERIODIC, 6, 16), None, replace(settings, steps=36)))
@@ -162,7 +165,7 @@ def test_steps_that_change_at_the_peak_of_the_rate_leave_no_trace():
     assert first[-1].training == replace(settings, steps=36)
 
 
-def test_steps_that_change_while_the_rate_falls_are_kept_as_turns_that_repeat_the_run():
+def test_steps_that_change_while_the_rate_falls_are_recorded_as_changes_that_repeat_the_run():
     settings = TrainingConfig(30, warmup=5, hold=0.4, validate_every=9)
     requests = {20: 50, 41: 44}
     changed, same = network("lstm", np.float32), network("lstm", np.float32)
@@ -172,11 +175,11 @@ def test_steps_that_change_while_the_rate_falls_are_kept_as_turns_that_repeat_th
             StreamBatches(PERIODIC, 6, 16),
             None,
             settings,
-            requests=lambda k: Requests(steps=requests.get(k, 0)),
+            ask=lambda k: Requests(steps=requests.get(k, 0)),
         )
     )
     kept = first[-1].training
-    assert (kept.steps, kept.turns, len(first)) == (44, ((20, 30), (41, 50)), 44)
+    assert (kept.steps, kept.schedule_changes, len(first)) == (44, ((20, 30), (41, 50)), 44)
     second = list(train(same, StreamBatches(PERIODIC, 6, 16), None, kept))
     np.testing.assert_array_equal(changed.parameters.flat, same.parameters.flat)
     assert [step.loss for step in first] == [step.loss for step in second]
@@ -226,7 +229,7 @@ def test_training_stops_before_numbers_that_are_not_finite_reach_the_weights(mon
 
     monkeypatch.setattr(it, "loss_and_gradient", poison)
     done = {}
-    with pytest.raises(TrainingError, match=r"step 4 .*--lr"), np.errstate(invalid="ignore"):
+    with pytest.raises(TrainingError, match=r"diverged at step 4:.*learning rate below"), np.errstate(invalid="ignore"):
         for progress in train(it, StreamBatches(PERIODIC, 6, 16), None, TrainingConfig(9, clip=clip)):
             done[progress.step] = it.parameters.flat.copy()
     assert list(done) == [1, 2, 3]
@@ -309,6 +312,6 @@ def test_an_update_that_overflows_is_taken_back(optimizer):
     it.initialise(0)
     before = it.parameters.flat.copy()
     settings = TrainingConfig(3, optimizer=optimizer, learning_rate=1e39, warmup=0)
-    with pytest.raises(TrainingError, match="numbers ran away"):
+    with pytest.raises(TrainingError, match="training diverged"):
         list(train(it, StreamBatches(PERIODIC, 6, 16), None, settings))
     assert np.array_equal(it.parameters.flat, before)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import codecs
 import importlib
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -265,23 +263,6 @@ def tell(*parts: str | Sequence[tuple[str, str]]) -> None:
         else:
             formatter.write_dl(part)
     remark(formatter.getvalue().rstrip("\n"))
-
-
-@contextmanager
-def noted(*numbers: signal.Signals) -> Iterator[list[int]]:
-    """Append the first of each signal to the list that is yielded; a second one acts as usual."""
-    received: list[int] = []
-
-    def note(number: int, frame: object) -> None:
-        received.append(number)
-        signal.signal(number, before[signal.Signals(number)])
-
-    before = {number: signal.signal(number, note) for number in numbers}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def columns() -> int:

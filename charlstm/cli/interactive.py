@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import click
 
-from charlstm.cli.console import WrongUsage, as_sentence, columns, dimmed, known_only, noted, remark, say, tell
+from charlstm.cli.console import WrongUsage, as_sentence, columns, dimmed, known_only, remark, say, tell
 from charlstm.cli.keyboard import keep_output, read_lines
 from charlstm.cli.settings import SessionSettings
 from charlstm.cli.texts import text_writer
@@ -19,6 +19,7 @@ from charlstm.errors import CharlstmError, did_you_mean
 from charlstm.render.characters import escape_line, pad
 from charlstm.sampling.sampler import SampledCharacter
 from charlstm.sampling.session import Session
+from charlstm.training.signals import defer_signals
 
 COMMAND = "/"
 SUGGESTIONS = 5
@@ -115,7 +116,7 @@ class Conversation:
     @contextmanager
     def _stop_on_interrupt(self) -> Iterator[None]:
         """Let Ctrl-C stop the current continuation only; through a pipe it then ends the session."""
-        with keep_output(), noted(signal.SIGINT) as self._interrupts:
+        with keep_output(), defer_signals(signal.SIGINT) as self._interrupts:
             yield
         if self._interrupts and not sys.stdin.isatty():
             raise KeyboardInterrupt

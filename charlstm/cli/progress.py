@@ -1,102 +1,121 @@
-"""How training is watched: a bar on a terminal, a plain line now and then elsewhere, nothing when asked to be quiet."""
+"""Progress of training on stderr: a bar on a terminal, a plain line now and then elsewhere, nothing with --quiet."""
 
 from __future__ import annotations
 
 import shutil
 import sys
 import time
-from types import TracebackType
+from typing import Any
 
 from tqdm import tqdm
 
 from charlstm.cli.console import remark
-from charlstm.network.loss import NATS_PER_BIT
-from charlstm.training.trainer import Progress
+from charlstm.cli.report import describe_outcome, describe_plan
+from charlstm.training.options import Options
+from charlstm.training.plan import Plan
+from charlstm.training.run import Outcome, Progress, SmoothLoss, Watcher, to_bits
 
-SMOOTHING = 0.98
-PLAIN_EVERY = 60.0
+SECONDS_BETWEEN_LINES = 60.0
 BAR = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}  {desc}{remaining} left"
 
 
-class Watch:
-    """Shows a run's progress on stderr; use it in a `with` statement.
+class ConsoleWatcher(Watcher):
+    """Prints the plan, the progress and the outcome of a run to stderr.
 
     Parameters
     ----------
-    steps
-        Steps of the whole run.
-    quiet
-        True: show nothing.
-    done
-        Steps that an earlier run has done.
-
-    Attributes
-    ----------
-    loss : float
-        The recent training loss in nats: a running mean that starts without a bias towards zero.
+    options
+        The options of the run.
     """
 
-    def __init__(self, steps: int, quiet: bool, done: int = 0) -> None:
-        self._steps = steps
-        self._done = done
-        self._plain = not quiet and not sys.stderr.isatty()
-        columns, rows = shutil.get_terminal_size()  # tqdm draws nothing on a terminal that says it has no size
-        self._bar = tqdm(
-            total=steps, initial=done, bar_format=BAR, disable=quiet or self._plain, ncols=columns, nrows=rows
-        )
-        self._start = self._said = time.monotonic()
-        self._characters = 0
-        self._sum = self._weight = 0.0
-        self._held_out = ""
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._is_terminal = sys.stderr.isatty()
+        self._bar: Any = None
+        self._loss = SmoothLoss()
+        self._validation = ""
+        self._characters = self._steps = 0
+        self._started = self._last_line = time.monotonic()
 
-    def __enter__(self) -> Watch:
-        return self
+    def begin(self, plan: Plan, processes: int) -> None:
+        """Print the plan, and show the bar."""
+        for line in describe_plan(plan, self._options, processes):
+            remark(line)
+        self._started = self._last_line = time.monotonic()
+        if self._is_terminal:
+            columns, rows = shutil.get_terminal_size()  # tqdm draws nothing on a terminal without a size
+            done = plan.state.step if plan.state else 0
+            self._bar = tqdm(total=plan.model.training.steps, initial=done, bar_format=BAR, ncols=columns, nrows=rows)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        self._bar.close()
-
-    def show(self, progress: Progress) -> None:
-        """Take note of a step; the bar redraws itself a few times a second."""
+    def advance(self, progress: Progress) -> None:
+        """Move the bar, or print a line after a validation and once a minute; print a sample if there is one."""
+        self._loss.add(progress.loss)
         self._characters += progress.characters
-        self._sum = SMOOTHING * self._sum + progress.loss
-        self._weight = SMOOTHING * self._weight + 1.0
-        self._steps = self._bar.total = progress.training.steps
-        measured = progress.report is not None and progress.report.validation is not None
-        if progress.report is not None and progress.report.validation is not None:
-            self._held_out = f"held out {progress.report.validation:.3f}  "
-        self._bar.set_description_str(self._described(), refresh=False)
-        self._bar.update()
-        if self._plain and (measured or time.monotonic() - self._said > PLAIN_EVERY):
-            self._said = time.monotonic()
-            left = self.seconds / (progress.step - self._done) * (self._steps - progress.step)
-            remark(f"step {progress.step:,}/{self._steps:,}  {self._described()}{duration(left)} left")
+        self._steps += 1
+        is_measured = progress.validation_loss is not None
+        if progress.validation_loss is not None:
+            self._validation = f"validation {progress.validation_loss:.3f}  "
+        if self._bar is not None:
+            self._bar.total = progress.steps
+            self._bar.set_description_str(self._describe(), refresh=False)
+            self._bar.update()
+        elif is_measured or time.monotonic() - self._last_line > SECONDS_BETWEEN_LINES:
+            self._last_line = time.monotonic()
+            left = self._seconds / self._steps * (progress.steps - progress.step)
+            remark(f"step {progress.step:,}/{progress.steps:,}  {self._describe()}{format_duration(left)} left")
+        if progress.sample:
+            self._print(progress.sample)
 
-    def say(self, text: str) -> None:
-        """Write a text above the bar, or on plain lines of its own; nothing when asked to be quiet."""
-        if self._plain:
+    def warn(self, message: str) -> None:
+        """Print a message."""
+        self._print(message)
+
+    def end(self, outcome: Outcome) -> None:
+        """Print the outcome."""
+        self.close()
+        for line in describe_outcome(outcome, self._options):
+            remark(line)
+
+    def close(self) -> None:
+        """Close the bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def _print(self, text: str) -> None:
+        """Print a text, above the bar if there is one."""
+        if self._bar is None:
             remark(text)
-        elif not self._bar.disable:
+        else:
             self._bar.write(text, file=sys.stderr)
 
     @property
-    def loss(self) -> float:
-        """The recent training loss in nats: a running mean without a bias towards the start."""
-        return self._sum / self._weight
+    def _seconds(self) -> float:
+        return time.monotonic() - self._started
 
-    @property
-    def seconds(self) -> float:
-        """Seconds since the start."""
-        return time.monotonic() - self._start
-
-    def _described(self) -> str:
-        speed = self._characters / max(self.seconds, 1e-9)
-        return f"{self.loss:.3f} nats {self.loss / NATS_PER_BIT:.3f} bits  {self._held_out}{speed:,.0f} char/s  "
+    def _describe(self) -> str:
+        loss, speed = self._loss.mean, self._characters / max(self._seconds, 1e-9)
+        return f"{loss:.3f} nats {to_bits(loss):.3f} bits  {self._validation}{speed:,.0f} char/s  "
 
 
-def duration(seconds: float) -> str:
-    """Return a time as a person says it: 12 s, 3 min 05 s, 2 h 10 min."""
+class QuietWatcher(Watcher):
+    """Prints only problems that do not end the run, and how to continue an interrupted one."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+
+    def warn(self, message: str) -> None:
+        """Print a message."""
+        remark(message)
+
+    def end(self, outcome: Outcome) -> None:
+        """Print where an interrupted run stopped."""
+        if outcome.interrupted_by is not None:
+            for line in describe_outcome(outcome, self._options):
+                remark(line)
+
+
+def format_duration(seconds: float) -> str:
+    """Return a duration such as 12 s, 3 min 05 s or 2 h 10 min."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

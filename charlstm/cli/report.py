@@ -1,134 +1,160 @@
-"""What is said of a run: the plan before it begins, the outcome at its end."""
+"""The messages of `charlstm train`: the plan before the first step, and the outcome after the last one."""
 
 from __future__ import annotations
 
+import shlex
 import textwrap
-from pathlib import Path
+from collections.abc import Iterator
+from typing import Any
 
 import click
 
-from charlstm.cli.plan import Plan, Say, given, option
-from charlstm.config import to_mapping
+from charlstm.inspection.view import count_of
 from charlstm.model.model import Model
-from charlstm.network.loss import NATS_PER_BIT
+from charlstm.training.options import Options
+from charlstm.training.plan import Plan
+from charlstm.training.run import Outcome, to_bits
+from charlstm.training.schedule import learning_rate
 
 PARTS = {"tail": "the end of the text", "stripes": "stripes from all over the text"}
 INDENT = 10 * " "
 WIDTH = 80
-LEARNT_BY_HEART = 0.02
-STILL_LEARNING = 0.005
+OVERFITTING = 0.02
+STILL_IMPROVING = 0.005
 
 
-def say_plan(say: Say, plan: Plan) -> None:
-    """Say what was read, what will be built, and the options that say the same."""
+def describe_plan(plan: Plan, options: Options, processes: int) -> Iterator[str]:
+    """Yield the lines about a plan: the corpus, the network, the length of the run, and the options that repeat it."""
     model, split, config = plan.model, plan.split, plan.model.training
     facts, shape = model.facts, model.network.config
-    say(
-        f"read      {', '.join(facts.files)}: {facts.characters:,} characters, {len(model.vocabulary):,} distinct,"
-        f" {facts.lines:,} lines"
+    yield from plan.notes
+    if plan.origin is not None:
+        known = len(plan.origin.vocabulary)
+        yield f"from      {options.init_from}: {known:,} characters known, {len(model.vocabulary) - known:,} new"
+    yield (
+        f"read      {', '.join(facts.files)}: {count_of(facts.characters, 'character')},"
+        f" {len(model.vocabulary):,} distinct, {count_of(facts.lines, 'line')}"
     )
-    say(f"held out  {_held_out(plan)}")
-    say(
-        f"build     {shape.cell}, {shape.layers} layer{'s' * (shape.layers > 1)} of {shape.hidden:,} units:"
-        f" {model.network.parameters.flat.size:,} parameters"
+    yield f"validate  {_describe_validation(plan)}"
+    yield (
+        f"build     {shape.cell}, {count_of(shape.layers, 'layer')} of {count_of(shape.hidden, 'unit')}:"
+        f" {count_of(model.network.parameters.flat.size, 'parameter')}"
     )
-    width = "whole lines" if config.lines else f"rows of {config.seq_len:,} characters"
-    say(
-        f"train     {config.steps:,} steps of {config.batch_size:,} {width}:"
-        f" {config.steps / split.training.per_epoch:.1f} epochs"
+    row = "line" if config.lines else "row"
+    length = "" if config.lines else f" of {count_of(config.seq_len, 'character')}"
+    epochs = f"{config.steps / split.training.per_epoch:.1f}"
+    yield (
+        f"train     {count_of(config.steps, 'step')} of {count_of(config.batch_size, row)}{length}:"
+        f" {epochs} epoch{'s' * (epochs != '1.0')}"
     )
-    wished = given().get("batch_size", config.batch_size)
-    if config.batch_size < wished:
-        say(f"          the text is too small for a batch of {wished:,}; it is {config.batch_size:,}")
-    say(f"options   {in_lines(_options(plan))}")
+    wanted = options.batch_size or config.batch_size
+    if config.batch_size < wanted:
+        yield f"{INDENT}the text is too small for a batch size of {wanted:,}; it is {config.batch_size:,}"
+    yield from _describe_resuming(plan)
+    yield f"options   {wrap_words(spell_option(*setting) for setting in plan.settings(options).items())}"
+    yield f"work      {processes:,} process{'es' * (processes != 1)}"
 
 
-def _held_out(plan: Plan) -> str:
+def _describe_validation(plan: Plan) -> str:
     split, config = plan.split, plan.model.training
     if split.validation is None:
         return "nothing"
-    characters = f"{split.validation_characters:,} characters"
+    characters = count_of(split.validation_characters, "character")
     if split.measured_characters < split.validation_characters:
         characters += f", of which {split.measured_characters:,} are measured"
     if config.split == "file":
         return f"{plan.model.facts.files[-1]}: {characters}"
-    part = "lines drawn at random" if config.lines else PARTS[config.split]
+    part = "a random sample of the lines" if config.lines else PARTS[config.split]
     return f"{config.val_fraction:.0%}: {characters}, {part}"
 
 
-def _options(plan: Plan) -> list[str]:
-    """Return the options that repeat the run, whoever chose them: all that are not as they would be anyway."""
-    shape = to_mapping(plan.model.network.config)
-    unsaid = {"split"} if plan.model.training.split == "file" else set()
-    unsaid |= {"seq_len"} if plan.model.training.lines else set()
-    unsaid |= {"forget_bias"} if shape["chrono_init"] else {"chrono_init"}
-    unsaid |= {"forget_bias", "chrono_init"} if plan.model.network.cell.forget_gate is None else set()
-    recorded = shape | to_mapping(plan.model.training) | {"workers": plan.workers}
-    parameters = click.get_current_context().command.params
-    for name in ("val", "init_from", "encoding"):
-        recorded[name] = click.get_current_context().params[name]
-    return [
-        option(parameter.name, value)
-        for parameter in parameters
-        if parameter.name not in unsaid
-        and (value := recorded.get(parameter.name or "")) not in (None, (), parameter.default)
-        and (value is not False or parameter.secondary_opts)
-    ]
+def _describe_resuming(plan: Plan) -> Iterator[str]:
+    if plan.state is None or plan.earlier is None:
+        return
+    done, config = plan.state.step, plan.model.training
+    last = ", the last one: more --steps or --epochs make the run longer" * (config.steps == done)
+    yield f"resume    after step {done:,}{last}"
+    if config.steps != plan.earlier.steps:
+        was, now = (learning_rate(each, min(done, each.steps - 1)) for each in (plan.earlier, config))
+        yield (
+            f"{INDENT}the learning rate follows the schedule of {count_of(config.steps, 'step')}: {now:.2g},"
+            f" was {was:.2g}"
+        )
 
 
-def say_outcome(say: Say, plan: Plan, model: Model, path: Path) -> None:
-    """Say what came out, and what that means."""
+def describe_outcome(outcome: Outcome, options: Options) -> Iterator[str]:
+    """Yield the lines about the outcome: how to repeat the run, the losses and what they mean, the file."""
+    model, plan, interrupted_by = outcome
     history, config = model.history, model.training
-    if plan.ends is not None:
-        say(f"steps     {config.steps:,}; without a clock, the options above repeat the run with")
-        say(INDENT + in_lines([option("steps", config.steps), *([option("turns", config.turns)] * bool(config.turns))]))
-    judged = history.judged
-    if history.step.size and history.step[-1] < config.steps:
-        say(
-            f"patience  ended the run: {config.patience:,} validations in a row were no better, after step"
-            f" {int(history.step[-1]):,} of {config.steps:,}"
+    done = int(history.step[-1]) if history.step.size else 0
+    if interrupted_by is not None:
+        yield (
+            f"stopped at step {done:,} of {config.steps:,}; the model so far is in {options.model}, and the same"
+            " command with --resume continues the run"
+        )
+        return
+    if plan.deadline is not None:
+        files = [spell_option(*setting) for setting in options.given_files().items()]
+        words = ["charlstm", "train", *(shlex.quote(str(path)) for path in options.corpora)]
+        yield f"steps     {config.steps:,} in that time; to repeat the run without a clock:"
+        yield f"{INDENT}{wrap_words([*words, '--repeat', shlex.quote(str(options.model)), *files])}"
+    if done < config.steps:
+        yield (
+            f"patience  ended the run after step {done:,} of {config.steps:,}:"
+            f" {count_of(config.patience, 'validation')} in a row without improvement"
         )
     if history.step.size:
-        say(f"loss      training {loss(float(history.train[-1]))} per character")
-        if judged.step.size:
-            least = int(judged.validation.argmin())
-            best = float(judged.validation[least])
-            line = f"; {best * plan.split.characters_per_line / NATS_PER_BIT:.1f} bits a line" if config.lines else ""
-            say(f"          held out {loss(best)} per character{line}")
-            advice = verdict(judged.validation.tolist(), judged.step.tolist())
-            if advice:
-                say(f"          {advice}")
-    say(f"wrote     {path}")
+        yield from _describe_losses(model, plan)
+    yield f"wrote     {options.model}"
 
 
-def verdict(validations: list[float], steps: list[int]) -> str:
-    """Return what the held-out losses of a run say about its length, in a sentence; nothing where all is well.
+def _describe_losses(model: Model, plan: Plan) -> Iterator[str]:
+    history, validations = model.history, model.history.validations
+    yield f"loss      training {format_loss(float(history.training_loss[-1]))} per character"
+    if validations.step.size:
+        best = float(validations.validation_loss.min())
+        line = f"; {to_bits(best * plan.split.characters_per_line):.1f} bits per line"
+        yield f"{INDENT}validation {format_loss(best)} per character{line if model.training.lines else ''}"
+        advice = advise(validations.validation_loss.tolist(), validations.step.tolist())
+        if advice:
+            yield f"{INDENT}{advice}"
+
+
+def advise(losses: list[float], steps: list[int]) -> str:
+    """Return advice about the length of a run from its validation losses; nothing if it was good.
 
     Parameters
     ----------
-    validations
-        In nats per character, in their order.
+    losses
+        Validation losses in nats per character, in order.
     steps
-        The steps after which they were measured.
+        Steps done at each of them.
     """
-    least = validations.index(min(validations))
-    best, last = validations[least], validations[-1]
-    if last > best * (1.0 + LEARNT_BY_HEART):
+    least = losses.index(min(losses))
+    best, last = losses[least], losses[-1]
+    if last > best * (1.0 + OVERFITTING):
         return (
-            f"It began to learn by heart: the held-out part was predicted best after step {steps[least]:,}, and those"
-            " weights were kept. More text, more --dropout or fewer steps help."
+            f"The model began to overfit after step {steps[least]:,}; the weights of that step were kept."
+            " Use more text, more --dropout or fewer steps."
         )
-    if least == len(validations) - 1 > 0 and validations[-2] - last > STILL_LEARNING * last:
-        return "It was still getting better at the end: more --steps or --time will pay."
+    if least == len(losses) - 1 > 0 and losses[-2] - last > STILL_IMPROVING * last:
+        return "The validation loss was still falling at the end; train longer with more --steps or --time."
     return ""
 
 
-def loss(nats: float) -> str:
+def format_loss(nats: float) -> str:
     """Return a loss in both units."""
-    return f"{nats:.4f} nats ({nats / NATS_PER_BIT:.4f} bits)"
+    return f"{nats:.4f} nats ({to_bits(nats):.4f} bits)"
 
 
-def in_lines(options: list[str]) -> str:
-    """Return options as one text, broken into lines that go on under what stands behind a word such as «options»."""
-    lines = textwrap.wrap(" ".join(options), WIDTH - len(INDENT), break_long_words=False, break_on_hyphens=False)
+def spell_option(name: str, value: Any) -> str:
+    """Return an option as the command line has it; None: only its name."""
+    parameter = next(one for one in click.get_current_context().command.params if one.name == name)
+    word = max(parameter.secondary_opts if value is False else parameter.opts, key=len)
+    return word if value is None or isinstance(value, bool) else f"{word} {shlex.quote(str(value))}"
+
+
+def wrap_words(words: Iterator[str] | list[str]) -> str:
+    """Return words as lines that are indented like the text of a message, but for the first line."""
+    lines = textwrap.wrap(" ".join(words), WIDTH - len(INDENT), break_long_words=False, break_on_hyphens=False)
     return f"\n{INDENT}".join(lines)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 from click.core import ParameterSource
 
-from charlstm import api
+from charlstm.api import language_model as api
 from charlstm.cli.console import (
     MAIN_OPTIONS,
     GroupedCommand,

@@ -1,242 +1,206 @@
-"""`charlstm train`: from a text file to a model file."""
+"""`charlstm train`: parse options, train, and print."""
 
 from __future__ import annotations
 
-import re
-import signal
-import time
-from contextlib import ExitStack, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
-from charlstm.cli.console import GroupedCommand, WrongUsage, known_encoding, model_option, noted, option_of, remark
-from charlstm.cli.learn import Files, learn
-from charlstm.cli.plan import planned, resumed
-from charlstm.cli.report import say_outcome, say_plan
-from charlstm.cli.workers import world_of
-from charlstm.config import OPTIMIZERS, SPLITS, TrainingConfig
-from charlstm.model import files
-from charlstm.network.cells import CELLS
-from charlstm.network.config import NetworkConfig, activation_functions
+from charlstm.api.training import TrainingInterrupted, train
+from charlstm.cli.console import (
+    MAIN_OPTIONS,
+    Decorated,
+    GroupedCommand,
+    WrongUsage,
+    known_encoding,
+    model_option,
+    option_of,
+)
+from charlstm.cli.progress import ConsoleWatcher, QuietWatcher
+from charlstm.cli.report import spell_option
+from charlstm.errors import CharlstmError, ConfigError
+from charlstm.training.clock import parse_duration
+from charlstm.training.options import AUTOMATIC, CHOICES, DEFAULTS, OptionError, Options
 
-NETWORK, TRAINING = NetworkConfig(), TrainingConfig(steps=0)
-network_option = option_of("Model")
-training_option = option_of("Optimisation")
-data_option = option_of("Data")
-running_option = option_of("Running")
-SAVE_EVERY = 120.0
-BY_THE_TEXT = "by the size of the text and the time"
-UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "": 1.0}
+INTERRUPTED = 128
+RATE = click.FloatRange(0, 1, max_open=True)
+PATH = click.Path(path_type=Path)
+
+EXAMPLES = (
+    ("charlstm train corpus.txt", "Train on a text with the automatic settings, and write charlstm.npz."),
+    ("charlstm train names.txt --lines --time 2m", "Train for two minutes on a list in which each line is a document."),
+    ("charlstm train corpus.txt --resume", "Resume a run that was interrupted."),
+    ("charlstm train corpus.txt --repeat model.npz -m again.npz", "Repeat the run of another model."),
+)
+RENAMED = {
+    "--batch": "--batch-size",
+    "--memory-span": "--chrono-init",
+    "--short-first": "--curriculum",
+    "--turn": "--repeat MODEL: a model file records how the clock changed the schedule",
+}
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 has no argument for it
-    """A time as a person writes it: 90s, 10m, 2h, 1h30m; a bare number is in seconds."""
+    """A duration such as 90s, 10m, 2h or 1h30m; a plain number is in seconds."""
 
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return the seconds."""
-        parts = re.findall(r"(\d+(?:\.\d+)?)([hms]?)", str(value).strip().lower())
-        seconds = sum(float(number) * UNITS[unit] for number, unit in parts)
-        if "".join(map("".join, parts)) != str(value).strip().lower() or not seconds:
-            self.fail(f"{value!r} is not a time such as 90s, 10m, 2h or 1h30m.", param, ctx)
-        return seconds
+        try:
+            return parse_duration(value)
+        except ConfigError:
+            self.fail(f"{value!r} is not a duration such as 90s, 10m, 2h or 1h30m.", param, ctx)
 
 
-@click.command("train", cls=GroupedCommand)
-@click.argument("corpora", metavar="CORPUS...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@network_option("--cell", type=click.Choice(tuple(CELLS)), default=NETWORK.cell, help="Kind of recurrent unit.")
-@network_option(
-    "--activation",
-    type=click.Choice(activation_functions()),
-    default=NETWORK.activation,
-    help="Non-linearity of the rnn.",
+def options_of(heading: str) -> Callable[..., Callable[[Decorated], Decorated]]:
+    """Return `click.option` for options under a heading; an option that is not given is None.
+
+    --help shows the default of `Options`, or "auto" where the text and the time decide.
+    """
+    plain = option_of(heading)
+
+    def option(*declarations: str, **settings: Any) -> Callable[[Decorated], Decorated]:
+        name = declarations[0].partition("/")[0].removeprefix("--").replace("-", "_")
+        if "show_default" not in settings:
+            default = "auto" if name in AUTOMATIC else DEFAULTS.get(name, getattr(Options, name, None))
+            settings["show_default"] = False if default is None or isinstance(default, bool) else str(default)
+        return plain(*declarations, **settings)
+
+    return option
+
+
+main_option = options_of(MAIN_OPTIONS)
+network_option = options_of("Network")
+data_option = options_of("Data")
+optimisation_option = options_of("Optimisation")
+running_option = options_of("Running")
+
+
+@click.command("train", cls=GroupedCommand, examples=EXAMPLES, renamed=RENAMED)
+@click.argument("corpora", metavar="CORPUS...", nargs=-1, required=True, type=PATH)
+@main_option(
+    "--time",
+    type=Duration(),
+    metavar="DURATION",
+    help="Duration of the run, such as 90s, 10m or 2h; it also determines the size of the network.",
 )
-@network_option(
-    "--hidden",
-    type=click.IntRange(min=1),
-    show_default=BY_THE_TEXT,
-    help="Units in a layer.",
-)
-@network_option("--layers", type=click.IntRange(min=1), show_default=BY_THE_TEXT, help="Layers, one above another.")
-@network_option(
-    "--dropout",
-    type=click.FloatRange(0, 1, max_open=True),
-    show_default=BY_THE_TEXT,
-    help="Share of every layer's outputs that is left out while learning.",
-)
-@network_option(
-    "--weight-dropout",
-    type=click.FloatRange(0, 1, max_open=True),
-    show_default=BY_THE_TEXT,
-    help="Share of the weights from a layer to itself that is left out while learning.",
-)
-@network_option(
-    "--forget-bias",
-    type=float,
-    show_default="0, unless there is a memory span",
-    help="Initial bias of the gate that keeps the memory: larger remembers longer.",
-)
+@main_option("--lines", is_flag=True, default=None, help="Treat each line as a separate document.")
+@main_option("--hidden", type=click.IntRange(min=1), help="Units per layer.")
+@model_option(MAIN_OPTIONS, help="Model file to write.")
+@main_option("--force", is_flag=True, help="Replace the model file if it exists.")
+@main_option("--resume", is_flag=True, help="Resume the run of the model file exactly.")
+@network_option("--cell", type=click.Choice(CHOICES["cell"]), help="Recurrent cell.")
+@network_option("--activation", type=click.Choice(CHOICES["activation"]), help="Activation function of the rnn.")
+@network_option("--layers", type=click.IntRange(min=1), help="Number of layers.")
+@network_option("--dropout", type=RATE, help="Dropout rate on the outputs of every layer.")
+@network_option("--weight-dropout", type=RATE, help="Dropout rate on the recurrent weights (DropConnect).")
+@network_option("--forget-bias", type=float, help="Initial bias of the forget gate.")
 @network_option(
     "--chrono-init",
     type=click.IntRange(min=0),
-    show_default="the longest line with --lines, else 0",
-    help="Let the units start with memories of all lengths up to so many characters.",
+    help="Chrono initialisation: longest memory in characters; 0 = off.",
 )
-@training_option("--epochs", type=click.FloatRange(min=0), help="How often the corpus is read.", show_default=False)
-@training_option(
-    "--steps",
-    type=click.IntRange(min=0),
-    show_default="by the size of the text",
-    help="Updates of the weights.",
-)
-@training_option(
-    "--time", "seconds", type=Duration(), metavar="DURATION", help="How long to train: 90s, 10m, 2h; decides the rest."
-)
-@training_option("--batch-size", type=click.IntRange(min=1), show_default=BY_THE_TEXT, help="Rows read side by side.")
-@training_option(
-    "--seq-len",
-    type=click.IntRange(min=1),
-    show_default=BY_THE_TEXT,
-    help="Characters through which the gradient runs back; with --lines it is the whole line.",
-)
-@training_option("--optimizer", type=click.Choice(OPTIMIZERS), default=TRAINING.optimizer, help="Rule of the updates.")
-@training_option(
-    "--learning-rate", "--lr", type=click.FloatRange(min=0), show_default=BY_THE_TEXT, help="Peak learning rate."
-)
-@training_option("--warmup", type=click.IntRange(min=0), default=TRAINING.warmup, help="Steps up to the peak rate.")
-@training_option(
-    "--decay/--no-decay", default=TRAINING.decay, help="Let the rate fall to zero along a cosine, or keep it."
-)
-@training_option(
-    "--weight-decay",
-    type=click.FloatRange(min=0),
-    show_default=BY_THE_TEXT,
-    help="Share of every matrix that a step takes away, times the learning rate.",
-)
-@training_option(
-    "--clip", type=click.FloatRange(min=0), default=TRAINING.clip, help="Largest norm of the gradient; 0: any."
-)
-@training_option(
-    "--hold",
-    type=click.FloatRange(0, 1, max_open=True),
-    show_default=BY_THE_TEXT,
-    help="Share of the steps at the peak rate, before it falls.",
-)
-@training_option(
-    "--turn",
-    "turns",
-    metavar="STEP STEPS",
-    nargs=2,
-    type=click.IntRange(min=1),
-    multiple=True,
-    help="Up to this step the rate fell towards so many steps in all; --time says which.",
-)
-@training_option(
-    "--patience",
-    type=click.IntRange(min=0),
-    default=TRAINING.patience,
-    help="End after so many validations in a row without a better one; 0: never.",
-)
-@training_option(
+@network_option(
     "--init-from",
-    type=click.Path(path_type=Path),
-    help="Go on from the weights of this model, on another text; new characters are added.",
+    type=PATH,
+    help="Initialise the weights from this model, to fine-tune it on another text; new characters are added.",
 )
 @data_option(
-    "--split",
-    type=click.Choice(SPLITS[:2]),
-    default=TRAINING.split,
-    help="Hold out the end of the text, or stripes from all over it.",
+    "--split", type=click.Choice(CHOICES["split"]), help="Validation set: the end of the text, or stripes of it."
 )
-@data_option("--val", type=click.Path(path_type=Path), help="Hold out this file instead of a share of the text.")
+@data_option("--val", type=PATH, help="Use this file as validation set.")
 @data_option(
     "--val-fraction",
-    type=click.FloatRange(0, 1, max_open=True),
-    default=TRAINING.val_fraction,
-    help="Share held out to judge the model by: the end of the text, or lines drawn at random.",
+    type=RATE,
+    help="Fraction of the text in the validation set; with --lines a random sample of the lines.",
 )
-@data_option("--lines", is_flag=True, help="Every line is a text of its own.")
 @data_option(
     "--curriculum",
     type=click.FloatRange(min=0),
-    default=TRAINING.curriculum,
-    help="With --lines: let short lines come first for that many epochs.",
+    help="With --lines: epochs during which the shortest lines come first; 0 = off.",
 )
-@data_option("--encoding", default="utf-8", callback=known_encoding, help="How the files are encoded.")
-@model_option("Running", help="Model file to write.")
-@running_option("--force", is_flag=True, help="Replace the model file if it exists.")
-@running_option("--resume", is_flag=True, help="Go on with the run that was stopped, as if it never had been.")
-@running_option(
-    "--save-every", type=click.FloatRange(min=0), default=SAVE_EVERY, help="Save at least once in so many seconds."
+@data_option("--encoding", default=Options.encoding, callback=known_encoding, help="Encoding of the text files.")
+@optimisation_option("--epochs", type=click.FloatRange(min=0), help="Passes over the training text (epochs).")
+@optimisation_option("--steps", type=click.IntRange(min=0), help="Optimizer steps.")
+@optimisation_option("--batch-size", type=click.IntRange(min=1), help="Batch size.")
+@optimisation_option("--seq-len", type=click.IntRange(min=1), help="Truncated-BPTT length; ignored with --lines.")
+@optimisation_option("--optimizer", type=click.Choice(CHOICES["optimizer"]), help="Optimizer.")
+@optimisation_option("--learning-rate", "--lr", type=click.FloatRange(min=0), help="Peak learning rate.")
+@optimisation_option("--warmup", type=click.IntRange(min=0), help="Steps of linear warm-up to the peak rate.")
+@optimisation_option(
+    "--hold", type=RATE, help="Fraction of the steps at the peak learning rate, before the decay begins."
 )
-@running_option(
-    "--random-seed", type=click.IntRange(min=0), default=TRAINING.random_seed, help="Seed of every random number."
+@optimisation_option(
+    "--decay/--no-decay",
+    default=None,
+    show_default="--decay",
+    help="Cosine decay of the learning rate to zero.",
 )
-@running_option(
-    "--workers",
-    type=click.IntRange(min=1),
-    show_default="as many as the model pays for and the machine has cores",
-    help="Processes that share every batch.",
-)
-@running_option(
-    "--validate-every",
+@optimisation_option("--weight-decay", type=click.FloatRange(min=0), help="Decoupled weight decay (AdamW).")
+@optimisation_option("--clip", type=click.FloatRange(min=0), help="Gradient-norm clipping; 0 = off.")
+@optimisation_option(
+    "--patience",
     type=click.IntRange(min=0),
-    default=TRAINING.validate_every,
-    show_default="a tenth of the steps",
-    help="Steps between two measures of the held-out part.",
+    help="Stop after this number of validations without improvement; 0 = off.",
+)
+@optimisation_option(
+    "--validate-every", type=click.IntRange(min=0), show_default="auto", help="Steps between two validations."
 )
 @running_option(
-    "--preview", type=click.IntRange(min=0), default=0, help="Show so many characters of its own after each of them."
+    "--repeat",
+    type=PATH,
+    metavar="MODEL",
+    help="Repeat the run of this model on the same text: same settings, steps and schedule.",
 )
-@running_option(
-    "--log", type=click.Path(dir_okay=False, path_type=Path), help="Write a JSON object a report to a file."
-)
+@running_option("--random-seed", type=click.IntRange(min=0), show_default="0", help="Seed of all random numbers.")
+@running_option("--workers", type=click.IntRange(min=1), help="Processes that share every batch.")
 @running_option("--mpi", is_flag=True, help="Share every batch among the processes that mpirun started.")
-@running_option("--quiet", is_flag=True, help="Say nothing but errors.")
-def command(
-    model: Path,
-    log: Path | None,
-    workers: int | None,
-    mpi: bool,
-    quiet: bool,
-    force: bool,
-    resume: bool,
-    save_every: float,
-    preview: int,
-    **settings: Any,
-) -> None:
-    """Learn the text in CORPUS... and write a model file.
+@running_option(
+    "--save-every",
+    type=click.FloatRange(min=0),
+    default=Options.save_every,
+    help="Save at least once in this number of seconds.",
+)
+@running_option(
+    "--preview",
+    type=click.IntRange(min=0),
+    default=Options.preview,
+    help="Print a sample of N characters after each validation.",
+    metavar="N",
+)
+@running_option(
+    "--log", type=click.Path(dir_okay=False, path_type=Path), help="Write a JSON object per report to this file."
+)
+@running_option("--quiet", is_flag=True, help="Print only errors.")
+def command(quiet: bool, **settings: Any) -> None:
+    """Train a model on the text in CORPUS...
 
-    Nothing else needs to be given: what is left open follows from the size of the text. Several files are read as one
-    text.
+    Settings that are not given follow from the size of the text and the time. Several files are read as one text.
     """
-    begun = time.monotonic()
-    if mpi and workers is not None:
-        raise WrongUsage("--mpi takes the processes that mpirun started; leave out --workers.")
-    written = Files(model, model.with_suffix(".resume.npz"), log)
-    with world_of(mpi) as world, ExitStack() as stack:
-        say = silence if quiet or world.rank else remark
-        for path in (model, *([log] if log else [])):
-            files.check_target(path)
-        world.together(lambda: stack.enter_context(nullcontext() if world.rank else files.held(model)))
-        if resume:
-            plan = world.together(lambda: resumed(say, written.run, workers=workers, **settings))
-        else:
-            for path in (path for path in written if path is not None):
-                if path.exists() and not force:
-                    raise WrongUsage(
-                        f"{path} exists already; go on with its run by --resume, name another file with"
-                        f" {'--log' if path == log else '-m'}, or replace it with --force."
-                    )
-            plan = world.together(lambda: planned(say, world, begun, workers=workers, **settings))
-        say_plan(say, plan)
-        with noted(signal.SIGINT, signal.SIGTERM) as received:  # to the last word: what is learnt is saved and said
-            finished = learn(plan, written, world, quiet, save_every, preview, received)
-            say_outcome(say, plan, finished, model)
+    options = Options(**settings)
+    watcher = QuietWatcher(options) if quiet else ConsoleWatcher(options)
+    with report_once(options.mpi):
+        try:
+            train(**settings, progress=watcher)
+        except OptionError as error:
+            raise WrongUsage(f"{error.format(spell_option)}.") from error
+        except TrainingInterrupted as error:
+            raise click.exceptions.Exit(INTERRUPTED + error.signal) from error
 
 
-def silence(text: str) -> None:
-    """Say nothing."""
+@contextmanager
+def report_once(mpi: bool) -> Iterator[None]:
+    """Under MPI, let only rank 0 report an error that all ranks have."""
+    try:
+        yield
+    except (CharlstmError, click.ClickException) as error:
+        if mpi:
+            from charlstm.training.mpi import MPI  # mpi4py is optional
+
+            if MPI().rank:
+                raise click.exceptions.Exit(1) from error
+        raise

@@ -15,10 +15,10 @@ from charlstm.training.schedule import learning_rate
 def view_summary(model: Model) -> View:
     """Return the architecture, the corpus, the training settings, the last losses and the curve of the losses."""
     network, history = model.network, model.history
-    validations = history.judged.validation  # (K,)
+    validations = history.validations.validation_loss  # (K,)
     outcome: dict[str, Any] = {"steps done": int(history.step[-1]) if history.step.size else 0}
     if history.step.size:
-        outcome |= _in_units("training loss", float(history.train[-1]))
+        outcome |= _in_units("training loss", float(history.training_loss[-1]))
     if validations.size:
         outcome |= _in_units("validation loss", float(validations[-1]))
     corpus = {
@@ -53,7 +53,7 @@ def view_history(model: Model) -> View:
         {
             "losses (nats per character)": _build_loss_curves(model),
             "learning rate": Curves(steps, (Column("learning rate", rates),)),
-            "gradient norm": Curves(steps, (Column("gradient norm", model.history.norm),)),
+            "gradient norm": Curves(steps, (Column("gradient norm", model.history.gradient_norm),)),
         }
     )
 

@@ -1,1 +1,1 @@
-"""A trained model: how it reads a text, and how it is written to a file and read back."""
+"""A trained model: how it reads a text, and how it is saved and loaded."""

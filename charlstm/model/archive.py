@@ -1,10 +1,10 @@
-"""Named arrays ↔ one `.npz`: written without pickle, the same bytes for the same arrays, and never trusted when read.
+"""Named arrays ↔ one `.npz` file: no pickle, equal bytes for equal arrays, and full verification on reading.
 
-A file is a zip archive of `.npy` members, not compressed, so that `numpy.load` alone can read it. Its last member,
-`sha256`, is the digest of all the others: their names, lengths and bytes.
+A file is an uncompressed zip archive of `.npy` members, which `numpy.load` alone can read. Its last member, `sha256`,
+is the digest of the names, lengths and bytes of all other members.
 
-Reading takes every member whole, checks the archive's own CRC-32, and compares the SHA-256 of what was read with the
-one that was written. So whatever happened to a file, it gives the arrays that were saved, or one error.
+Reading checks the CRC-32 of every member and compares the SHA-256 of all members with the stored digest. So a damaged
+file either still gives the arrays that were saved, or raises one error.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -30,7 +30,7 @@ Parts = tuple[bytes | memoryview, ...]
 
 
 def write(arrays: Mapping[str, Array], file: BinaryIO) -> None:
-    """Write an archive from the arrays as they stand in memory, without a copy of them."""
+    """Write an archive of arrays without copying them."""
     members = {name: _npy(array) for name, array in arrays.items()}
     members[DIGEST] = _npy(np.frombuffer(_digest(members), np.uint8))
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
@@ -48,7 +48,7 @@ def read(file: BinaryIO) -> dict[str, Array]:
     Raises
     ------
     CheckpointError
-        If the content is not what was written. A damaged file may raise anything else; see `distrusted`.
+        If the content is not what was written. A damaged file can raise any other exception; see `convert_errors`.
     """
     with zipfile.ZipFile(file) as archive:
         infos = archive.infolist()
@@ -59,58 +59,60 @@ def read(file: BinaryIO) -> dict[str, Array]:
         raise CheckpointError("it is an archive of another program")
     digest = _array(members.pop(DIGEST)).tobytes()
     if digest != _digest({name: (member,) for name, member in members.items()}):
-        raise CheckpointError("its content is not what was written; make it again, or use a copy")
+        raise CheckpointError("its content is damaged; create it again, or use a copy")
     return {name: _array(member) for name, member in members.items()}
 
 
 def from_json(value: Mapping[str, Any]) -> Array:
-    """Return a JSON object as an array: its UTF-8 bytes, because arrays of text lose a NUL at the end."""
+    """Return a JSON object as an array of its UTF-8 bytes: a NumPy string would lose a NUL at its end."""
     return np.frombuffer(json.dumps(value).encode(), np.uint8)
 
 
-def to_json(array: Array, form: str, version: int, names: set[str]) -> dict[str, Any]:
-    """Return the JSON object that `from_json` was given.
+def to_json(array: Array, form: str, versions: Collection[int], names: Collection[str]) -> dict[str, Any]:
+    """Return the JSON object that `from_json` was given, after checking what it describes.
 
     Parameters
     ----------
     array
-        Its bytes.
-    form, version
-        What its `format` and `version` must be.
+        UTF-8 bytes.
+    form
+        The required `format`.
+    versions
+        The allowed values of `version`.
     names
-        What else it must have.
+        All other keys of the object.
 
     Raises
     ------
     CheckpointError
-        If it is something else.
+        If the object is something else.
     """
     value = json.loads(array.tobytes().decode())
     if value["format"] != form:
         raise CheckpointError("it is a file of another program, or another kind of file")
-    if value["version"] != version:
+    if value["version"] not in versions:
         raise CheckpointError(
-            f"its format version is {value['version']} and this charlstm reads {version}; install the charlstm that"
-            " wrote it, or make it again"
+            f"its format version is {value['version']} and this charlstm reads {' and '.join(map(str, versions))};"
+            " install the charlstm that wrote it, or create it again"
         )
     odd = set(value) ^ {"format", "version", *names}
     if odd:
-        raise CheckpointError(f"its description has {sorted(odd)[0]!r} too much or too little")
+        raise CheckpointError(f"its metadata must not have, or lacks, the key {sorted(odd)[0]!r}")
     return dict(value)
 
 
 @contextmanager
-def distrusted(path: Path, kind: str, otherwise: str, missing: str) -> Iterator[None]:
-    """Turn whatever goes wrong while a file is opened and read into one kind of error.
+def convert_errors(path: Path, kind: str, otherwise: str, missing: str) -> Iterator[None]:
+    """Convert every exception raised while a file is opened and read into one kind of error.
 
     Parameters
     ----------
     path
         The file.
     kind
-        What it should be: "model".
+        What the file should be, such as "model".
     otherwise, missing
-        What to do if it is not that; if it is not there.
+        What the user can do if the file is something else; if there is no such file.
 
     Raises
     ------
@@ -124,15 +126,15 @@ def distrusted(path: Path, kind: str, otherwise: str, missing: str) -> Iterator[
     except OSError as error:
         raise CheckpointError(f"cannot read the {kind} {path}: {error.strerror or error}") from error
     except CharlstmError as error:
-        raise CheckpointError(f"{path} is no {kind} that this charlstm can use: {error}") from error
-    except Exception as error:  # a broken archive raises nearly anything; none of it may pass
+        raise CheckpointError(f"{path} is not a {kind} that this charlstm can use: {error}") from error
+    except Exception as error:  # a damaged archive can raise nearly any exception
         raise CheckpointError(
             f"{path} is not a charlstm {kind}, or is damaged ({type(error).__name__}); {otherwise}"
         ) from error
 
 
 def _npy(array: Array) -> Parts:
-    """Return the header and the numbers of an `.npy` member."""
+    """Return the header and the data of an `.npy` member."""
     header = io.BytesIO()
     whole = np.ascontiguousarray(array)
     np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(whole))

@@ -1,18 +1,20 @@
-"""Model files: one `.npz`, written without pickle and never trusted when read.
+"""Model files and run files: one `.npz` each, written without pickle and verified on reading.
 
-A file is an archive of `charlstm.model.archive`, which finds any damage, with these members:
+A file is an archive of `charlstm.model.archive`, which detects any damage. docs/file-format.md lists its members:
 
     metadata            UTF-8 bytes of a JSON object: format, version, network, training, corpus, vocabulary
     layer0/U … output/b the weights, float32, as in `charlstm.network.weights.weight_shapes`
-    history/step …      the loss history
-    sha256              32 bytes: the digest of all members above
+    history/step …      losses and gradient norms during training
+    corpus/lines        digests of the corpus's lines
+    run/step …          in a run file: everything else that resuming needs
+    sha256              32 bytes: the digest of all other members
 
-Every setting and shape is checked before a network is made of it. So whatever happened to a file, it either gives what
-was saved or one error.
+Every setting and shape is checked before a network is built from it. So a file gives what was saved, or one error.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -22,7 +24,7 @@ import numpy as np
 
 from charlstm.config import TrainingConfig, from_mapping, to_mapping
 from charlstm.errors import CheckpointError
-from charlstm.model import archive
+from charlstm.model import archive, format2
 from charlstm.model.files import replace_atomically
 from charlstm.model.model import History, Model
 from charlstm.network.config import NetworkConfig
@@ -33,54 +35,106 @@ from charlstm.text.corpus import CorpusFacts
 from charlstm.text.vocabulary import Vocabulary
 
 FORMAT = "charlstm"
-VERSION = 2
+VERSION = 3
+KEYS = ("network", "training", "corpus", "vocabulary")
+
+
+class Sums(NamedTuple):
+    """Sums since the last report.
+
+    Attributes
+    ----------
+    loss : float
+        Training loss over all characters, in nats.
+    characters : float
+        Characters predicted.
+    gradient_norm : float
+        Norm of the gradient before clipping, over the steps.
+    steps : float
+        Optimizer steps.
+    """
+
+    loss: float = 0.0
+    characters: float = 0.0
+    gradient_norm: float = 0.0
+    steps: float = 0.0
+
+    def add(self, loss: float, characters: int, gradient_norm: float) -> Sums:
+        """Return the sums with one more step: its mean loss, its characters and its gradient norm."""
+        return Sums(
+            self.loss + loss * characters,
+            self.characters + characters,
+            self.gradient_norm + gradient_norm,
+            self.steps + 1.0,
+        )
+
+
+class Best(NamedTuple):
+    """The weights with the lowest validation loss so far.
+
+    Attributes
+    ----------
+    weights : (P,) array
+        The flat vector; before the first validation these are the newest weights.
+    validation_loss : float
+        In nats per character; infinite before the first validation.
+    validations_since : int
+        Validations since then, none of them better.
+    """
+
+    weights: Array
+    validation_loss: float = math.inf
+    validations_since: int = 0
+
+    def update(self, weights: Array, validation_loss: float) -> Best:
+        """Return the best after one more validation; the weights are copied if they are better."""
+        if validation_loss < self.validation_loss:
+            return Best(weights.copy(), validation_loss)
+        return self._replace(validations_since=self.validations_since + 1)
 
 
 class RunState(NamedTuple):
-    """Where a run stands after a step: all that is needed to go on as if it had never stopped.
+    """A training run after a step: everything that is needed to resume it exactly.
 
-    The arrays are those of the run itself: save or copy them before the next step.
+    The arrays `weights` and `moments` are those of the run itself: save or copy them before the next step.
 
     Attributes
     ----------
     step : int
-        Updates done.
+        Optimizer steps done.
     weights : (P,) array
         The flat vector.
     moments : (M, P) array
         The optimizer's running averages.
-    carried : (L, S, B, H) array
-        The state after the last batch, of all rows.
-    sums : (4,) float64 array
-        Since the last report: loss summed over characters, characters, gradient norms summed over steps, steps.
-    judged : (2,) float64 array
-        The least loss on the held-out part so far, infinite before the first, and validations since then.
+    state : (L, S, B, H) array
+        The network's state after the last batch, of all rows.
+    sums : Sums
+        Losses and gradient norms since the last report.
+    best : Best
+        The best weights so far.
     """
 
     step: int
     weights: Array
     moments: Array
-    carried: Array
-    sums: Array
-    judged: Array
+    state: Array
+    sums: Sums
+    best: Best
 
 
 class Run(NamedTuple):
-    """A run of training that can be gone on with.
+    """A training run that can be resumed.
 
     Attributes
     ----------
     model : Model
-        With the newest weights.
-    standing : RunState
-        Where it stands.
-    best : (P,) array
-        The weights that predicted the held-out part best so far, or the newest where nothing is held out.
+        The model with the newest weights.
+    state : RunState
+        The run after its last step.
     """
 
     model: Model
-    standing: RunState
-    best: Array
+    state: RunState
 
 
 def save(model: Model, path: Path) -> None:
@@ -89,9 +143,9 @@ def save(model: Model, path: Path) -> None:
     Raises
     ------
     CharlstmError
-        If the file cannot be written; what stood there is then unchanged.
+        If the file cannot be written; its old content is then unchanged.
     """
-    replace_atomically(path, partial(archive.write, _arrays(model)))
+    replace_atomically(path, partial(archive.write, _model_members(model)))
 
 
 def load(path: Path) -> Model:
@@ -100,65 +154,50 @@ def load(path: Path) -> Model:
     Raises
     ------
     CheckpointError
-        If it is missing, damaged, not ours, of a later version, or its content does not fit together.
+        If the file is missing, damaged, of another program or of a later version, or if its content is inconsistent.
     """
     return _load(path)[0]
 
 
-def _load(path: Path) -> tuple[Model, dict[str, Array]]:
-    """Read a file; return its model and what else resuming needs, if that is there."""
-    otherwise, missing = "train it again, or use a copy", "train one first, or name another with -m"
-    with archive.distrusted(path, "model", otherwise, missing), path.open("rb") as file:
-        arrays = archive.read(file)
-        more = {name: arrays.pop(name) for name in sorted(arrays) if name.startswith("run/")}
-        names = {"network", "training", "corpus", "vocabulary"}
-        return _model(archive.to_json(arrays.pop("metadata"), FORMAT, VERSION, names), arrays), more
-
-
 def save_run(run: Run, path: Path) -> None:
-    """Write all that resuming a run needs: a model file, whose weights are the newest, with more members.
+    """Write a run file: a model file with the newest weights and with further members.
 
     Raises
     ------
     CharlstmError
-        If the file cannot be written; what stood there is then unchanged.
+        If the file cannot be written; its old content is then unchanged.
     """
-    standing = run.standing._asdict()
-    del standing["weights"]
-    more = {f"run/{name}": np.asarray(array) for name, array in standing.items()}
-    replace_atomically(path, partial(archive.write, _arrays(run.model) | more | {"run/best": run.best}))
+    replace_atomically(path, partial(archive.write, _model_members(run.model) | _run_members(run.state)))
 
 
 def load_run(path: Path) -> Run:
-    """Read what `save_run` wrote.
+    """Read a run file.
 
     Raises
     ------
     CheckpointError
-        As for `load`, or if it is a model file without the rest.
+        As for `load`, or if the file is a model file without the members of a run.
     """
-    from charlstm.network import optimizers  # a model that is only read needs no optimizer
-
-    model, more = _load(path)
-    flat, network, training = model.network.parameters.flat, model.network, model.training
-    rows = more["run/carried"].shape[2:3] if "run/carried" in more else (0,)
-    wanted = {
-        "run/best": (flat.dtype, flat.shape),
-        "run/carried": (flat.dtype, network.zero_state(*rows).shape),
-        "run/judged": (np.dtype(np.float64), (2,)),
-        "run/moments": (flat.dtype, optimizers.build_optimizer(training.optimizer, flat).moments.shape),
-        "run/step": (np.dtype(np.int64), (1,)),
-        "run/sums": (np.dtype(np.float64), (4,)),
-    }
-    sound = {name: (array.dtype, array.shape) for name, array in more.items()} == wanted
-    if not sound or not all(np.isfinite(more[name]).all() for name in wanted if name != "run/judged"):
-        raise CheckpointError(f"{path} does not hold where a run stands; start again without --resume")
-    step, best = int(more.pop("run/step")[0]), more.pop("run/best")
-    rest = {name.removeprefix("run/"): array for name, array in more.items()}
-    return Run(model, RunState(step=step, weights=flat.copy(), **rest), best)
+    model, members = _load(path)
+    state = _to_run_state(model, members)
+    if state is None:
+        raise CheckpointError(f"{path} is not a run file that can be resumed; start the run again without resuming")
+    return Run(model, state)
 
 
-def _arrays(model: Model) -> dict[str, Array]:
+def _load(path: Path) -> tuple[Model, dict[str, Array]]:
+    """Read a file; return its model, and the members of a run if there are any."""
+    otherwise, missing = "train it again, or use a copy", "train a model first, or give the path of another one"
+    with archive.convert_errors(path, "model", otherwise, missing), path.open("rb") as file:
+        members = archive.read(file)
+        metadata = archive.to_json(members.pop("metadata"), FORMAT, (2, VERSION), KEYS)
+        if metadata["version"] == 2:
+            metadata, members = format2.upgrade(metadata, members)
+        of_the_run = {name: members.pop(name) for name in sorted(members) if name.startswith("run/")}
+        return _to_model(metadata, members), of_the_run
+
+
+def _model_members(model: Model) -> dict[str, Array]:
     metadata = {
         "format": FORMAT,
         "version": VERSION,
@@ -167,31 +206,74 @@ def _arrays(model: Model) -> dict[str, Array]:
         "corpus": to_mapping(model.facts),
         "vocabulary": model.vocabulary.code_points.tolist(),
     }
-    arrays = {"metadata": archive.from_json(metadata)}
-    arrays |= {name: block.astype("<f4") for name, block in model.network.parameters.items()}
-    arrays |= {f"history/{name}": column for name, column in model.history._asdict().items()}
-    return arrays | {"corpus/lines": model.lines}
+    members = {"metadata": archive.from_json(metadata)}
+    members |= {name: block.astype("<f4") for name, block in model.network.parameters.items()}
+    members |= {f"history/{name}": column for name, column in model.history._asdict().items()}
+    return members | {"corpus/lines": model.lines}
 
 
-def _model(metadata: Mapping[str, Any], arrays: dict[str, Array]) -> Model:
+def _to_model(metadata: Mapping[str, Any], members: dict[str, Array]) -> Model:
     config = from_mapping(NetworkConfig, metadata["network"])
     vocabulary = Vocabulary(np.array(metadata["vocabulary"]))
-    wanted = weight_shapes(config, len(vocabulary))
-    history = History(*(arrays.pop(f"history/{name}") for name in History._fields))
-    kinds = [np.int64, *[np.float64] * (len(history) - 1)]
-    if [column.dtype for column in history] != kinds or len({column.shape for column in history}) != 1:
-        raise CheckpointError("its loss history is malformed")
-    lines = arrays.pop("corpus/lines")
+    expected = weight_shapes(config, len(vocabulary))
+    history = History(*(members.pop(f"history/{name}") for name in History._fields))
+    types = [np.int64, *[np.float64] * (len(history) - 1)]
+    if [column.dtype for column in history] != types or len({column.shape for column in history}) != 1:
+        raise CheckpointError("its history has columns of a wrong type or of different lengths")
+    lines = members.pop("corpus/lines")
     if lines.dtype != np.uint64 or lines.ndim != 1 or (lines[1:] <= lines[:-1]).any():
-        raise CheckpointError("its list of lines is malformed")
-    found = {name: array.shape for name, array in arrays.items()}
-    if found != wanted:
-        name = sorted(set(found.items()) ^ set(wanted.items()))[0][0]
-        raise CheckpointError(f"array {name} has shape {found.get(name)}, and its settings ask for {wanted.get(name)}")
+        raise CheckpointError("its digests of lines are not ascending numbers of type uint64")
+    found = {name: array.shape for name, array in members.items()}
+    if found != expected:
+        name = sorted(set(found.items()) ^ set(expected.items()))[0][0]
+        raise CheckpointError(
+            f"array {name} has shape {found.get(name)}, but its settings require {expected.get(name)}"
+        )
     network = Network(config, len(vocabulary))
-    for name, array in arrays.items():
+    for name, array in members.items():
         if array.dtype != np.float32 or not np.isfinite(array).all():
-            raise CheckpointError(f"array {name} is not made of finite float32 numbers")
+            raise CheckpointError(f"array {name} does not consist of finite float32 numbers")
         network.parameters[name][...] = array
     training = from_mapping(TrainingConfig, metadata["training"])
     return Model(network, vocabulary, training, from_mapping(CorpusFacts, metadata["corpus"]), history, lines)
+
+
+def _run_members(state: RunState) -> dict[str, Array]:
+    best = state.best
+    values: dict[str, Any] = {"step": np.int64(state.step), "moments": state.moments, "state": state.state}
+    values |= {f"sum_{name}": value for name, value in state.sums._asdict().items()}
+    values |= {"best_validation_loss": best.validation_loss, "validations_since_best": np.int64(best.validations_since)}
+    return {f"run/{name}": np.asarray(value) for name, value in (values | {"best_weights": best.weights}).items()}
+
+
+def _to_run_state(model: Model, members: Mapping[str, Array]) -> RunState | None:
+    """Return the state of a run; None if the members do not fit the model."""
+    from charlstm.network import optimizers  # only a run needs an optimizer
+
+    flat = model.network.parameters.flat
+    rows = members["run/state"].shape[2:3] if "run/state" in members else (0,)
+    number, whole = (np.dtype(np.float64), (1,)), (np.dtype(np.int64), (1,))
+    expected = {
+        "run/step": whole,
+        "run/moments": (flat.dtype, optimizers.build_optimizer(model.training.optimizer, flat).moments.shape),
+        "run/state": (flat.dtype, model.network.zero_state(*rows).shape),
+        **{f"run/sum_{name}": number for name in Sums._fields},
+        "run/best_validation_loss": number,
+        "run/validations_since_best": whole,
+        "run/best_weights": (flat.dtype, flat.shape),
+    }
+    if {name: (array.dtype, array.shape) for name, array in members.items()} != expected:
+        return None
+    if not all(np.isfinite(members[name]).all() for name in expected if name != "run/best_validation_loss"):
+        return None
+    step, loss, since = (members[f"run/{n}"].item() for n in ("step", "best_validation_loss", "validations_since_best"))
+    if step < 0 or since < 0 or math.isnan(loss):
+        return None
+    return RunState(
+        step,
+        flat.copy(),
+        members["run/moments"],
+        members["run/state"],
+        Sums(*(members[f"run/sum_{name}"].item() for name in Sums._fields)),
+        Best(members["run/best_weights"], loss, since),
+    )

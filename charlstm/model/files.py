@@ -1,4 +1,4 @@
-"""Writing files so that a reader sees the old one or the new one, never half of one."""
+"""Atomic writes: a reader of a file sees its old or its new content, never a part of one."""
 
 from __future__ import annotations
 
@@ -12,92 +12,92 @@ from charlstm.errors import CharlstmError
 
 try:
     import fcntl
-except ImportError:  # a system without it goes without the check
+except ImportError:  # a system without it trains without the lock
     fcntl = None  # type: ignore[assignment]
 
 
 def check_target(path: Path) -> None:
-    """Find out, before any work is done for it, whether a file could be written there.
+    """Check, before any work, that a file can be written at a path.
 
     Raises
     ------
     CharlstmError
-        If the path is a folder, or its folder does not exist or may not be written to.
+        If the path is a folder, or its folder does not exist or is not writable.
     """
     folder = path.parent
     if path.is_dir():
         raise CharlstmError(f"{path} is a folder; give the path of a file in it")
     if not folder.is_dir():
-        raise CharlstmError(f"the folder {folder} of {path} does not exist; make it first, or give another path")
+        raise CharlstmError(f"the folder {folder} of {path} does not exist; create it, or give another path")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise CharlstmError(f"the folder {folder} may not be written to; give a path in another one")
+        raise CharlstmError(f"the folder {folder} of {path} is not writable; give a path in another one")
 
 
 @contextmanager
-def held(path: Path) -> Iterator[None]:
-    """Keep other processes from holding the same path; however this one ends, it lets go.
+def lock(path: Path) -> Iterator[None]:
+    """Lock a path against other processes; the lock ends with this process, however that ends.
 
     Raises
     ------
     CharlstmError
-        If another process holds it.
+        If another process has locked it.
     """
     if fcntl is None:
         yield
         return
-    mark = path.with_name(f".{path.name}.lock")
+    lock_file = path.with_name(f".{path.name}.lock")
     try:
-        file = mark.open("w")
+        file = lock_file.open("w")
     except OSError as error:
-        raise CharlstmError(f"cannot write beside {path}: {error.strerror or error}") from error
+        raise CharlstmError(f"cannot write next to {path}: {error.strerror or error}") from error
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            same = os.path.samestat(os.fstat(file.fileno()), mark.stat())  # else its last holder has just removed it
+            same = os.path.samestat(os.fstat(file.fileno()), lock_file.stat())  # else its last owner has removed it
         except OSError:
             same = False
         if not same:
-            raise CharlstmError(f"another training is writing {path}; wait for it, or give another path")
+            raise CharlstmError(f"another training run is writing {path}; wait until it ends, or give another path")
         try:
             yield
         finally:
-            mark.unlink(missing_ok=True)
+            lock_file.unlink(missing_ok=True)
 
 
 def replace_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file beside its target, flush it to disk, and rename it over the target.
+    """Write a temporary file next to the target, flush it to disk, and rename it to the target.
 
     Parameters
     ----------
     path
-        The target; where it is a link, the file that it leads to is replaced.
+        The target; if it is a link, the file that it points to is replaced.
     write
-        Writes the whole new content into a file that is open for it.
+        Writes the whole content into an open file.
 
     Raises
     ------
     CharlstmError
-        If a step fails; the target is then as it was.
+        If any of this fails; the target is then unchanged.
     """
     target = Path(os.path.realpath(path))
-    beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         try:
-            with beside.open("wb") as file:
+            with temporary.open("wb") as file:
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
-            beside.replace(target)
+            temporary.replace(target)
         except BaseException:
-            beside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
         _flush_folder(target.parent)
     except OSError as error:
-        raise CharlstmError(f"cannot write {path}: {error.strerror or error}; what stood there is unchanged") from error
+        raise CharlstmError(f"cannot write {path}: {error.strerror or error}; its old content is unchanged") from error
 
 
 def _flush_folder(folder: Path) -> None:
-    """Make a rename durable; systems that cannot open a folder do without."""
+    """Make a rename durable, on systems that can open a folder."""
     try:
         handle = os.open(folder, os.O_RDONLY)
     except OSError:
@@ -111,7 +111,7 @@ def _flush_folder(folder: Path) -> None:
 
 
 def replace_with(path: Path, content: str | bytes) -> None:
-    """Replace a file by a text, in UTF-8, or by bytes.
+    """Replace a file atomically by a text, in UTF-8, or by bytes.
 
     Raises
     ------

@@ -1,13 +1,13 @@
-"""A trained model as a value, and how it reads a text: the one place that knows where a text starts anew."""
+"""A trained model as a value, and how it reads a text: the one place that knows where the state is reset."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,33 +22,34 @@ BLOCK = 1024
 
 
 class History(NamedTuple):
-    """How the loss went, one entry a report.
+    """The course of training, one entry per report.
 
     Attributes
     ----------
     step : (N,) int64 array
-        Updates done at the report.
-    train : (N,) float64 array
-        Mean training loss since the report before, in nats per character.
-    validation : (N,) float64 array
-        Loss on the held-out part, in nats per character; NaN where it was not measured.
-    norm : (N,) float64 array
-        Mean norm of the gradient since the report before.
+        Optimizer steps done at the report.
+    training_loss : (N,) float64 array
+        Mean training loss since the previous report, in nats per character.
+    validation_loss : (N,) float64 array
+        Validation loss, in nats per character; NaN where it was not measured.
+    gradient_norm : (N,) float64 array
+        Mean norm of the gradient before clipping, since the previous report.
     """
 
     step: Array
-    train: Array
-    validation: Array
-    norm: Array
+    training_loss: Array
+    validation_loss: Array
+    gradient_norm: Array
 
-    def plus(self, step: int, train: float, validation: float, norm: float) -> History:
-        """Return the history with one report more."""
-        return History(*(np.append(*pair) for pair in zip(self, (step, train, validation, norm), strict=True)))
+    def append(self, step: int, training_loss: float, validation_loss: float, gradient_norm: float) -> History:
+        """Return the history with one more report."""
+        entry = (step, training_loss, validation_loss, gradient_norm)
+        return History(*(np.append(*pair) for pair in zip(self, entry, strict=True)))
 
     @property
-    def judged(self) -> History:
-        """The reports in which the held-out part was measured."""
-        return History(*(column[~np.isnan(self.validation)] for column in self))
+    def validations(self) -> History:
+        """The reports at which the validation loss was measured."""
+        return History(*(column[~np.isnan(self.validation_loss)] for column in self))
 
 
 NO_HISTORY = History(np.zeros(0, np.int64), np.zeros(0), np.zeros(0), np.zeros(0))
@@ -65,13 +66,13 @@ class Model:
     vocabulary
         The characters that it knows.
     training
-        How it was trained.
+        Settings of the training run.
     facts
-        What it was trained on.
+        Facts about the training corpus.
     history
-        How that went.
+        Losses and gradient norms during training.
     lines : (K,) uint64 array
-        Digests of the lines that it was trained and judged on, ascending; none for a model of a stream.
+        Digests of the corpus's lines, ascending; empty for a model of a stream.
     """
 
     network: Network
@@ -82,67 +83,71 @@ class Model:
     lines: Array = field(default_factory=lambda: np.zeros(0, np.uint64))
 
     def has_seen(self, line: str) -> bool:
-        """Say whether a line stands in the corpus of a model of lines, word for word."""
+        """Return whether the corpus of a model of lines contains a line."""
         digest = np.uint64(hash_line(line))
         place = np.searchsorted(self.lines, digest)
         return bool(place < len(self.lines) and self.lines[place] == digest)
 
     @property
     def digest(self) -> str:
-        """SHA-256, in hex, of all that decides what it reads and predicts: settings, characters, weights."""
-        settings = [to_mapping(self.network.config), self.training.lines, self.vocabulary.code_points.tolist()]
+        """SHA-256, in hex, of everything that determines the predictions: settings, characters, weights."""
+        return self.digest_with(to_mapping(self.network.config))
+
+    def digest_with(self, config: Mapping[str, Any]) -> str:
+        """Return the digest with the network's settings under the names of a certain file format."""
+        settings = [dict(config), self.training.lines, self.vocabulary.code_points.tolist()]
         return sha256(json.dumps(settings).encode() + self.network.parameters.flat.tobytes()).hexdigest()
 
     @property
     def opening(self) -> str:
-        """What is read before a text: the newline before a line for a model of lines, nothing for a stream."""
+        """What the model reads before a text: the newline before a line for a model of lines, nothing for a stream."""
         return "\n" if self.training.lines else ""
 
-    def take_over(self, origin: Model) -> int:
-        """Take the weights of a model of the same shape, a character's from the same character; return how many.
+    def copy_weights(self, origin: Model) -> int:
+        """Copy the weights of a model of the same shape, matching characters; return the number of its characters.
 
-        What belongs to characters that only this model has stays as it is.
+        Weights of characters that only this model has stay as they are.
 
         Parameters
         ----------
         origin
-            Whose characters this model knows too.
+            A model whose characters this model knows too.
         """
-        places = self.vocabulary.encode_known(origin.vocabulary.code_points)  # (K,)
-        mine, theirs = self.network.parameters, origin.network.parameters
-        for name in mine:
+        ids = self.vocabulary.encode_known(origin.vocabulary.code_points)  # (K,)
+        target, source = self.network.parameters, origin.network.parameters
+        for name in target:
             if name == "layer0/U":
-                mine[name][places] = theirs[name]
+                target[name][ids] = source[name]
             elif name.startswith("output/"):
-                mine[name][..., places] = theirs[name]
+                target[name][..., ids] = source[name]
             else:
-                mine[name][...] = theirs[name]
-        return len(places)
+                target[name][...] = source[name]
+        return len(ids)
 
 
 class Reader:
-    """Texts read side by side; the state goes on from one call to the next.
+    """Reads a batch of texts; the state is carried from one call to the next.
 
-    A model of lines has only ever seen a newline in a fresh state, before a line. So here too: whenever it reads a
-    newline, the state is fresh before it.
+    During training, a model of lines reads a newline only in the zero state, before a line. The reader keeps to that:
+    it resets the state to zero before every newline.
 
-    What a text gives does not depend on those beside it, not even in its last bits.
+    The result for a text does not depend on the other texts of the batch, not even in its last bits.
 
     Parameters
     ----------
     model
-        Whose network reads.
+        The model that reads.
     rows
-        Texts read side by side (B).
+        Number of texts (B).
 
     Attributes
     ----------
     model : Model
-        The same.
+        The model that reads.
     state : (L, S, B, H) array
-        The state after what was read so far.
+        The state after the characters read so far.
     logits : (B, V) array
-        The prediction of the next character; before the first one the output layer's bias.
+        The prediction of the next character; before the first character it is the output layer's bias.
     """
 
     def __init__(self, model: Model, rows: int = 1) -> None:
@@ -151,19 +156,19 @@ class Reader:
         self._network = network
         self._buffers = Buffers(network.parameters.flat.dtype)
         self._weights = network.pack(rows, self._buffers, batch_invariant=True)
-        self._anew_at = model.vocabulary.id("\n") if model.training.lines else None
+        self._reset_at = model.vocabulary.id("\n") if model.training.lines else None
         self.state = network.zero_state(rows)
         self.logits: Array = np.tile(network.parameters["output/b"], (rows, 1))  # (B, V)
 
     def copies(self, rows: int) -> Reader:
-        """Return a reader of so many texts that all stand where the one text of this reader stands."""
+        """Return a reader of several texts, each in the state of this reader's single text."""
         several = Reader(self.model, rows)
         several.state = np.repeat(self.state, rows, axis=2)
         several.logits = np.repeat(self.logits, rows, axis=0)
         return several
 
     def choose(self, rows: Array) -> None:
-        """Go on in every row from where another row, or the same, stands: (B,) array of rows."""
+        """Replace the state of every row by that of a given row: (B,) array of rows."""
         self.state = self.state[:, :, rows]
         self.logits = self.logits[rows]
 
@@ -173,9 +178,9 @@ class Reader:
             pass
 
     def passes(self, ids: Array) -> Iterator[Pass]:
-        """Read T characters in each row and yield what the network did, piece by piece in their order.
+        """Read T characters in each row and yield the network's passes, one per block of steps, in order.
 
-        A piece holds at most `BLOCK` steps; its arrays hold until the next one.
+        A block has at most `BLOCK` steps; the arrays of a pass are valid until the next one.
 
         Parameters
         ----------
@@ -183,12 +188,12 @@ class Reader:
             The characters.
         """
         cuts = {*range(0, len(ids), BLOCK), len(ids)}
-        anew = None if self._anew_at is None else ids == self._anew_at  # (T, B)
-        if anew is not None:
-            cuts.update(np.flatnonzero(anew.any(axis=1)).tolist())
+        is_reset = None if self._reset_at is None else ids == self._reset_at  # (T, B)
+        if is_reset is not None:
+            cuts.update(np.flatnonzero(is_reset.any(axis=1)).tolist())
         for start, stop in pairwise(sorted(cuts)):
-            if anew is not None:
-                self.state[:, :, anew[start]] = 0.0
+            if is_reset is not None:
+                self.state[:, :, is_reset[start]] = 0.0
             done = self._network.forward(ids[start:stop], self.state, None, self._buffers, self._weights)
             self.state = done.state
             self.logits = done.logits[-1].copy()  # (B, V)

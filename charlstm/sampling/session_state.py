@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +23,7 @@ import numpy as np
 
 from charlstm.config import check_text, check_whole, from_mapping, to_mapping
 from charlstm.errors import CheckpointError
-from charlstm.model import archive
+from charlstm.model import archive, format2
 from charlstm.model.files import check_target, replace_atomically
 from charlstm.model.model import Model
 from charlstm.parameters import Array
@@ -129,14 +128,14 @@ def load(model: Model, path: Path) -> SavedSession:
         content is inconsistent.
     """
     advice = "give the name of a file that /save or Session.save wrote"
-    with archive.distrusted(path, "saved session", advice, advice), path.open("rb") as file:
+    with archive.convert_errors(path, "saved session", advice, advice), path.open("rb") as file:
         arrays = archive.read(file)
         member = arrays.pop("metadata")
         if json.loads(member.tobytes().decode()).get("version") == 1:
-            old = archive.to_json(member, FORMAT, 1, set(VERSION_1_NAMES))
-            metadata, digest = _from_version_1(old), _version_1_digest(model)
+            old = archive.to_json(member, FORMAT, (1,), VERSION_1_NAMES)
+            metadata, digest = _from_version_1(old), format2.digest(model)
         else:
-            metadata, digest = archive.to_json(member, FORMAT, VERSION, NAMES), model.digest
+            metadata, digest = archive.to_json(member, FORMAT, (VERSION,), NAMES), model.digest
         if metadata["model"] != digest:
             raise CheckpointError("it was saved with another model; name that model with -m")
         return _saved(metadata, arrays, model)
@@ -168,13 +167,3 @@ def _from_version_1(metadata: Mapping[str, Any]) -> dict[str, Any]:
     renamed = {name: metadata[old] for old, name in VERSION_1_NAMES.items()}
     stopping = {("stop" if name == "stops" else name): value for name, value in renamed["stopping"].items()}
     return renamed | {"stopping": stopping}
-
-
-def _version_1_digest(model: Model) -> str:
-    """Return the digest that a version 1 file holds for a model, which names settings as format 2 of the model did."""
-    config = {
-        ("memory_span" if name == "chrono_init" else name): value
-        for name, value in to_mapping(model.network.config).items()
-    }
-    settings = [config, model.training.lines, model.vocabulary.code_points.tolist()]
-    return sha256(json.dumps(settings).encode() + model.network.parameters.flat.tobytes()).hexdigest()

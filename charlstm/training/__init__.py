@@ -1,1 +1,1 @@
-"""From a corpus to a model."""
+"""Training: from a corpus to a model."""

@@ -1,6 +1,6 @@
-"""A team of processes under MPI, on one machine or many: `mpirun -n 8 charlstm train corpus.txt --mpi`.
+"""A team of MPI ranks, on one machine or several: `mpirun -n 8 charlstm train corpus.txt --mpi`.
 
-Only imported when asked for: mpi4py comes with the extra `charlstm[mpi]`.
+Only imported on request: mpi4py comes with the extra `charlstm[mpi]`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 
 
 class MPI(Team):
-    """One rank of MPI's world.
+    """The ranks of MPI's world communicator.
 
     Raises
     ------
@@ -29,7 +29,7 @@ class MPI(Team):
             from mpi4py import MPI as library  # noqa: N811 - the class here is the team's
         except (ImportError, RuntimeError) as error:
             raise ConfigError(
-                f"--mpi needs mpi4py and an MPI library ({error}): pip install 'charlstm[mpi]'"
+                f"training under MPI needs mpi4py and an MPI library ({error}): pip install 'charlstm[mpi]'"
             ) from error
         self._world: Any = library.COMM_WORLD
         self._in_place: Any = library.IN_PLACE
@@ -40,8 +40,8 @@ class MPI(Team):
         """Replace a vector by the sum over all ranks; see `Team.all_reduce`."""
         self._world.Allreduce(self._in_place, vector)
 
-    def together(self, work: Callable[[], Result]) -> Result:
-        """Do something in every rank; if it fails in some, raise the first one's error in all."""
+    def run_in_all(self, work: Callable[[], Result]) -> Result:
+        """Do work in every rank; if it fails in some ranks, raise the error of the first of them in all."""
         result, error = None, None
         try:
             result = work()
@@ -53,5 +53,5 @@ class MPI(Team):
         return cast(Result, result)
 
     def abort(self) -> None:
-        """End every rank at once: for one that cannot go on while the others wait for it."""
+        """End all ranks at once: for a rank that cannot continue while the others wait for it."""
         self._world.Abort(1)

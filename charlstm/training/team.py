@@ -1,30 +1,33 @@
-"""What sharing the work of training means: every process does the same, on rows of its own, and gradients are summed.
+"""Data-parallel training: every process takes the same steps, and the processes sum their gradients.
 
-All processes of a team hold the same weights, optimizer and corpus. In each step every one reads its share of the
-batch's rows; the sum of their gradients is the gradient of the whole batch; and all make the same update from it. So
-nobody sends weights, and one process alone is a team of one.
+All processes of a team hold the same weights, optimizer and corpus. In each step a process reads its share of the
+batch's rows. The sum of all gradients is the gradient of the whole batch, and every process makes the same update from
+it, so no process sends weights. A single process is a team of one.
 """
 
 from __future__ import annotations
 
+import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
+from charlstm.errors import CharlstmError
 from charlstm.parameters import Array
 
 Result = TypeVar("Result")
 
 
 class Team(ABC):
-    """One process of a team, as that process sees it.
+    """The processes that share the work, as one of them sees them.
 
     Attributes
     ----------
     rank
-        Which one it is, from 0; the first one shows progress and writes files.
+        Number of this process, from 0; process 0 reports progress and writes files.
     size
-        How many there are.
+        Number of processes.
     """
 
     rank: int = 0
@@ -41,16 +44,42 @@ class Team(ABC):
         """
 
     def share(self, rows: int) -> slice:
-        """Return which of so many rows are this process's own."""
+        """Return which of B rows this process reads."""
         return slice(rows * self.rank // self.size, rows * (self.rank + 1) // self.size)
 
-    def together(self, work: Callable[[], Result]) -> Result:
-        """Do something that may fail; where each process has started by itself, it fails in all of them or in none."""
+    def run_in_all(self, work: Callable[[], Result]) -> Result:
+        """Do work that may fail; where the processes started independently, it fails in all of them or in none."""
         return work()
 
 
 class Serial(Team):
-    """A team of one."""
+    """A team of one process."""
 
     def all_reduce(self, vector: Array) -> None:
-        """Leave the vector: it is the sum."""
+        """Leave the vector as it is: the sum over one process."""
+
+
+@contextmanager
+def join_world(mpi: bool) -> Iterator[Team]:
+    """Yield the team of ranks that mpirun started, or a team of one; a rank that fails unexpectedly ends all.
+
+    Raises
+    ------
+    ConfigError
+        If mpi4py or its MPI library is missing.
+    """
+    if not mpi:
+        yield Serial()
+        return
+    from charlstm.training.mpi import MPI  # mpi4py is optional
+
+    world = MPI()
+    try:
+        yield world
+    except (CharlstmError, KeyboardInterrupt):  # raised in every rank
+        raise
+    except BaseException:
+        if world.size > 1:
+            traceback.print_exc()
+            world.abort()
+        raise

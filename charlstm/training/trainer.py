@@ -1,18 +1,20 @@
-"""Training: batches in, better weights out, one value a step for whoever watches."""
+"""The training loop: take a step, report, validate, stop.
+
+A step reads a batch, computes the loss and its gradient, sums both over the processes, clips the gradient and updates
+the weights. `train` yields a `TrainingStep` after each step.
+"""
 
 from __future__ import annotations
 
-import math
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from itertools import count
 from typing import NamedTuple
 
 import numpy as np
 
 from charlstm.config import TrainingConfig
 from charlstm.errors import TrainingError
-from charlstm.model.checkpoint import RunState
+from charlstm.model.checkpoint import Best, RunState, Sums
 from charlstm.network import optimizers
 from charlstm.network.dropout import unit_masks, weight_mask
 from charlstm.network.network import Network
@@ -22,75 +24,23 @@ from charlstm.training import schedule
 from charlstm.training.team import Serial, Team
 
 VALIDATIONS = 10
-REPORTS_OF_A_VALIDATION = 20
-EXTRAS = 4
+REPORTS_PER_VALIDATION = 20
 MOST_STEPS = 1 << 24
-ALONE = Serial()
-
-
-class Report(NamedTuple):
-    """What happened since the report before.
-
-    Attributes
-    ----------
-    loss
-        Mean training loss, in nats per character.
-    norm
-        Mean norm of the gradient before it was clipped.
-    validation
-        The loss on the held-out part now, in nats per character; None where it was not measured.
-    improved
-        True: no validation before was as good.
-    """
-
-    loss: float
-    norm: float
-    validation: float | None
-    improved: bool
-
-
-class Progress(NamedTuple):
-    """What one step did.
-
-    Attributes
-    ----------
-    step
-        Updates done, this one included.
-    training
-        The settings of the run, with its steps as they are planned now.
-    characters
-        Characters predicted in this step.
-    loss
-        Its training loss, in nats per character.
-    report
-        What happened since the last report, if this step ends a stretch that is reported; else None.
-    standing
-        Where the run stands, after a validation, after the last step, and when it was wished for; else None.
-    complete
-        True after the last step of a run that nobody stopped.
-    """
-
-    step: int
-    training: TrainingConfig
-    characters: int
-    loss: float
-    report: Report | None
-    standing: RunState | None
-    complete: bool
+SERIAL = Serial()
 
 
 class Requests(NamedTuple):
-    """What is asked of a run from outside, before a step.
+    """Requests to a run from outside, before a step.
 
     Attributes
     ----------
     stop
-        Let this step be the last, in all processes, once one of them says so.
+        Make this step the last one, in all processes, if any process requests it.
     save
-        Tell where the run stands after it.
+        Yield the state of the run after this step.
     steps
-        Let the whole run have so many steps, at most `MOST_STEPS`; 0: as many as before. One process may wish it, and
-        only while the learning rate would be the same either way.
+        New number of steps of the run, at most `MOST_STEPS`; 0 keeps it. Only one process may request it, and only if
+        the learning rate of this step is the same either way.
     """
 
     stop: bool = False
@@ -98,163 +48,369 @@ class Requests(NamedTuple):
     steps: int = 0
 
 
+NOTHING = Requests()
+
+
+class Report(NamedTuple):
+    """Losses and gradient norm since the previous report.
+
+    Attributes
+    ----------
+    training_loss
+        Mean training loss, in nats per character.
+    gradient_norm
+        Mean norm of the gradient before clipping.
+    validation_loss
+        Validation loss after this step, in nats per character; None where it was not measured.
+    improved
+        True: no earlier validation loss was as low.
+    """
+
+    training_loss: float
+    gradient_norm: float
+    validation_loss: float | None
+    improved: bool
+
+
+class TrainingStep(NamedTuple):
+    """The result of one optimizer step.
+
+    Attributes
+    ----------
+    step
+        Steps done, this one included.
+    training
+        The settings of the run, with its number of steps as planned now.
+    characters
+        Characters predicted in this step.
+    loss
+        Training loss of this step, in nats per character.
+    report
+        Losses since the previous report, where this step ends a reporting interval; else None.
+    state
+        The state of the run, after a validation, after the last step and on request; else None.
+    complete
+        True after the last step of a run that was not stopped.
+    """
+
+    step: int
+    training: TrainingConfig
+    characters: int
+    loss: float
+    report: Report | None
+    state: RunState | None
+    complete: bool
+
+
+class Exchange:
+    """What the processes of a team sum in every step: one flat vector with named views.
+
+    Parameters
+    ----------
+    weights
+        The parameters of the network.
+
+    Attributes
+    ----------
+    vector : (P + 4,) array
+        All numbers. The other attributes are views of it: write into them, never rebind them.
+    gradient : Parameters
+        Gradient of the loss; each process contributes that of its rows.
+    loss : () array
+        Mean loss of the batch; each process contributes the part of its rows.
+    stop, save, steps : () arrays
+        The requests of all processes; see `Requests`.
+    """
+
+    def __init__(self, weights: Parameters) -> None:
+        self.vector: Array = np.zeros(self.length(weights), weights.flat.dtype)
+        P = weights.flat.size
+        self.gradient = Parameters(weights.shapes, weights.flat.dtype, self.vector[:P])
+        self.loss, self.stop, self.save, self.steps = (self.vector[P + k :][:1].reshape(()) for k in range(4))
+
+    @staticmethod
+    def length(weights: Parameters) -> int:
+        """Return the length of the vector for a network with these parameters."""
+        return weights.flat.size + len(("loss", "stop", "save", "steps"))
+
+    def write(self, requests: Requests) -> None:
+        """Contribute the requests of this process."""
+        for view, request in zip((self.stop, self.save, self.steps), requests, strict=True):
+            view[...] = request
+
+
+class StepResult(NamedTuple):
+    """The result of `Trainer.take_step`.
+
+    Attributes
+    ----------
+    loss
+        Training loss in nats per character.
+    characters
+        Characters predicted.
+    stop, save
+        True: a process requested it.
+    """
+
+    loss: float
+    characters: int
+    stop: bool
+    save: bool
+
+
+class Trainer:
+    """A run of training in progress: the network, the optimizer, and the running sums.
+
+    Parameters
+    ----------
+    network
+        The network to train; its weights are changed.
+    batches
+        The training set.
+    config
+        Settings of the run.
+    team
+        The processes that share the work.
+    start
+        State of a run to resume; the network's weights are replaced.
+
+    Attributes
+    ----------
+    step : int
+        Steps done.
+    config : TrainingConfig
+        Settings of the run, with its number of steps as planned now.
+    sums : Sums
+        Losses and gradient norms since the last report.
+    best : Best
+        The best weights so far.
+    """
+
+    def __init__(
+        self, network: Network, batches: Batches, config: TrainingConfig, team: Team, start: RunState | None = None
+    ) -> None:
+        self.network = network
+        self.config = config
+        self.step = 0
+        self.sums = Sums()
+        self._batches = batches
+        self._team = team
+        self._weights = network.parameters.flat  # (P,)
+        self._before: Array = np.empty_like(self._weights)  # (P,)
+        self._optimizer = optimizers.build_optimizer(config.optimizer, self._weights)
+        self._exchange = Exchange(network.parameters)
+        self._buffers = Buffers(self._weights.dtype)
+        self._state = network.zero_state(0)
+        self._rows = 0
+        if start is None:
+            self.best = Best(self._weights.copy())
+        else:
+            self._restore(start)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run has done all its steps, or has lost its patience."""
+        return self.step >= self.config.steps or 0 < self.config.patience <= self.best.validations_since
+
+    def take_step(self, ask: Callable[[int], Requests] = lambda step: NOTHING) -> StepResult:
+        """Take one optimizer step.
+
+        Parameters
+        ----------
+        ask
+            Called with the number of steps done before; returns the requests of this process.
+
+        Raises
+        ------
+        TrainingError
+            If the loss, the gradient or the weights are no longer finite; the weights are then those before the step.
+            Or if another process has ended.
+        """
+        exchange = self._exchange
+        np.copyto(self._before, self._weights)
+        batch = self._batches.batch(self.step)
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._backpropagate(batch)
+            exchange.write(ask(self.step))
+            self._team.all_reduce(exchange.vector)
+            if exchange.steps:
+                self.config = schedule.change_steps(self.config, self.step, int(exchange.steps))
+            norm = optimizers.clip_gradient_norm(exchange.gradient.flat, self.config.clip)
+            self._update_weights()
+            self._check_finite(float(exchange.loss), norm)
+        self.step += 1
+
+        loss, characters = float(exchange.loss), int(batch.loss_mask.sum())
+        self.sums = self.sums.add(loss, characters, norm)
+        return StepResult(loss, characters, bool(exchange.stop), bool(exchange.save))
+
+    def report(self, validation: Iterable[Batch] | None) -> Report:
+        """Return the means since the last report and start new sums; measure the validation loss if there are batches.
+
+        Raises
+        ------
+        TrainingError
+            If the processes no longer have the same weights.
+        """
+        loss = None
+        if validation is not None:
+            loss = evaluate(self.network, validation, self._buffers, self._team)
+            self.best = self.best.update(self._weights, loss)
+        sums, self.sums = self.sums, Sums()
+        check_same_weights(self._weights, self._team)
+        improved = loss is not None and not self.best.validations_since
+        return Report(sums.loss / sums.characters, sums.gradient_norm / sums.steps, loss, improved)
+
+    def snapshot(self) -> RunState:
+        """Return the state of the run; before the first validation, the newest weights are the best."""
+        if np.isinf(self.best.validation_loss):
+            self.best = Best(self._weights.copy())
+        state = np.zeros((*self._state.shape[:2], self._rows, self._state.shape[3]), self._state.dtype)  # (L, S, B, H)
+        state[:, :, self._team.share(self._rows)] = self._state
+        self._team.all_reduce(state.reshape(-1))
+        return RunState(self.step, self._weights, self._optimizer.moments, state, self.sums, self.best)
+
+    def _restore(self, start: RunState) -> None:
+        """Continue from the state of an earlier run."""
+        self.step, self.sums, self.best = start.step, start.sums, start.best
+        self._weights[...] = start.weights
+        self._optimizer.moments[...] = start.moments
+        self._rows = start.state.shape[2]
+        self._state = start.state[:, :, self._team.share(self._rows)]
+
+    def _backpropagate(self, batch: Batch) -> None:
+        """Compute the loss of this process's rows, its gradient, and the network's state after them.
+
+        With weight dropout the network reads with some weights set to zero; those weights get no gradient.
+        """
+        network, config, gradient = self.network, self.config, self._exchange.gradient
+        self._rows = batch.ids.shape[1]
+        mine = self._team.share(self._rows)
+        if batch.resets_state:
+            self._state = network.zero_state(mine.stop - mine.start)
+        masks = unit_masks(network.config, self._weights.dtype, self._rows, config.random_seed, self.step)  # (L, B, H)
+        dropped = weight_mask(network.config, network.parameters, config.random_seed, self.step)  # (P,)
+        share = batch.loss_mask / np.float32(batch.loss_mask.sum())  # (T, B)  so that the loss is a mean
+        if dropped is not None:
+            self._weights *= dropped
+        self._exchange.loss[...], self._state = network.loss_and_gradient(
+            batch.ids[:, mine],
+            batch.targets[:, mine],
+            share[:, mine],
+            self._state,
+            None if masks is None else masks[:, mine],
+            self._buffers,
+            gradient,
+        )
+        if dropped is not None:
+            np.copyto(self._weights, self._before)
+            gradient.flat *= dropped
+
+    def _update_weights(self) -> None:
+        """Move the weights against the gradient, then shrink the matrices."""
+        rate = schedule.learning_rate(self.config, self.step)
+        self._optimizer.update(self._weights, self._exchange.gradient.flat, rate, self.step)
+        optimizers.decay_weights(self.network.parameters, rate * self.config.weight_decay)
+
+    def _check_finite(self, loss: float, norm: float) -> None:
+        """Raise TrainingError and restore the weights before the step if a number is no longer finite."""
+        if not np.isfinite([loss, norm, self._weights.sum()]).all():
+            np.copyto(self._weights, self._before)
+            raise TrainingError(
+                f"training diverged at step {self.step + 1:,}: the loss was {loss:g}, the gradient norm {norm:g};"
+                f" use a learning rate below {self.config.learning_rate:g}, or clip the gradient norm lower"
+            )
+
+
 def train(
     network: Network,
     batches: Batches,
-    held_out: Callable[[], Iterable[Batch]] | None,
+    validation: Callable[[], Iterable[Batch]] | None,
     config: TrainingConfig,
-    team: Team = ALONE,
-    requests: Callable[[int], Requests] = lambda done: Requests(),
+    team: Team = SERIAL,
+    ask: Callable[[int], Requests] = lambda step: NOTHING,
     start: RunState | None = None,
-) -> Iterator[Progress]:
-    """Train a network in place and yield the progress of every step.
+) -> Iterator[TrainingStep]:
+    """Train a network in place and yield the result of every step.
 
-    Between two values the weights are those after whole updates.
+    Between two values the weights are those after whole steps.
 
     Parameters
     ----------
     network
         Its weights are changed; initialise them first.
     batches
-        The training part of the corpus.
-    held_out
-        Gives the held-out part's batches anew at every call; None where nothing is held out.
+        The training set.
+    validation
+        Returns the batches of the validation set, at every call from the beginning; None without a validation set.
     config
-        How to train.
+        Settings of the run.
     team
-        The processes that share the work; each of them calls this with the same arguments and asks for every value.
-    requests
-        Asked in every step of every process, with the updates done before it.
+        The processes that share the work. Each of them calls this with equal arguments and asks for every value.
+    ask
+        Called in every step of every process with the number of steps done before; returns the process's requests.
     start
-        Where an earlier run stood, to go on from there; the network's weights are replaced.
+        State of a run to resume.
 
     Raises
     ------
     TrainingError
-        If the loss, the gradient or the weights are no longer finite; the weights are then those before the step. Or
-        if a process of the team has ended, or no longer has the same weights.
+        If training diverges; the weights are then those before the step. Or if a process of the team has ended, or no
+        longer has the same weights.
     """
-    weights = network.parameters.flat
-    before = np.empty_like(weights)  # (P,)
-    exchanged = np.zeros(weights.size + EXTRAS, weights.dtype)  # (P + 4,)  gradient, loss, requests
-    gradient = Parameters(network.parameters.shapes, weights.dtype, exchanged[:-EXTRAS])
-    optimizer = optimizers.build_optimizer(config.optimizer, weights)
-    buffers = Buffers(weights.dtype)
-    state, sums, judged = network.zero_state(0), np.zeros(4), np.array([math.inf, 0.0])
-    first = 0
-    if start is not None:
-        first = start.step
-        weights[...] = start.weights
-        optimizer.moments[...] = start.moments
-        state = start.carried[:, :, team.share(start.carried.shape[2])]
-        sums, judged = start.sums.copy(), start.judged.copy()
+    trainer = Trainer(network, batches, config, team, start)
     every = config.validate_every or -(-config.steps // VALIDATIONS)
-    for step in count(first):
-        if step >= config.steps or 0 < config.patience <= judged[1]:
-            return
-        batch = batches.batch(step)
-        mine = team.share(batch.ids.shape[1])
-        if batch.resets_state:
-            state = network.zero_state(mine.stop - mine.start)
-        masks = unit_masks(network.config, weights.dtype, batch.ids.shape[1], config.random_seed, step)
-        thinning = weight_mask(network.config, network.parameters, config.random_seed, step)
-        characters = int(batch.loss_mask.sum())
-        counted = batch.loss_mask / np.float32(characters)  # (T, B)
-        np.copyto(before, weights)
-        with np.errstate(over="ignore", invalid="ignore"):
-            if thinning is not None:
-                weights *= thinning
-            exchanged[-EXTRAS], state = network.loss_and_gradient(
-                batch.ids[:, mine],
-                batch.targets[:, mine],
-                counted[:, mine],
-                state,
-                None if masks is None else masks[:, mine],
-                buffers,
-                gradient,
-            )
-            if thinning is not None:
-                np.copyto(weights, before)
-                gradient.flat *= thinning
-            exchanged[1 - EXTRAS :] = requests(step)
-            team.all_reduce(exchanged)
-            loss, stop, save, steps = map(float, exchanged[-EXTRAS:])
-            if steps:
-                config = schedule.turned(config, step, int(steps))
-            norm = optimizers.clip_gradient_norm(gradient.flat, config.clip)
-            rate = schedule.learning_rate(config, step)
-            optimizer.update(weights, gradient.flat, rate, step)
-            optimizers.decay_weights(network.parameters, rate * config.weight_decay)
-            sound = np.isfinite([loss, norm, weights.sum()]).all()
-        if not sound:
-            np.copyto(weights, before)
-            raise TrainingError(
-                f"at step {step + 1:,} the loss was {loss:g} and the gradient's norm {norm:g};"
-                f" the numbers ran away: try a lower --lr than {config.learning_rate:g}, or a lower --clip"
-            )
+    while not trainer.is_finished:
+        result = trainer.take_step(ask)
+        step, last = trainer.step, trainer.step == trainer.config.steps
 
-        sums += loss * characters, characters, norm, 1.0
-        done, report, standing = step + 1, None, None
-        last = done == config.steps
-        if last or done * REPORTS_OF_A_VALIDATION // every > step * REPORTS_OF_A_VALIDATION // every:
-            validation = None
-            if held_out is not None and (last or done % every == 0):
-                validation = evaluate(network, held_out(), buffers, team)
-                judged[:] = (validation, 0) if validation < judged[0] else (judged[0], judged[1] + 1)
-            report = Report(sums[0] / sums[1], sums[2] / sums[3], validation, validation is not None and not judged[1])
-            sums[:] = 0.0
-            _check_same(weights, team)
-        complete = last or 0 < config.patience <= judged[1]
-        if stop or save or complete or done % every == 0:
-            carried = _of_all_rows(state, batch.ids.shape[1], team)
-            standing = RunState(done, weights, optimizer.moments, carried, sums.copy(), judged.copy())
-        yield Progress(done, config, characters, loss, report, standing, complete)
-        if stop:
+        report = None
+        if last or step * REPORTS_PER_VALIDATION // every > (step - 1) * REPORTS_PER_VALIDATION // every:
+            is_measured = validation is not None and (last or step % every == 0)
+            report = trainer.report(validation() if validation is not None and is_measured else None)
+
+        complete, state = trainer.is_finished, None
+        if result.stop or result.save or complete or step % every == 0:
+            state = trainer.snapshot()
+        yield TrainingStep(step, trainer.config, result.characters, result.loss, report, state, complete)
+        if result.stop:
             return
 
 
 def largest_sum(network: Network, rows: int) -> int:
-    """Return the bytes of the longest vector that the processes of a team sum while they train."""
-    weights = network.parameters.flat
-    return max(weights.size + EXTRAS, network.zero_state(rows).size) * weights.itemsize
+    """Return the bytes of the longest vector that the processes of a team sum during training."""
+    parameters = network.parameters
+    return max(Exchange.length(parameters), network.zero_state(rows).size) * parameters.flat.itemsize
 
 
-def _of_all_rows(state: Array, rows: int, team: Team) -> Array:
-    """Return the state of all rows of a batch, in every process of a team that each have some."""
-    everything = np.zeros((*state.shape[:2], rows, state.shape[3]), state.dtype)  # (L, S, B, H)
-    everything[:, :, team.share(rows)] = state
-    team.all_reduce(everything.reshape(-1))
-    return everything
-
-
-def evaluate(network: Network, held_out: Iterable[Batch], buffers: Buffers, team: Team = ALONE) -> float:
-    """Return the mean loss over batches, in nats per counted character, without dropout; the team shares the rows."""
+def evaluate(network: Network, batches: Iterable[Batch], buffers: Buffers, team: Team = SERIAL) -> float:
+    """Return the mean loss over batches, in nats per character, without dropout; the team shares the rows."""
     weights, rows = None, 0
     sums = np.zeros(2)  # loss, characters
     state = network.zero_state(0)
-    for batch in held_out:
+    for batch in batches:
         mine = team.share(batch.ids.shape[1])
         if weights is None or rows != mine.stop - mine.start:
             rows = mine.stop - mine.start
             weights = network.pack(rows, buffers)
         if batch.resets_state:
             state = network.zero_state(rows)
-        ids, targets, counted = (array[:, mine] for array in batch[:3])
-        loss, state = network.loss(ids, targets, counted, state, buffers, weights)
-        sums += loss, counted.sum(dtype=np.float64)
+        ids, targets, loss_mask = (array[:, mine] for array in (batch.ids, batch.targets, batch.loss_mask))
+        loss, state = network.loss(ids, targets, loss_mask, state, buffers, weights)
+        sums += loss, loss_mask.sum(dtype=np.float64)
     team.all_reduce(sums)
     return float(sums[0] / sums[1])
 
 
-def _check_same(weights: Array, team: Team) -> None:
-    """Raise, in every process of a team, if some have other weights than the others."""
-    mine = zlib.crc32(weights.view(np.uint8).data)
-    total = np.array([float(mine)])
+def check_same_weights(weights: Array, team: Team) -> None:
+    """Raise TrainingError, in every process of a team, if some have other weights than the others."""
+    checksum = zlib.crc32(weights.view(np.uint8).data)
+    total = np.array([float(checksum)])
     team.all_reduce(total)
-    different = np.array([float(total[0] != mine * team.size)])
-    team.all_reduce(different)
-    if different[0]:
+    differs = np.array([float(total[0] != checksum * team.size)])
+    team.all_reduce(differs)
+    if differs[0]:
         raise TrainingError(
-            "the processes no longer hold the same weights; are all machines of one kind, with the same NumPy?"
-            " The last save is intact"
+            "the processes no longer have the same weights: use machines of one kind with the same NumPy;"
+            " the last save is intact"
         )

@@ -1,0 +1,276 @@
+"""Training a model from a Python program."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from charlstm.api.language_model import LanguageModel
+from charlstm.api.progress import choose_watcher
+from charlstm.model.model import Model
+from charlstm.sampling import sampler
+from charlstm.training.blas import limit_threads
+from charlstm.training.clock import parse_duration
+from charlstm.training.options import Options
+from charlstm.training.run import Progress as Progress
+from charlstm.training.run import Watcher, run
+
+PathLike = str | os.PathLike[str]
+
+
+class TrainingInterrupted(KeyboardInterrupt):
+    """A training run was interrupted: by Ctrl-C, by "interrupt" in a notebook, or by SIGTERM.
+
+    Attributes
+    ----------
+    model : LanguageModel
+        The model with the best weights so far.
+    signal : int
+        The signal that interrupted the run.
+    """
+
+    def __init__(self, model: LanguageModel, signal: int) -> None:
+        super().__init__("training was interrupted; the attribute `model` of this exception is the model so far")
+        self.model = model
+        self.signal = signal
+
+
+def train(
+    corpora: PathLike | Sequence[PathLike],
+    *,
+    time: float | str | None = None,
+    epochs: float | None = None,
+    steps: int | None = None,
+    cell: str | None = None,
+    activation: str | None = None,
+    hidden: int | None = None,
+    layers: int | None = None,
+    dropout: float | None = None,
+    weight_dropout: float | None = None,
+    forget_bias: float | None = None,
+    chrono_init: int | None = None,
+    batch_size: int | None = None,
+    seq_len: int | None = None,
+    optimizer: str | None = None,
+    learning_rate: float | None = None,
+    warmup: int | None = None,
+    decay: bool | None = None,
+    hold: float | None = None,
+    weight_decay: float | None = None,
+    clip: float | None = None,
+    patience: int | None = None,
+    validate_every: int | None = None,
+    init_from: PathLike | None = None,
+    lines: bool | None = None,
+    curriculum: float | None = None,
+    split: str | None = None,
+    val: PathLike | None = None,
+    val_fraction: float | None = None,
+    encoding: str = "utf-8",
+    random_seed: int | None = None,
+    workers: int | None = None,
+    mpi: bool = False,
+    model: PathLike | None = None,
+    log: PathLike | None = None,
+    force: bool = False,
+    resume: bool = False,
+    repeat: PathLike | None = None,
+    save_every: float = 120.0,
+    preview: int = 0,
+    progress: Callable[[Progress], object] | Watcher | bool | None = None,
+) -> LanguageModel:
+    """Train a model on text files.
+
+    Every parameter except `corpora` and `progress` is the option of the command `charlstm train` with that
+    name. Equal options give equal weights, bit for bit, on the same machine. What is None follows from the size of the
+    text and the time, or has the default that `charlstm train --help` shows.
+
+    Parameters
+    ----------
+    corpora
+        A text file or several, which are read as one text.
+    time
+        Duration of the run: "90s", "10m", "2h", or seconds. It decides the size of the network too.
+    epochs, steps
+        Length of the run: passes over the training text, or optimizer steps.
+    cell
+        "lstm", "gru" or "rnn".
+    activation
+        Activation function of the rnn: "tanh" or "relu".
+    hidden
+        Units per layer (H).
+    layers
+        Number of layers (L).
+    dropout
+        Dropout rate on the outputs of every layer, in [0, 1).
+    weight_dropout
+        Dropout rate on the recurrent weights, in [0, 1) (DropConnect; Wan et al. 2013, Merity et al. 2018).
+    forget_bias
+        Initial bias of the forget gate.
+    chrono_init
+        Longest memory, in characters, of chrono initialisation (Tallec & Ollivier 2018); 0 for none.
+    batch_size
+        Rows of a batch (B).
+    seq_len
+        Truncated-BPTT length in characters (T); ignored with `lines`.
+    optimizer
+        "adam", "rmsprop" or "sgd".
+    learning_rate
+        Peak learning rate.
+    warmup
+        Steps of linear warm-up.
+    decay
+        False: keep the learning rate at its peak instead of cosine decay to zero.
+    hold
+        Fraction of the steps at the peak learning rate before the decay, in [0, 1).
+    weight_decay
+        Decoupled weight decay (AdamW; Loshchilov & Hutter 2019).
+    clip
+        Largest norm of the gradient; 0 disables clipping.
+    patience
+        End the run after this number of validations in a row without improvement; 0 disables this.
+    validate_every
+        Steps between two validations.
+    init_from
+        Model file that gives the first weights, for fine-tuning on another text.
+    lines
+        True: each line is a separate document.
+    curriculum
+        Epochs during which short lines come first; needs `lines`.
+    split
+        Validation set: "tail", the end of the text, or "stripes" from all over it.
+    val
+        Text file to use as validation set.
+    val_fraction
+        Fraction of the text in the validation set, in [0, 1).
+    encoding
+        Encoding of the text files.
+    random_seed
+        Seed of all random numbers.
+    workers
+        Processes that share every batch.
+    mpi
+        True: share every batch among the processes that mpirun started.
+    model
+        Model file to write. Without it, no file is written, except for `log`. With it, the run writes the same files as
+        the command: this one, and one beside it, named `*.resume.npz`, with everything that resuming needs.
+    log
+        File to write a JSON object per report to.
+    force
+        True: replace existing files.
+    resume
+        True: resume the run of `model` exactly.
+    repeat
+        Model file whose run is repeated: with the same settings, steps and schedule, and so to the same weights.
+    save_every
+        Most seconds between two saves.
+    preview
+        Characters to sample after each validation; see `Progress.sample`.
+    progress
+        A function that is called with a `Progress` after every step. True: show a progress bar; False: show nothing.
+        By default there is a bar in a notebook only. A `charlstm.training.run.Watcher` also receives the plan, warnings
+        and the outcome.
+
+    Returns
+    -------
+    LanguageModel
+        The model with the lowest validation loss, or with the last weights if there is no validation set.
+
+    Raises
+    ------
+    ConfigError
+        If options are out of range or contradict each other, or a file exists already.
+    CorpusError
+        If a text file cannot be read, or the text is too short.
+    CheckpointError
+        If a model file cannot be used.
+    TrainingError
+        If training diverges.
+    CharlstmError
+        If a file cannot be written.
+    TrainingInterrupted
+        If the run is interrupted: a KeyboardInterrupt, raised when the current step is done and all files are saved.
+        Its attribute `model` is the model so far; in a notebook, `sys.last_value.model`. A second interrupt ends the
+        run at once, as a plain KeyboardInterrupt.
+
+    Examples
+    --------
+    >>> import charlstm
+    >>> model = charlstm.train("corpus.txt", steps=20, hidden=8, random_seed=1)
+    >>> model
+    <LanguageModel: lstm, 1 × 8 units, 780 parameters>
+    >>> losses = []
+    >>> model = charlstm.train(
+    ...     "corpus.txt", steps=20, hidden=8, progress=lambda progress: losses.append(progress.loss)
+    ... )
+    >>> len(losses)
+    20
+    """
+    paths = [corpora] if isinstance(corpora, (str, os.PathLike)) else corpora
+    options = Options(
+        corpora=tuple(Path(path) for path in paths),
+        time=None if time is None else parse_duration(time),
+        epochs=epochs,
+        steps=steps,
+        cell=cell,
+        activation=activation,
+        hidden=hidden,
+        layers=layers,
+        dropout=dropout,
+        weight_dropout=weight_dropout,
+        forget_bias=forget_bias,
+        chrono_init=chrono_init,
+        batch_size=batch_size,
+        seq_len=seq_len,
+        optimizer=optimizer,
+        learning_rate=learning_rate,
+        warmup=warmup,
+        decay=decay,
+        hold=hold,
+        weight_decay=weight_decay,
+        clip=clip,
+        patience=patience,
+        validate_every=validate_every,
+        init_from=_to_path(init_from),
+        lines=lines,
+        curriculum=curriculum,
+        split=split,
+        val=_to_path(val),
+        val_fraction=val_fraction,
+        encoding=encoding,
+        random_seed=random_seed,
+        workers=workers,
+        mpi=mpi,
+        model=_to_path(model),
+        log=_to_path(log),
+        force=force,
+        resume=resume,
+        repeat=_to_path(repeat),
+        save_every=save_every,
+        preview=preview,
+    )
+    with limit_threads() as limited:
+        if not (limited or isinstance(progress, Watcher)):
+            warnings.warn(
+                "the threads of NumPy's BLAS cannot be limited here, so training may be slower, and the result may"
+                " differ in its last digits from that of the command; set the variable that limits them, such as"
+                " OMP_NUM_THREADS=1, before Python starts",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        outcome = run(options, choose_watcher(progress), _sample_preview)
+    trained = LanguageModel(outcome.model)
+    if outcome.interrupted_by is not None:
+        raise TrainingInterrupted(trained, outcome.interrupted_by)
+    return trained
+
+
+def _sample_preview(model: Model, length: int) -> str:
+    """Return a text that a model samples, with the same random numbers at every call."""
+    return sampler.preview(model, length, model.training.random_seed)
+
+
+def _to_path(path: PathLike | None) -> Path | None:
+    return None if path is None else Path(path)

@@ -1,0 +1,77 @@
+"""Fitting a run to a given time, and times as users write them."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+
+from charlstm.config import TrainingConfig
+from charlstm.errors import ConfigError
+from charlstm.training.trainer import MOST_STEPS
+
+WARM_STEPS = 10
+SMALLEST_CHANGE = 0.02
+SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "": 1.0}
+
+
+class Clock:
+    """Chooses the number of steps of a run so that it ends on time.
+
+    While the learning rate is at its peak, the number of steps can change without a trace. The decay begins when the
+    time that is left equals the time that the decay takes at the pace so far. During the decay the number of steps is
+    planned again each time half of the remaining steps is done, from the pace of that half; the settings of the run
+    record these changes.
+
+    Parameters
+    ----------
+    deadline
+        When the run should end, on the clock `time.monotonic`.
+    config
+        Settings of the run: warm-up, and the fraction of the steps at the peak.
+    """
+
+    def __init__(self, deadline: float, config: TrainingConfig) -> None:
+        self._deadline = deadline
+        self._config = config
+        self._times: list[float] = []
+        self._next_change = 0.0  # 0: the decay has not begun
+
+    def plan_steps(self, done: int) -> int:
+        """Return the number of steps of the run, given the steps done; 0: as planned before."""
+        now, warmup, hold = time.monotonic(), self._config.warmup, self._config.hold
+        self._times.append(now)
+        if not done or done < max(min(WARM_STEPS, warmup), self._next_change):
+            return 0
+        half = len(self._times) // 2
+        pace = (now - self._times[-1 - half]) / half
+        steps = done + 1 + round(max(0.0, self._deadline - now) / pace)
+        at_peak = max(0, done - warmup)
+        decay_begins = not self._next_change and at_peak >= hold * (steps - warmup)
+        if decay_begins and at_peak and hold:
+            steps = max(done + 1, math.ceil(warmup + at_peak / hold))
+        if decay_begins or self._next_change:
+            self._times = self._times[-1:]
+            self._next_change = done + max((steps - done) / 2, SMALLEST_CHANGE * steps, WARM_STEPS)
+        return min(steps, MOST_STEPS)
+
+
+def parse_duration(text: str | float) -> float:
+    """Return the seconds of a duration such as "90s", "10m", "2h" or "1h30m"; a plain number is in seconds.
+
+    Raises
+    ------
+    ConfigError
+        If the text is not a duration, or not above zero.
+
+    Examples
+    --------
+    >>> parse_duration("1h30m")
+    5400.0
+    """
+    written = str(text).strip().lower()
+    parts = re.findall(r"(\d+(?:\.\d+)?)([hms]?)", written)
+    seconds = sum(float(number) * SECONDS[unit] for number, unit in parts)
+    if "".join(map("".join, parts)) != written or not seconds:
+        raise ConfigError(f"time is {text!r}; it must be a duration such as 90s, 10m, 2h or 1h30m")
+    return seconds

@@ -1,0 +1,349 @@
+"""From options to a plan: the network, the training set, the settings, and how long to train.
+
+A plan is made for a new run, for one to resume, or for one to repeat.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from charlstm.config import TrainingConfig, to_mapping
+from charlstm.errors import CheckpointError, ConfigError, CorpusError
+from charlstm.model import checkpoint
+from charlstm.model.checkpoint import RunState
+from charlstm.model.model import Model
+from charlstm.network.cells import CELLS
+from charlstm.network.config import NetworkConfig
+from charlstm.network.network import Network
+from charlstm.text import corpus
+from charlstm.text.corpus import Corpus
+from charlstm.text.documents import hash_lines
+from charlstm.text.split import Split, split_corpus
+from charlstm.training import recipe, trainer
+from charlstm.training.options import AUTOMATIC, DEFAULTS, OF_THE_NETWORK, OptionError, Options, literal
+from charlstm.training.processes import count_cores, start_team
+from charlstm.training.team import Team
+from charlstm.training.trainer import Requests, TrainingStep
+
+CHANGED_BY_RESUMING = frozenset({"steps", "patience", "workers"})
+TRIAL_SHARE = 0.02
+SHORTEST_TRIAL = 1.0
+WARM_STEPS = 3
+RESERVED_FOR_THE_END = 0.01
+
+
+class Plan(NamedTuple):
+    """A training run before it starts.
+
+    Attributes
+    ----------
+    model : Model
+        The model with its first weights.
+    split : Split
+        The training set and the validation set.
+    workers : int
+        Processes on this machine that share every batch.
+    notes : tuple of str
+        What reading the corpus changed.
+    state : RunState or None
+        State of the run to resume.
+    earlier : TrainingConfig or None
+        Settings of the run to resume, before it got another number of steps.
+    deadline : float or None
+        When the run should end, on the clock `time.monotonic`.
+    origin : Model or None
+        The model that gave the first weights.
+    """
+
+    model: Model
+    split: Split
+    workers: int
+    notes: tuple[str, ...] = ()
+    state: RunState | None = None
+    earlier: TrainingConfig | None = None
+    deadline: float | None = None
+    origin: Model | None = None
+
+    def settings(self, options: Options) -> dict[str, Any]:
+        """Return the options that give the same run, by name: all that are automatic or differ from their defaults."""
+        recorded = _recorded(self.model) | {"workers": self.workers}
+        implied = {"schedule_changes"} | ({"split"} if self.model.training.split == "file" else set())
+        implied |= {"seq_len"} if self.model.training.lines else set()
+        implied |= {"forget_bias"} if recorded["chrono_init"] else {"chrono_init"}
+        implied |= {"forget_bias", "chrono_init"} if self.model.network.cell.forget_gate is None else set()
+        differing = {
+            name: value
+            for name, value in recorded.items()
+            if name not in implied and (name in AUTOMATIC or value != DEFAULTS[name])
+        }
+        return differing | options.given_files()
+
+
+def plan_run(options: Options, run_file: Path | None, world: Team, started: float) -> Plan:
+    """Return the plan of a run.
+
+    Parameters
+    ----------
+    options
+        What the user wants.
+    run_file
+        File with the state of the run to resume.
+    world
+        MPI's ranks, or a team of one.
+    started
+        When the program started the run, on the clock `time.monotonic`.
+
+    Raises
+    ------
+    ConfigError
+        If options contradict each other or the run to resume or to repeat.
+    CheckpointError
+        If a model file or run file cannot be used.
+    CorpusError
+        If the corpus cannot be read, is too small, or is not that of the run to resume or to repeat.
+    """
+    check_options(options)
+    if options.resume:
+        if run_file is None:
+            raise OptionError("{resume} needs the model file of the run; give {model}", resume=True, model=None)
+        return _plan_resumed(options, run_file)
+    if options.repeat is not None:
+        return _plan_repeated(options, options.repeat, world)
+    return _plan_new(options, world, started)
+
+
+def check_options(options: Options) -> None:
+    """Raise OptionError if options contradict each other."""
+    lengths = [name for name in ("epochs", "steps", "time") if getattr(options, name) is not None]
+    if len(lengths) > 1:
+        first, second = lengths[:2]
+        raise OptionError(
+            f"{{{first}}} and {{{second}}} both set the length of the run; give one of them",
+            **dict.fromkeys(lengths[:2]),
+        )
+    if options.resume and options.repeat is not None:
+        raise OptionError("{resume} and {repeat} exclude each other; give one of them", resume=True, repeat=None)
+    for name in ("time", "init_from") if options.resume else ("time", "epochs") if options.repeat else ():
+        if getattr(options, name) is not None:
+            other = {"resume": True} if options.resume else {"repeat": None}
+            raise OptionError(
+                f"{{{name}}} begins a new run; give it without {{{next(iter(other))}}}", **{name: None}, **other
+            )
+    if options.mpi and options.workers is not None:
+        raise OptionError("{mpi} uses the processes that mpirun started; leave out {workers}", mpi=True, workers=None)
+    if options.resume or options.repeat is not None:
+        return  # all other options must agree with the recorded settings
+    if options.curriculum and not options.lines:
+        raise OptionError("{curriculum} orders lines by length; give {lines} with it", curriculum=None, lines=True)
+    cell = options.cell or DEFAULTS["cell"]
+    initialised = options.forget_bias is not None or options.chrono_init is not None
+    if initialised and cell in CELLS and CELLS[cell].forget_gate is None:
+        raise OptionError(
+            f"{{forget_bias}} and {{chrono_init}} initialise a forget gate; the {cell} has none",
+            forget_bias=None,
+            chrono_init=None,
+        )
+    if options.forget_bias is not None and options.chrono_init:
+        raise OptionError(
+            "{forget_bias} and {chrono_init} both initialise the forget gate; give one of them",
+            forget_bias=None,
+            chrono_init=None,
+        )
+    if options.lines and options.split == "stripes":
+        raise OptionError(
+            "{split} is for streams; with {lines} the validation set is a random sample of the lines",
+            split="stripes",
+            lines=True,
+        )
+    if options.time is not None and options.decay is False:
+        raise OptionError("{time} plans the decay of the learning rate; leave out {decay}", time=None, decay=False)
+
+
+def _plan_new(options: Options, world: Team, started: float) -> Plan:
+    """Plan a new run: read the corpus, and let the recipe choose what the user leaves open."""
+    chosen = {"lines": False} | options.given()
+    chosen = {name: value for name, value in chosen.items() if name not in ("steps", "workers")}
+    if options.val is not None:
+        chosen["split"] = "file"
+    origin = None
+    if options.init_from is not None:
+        origin = checkpoint.load(options.init_from)
+        shape = to_mapping(origin.network.config)
+        del shape["dropout"]
+        _check_agrees(options, shape, str(options.init_from), "leave it out, or start from random weights")
+        chosen |= shape | {"origin": origin.digest}
+    text = corpus.read(options.files, options.encoding, chosen["lines"], origin.vocabulary if origin else None)
+
+    plan = _choose(text, recipe.choose_work(text.facts.characters), chosen, options)
+    if options.time is not None:
+        deadline = started + options.time * (1.0 - RESERVED_FOR_THE_END)
+        pace = _measure_pace(plan, world, max(SHORTEST_TRIAL, TRIAL_SHARE * options.time))
+        plan = _choose(text, pace * max(deadline - time.monotonic(), 0.0), chosen, options)
+        every = plan.model.training.validate_every or -(-plan.model.training.steps // trainer.VALIDATIONS)
+        config = replace(plan.model.training, validate_every=every)
+        plan = plan._replace(model=replace(plan.model, training=config), deadline=deadline)
+    return _initialise(plan, text, origin)
+
+
+def _choose(text: Corpus, work: float, chosen: Mapping[str, Any], options: Options) -> Plan:
+    """Return the plan for an amount of work, with zero weights: as the user chose, and for the rest by the recipe."""
+    settings = recipe.choose_settings(
+        text.facts.characters, text.facts.lines, work, options.epochs, options.steps, dict(chosen)
+    )
+    of_the_network = {name: settings.pop(name) for name in OF_THE_NETWORK & set(settings)}
+    split = split_corpus(text, TrainingConfig(trainer.MOST_STEPS, **settings))
+    if not {"forget_bias", "chrono_init"} & set(of_the_network):
+        of_the_network |= {"chrono_init": split.longest_line} if settings["lines"] else {}
+    network = Network(NetworkConfig(**of_the_network), len(text.vocabulary))
+    if options.epochs is not None:
+        steps = _steps_of(options.epochs, split)
+    elif options.steps is not None:
+        steps = options.steps
+    else:
+        predictions = split.training_characters / split.training.per_epoch
+        steps = recipe.choose_steps(work, network.multiplications, predictions, split.training.per_epoch)
+    config = TrainingConfig(steps, **settings | {"batch_size": split.training.rows})
+    plan = Plan(Model(network, text.vocabulary, config, text.facts), split, 1, text.remarks)
+    return plan._replace(workers=options.workers or _choose_workers(plan))
+
+
+def _initialise(plan: Plan, text: Corpus, origin: Model | None) -> Plan:
+    """Give the plan's model its first weights, and the digests of its lines."""
+    model = plan.model
+    if model.training.lines:
+        model = replace(model, lines=hash_lines(text.ids, text.vocabulary))
+    model.network.initialise(model.training.random_seed)
+    if origin is not None:
+        model.copy_weights(origin)
+    return plan._replace(model=model, origin=origin)
+
+
+def _measure_pace(plan: Plan, world: Team, seconds: float) -> float:
+    """Train on trial for some seconds; return the multiplications done per second."""
+    network, started = plan.model.network, time.monotonic()
+    network.initialise(0)
+    config = replace(plan.model.training, steps=trainer.MOST_STEPS, validate_every=trainer.MOST_STEPS, patience=0)
+
+    def job(team: Team) -> Iterator[TrainingStep]:
+        def ask(done: int) -> Requests:
+            is_late = time.monotonic() - started > seconds
+            return Requests(stop=team.rank == 0 and done > WARM_STEPS and is_late)
+
+        return trainer.train(network, plan.split.training, None, config, team, ask)
+
+    characters, since = 0, started
+    largest = trainer.largest_sum(network, plan.split.training.rows)
+    with start_team(job, largest, world, plan.workers) as team:
+        for result in job(team):
+            if result.step <= WARM_STEPS:
+                since = time.monotonic()
+            else:
+                characters += result.characters
+        elapsed = time.monotonic() - since
+    pace = np.array([recipe.TRAINING_COST * network.multiplications * characters / elapsed * (world.rank == 0)])
+    world.all_reduce(pace)
+    return float(pace[0])
+
+
+def _plan_resumed(options: Options, run_file: Path) -> Plan:
+    """Plan the rest of a run: only its number of steps, its patience and its number of workers may change."""
+    if not run_file.exists():
+        raise CheckpointError(f"there is no run to resume at {run_file}; start the run without resuming")
+    model, state = checkpoint.load_run(run_file)
+    config, what = model.training, f"the run of {run_file}"
+    otherwise = "leave it out, or start another run with another model file"
+    _check_agrees(options, _recorded(model), what, otherwise, CHANGED_BY_RESUMING)
+    text = _read_same_corpus(options, model, what)
+    split = split_corpus(text, config)
+    steps = config.steps if options.steps is None else options.steps
+    if options.epochs is not None:
+        steps = _steps_of(options.epochs, split)
+    if steps < state.step:
+        raise ConfigError(f"{what} has done {state.step:,} steps already, which is more than {steps:,}; give more")
+    longer = replace(
+        config,
+        steps=steps,
+        patience=config.patience if options.patience is None else options.patience,
+        changed_on_resume=config.changed_on_resume or steps != config.steps,
+    )
+    plan = Plan(replace(model, training=longer), split, 1, text.remarks, state, config)
+    return plan._replace(workers=options.workers or _choose_workers(plan))
+
+
+def _plan_repeated(options: Options, path: Path, world: Team) -> Plan:
+    """Plan a run with the settings, the steps and the schedule of a model's run."""
+    recorded = checkpoint.load(path)
+    config, what = recorded.training, f"the run of {path}"
+    if config.changed_on_resume:
+        raise ConfigError(
+            f"{what} was resumed with another number of steps or workers, so no single run repeats it;"
+            " train and resume it again with the same options"
+        )
+    otherwise = "leave it out, or start a new run"
+    processes = {"workers": config.workers} if config.workers else {}
+    _check_agrees(options, _recorded(recorded) | processes, what, otherwise)
+    if options.mpi and config.workers not in (0, world.size):
+        raise ConfigError(f"{what} had {config.workers} processes, and mpirun started {world.size}; start as many")
+    origin = None if options.init_from is None else checkpoint.load(options.init_from)
+    if config.origin != (origin.digest if origin else ""):
+        began = (
+            "another model; give its file with {init_from}"
+            if config.origin
+            else "no other model; leave out {init_from}"
+        )
+        raise OptionError(f"{literal(what)} began with the weights of {began}", init_from=None)
+    text = _read_same_corpus(options, recorded, what)
+    network = Network(recorded.network.config, len(text.vocabulary))
+    model = Model(network, text.vocabulary, config, recorded.facts)
+    plan = Plan(model, split_corpus(text, config), 1, text.remarks)
+    plan = plan._replace(workers=config.workers or options.workers or _choose_workers(plan))
+    return _initialise(plan, text, origin)
+
+
+def _recorded(model: Model) -> dict[str, Any]:
+    """Return the settings of a model by name, without what no option sets."""
+    settings = to_mapping(model.network.config) | to_mapping(model.training)
+    return {name: value for name, value in settings.items() if name not in ("workers", "changed_on_resume", "origin")}
+
+
+def _check_agrees(
+    options: Options, recorded: Mapping[str, Any], what: str, otherwise: str, free: Collection[str] = ()
+) -> None:
+    """Raise OptionError if an option contradicts recorded settings."""
+    for name, value in options.given().items():
+        if name in recorded and name not in free and recorded[name] != value:
+            which = "does not use it" if isinstance(value, bool) else f"has {recorded[name]}"
+            raise OptionError(f"{{{name}}} contradicts {literal(what)}, which {which}; {otherwise}", **{name: value})
+
+
+def _read_same_corpus(options: Options, model: Model, what: str) -> Corpus:
+    """Read the corpus; raise an error if it is not that of a model."""
+    if (options.val is not None) != (model.training.split == "file"):
+        ending = "has a validation file; give it with {val}" if options.val is None else "has none; leave out {val}"
+        raise OptionError(f"{literal(what)} {ending}", val=None)
+    text = corpus.read(options.files, options.encoding, model.training.lines, model.vocabulary)
+    if text.facts.sha256 != model.facts.sha256:
+        raise CorpusError(
+            f"the text is not that of {what}: it has {text.facts.characters:,} characters in"
+            f" {', '.join(text.facts.files)}, the run {model.facts.characters:,} in {', '.join(model.facts.files)};"
+            " give the same text, or start another run"
+        )
+    return text
+
+
+def _steps_of(epochs: float, split: Split) -> int:
+    return math.ceil(epochs * split.training.per_epoch)
+
+
+def _choose_workers(plan: Plan) -> int:
+    """Return the number of processes that the recipe chooses on this machine."""
+    predictions = plan.split.training_characters / plan.split.training.per_epoch
+    parameters = plan.model.network.parameters.flat.size
+    return recipe.choose_workers(count_cores(), plan.model.training.batch_size, parameters, predictions)
