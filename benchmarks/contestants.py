@@ -28,7 +28,7 @@ def ids(count: int) -> Any:
 
 def charlstm_training(hidden: int, layers: int, seq_len: int, batch: int, processes: int) -> Iterator[Work]:
     """Take the training steps of `charlstm train`."""
-    from charlstm.config import TrainingConfig
+    from charlstm.base.config import TrainingConfig
     from charlstm.network.config import NetworkConfig
     from charlstm.network.network import Network
     from charlstm.text.batches import StreamBatches
@@ -87,8 +87,8 @@ def products(hidden: int, layers: int, seq_len: int, batch: int, processes: int)
     """Compute only the matrix products of a training step, in the same shapes and processes."""
     import numpy as np
 
+    from charlstm.base.parameters import Buffers
     from charlstm.network.matmul import PackedMatrix
-    from charlstm.parameters import Buffers
     from charlstm.training.processes import processes as started
 
     rng = np.random.default_rng(0)
@@ -156,7 +156,7 @@ def charlstm_sampling(hidden: int, streams: int) -> Iterator[Work]:
     """Sample characters as `charlstm sample` does, several texts in parallel."""
     import numpy as np
 
-    from charlstm.config import TrainingConfig
+    from charlstm.base.config import TrainingConfig
     from charlstm.model.model import Model
     from charlstm.network.config import NetworkConfig
     from charlstm.network.network import Network

@@ -19,7 +19,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
 
-from charlstm.config import TrainingConfig
+from charlstm.base.config import TrainingConfig
 from charlstm.inspection.saturation import view_saturation
 from charlstm.inspection.trace import start_reader
 from charlstm.inspection.units import view_units

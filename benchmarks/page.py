@@ -20,7 +20,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 import numpy as np
 from playwright.sync_api import sync_playwright
 
-from charlstm.config import TrainingConfig
+from charlstm.base.config import TrainingConfig
 from charlstm.inspection.colouring import view_cell
 from charlstm.inspection.gates import view_gates
 from charlstm.inspection.saturation import view_saturation

@@ -18,12 +18,12 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
 
+from charlstm.base.parameters import Buffers
 from charlstm.network import network as module
 from charlstm.network import optimizers
 from charlstm.network.config import NetworkConfig
 from charlstm.network.matmul import PackedMatrix
 from charlstm.network.network import Network
-from charlstm.parameters import Buffers
 
 CHARACTERS, STEPS = 65, 40
 spent: defaultdict[str, float] = defaultdict(float)

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from bench import measure_in_turn
 
+from charlstm.base.parameters import total_size
 from charlstm.network.config import NetworkConfig
 from charlstm.network.weights import weight_shapes
-from charlstm.parameters import total_size
 from charlstm.training.processes import cores
 
 CHARACTERS = 65

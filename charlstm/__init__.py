@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from charlstm.errors import (
+from charlstm.base.errors import (
     CharlstmError,
     CheckpointError,
     ConfigError,

@@ -3,7 +3,7 @@
 import numpy as np
 from small import network
 
-from charlstm.config import TrainingConfig
+from charlstm.base.config import TrainingConfig
 from charlstm.text.batches import LineBatches, StreamBatches
 from charlstm.text.documents import find_lines
 from charlstm.text.split import validation_batches

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import reference
 
-from charlstm.config import TrainingConfig
+from charlstm.base.config import TrainingConfig
+from charlstm.base.parameters import Buffers
 from charlstm.model.model import Model
 from charlstm.network.config import NetworkConfig
 from charlstm.network.dropout import unit_masks
 from charlstm.network.network import Network
-from charlstm.parameters import Buffers
 from charlstm.text.corpus import CorpusFacts
 from charlstm.text.vocabulary import Vocabulary
 

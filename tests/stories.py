@@ -4,7 +4,7 @@ from itertools import permutations
 
 import numpy as np
 
-from charlstm.config import TrainingConfig
+from charlstm.base.config import TrainingConfig
 from charlstm.model.model import Model
 from charlstm.network.config import NetworkConfig
 from charlstm.network.network import Network

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from small import model, network
 
 import charlstm
+from charlstm.base.errors import CheckpointError, ConfigError, UnknownCharacterError
 from charlstm.cli.main import main
-from charlstm.errors import CheckpointError, ConfigError, UnknownCharacterError
 from charlstm.inspection.registry import VIEWS
 from charlstm.inspection.trace import trace
 from charlstm.inspection.view import columns_of

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charlstm.config import TrainingConfig
-from charlstm.errors import CorpusError
+from charlstm.base.config import TrainingConfig
+from charlstm.base.errors import CorpusError
 from charlstm.text.batches import CHARACTERS_PER_BATCH, LINES_SORTED_TOGETHER, LineBatches, StreamBatches
 from charlstm.text.documents import LONGEST_LINE, find_lines
 from charlstm.text.split import (

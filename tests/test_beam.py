@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from small import by_reference, every_kind, model, network
 
 from charlstm.api.language_model import LanguageModel
-from charlstm.errors import ConfigError, UnknownCharacterError
+from charlstm.base.errors import ConfigError, UnknownCharacterError
 from charlstm.sampling.beam import beam_search
 from charlstm.sampling.filters import SamplingConfig
 from charlstm.sampling.stopping import StoppingRules

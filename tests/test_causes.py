@@ -10,7 +10,7 @@ from small import by_reference, every_kind, model, network, one_and_two_layers
 from stories import NAMES, SPEAKERS, learnt
 
 from charlstm.api.language_model import LanguageModel
-from charlstm.errors import ConfigError, UnknownCharacterError
+from charlstm.base.errors import ConfigError, UnknownCharacterError
 from charlstm.inspection.memory import view_memory
 from charlstm.inspection.patch import (
     Freeze,

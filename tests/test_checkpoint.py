@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charlstm.config import TrainingConfig
-from charlstm.errors import CharlstmError, CheckpointError
+from charlstm.base.config import TrainingConfig
+from charlstm.base.errors import CharlstmError, CheckpointError
 from charlstm.model import checkpoint
 from charlstm.model.model import History, Model
 from charlstm.network.config import NetworkConfig

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from small import by_reference, every_kind, model, network
 
 from charlstm.api.language_model import LanguageModel
-from charlstm.errors import ConfigError, CorpusError, UnknownCharacterError
+from charlstm.base.errors import ConfigError, CorpusError, UnknownCharacterError
 from charlstm.inspection.cloze import MAX_WORD, Question, answer_questions, parse_questions, view_questions
 from charlstm.inspection.trace import group_by_length
 from charlstm.inspection.view import columns_of

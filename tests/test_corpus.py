@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import charlstm.text.vocabulary
-from charlstm.errors import CorpusError, UnknownCharacterError
+from charlstm.base.errors import CorpusError, UnknownCharacterError
 from charlstm.text import corpus
 from charlstm.text.corpus import read
 from charlstm.text.documents import hash_line, hash_lines

@@ -21,8 +21,8 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
+from charlstm.base.errors import CharlstmError
 from charlstm.cli.main import main
-from charlstm.errors import CharlstmError
 from charlstm.model import checkpoint
 from charlstm.model.checkpoint import Run
 

@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from small import model, network
 
-from charlstm.errors import ConfigError
+from charlstm.base.errors import ConfigError
 from charlstm.sampling.decoder import sample_steps
 from charlstm.sampling.filters import SamplingConfig, probabilities
 

@@ -9,7 +9,7 @@ from every_view import build_every_view, by_formula
 from small import KINDS, example, model, network
 
 import charlstm
-from charlstm.config import TrainingConfig
+from charlstm.base.config import TrainingConfig
 from charlstm.inspection.gradients import view_gradients
 from charlstm.inspection.memory import half_lives, measure_memory
 from charlstm.inspection.trace import trace

@@ -19,8 +19,7 @@ from charlstm.cli.main import main
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "charlstm"
 LAYERS = (
-    {"errors", "parameters", "randomness"},
-    {"config"},
+    {"base"},
     {"network", "text"},
     {"model"},
     {"sampling"},

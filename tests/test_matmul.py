@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from charlstm.base.parameters import Buffers
 from charlstm.network.matmul import SMALL_PRODUCT, PackedMatrix, RowLayout, sum_by_id
-from charlstm.parameters import Buffers
 
 
 @given(

@@ -18,8 +18,8 @@ from small import (
     with_and_without_dropout,
 )
 
+from charlstm.base.parameters import Buffers
 from charlstm.network.dropout import unit_masks, weight_mask
-from charlstm.parameters import Buffers
 
 FORGET_GATE = {"lstm": slice(0, 6), "gru": slice(6, 12)}  # columns, for 6 hidden units
 GATES = {"lstm": 4, "gru": 3, "rnn": 1, "relu": 1}

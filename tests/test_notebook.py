@@ -12,7 +12,7 @@ from every_view import by_formula
 from test_hostile import HOSTILE
 
 from charlstm.api.language_model import LanguageModel
-from charlstm.errors import CharlstmError
+from charlstm.base.errors import CharlstmError
 from charlstm.inspection.gates import view_gates
 from charlstm.render import results
 from charlstm.render.characters import escape_character

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from small import model, network
 
 from charlstm.api.language_model import LanguageModel
-from charlstm.config import TrainingConfig
-from charlstm.errors import ConfigError, CorpusError
+from charlstm.base.config import TrainingConfig
+from charlstm.base.errors import ConfigError, CorpusError
 from charlstm.model.model import Model
 from charlstm.sampling.sampler import Sample
 from charlstm.text import corpus

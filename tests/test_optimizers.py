@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charlstm.config import OPTIMIZERS, TrainingConfig
+from charlstm.base.config import OPTIMIZERS, TrainingConfig
+from charlstm.base.parameters import Parameters
 from charlstm.network import optimizers
 from charlstm.network.optimizers import BETA1, BETA2, EPSILON, MOMENTUM, RMS_DECAY, clip_gradient_norm
-from charlstm.parameters import Parameters
 from charlstm.training.schedule import change_steps, learning_rate
 
 every_optimizer = pytest.mark.parametrize("name", OPTIMIZERS)

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shared_work import KINDS, ROWS, STEPS, prepared, run
 
-from charlstm.errors import TrainingError
+from charlstm.base.errors import TrainingError
 from charlstm.training.processes import Processes, count_cores, start_processes
 from charlstm.training.team import Serial
 from charlstm.training.trainer import Requests, largest_sum, train

@@ -14,8 +14,8 @@ from small import model, network
 
 import charlstm.inspection.trace
 from charlstm.api import LanguageModel
+from charlstm.base.errors import ConfigError, UnknownCharacterError
 from charlstm.cli.main import main
-from charlstm.errors import ConfigError, UnknownCharacterError
 from charlstm.inspection.registry import VIEWS, Reads, Subject, build_view
 from charlstm.inspection.view import TextSource
 from charlstm.model import checkpoint

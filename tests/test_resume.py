@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from charlstm.base.errors import CheckpointError
 from charlstm.cli.main import main
-from charlstm.errors import CheckpointError
 from charlstm.model import checkpoint
 from charlstm.model.files import lock
 

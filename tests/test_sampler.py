@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small import by_reference, every_kind, model, network, one_and_two_layers
 
-from charlstm.config import TrainingConfig
-from charlstm.errors import ConfigError, UnknownCharacterError
+from charlstm.base.config import TrainingConfig
+from charlstm.base.errors import ConfigError, UnknownCharacterError
 from charlstm.model.model import BLOCK, Reader
 from charlstm.sampling.decoder import UNIFORMS_AHEAD, sample_steps
 from charlstm.sampling.filters import SamplingConfig, probabilities

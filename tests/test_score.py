@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from small import by_reference, every_kind, model, network, one_and_two_layers
 
 from charlstm.api.language_model import LanguageModel
-from charlstm.errors import ConfigError, CorpusError, TrainingError, UnknownCharacterError
+from charlstm.base.errors import ConfigError, CorpusError, TrainingError, UnknownCharacterError
 from charlstm.inspection.passages import COUNT, WINDOW, PassageFinder
 from charlstm.inspection.score import Scorer, score_text, view_score
 from charlstm.inspection.surprisal import DynamicEvaluation, StaticEvaluation

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from small import model, network
 
 from charlstm.api.language_model import LanguageModel
-from charlstm.config import to_mapping
-from charlstm.errors import CheckpointError, ConfigError, SessionError, UnknownCharacterError
+from charlstm.base.config import to_mapping
+from charlstm.base.errors import CheckpointError, ConfigError, SessionError, UnknownCharacterError
 from charlstm.model import archive, checkpoint
 from charlstm.model.model import Reader
 from charlstm.sampling import session_state

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charlstm.errors import ConfigError
+from charlstm.base.errors import ConfigError
 from charlstm.sampling.stopping import Stopper, StoppingRules
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small import by_reference, every_kind, model, network, one_and_two_layers
 
-from charlstm.errors import ConfigError, UnknownCharacterError
+from charlstm.base.errors import ConfigError, UnknownCharacterError
 from charlstm.inspection.gates import view_gates
 from charlstm.inspection.quantities import Unit, find_units
 from charlstm.inspection.trace import Trace, read_activations, trace

@@ -18,10 +18,10 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
+from charlstm.base.config import TrainingConfig
 from charlstm.cli.main import main
 from charlstm.cli.report import advise
 from charlstm.cli.train import Duration
-from charlstm.config import TrainingConfig
 from charlstm.model import checkpoint
 from charlstm.model.model import Model, Reader
 from charlstm.training.clock import Clock

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small import by_reference, every_kind, network
 
-from charlstm.config import OPTIMIZERS, TrainingConfig
-from charlstm.errors import TrainingError
+from charlstm.base.config import OPTIMIZERS, TrainingConfig
+from charlstm.base.errors import TrainingError
+from charlstm.base.parameters import Buffers
 from charlstm.network import optimizers
 from charlstm.network.dropout import unit_masks, weight_mask
-from charlstm.parameters import Buffers
 from charlstm.text.batches import LineBatches, StreamBatches
 from charlstm.text.split import find_lines, validation_batches
 from charlstm.training.trainer import Requests, evaluate, train

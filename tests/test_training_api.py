@@ -20,8 +20,8 @@ import pytest
 from click.testing import CliRunner
 
 import charlstm
-from charlstm import errors
 from charlstm.api.progress import BarWatcher, choose_watcher
+from charlstm.base import errors
 from charlstm.cli.main import main
 from charlstm.cli.train import command
 from charlstm.model import checkpoint

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small import KINDS, every_kind, model, network, one_and_two_layers
 
+from charlstm.base.errors import ConfigError, UnknownCharacterError
 from charlstm.cli.main import main
-from charlstm.errors import ConfigError, UnknownCharacterError
 from charlstm.inspection.gradients import POSITIONS, choose_positions, view_gradients
 from charlstm.inspection.view import columns_of
 from charlstm.model import checkpoint

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from small import by_reference, every_kind, model, network
 
 from charlstm.api import LanguageModel
-from charlstm.errors import ConfigError
+from charlstm.base.errors import ConfigError
 from charlstm.inspection.colouring import view_cell
 from charlstm.inspection.memory import score_answers, view_memory
 from charlstm.inspection.quantities import find_steadiest

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from charlstm.config import check_whole
+from charlstm.base.config import check_whole
 from charlstm.model import checkpoint
 from charlstm.model.model import Model
 from charlstm.network.loss import NATS_PER_BIT

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from charlstm.errors import CharlstmError, ConfigError, did_you_mean
+from charlstm.base.errors import CharlstmError, ConfigError, did_you_mean
 from charlstm.render.characters import printable
 
 if TYPE_CHECKING:

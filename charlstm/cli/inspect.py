@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from charlstm import api
+from charlstm.base.config import check_choice
 from charlstm.cli.console import (
     MAIN_OPTIONS,
     Decorated,
@@ -26,7 +27,6 @@ from charlstm.cli.console import (
 )
 from charlstm.cli.status import show_elapsed
 from charlstm.cli.streams import is_piped, standard_input
-from charlstm.config import check_choice
 from charlstm.inspection.questions import QUESTIONS
 from charlstm.inspection.registry import VIEWS, Reads
 from charlstm.inspection.trace import REACH

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import click
 
+from charlstm.base.errors import CharlstmError, did_you_mean
 from charlstm.cli.console import WrongUsage, as_sentence, columns, dimmed, known_only, remark, say, tell
 from charlstm.cli.keyboard import keep_output, read_lines
 from charlstm.cli.settings import SessionSettings
 from charlstm.cli.texts import text_writer
-from charlstm.errors import CharlstmError, did_you_mean
 from charlstm.render.characters import escape_line, pad
 from charlstm.sampling.sampler import SampledCharacter
 from charlstm.sampling.session import Session

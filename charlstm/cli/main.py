@@ -6,7 +6,7 @@ import os
 
 import click
 
-from charlstm import __version__
+import charlstm
 from charlstm.cli.console import LazyGroup
 
 # BLAS threads wait for each other: on a busy machine a training step can take fifty times as long with two threads.
@@ -22,7 +22,7 @@ COMMANDS = {
 
 
 @click.group(cls=LazyGroup, modules=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="charlstm")
+@click.version_option(charlstm.__version__, prog_name="charlstm")
 def main() -> None:
     """Train a character-level LSTM on a text, generate text with it, and inspect its gates.
 

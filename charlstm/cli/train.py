@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from charlstm.api.training import TrainingInterrupted, train
+from charlstm.base.errors import CharlstmError, ConfigError
 from charlstm.cli.console import (
     MAIN_OPTIONS,
     Decorated,
@@ -21,7 +22,6 @@ from charlstm.cli.console import (
 )
 from charlstm.cli.progress import ConsoleWatcher, QuietWatcher
 from charlstm.cli.report import spell_option
-from charlstm.errors import CharlstmError, ConfigError
 from charlstm.training.clock import parse_duration
 from charlstm.training.options import AUTOMATIC, CHOICES, DEFAULTS, OptionError, Options
 

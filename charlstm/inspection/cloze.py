@@ -16,12 +16,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from charlstm.errors import ConfigError, CorpusError
+from charlstm.base.errors import ConfigError, CorpusError
+from charlstm.base.parameters import Array
 from charlstm.inspection.continuation import copy_reader, score_continuations, write_greedily
 from charlstm.inspection.trace import group_by_length, start_reader
 from charlstm.inspection.view import Column, Kind, Part, Table, TextInput, View, skip_remark
 from charlstm.model.model import Model
-from charlstm.parameters import Array
 
 MAX_WORD = 24
 ROWS = 5

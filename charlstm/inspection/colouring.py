@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from charlstm.config import check_choice
+from charlstm.base.config import check_choice
 from charlstm.inspection.quantities import find_most_varied, find_units, kind_of, squash_memories
 from charlstm.inspection.trace import Trace
 from charlstm.inspection.view import Column, Strip, View

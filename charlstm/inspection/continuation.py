@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from charlstm.base.parameters import Array
 from charlstm.model.model import Reader
 from charlstm.network.loss import log_softmax
-from charlstm.parameters import Array
 
 
 class ContinuationScores(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from charlstm.config import check_choice, check_whole
+from charlstm.base.config import check_choice, check_whole
 from charlstm.inspection.quantities import Unit, find_most_active, find_units, kind_of
 from charlstm.inspection.trace import Trace
 from charlstm.inspection.view import Column, Kind, Table, View

@@ -19,14 +19,14 @@ from pathlib import Path
 
 import numpy as np
 
-from charlstm.config import check_whole
-from charlstm.errors import ConfigError
+from charlstm.base.config import check_whole
+from charlstm.base.errors import ConfigError
+from charlstm.base.parameters import Array, Buffers
 from charlstm.inspection.trace import start_reader
 from charlstm.inspection.view import Column, Curves, Kind, Part, Table, View, count_of
 from charlstm.model.model import Model
 from charlstm.network.loss import cross_entropy_gradient
 from charlstm.network.network import Network, Pass
-from charlstm.parameters import Array, Buffers
 
 THIS = "this model"
 LAGS = 100

@@ -15,7 +15,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from charlstm.errors import ConfigError
+from charlstm.base.errors import ConfigError
+from charlstm.base.parameters import Array
 from charlstm.inspection.continuation import copy_reader, score_continuations
 from charlstm.inspection.quantities import list_units
 from charlstm.inspection.trace import Trace, start_reader
@@ -24,7 +25,6 @@ from charlstm.model.model import Model
 from charlstm.network.cell import Cell
 from charlstm.network.cells import cells_that
 from charlstm.network.loss import log_softmax
-from charlstm.parameters import Array
 
 ROWS = 10
 CONTEXT = 8

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from charlstm.errors import ConfigError
+from charlstm.base.errors import ConfigError
+from charlstm.base.parameters import Array
 from charlstm.inspection.view import Column, Kind, Part, Table, View
 from charlstm.model.model import Model
-from charlstm.parameters import Array
 from charlstm.text import corpus
 from charlstm.text.documents import find_lines
 from charlstm.text.matching import Matches, find_matches

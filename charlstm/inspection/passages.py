@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from charlstm.parameters import Array
+from charlstm.base.parameters import Array
 
 WINDOW = 24
 COUNT = 10

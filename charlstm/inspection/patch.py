@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from charlstm.errors import ConfigError
+from charlstm.base.errors import ConfigError
+from charlstm.base.parameters import Array, Buffers
 from charlstm.inspection.continuation import write_greedily
 from charlstm.inspection.quantities import Unit, find_units, list_units
 from charlstm.inspection.trace import REACH, find_last_stretch, start_reader
@@ -23,7 +24,6 @@ from charlstm.model.model import Model, Reader
 from charlstm.network.cells import cells_that
 from charlstm.network.loss import NATS_PER_BIT, log_softmax
 from charlstm.network.network import Network
-from charlstm.parameters import Array, Buffers
 from charlstm.text.vocabulary import name
 
 GUESSES = 5

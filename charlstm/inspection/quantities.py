@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from charlstm.errors import ConfigError
+from charlstm.base.errors import ConfigError
+from charlstm.base.parameters import Array
 from charlstm.inspection.trace import Trace
 from charlstm.inspection.view import Kind
 from charlstm.network.cell import Cell
 from charlstm.network.config import NetworkConfig
-from charlstm.parameters import Array
 
 FIRST_UNITS = 3
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-from charlstm.errors import ConfigError
-from charlstm.parameters import Array
+from charlstm.base.errors import ConfigError
+from charlstm.base.parameters import Array
 from charlstm.text.vocabulary import code_points_of
 
 OPENING, CLOSING = "([{", ")]}"

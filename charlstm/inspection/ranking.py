@@ -22,8 +22,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from charlstm.parameters import Array
-from charlstm.randomness import Purpose, generator
+from charlstm.base.parameters import Array
+from charlstm.base.randomness import Purpose, generator
 
 BINS = 1024
 BINS_PER_E = 64  # bins per factor of e, away from the middle

@@ -11,8 +11,8 @@ from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from charlstm.config import check_choice
-from charlstm.errors import ConfigError, did_you_mean
+from charlstm.base.config import check_choice
+from charlstm.base.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from charlstm.inspection.trace import Trace

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from charlstm.errors import ConfigError
+from charlstm.base.errors import ConfigError
+from charlstm.base.parameters import Array
 from charlstm.inspection.quantities import list_units
 from charlstm.inspection.trace import read_activations
 from charlstm.inspection.view import Column, Curves, Kind, Table, View
 from charlstm.model.model import Model
 from charlstm.network.cells import cells_that
-from charlstm.parameters import Array
 
 CLOSED, OPEN = 0.1, 0.9
 MOSTLY = 0.9

@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from charlstm.config import check_number
-from charlstm.errors import CorpusError
+from charlstm.base.config import check_number
+from charlstm.base.errors import CorpusError
+from charlstm.base.parameters import Array
 from charlstm.inspection.passages import Passage, PassageFinder
 from charlstm.inspection.surprisal import DynamicEvaluation, Evaluation, StaticEvaluation
 from charlstm.inspection.view import (
@@ -29,7 +30,6 @@ from charlstm.inspection.view import (
     skip_remark,
 )
 from charlstm.model.model import Model
-from charlstm.parameters import Array
 from charlstm.text.vocabulary import code_points_of, text_of
 
 PIECE = 1 << 16

@@ -14,13 +14,13 @@ import re
 
 import numpy as np
 
-from charlstm.errors import ConfigError
+from charlstm.base.errors import ConfigError
+from charlstm.base.parameters import Array
 from charlstm.inspection.quantities import list_units
 from charlstm.inspection.trace import read_activations
 from charlstm.inspection.view import Column, Kind, Table, View
 from charlstm.model.model import Model
 from charlstm.network.cell import Cell
-from charlstm.parameters import Array
 
 ON = 0.5
 PLACES = 12

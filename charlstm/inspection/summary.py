@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from charlstm.config import to_mapping
+from charlstm.base.config import to_mapping
 from charlstm.inspection.view import Column, Curves, Kind, View
 from charlstm.model.model import Model
 from charlstm.network.loss import NATS_PER_BIT

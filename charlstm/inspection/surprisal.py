@@ -13,12 +13,12 @@ from typing import Protocol
 
 import numpy as np
 
-from charlstm.errors import TrainingError
+from charlstm.base.errors import TrainingError
+from charlstm.base.parameters import Array, Buffers
 from charlstm.inspection.trace import MAX_BATCH, start_reader
 from charlstm.model.model import BLOCK, Model, Reader
 from charlstm.network import optimizers
 from charlstm.network.loss import NATS_PER_BIT, cross_entropy_gradient, log_softmax
-from charlstm.parameters import Array, Buffers
 from charlstm.text import batches
 
 ROWS = 64

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from charlstm.errors import ConfigError
+from charlstm.base.errors import ConfigError
+from charlstm.base.parameters import Array
 from charlstm.model.files import replace_atomically
 from charlstm.model.model import BLOCK, Model, Reader
 from charlstm.network.cell import Cell
 from charlstm.network.loss import NATS_PER_BIT, log_softmax
-from charlstm.parameters import Array
 from charlstm.text import batches
 from charlstm.text.vocabulary import code_points_of
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from charlstm.config import check_choice
-from charlstm.errors import ConfigError
+from charlstm.base.config import check_choice
+from charlstm.base.errors import ConfigError
+from charlstm.base.parameters import Array
 from charlstm.inspection.quantities import list_units
 from charlstm.inspection.questions import QUESTIONS, match_pattern
 from charlstm.inspection.ranking import Labels, Ranking, rank_units
@@ -15,7 +16,6 @@ from charlstm.inspection.span_search import search_span
 from charlstm.inspection.trace import read_activations
 from charlstm.inspection.view import Column, Kind, Table, View
 from charlstm.model.model import BLOCK, Model
-from charlstm.parameters import Array
 
 ROWS = 10
 THRESHOLD = (

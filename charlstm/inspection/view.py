@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
+from charlstm.base.parameters import Array
 from charlstm.inspection.trace import Trace
-from charlstm.parameters import Array
 
 
 class TextSource(NamedTuple):

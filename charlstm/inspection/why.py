@@ -17,7 +17,8 @@ from itertools import islice
 
 import numpy as np
 
-from charlstm.config import check_text, check_whole
+from charlstm.base.config import check_text, check_whole
+from charlstm.base.parameters import Array
 from charlstm.inspection.continuation import score_continuations, write_greedily
 from charlstm.inspection.gradients import backpropagate
 from charlstm.inspection.ranking import rank_correlation
@@ -25,7 +26,6 @@ from charlstm.inspection.trace import REACH, find_last_stretch, group_by_length,
 from charlstm.inspection.view import Column, Kind, Strip, Table, View
 from charlstm.model.model import Model, Reader
 from charlstm.network.loss import NATS_PER_BIT, log_softmax
-from charlstm.parameters import Array
 from charlstm.text.vocabulary import name
 
 ALTERNATIVES = 3

@@ -20,8 +20,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from charlstm.errors import CharlstmError, CheckpointError
-from charlstm.parameters import Array
+from charlstm.base.errors import CharlstmError, CheckpointError
+from charlstm.base.parameters import Array
 
 DIGEST = "sha256"
 EPOCH = (1980, 1, 1, 0, 0, 0)

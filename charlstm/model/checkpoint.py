@@ -22,15 +22,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from charlstm.config import TrainingConfig, from_mapping, to_mapping
-from charlstm.errors import CheckpointError
+from charlstm.base.config import TrainingConfig, from_mapping, to_mapping
+from charlstm.base.errors import CheckpointError
+from charlstm.base.parameters import Array
 from charlstm.model import archive, format2
 from charlstm.model.files import replace_atomically
 from charlstm.model.model import History, Model
 from charlstm.network.config import NetworkConfig
 from charlstm.network.network import Network
 from charlstm.network.weights import weight_shapes
-from charlstm.parameters import Array
 from charlstm.text.corpus import CorpusFacts
 from charlstm.text.vocabulary import Vocabulary
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from charlstm.errors import CharlstmError
+from charlstm.base.errors import CharlstmError
 
 try:
     import fcntl

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from charlstm.config import to_mapping
+from charlstm.base.config import to_mapping
+from charlstm.base.parameters import Array
 from charlstm.model.model import Model
-from charlstm.parameters import Array
 
 NETWORK = {"memory_span": "chrono_init"}
 TRAINING = {"batch": "batch_size", "lr": "learning_rate", "short_first": "curriculum", "turns": "schedule_changes"}

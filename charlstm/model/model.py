@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from charlstm.config import TrainingConfig, to_mapping
+from charlstm.base.config import TrainingConfig, to_mapping
+from charlstm.base.parameters import Array, Buffers
 from charlstm.network.network import Network, Pass
-from charlstm.parameters import Array, Buffers
 from charlstm.text.corpus import CorpusFacts
 from charlstm.text.documents import hash_line
 from charlstm.text.vocabulary import Vocabulary

@@ -13,7 +13,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from charlstm.parameters import Array
+from charlstm.base.parameters import Array
 
 
 class Tape(NamedTuple):

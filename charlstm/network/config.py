@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from charlstm.config import check_choice, check_number, check_whole, set_fields
-from charlstm.errors import ConfigError
+from charlstm.base.config import check_choice, check_number, check_whole, set_fields
+from charlstm.base.errors import ConfigError
 from charlstm.network.cells import CELLS, cells_that
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from charlstm.base.parameters import Array, Parameters
+from charlstm.base.randomness import Purpose, generator
 from charlstm.network.config import NetworkConfig
-from charlstm.parameters import Array, Parameters
-from charlstm.randomness import Purpose, generator
 
 
 def unit_masks(config: NetworkConfig, dtype: npt.DTypeLike, rows: int, seed: int, step: int) -> Array | None:

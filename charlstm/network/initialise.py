@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from charlstm.base.parameters import Parameters
+from charlstm.base.randomness import Purpose, generator
 from charlstm.network.cell import Cell
 from charlstm.network.config import NetworkConfig
 from charlstm.network.weights import split_gates
-from charlstm.parameters import Parameters
-from charlstm.randomness import Purpose, generator
 
 CHARACTER_DEVIATION = 0.8
 CHARACTER_DEVIATION_WITH_CHRONO = 0.5

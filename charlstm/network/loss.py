@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from charlstm.parameters import Array
+from charlstm.base.parameters import Array
 
 NATS_PER_BIT = float(np.log(2.0))
 

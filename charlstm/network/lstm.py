@@ -17,8 +17,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from charlstm.base.parameters import Array
 from charlstm.network.cell import Cell, Tape, activation_derivative, sigmoid
-from charlstm.parameters import Array
 
 
 class LSTM(Cell):

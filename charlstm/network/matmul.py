@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from charlstm.parameters import Array, Buffers
+from charlstm.base.parameters import Array, Buffers
 
 SMALL_PRODUCT = 1_000_000  # rows · columns · depth up to which OpenBLAS does not copy the weights
 WIDTHS = (64, 48, 32, 16)  # columns of a strip

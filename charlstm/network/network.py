@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from charlstm.base.parameters import Array, Buffers, Parameters
 from charlstm.network.cell import Cell, Tape
 from charlstm.network.cells import build_cell
 from charlstm.network.config import NetworkConfig
@@ -26,7 +27,6 @@ from charlstm.network.initialise import initialise_weights
 from charlstm.network.loss import cross_entropy, cross_entropy_gradient
 from charlstm.network.matmul import PackedMatrix, sum_by_id
 from charlstm.network.weights import PackedWeights, pack_weights, split_gates, weight_shapes
-from charlstm.parameters import Array, Buffers, Parameters
 
 
 class Pass(NamedTuple):

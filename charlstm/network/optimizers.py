@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from charlstm.parameters import Array, Parameters
+from charlstm.base.parameters import Array, Parameters
 
 BETA1, BETA2, RMS_DECAY, EPSILON, MOMENTUM = 0.9, 0.99, 0.95, 1e-8, 0.9
 
@@ -114,7 +114,7 @@ def build_optimizer(name: str, weights: Array) -> Optimizer:
     Parameters
     ----------
     name
-        One of `charlstm.config.OPTIMIZERS`.
+        One of `charlstm.base.config.OPTIMIZERS`.
     weights : (P,) array
         The flat vector that it will update.
     """

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from charlstm.base.parameters import Array
 from charlstm.network.cell import Cell, Tape
-from charlstm.parameters import Array
 
 
 class RNN(Cell):

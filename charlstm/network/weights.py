@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from charlstm.base.parameters import Array, Buffers, Parameters, Shapes
 from charlstm.network.cells import CELLS
 from charlstm.network.config import NetworkConfig
 from charlstm.network.matmul import PackedMatrix
-from charlstm.parameters import Array, Buffers, Parameters, Shapes
 
 
 def weight_shapes(config: NetworkConfig, vocabulary_size: int) -> Shapes:

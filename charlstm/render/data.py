@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from charlstm.base.parameters import Array
 from charlstm.inspection.trace import Trace
 from charlstm.inspection.view import Column, Kind, Part, Table, View, columns_of
-from charlstm.parameters import Array
 from charlstm.sampling.sampler import Sample
 
 GUESSES = 5

@@ -12,8 +12,8 @@ from itertools import groupby
 
 import numpy as np
 
+from charlstm.base.parameters import Array
 from charlstm.inspection.view import Bars, Column, Curves, Facts, Kind, Part, Strip, Table, View, count_of
-from charlstm.parameters import Array
 from charlstm.render.characters import escape_in_line, escape_line, wrap_characters
 from charlstm.render.colour import strength
 from charlstm.render.numbers import format_fact, format_value

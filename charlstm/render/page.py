@@ -15,7 +15,7 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
-from charlstm.errors import ConfigError
+from charlstm.base.errors import ConfigError
 from charlstm.inspection.registry import VIEWS, Subject, build_all_views
 from charlstm.inspection.trace import Trace
 from charlstm.inspection.view import View

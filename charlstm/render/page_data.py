@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from charlstm.base.parameters import Array
 from charlstm.inspection.quantities import find_steadiest, kind_of
 from charlstm.inspection.span_search import ON, PLACES
 from charlstm.inspection.trace import Trace
 from charlstm.inspection.view import Kind
-from charlstm.parameters import Array
 from charlstm.render.characters import escape_character
 from charlstm.text.vocabulary import code_points_of
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from charlstm.base.parameters import Array
 from charlstm.inspection.view import Bars, Curves
-from charlstm.parameters import Array
 from charlstm.render.characters import escape_line, pad, width_of, wrap_words
 from charlstm.render.numbers import format_value
 

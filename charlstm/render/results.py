@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from charlstm.config import check_choice
+from charlstm.base.config import check_choice
 from charlstm.inspection.trace import Trace
 from charlstm.inspection.view import Column, Kind, View, count_of
 from charlstm.model.files import replace_with

@@ -17,10 +17,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from charlstm.config import check_whole
+from charlstm.base.config import check_whole
+from charlstm.base.parameters import Array
 from charlstm.model.model import Model, Reader
 from charlstm.network.loss import log_softmax
-from charlstm.parameters import Array
 from charlstm.sampling.filters import SamplingConfig
 from charlstm.sampling.stopping import Stopper, StoppingRules
 

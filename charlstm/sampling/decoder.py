@@ -8,10 +8,10 @@ from functools import cached_property
 
 import numpy as np
 
+from charlstm.base.parameters import Array
+from charlstm.base.randomness import Purpose, generator
 from charlstm.model.model import Model, Reader
 from charlstm.network.loss import NATS_PER_BIT, log_softmax
-from charlstm.parameters import Array
-from charlstm.randomness import Purpose, generator
 from charlstm.sampling.filters import SamplingConfig, probabilities
 
 UNIFORMS_AHEAD = 256

@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from charlstm.config import check_number, check_text, check_whole, set_fields
-from charlstm.errors import ConfigError, did_you_mean
-from charlstm.parameters import Array
+from charlstm.base.config import check_number, check_text, check_whole, set_fields
+from charlstm.base.errors import ConfigError, did_you_mean
+from charlstm.base.parameters import Array
 
 MIN_TEMPERATURE = 1e-200  # keeps only the most likely character, and no division by it overflows
 

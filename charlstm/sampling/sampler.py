@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from charlstm.errors import ConfigError
+from charlstm.base.errors import ConfigError
+from charlstm.base.parameters import Array
 from charlstm.model.model import Model, Reader
 from charlstm.network.loss import log_softmax
-from charlstm.parameters import Array
 from charlstm.sampling.decoder import DecodingStep, sample_steps, surprisal
 from charlstm.sampling.filters import SamplingConfig
 from charlstm.sampling.stopping import Stopper, StoppingRules

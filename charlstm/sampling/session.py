@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from charlstm.config import check_whole
-from charlstm.errors import SessionError
+from charlstm.base.config import check_whole
+from charlstm.base.errors import SessionError
 from charlstm.model.model import Model, Reader
 from charlstm.sampling import session_state
 from charlstm.sampling.filters import SamplingConfig

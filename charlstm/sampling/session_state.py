@@ -21,12 +21,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from charlstm.config import check_text, check_whole, from_mapping, to_mapping
-from charlstm.errors import CheckpointError
+from charlstm.base.config import check_text, check_whole, from_mapping, to_mapping
+from charlstm.base.errors import CheckpointError
+from charlstm.base.parameters import Array
 from charlstm.model import archive, format2
 from charlstm.model.files import check_target, replace_atomically
 from charlstm.model.model import Model
-from charlstm.parameters import Array
 from charlstm.sampling.filters import SamplingConfig
 from charlstm.sampling.stopping import StoppingRules
 

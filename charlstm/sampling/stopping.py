@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from charlstm.config import check_flag, check_text, check_whole, set_fields
-from charlstm.errors import ConfigError
+from charlstm.base.config import check_flag, check_text, check_whole, set_fields
+from charlstm.base.errors import ConfigError
 
 SENTENCE_WINDOW = 8  # characters that the pattern of a sentence's end can span
 # A full stop of a western script ends a sentence if white space follows it and its closing quotes and brackets.

@@ -12,9 +12,9 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from charlstm.errors import CorpusError
-from charlstm.parameters import Array
-from charlstm.randomness import Purpose, generator
+from charlstm.base.errors import CorpusError
+from charlstm.base.parameters import Array
+from charlstm.base.randomness import Purpose, generator
 
 CHARACTERS_PER_BATCH = 200_000
 LINES_SORTED_TOGETHER = 50

@@ -18,8 +18,8 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from charlstm.errors import ConfigError, CorpusError
-from charlstm.parameters import Array
+from charlstm.base.errors import ConfigError, CorpusError
+from charlstm.base.parameters import Array
 from charlstm.text.vocabulary import CODE_POINTS, Vocabulary, code_points_of
 
 BLOCK = 1 << 20

@@ -11,8 +11,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from charlstm.errors import CorpusError
-from charlstm.parameters import Array
+from charlstm.base.errors import CorpusError
+from charlstm.base.parameters import Array
 from charlstm.text.vocabulary import Vocabulary, text_of
 
 LONGEST_LINE = 10_000

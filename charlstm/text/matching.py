@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from charlstm.parameters import Array
+from charlstm.base.parameters import Array
 from charlstm.text.vocabulary import CODE_POINTS, code_points_of
 
 BETWEEN_TEXTS = CODE_POINTS

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from charlstm.config import TrainingConfig
-from charlstm.errors import CorpusError
-from charlstm.parameters import Array
-from charlstm.randomness import Purpose, generator
+from charlstm.base.config import TrainingConfig
+from charlstm.base.errors import CorpusError
+from charlstm.base.parameters import Array
+from charlstm.base.randomness import Purpose, generator
 from charlstm.text.batches import Batch, Batches, LineBatches, StreamBatches, Stripes
 from charlstm.text.corpus import Corpus
 from charlstm.text.documents import find_lines

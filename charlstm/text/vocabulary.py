@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from charlstm.errors import UnknownCharacterError
-from charlstm.parameters import Array
+from charlstm.base.errors import UnknownCharacterError
+from charlstm.base.parameters import Array
 
 CODE_POINTS = 0x110000
 NAMED_AT_MOST = 5

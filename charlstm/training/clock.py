@@ -6,8 +6,8 @@ import math
 import re
 import time
 
-from charlstm.config import TrainingConfig
-from charlstm.errors import ConfigError
+from charlstm.base.config import TrainingConfig
+from charlstm.base.errors import ConfigError
 from charlstm.training.trainer import MOST_STEPS
 
 WARM_STEPS = 10

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from charlstm.errors import CharlstmError
+from charlstm.base.errors import CharlstmError
 from charlstm.model.files import replace_atomically
 
 # Keys of logs that were written beside files of format 2.

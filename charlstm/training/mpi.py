@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from charlstm.errors import CharlstmError, ConfigError
-from charlstm.parameters import Array
+from charlstm.base.errors import CharlstmError, ConfigError
+from charlstm.base.parameters import Array
 from charlstm.training.team import Team
 
 Result = TypeVar("Result")

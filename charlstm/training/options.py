@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from charlstm.config import (
+from charlstm.base.config import (
     OPTIMIZERS,
     SPLITS,
     TrainingConfig,
@@ -18,7 +18,7 @@ from charlstm.config import (
     set_fields,
     to_mapping,
 )
-from charlstm.errors import ConfigError
+from charlstm.base.errors import ConfigError
 from charlstm.network.cells import CELLS
 from charlstm.network.config import NetworkConfig, activation_functions
 

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from charlstm.config import TrainingConfig, to_mapping
-from charlstm.errors import CheckpointError, ConfigError, CorpusError
+from charlstm.base.config import TrainingConfig, to_mapping
+from charlstm.base.errors import CheckpointError, ConfigError, CorpusError
 from charlstm.model import checkpoint
 from charlstm.model.checkpoint import RunState
 from charlstm.model.model import Model

@@ -20,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from charlstm.errors import TrainingError
-from charlstm.parameters import Array
+from charlstm.base.errors import TrainingError
+from charlstm.base.parameters import Array
 from charlstm.training.team import Team
 
 Job = Callable[[Team], Iterable[object]]

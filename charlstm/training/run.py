@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from charlstm.config import TrainingConfig
-from charlstm.errors import CharlstmError
+from charlstm.base.config import TrainingConfig
+from charlstm.base.errors import CharlstmError
 from charlstm.model import checkpoint
 from charlstm.model.checkpoint import Run, RunState
 from charlstm.model.files import check_target, lock

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from charlstm.config import TrainingConfig
+from charlstm.base.config import TrainingConfig
 
 
 def learning_rate(config: TrainingConfig, step: int) -> float:
@@ -19,7 +19,7 @@ def learning_rate(config: TrainingConfig, step: int) -> float:
 
     Examples
     --------
-    >>> from charlstm.config import TrainingConfig
+    >>> from charlstm.base.config import TrainingConfig
     >>> config = TrainingConfig(steps=100, learning_rate=0.01, warmup=10)
     >>> [round(learning_rate(config, step), 4) for step in (0, 9, 55, 100)]
     [0.001, 0.01, 0.005, 0.0]

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from charlstm.errors import CharlstmError
-from charlstm.parameters import Array
+from charlstm.base.errors import CharlstmError
+from charlstm.base.parameters import Array
 
 Result = TypeVar("Result")
 

@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from charlstm.config import TrainingConfig
-from charlstm.errors import TrainingError
+from charlstm.base.config import TrainingConfig
+from charlstm.base.errors import TrainingError
+from charlstm.base.parameters import Array, Buffers, Parameters
 from charlstm.model.checkpoint import Best, RunState, Sums
 from charlstm.network import optimizers
 from charlstm.network.dropout import unit_masks, weight_mask
 from charlstm.network.network import Network
-from charlstm.parameters import Array, Buffers, Parameters
 from charlstm.text.batches import Batch, Batches
 from charlstm.training import schedule
 from charlstm.training.team import Serial, Team

@@ -9,7 +9,7 @@ from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any, TypeVar
 
-from charlstm.errors import ConfigError, did_you_mean
+from charlstm.base.errors import ConfigError, did_you_mean
 
 OPTIMIZERS = ("adam", "rmsprop", "sgd")
 SPLITS = ("tail", "stripes", "file")

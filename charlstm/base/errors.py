@@ -8,7 +8,10 @@ ALIKE = 0.7
 
 
 class CharlstmError(Exception):
-    """Something that the caller can mend; the message says what was given, where, what is allowed, what to do."""
+    """An error that the caller can act on: the message names what was given, where, what is allowed, and what to do."""
+
+    def __init_subclass__(cls) -> None:
+        cls.__module__ = "charlstm"  # where users import errors from
 
 
 class ConfigError(CharlstmError):
@@ -20,11 +23,11 @@ class CorpusError(CharlstmError):
 
 
 class UnknownCharacterError(CharlstmError):
-    """A text holds characters that the model has never seen."""
+    """A text has characters that the model does not know."""
 
 
 class CheckpointError(CharlstmError):
-    """A model file or a saved session is missing, damaged, not ours, or of a later version."""
+    """A model file or a session file is missing, damaged, of another program, or of a later version."""
 
 
 class SessionError(CharlstmError):
