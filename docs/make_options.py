@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from charlstm.cli.console import GroupedOption
+from charlstm.cli.commands import GroupedOption
 from charlstm.cli.main import main
 
 README = Path(__file__).parent.parent / "README.md"

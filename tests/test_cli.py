@@ -23,7 +23,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from charlstm import __version__
-from charlstm.cli.console import GroupedOption
+from charlstm.cli.commands import GroupedOption
 from charlstm.cli.main import COMMANDS, main
 from charlstm.cli.settings import DisplayConfig
 from charlstm.cli.status import show_elapsed

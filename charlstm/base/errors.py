@@ -10,16 +10,13 @@ ALIKE = 0.7
 class CharlstmError(Exception):
     """An error that the caller can act on: the message names what was given, where, what is allowed, and what to do."""
 
-    def __init_subclass__(cls) -> None:
-        cls.__module__ = "charlstm"  # where users import errors from
-
 
 class ConfigError(CharlstmError):
     """A setting is out of range, unknown, or contradicts another one."""
 
 
 class CorpusError(CharlstmError):
-    """A text cannot be read or is too small to learn from."""
+    """A text cannot be read, or is too short to train on."""
 
 
 class UnknownCharacterError(CharlstmError):
@@ -31,11 +28,15 @@ class CheckpointError(CharlstmError):
 
 
 class SessionError(CharlstmError):
-    """A session cannot do what it was asked: there is nothing to undo, no such suggestion, or a file in the way."""
+    """A session cannot do what was asked: nothing to undo, no such suggestion, or a file that must not be replaced."""
 
 
 class TrainingError(CharlstmError):
-    """Training cannot go on: the numbers are no longer finite."""
+    """Training cannot continue: it diverged, or a process ended."""
+
+
+for _error in (CharlstmError, *CharlstmError.__subclasses__()):
+    _error.__module__ = "charlstm"  # where users import errors from, so tracebacks name them so
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -1,248 +1,38 @@
-"""What all commands share: the command group, grouped options, errors, messages, colour."""
+"""What the commands print beside their product, and what they know of the terminal."""
 
 from __future__ import annotations
 
-import codecs
-import importlib
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
-from charlstm.base.errors import CharlstmError, ConfigError, did_you_mean
 from charlstm.render.characters import printable
 
 if TYPE_CHECKING:
-    from click.types import OptionHelpExtra
-
     from charlstm.model.model import Model
 
-INTERRUPTED = 130
-DEFAULT_MODEL = "charlstm.npz"
-MAIN_OPTIONS = "Main options"
 
-Decorated = TypeVar("Decorated", bound=Callable[..., Any])
-
-
-class WrongUsage(click.ClickException):
-    """The command line is wrong: one sentence, exit code 2."""
-
-    exit_code = 2
-
-
-def as_sentence(error: CharlstmError) -> str:
-    """Return the message of an error with the punctuation at its end."""
-    message = str(error)
-    return message if message.endswith("?") else f"{message}."
-
-
-class LazyGroup(click.Group):
-    """A group that imports a subcommand when it is called, and reports every error in one sentence.
-
-    Parameters
-    ----------
-    modules
-        Name of a subcommand → the module whose attribute `command` is the subcommand, and a sentence about it.
-    """
-
-    def __init__(self, *args: Any, modules: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._modules = modules
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of the subcommands in the order in which a user needs them."""
-        return list(self._modules)
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the subcommand that the first word names; suggest similar names if there is none."""
-        word = args[0]
-        if word not in self._modules and not word.startswith("-"):
-            end = did_you_mean(word, self._modules) or f"; the commands are {', '.join(self._modules)}."
-            raise click.UsageError(f"there is no command {word!r}{end}", ctx)
-        return super().resolve_command(ctx, args)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return the subcommand of a name, or None."""
-        if cmd_name not in self._modules:
-            return None
-        found = importlib.import_module(self._modules[cmd_name][0]).command
-        assert isinstance(found, click.Command)
-        return found
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write a sentence about each subcommand, without importing it."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, sentence) for name, (_, sentence) in self._modules.items()])
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the subcommand; exit 2 for wrong usage, 1 for a failure, 130 after Ctrl-C, 0 if a pipe was closed."""
-        try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
-            return result
-        except ConfigError as error:
-            raise WrongUsage(printable(as_sentence(error))) from error
-        except CharlstmError as error:
-            raise click.ClickException(printable(as_sentence(error))) from error
-        except MemoryError as error:
-            raise click.ClickException(
-                f"not enough memory ({error}); smaller --hidden, --batch-size or --seq-len need less."
-            ) from error
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise click.exceptions.Exit(0) from None
-        except KeyboardInterrupt:
-            click.echo(err=True)
-            raise click.exceptions.Exit(INTERRUPTED) from None
-
-
-class GroupedOption(click.Option):
-    """An option under a heading of --help."""
-
-    def __init__(self, *args: Any, heading: str, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.heading = heading
-
-    def get_help_extra(self, ctx: click.Context) -> OptionHelpExtra:
-        """Return what --help shows in brackets, with the words for a default as they are."""
-        extra = super().get_help_extra(ctx)
-        if isinstance(self.show_default, str):
-            extra["default"] = self.show_default
-        return extra
-
-
-class GroupedCommand(click.Command):
-    """A command whose --help lists its options by heading and ends with examples.
-
-    Parameters
-    ----------
-    examples
-        Command lines, each with what it does.
-    sections
-        Further sections before the examples: heading → rows of a name and a sentence.
-    renamed
-        Options of earlier versions → what to use instead.
-    """
-
-    def __init__(
-        self,
-        *args: Any,
-        examples: Sequence[tuple[str, str]] = (),
-        sections: Mapping[str, Sequence[tuple[str, str]]] = MappingProxyType({}),
-        renamed: Mapping[str, str] = MappingProxyType({}),
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(*args, **kwargs)
-        self.examples = examples
-        self.sections = sections
-        self.renamed = renamed
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the command line; name the new spelling of a renamed option, or options similar to a mistyped one."""
-        try:
-            return super().parse_args(ctx, args)
-        except click.NoSuchOption as error:
-            if error.option_name in self.renamed:
-                message = f"there is no option {error.option_name} any more; use {self.renamed[error.option_name]}."
-            else:
-                known = [word for parameter in self.params for word in (*parameter.opts, *parameter.secondary_opts)]
-                options = [word for word in known if word.startswith("-")]
-                end = did_you_mean(error.option_name, options) or "; --help lists the options."
-                message = f"there is no option {error.option_name}{end}"
-            raise click.UsageError(message, ctx) from error
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options, each under its heading, the main options first."""
-        headings: dict[str, list[tuple[str, str]]] = {MAIN_OPTIONS: []}
-        for parameter in self.get_params(ctx):
-            record = parameter.get_help_record(ctx)
-            if record is not None and isinstance(parameter, GroupedOption):
-                headings.setdefault(parameter.heading, []).append(record)
-        for heading, records in headings.items():
-            if records:
-                with formatter.section(heading):
-                    formatter.write_dl(records)
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the further sections and the examples."""
-        for heading, rows in self.sections.items():
-            with formatter.section(heading):
-                formatter.write_dl(rows)
-        if self.examples:
-            with formatter.section("Examples"):
-                for line, sentence in self.examples:
-                    formatter.write(f"{'':{formatter.current_indent}}{line}\n")
-                    formatter.indent()
-                    formatter.write_text(sentence)
-                    formatter.dedent()
-
-
-def option_of(heading: str) -> Callable[..., Callable[[Decorated], Decorated]]:
-    """Return `click.option` for options under a heading; --help shows their default."""
-
-    def option(*declarations: str, **settings: Any) -> Callable[[Decorated], Decorated]:
-        settings.setdefault("show_default", True)
-        return click.option(*declarations, cls=GroupedOption, heading=heading, **settings)
-
-    return option
-
-
-def model_option(heading: str, **settings: Any) -> Callable[[Decorated], Decorated]:
-    """Return the option for the model file, which every command has."""
-    return option_of(heading)(
-        "-m",
-        "--model",
-        type=click.Path(dir_okay=False, path_type=Path),
-        default=DEFAULT_MODEL,
-        envvar="CHARLSTM_MODEL",
-        show_envvar=True,
-        **settings,
-    )
-
-
-def known_encoding(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
-    """Return the name of a text encoding; refuse an unknown one."""
-    try:
-        "".encode(codecs.lookup(value).name)
-    except LookupError as error:
-        raise click.BadParameter(
-            f"Python has no text encoding {value!r}; utf-8 and latin-1 are two that it has."
-        ) from error
-    return value
-
-
-def unknown_option(heading: str) -> Callable[[Decorated], Decorated]:
-    """Return the option that decides what happens to unknown characters."""
-    return option_of(heading)(
-        "--unknown",
-        type=click.Choice(("error", "skip")),
-        default="error",
-        help="Report characters that the model does not know as an error, or skip them.",
-    )
-
-
-def known_only(model: Model, text: str, unknown: str) -> str:
+def skip_unknown(model: Model, text: str, unknown: str) -> str:
     """Return a text unchanged, or with `--unknown skip` without the characters that the model does not know."""
     if unknown == "error":
         return text
     known = model.vocabulary.known(text)
     if len(known) < len(text):
-        remark(f"{len(text) - len(known):,} of {len(text):,} characters are unknown to the model and were skipped")
+        print_message(
+            f"{len(text) - len(known):,} of {len(text):,} characters are unknown to the model and were skipped"
+        )
     return known
 
 
-def remark(text: str) -> None:
+def print_message(text: str) -> None:
     """Print a message to stderr."""
     click.echo(printable(text, "\n\t"), err=True)
 
 
-def say(text: str) -> None:
+def print_note(text: str) -> None:
     """Print a message to stderr, dimmed on a terminal."""
     click.echo(dimmed(printable(text, "\n\t")), err=True)
 
@@ -252,9 +42,9 @@ def dimmed(text: str) -> str:
     return text if os.environ.get("NO_COLOR") else click.style(text, dim=True)
 
 
-def tell(*parts: str | Sequence[tuple[str, str]]) -> None:
+def print_help(*parts: str | Sequence[tuple[str, str]]) -> None:
     """Print paragraphs and definition lists to stderr, separated by empty lines."""
-    formatter = click.HelpFormatter(width=min(columns(), 80))
+    formatter = click.HelpFormatter(width=min(terminal_width(), 80))
     for place, part in enumerate(parts):
         if place:
             formatter.write_paragraph()
@@ -262,24 +52,24 @@ def tell(*parts: str | Sequence[tuple[str, str]]) -> None:
             formatter.write_text(part)
         else:
             formatter.write_dl(part)
-    remark(formatter.getvalue().rstrip("\n"))
+    print_message(formatter.getvalue().rstrip("\n"))
 
 
-def columns() -> int:
+def terminal_width() -> int:
     """Return the width of the terminal; 80 without one."""
     import shutil  # most commands never ask
 
     return shutil.get_terminal_size().columns
 
 
-def colour_wanted() -> bool:
+def has_colour() -> bool:
     """Return whether stdout is a terminal and NO_COLOR is not set (https://no-color.org)."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
-def colours() -> int:
+def count_colours() -> int:
     """Return the number of colours of stdout: 0 without colour, otherwise as COLORTERM and TERM say."""
-    if not colour_wanted():
+    if not has_colour():
         return 0
     if os.environ.get("COLORTERM") in ("truecolor", "24bit"):
         return 1 << 24

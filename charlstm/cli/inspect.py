@@ -12,19 +12,17 @@ from click.core import ParameterSource
 
 from charlstm import api
 from charlstm.base.config import check_choice
-from charlstm.cli.console import (
+from charlstm.cli.commands import (
     MAIN_OPTIONS,
     Decorated,
     GroupedCommand,
     WrongUsage,
-    colours,
-    columns,
-    known_encoding,
-    known_only,
+    check_encoding,
     model_option,
     option_of,
     unknown_option,
 )
+from charlstm.cli.console import count_colours, skip_unknown, terminal_width
 from charlstm.cli.status import show_elapsed
 from charlstm.cli.streams import is_piped, standard_input
 from charlstm.inspection.questions import QUESTIONS
@@ -190,7 +188,7 @@ def check_view_name(ctx: click.Context, parameter: click.Parameter, value: str |
 )
 @main_option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
 @text_option("--cloze", type=click.Path(path_type=Path), help="Short for --view cloze --file with this file.")
-@text_option("--encoding", default="utf-8", callback=known_encoding, help="Encoding of the files or of standard input.")
+@text_option("--encoding", default="utf-8", callback=check_encoding, help="Encoding of the files or of standard input.")
 @unknown_option("Text")
 @add_view_options
 def command(
@@ -230,7 +228,7 @@ def command(
             product: str | bytes = loaded.html(read, asked, skip_unknown=skip, **given)
         else:
             view = loaded.view(name, read, skip_unknown=skip, **given)
-            width, depth = (columns(), colours()) if output is None else (80, 0)
+            width, depth = (terminal_width(), count_colours()) if output is None else (80, 0)
             product = view.to_text(width, depth) if shape == TABLE else view.dump(shape)
     write(product, shape, output)
 
@@ -265,7 +263,7 @@ def open_texts(text: str | None, files: tuple[Path, ...], encoding: str, wanted:
 
 def read_whole(loaded: api.LanguageModel, text: TextSource, unknown: str) -> str:
     """Return the whole text, without the characters that are to be skipped."""
-    read = known_only(loaded.model, "".join(text.pieces), unknown)
+    read = skip_unknown(loaded.model, "".join(text.pieces), unknown)
     if not read:
         raise WrongUsage("the text is empty; give one character or more, or no text for a summary of the model.")
     return read
@@ -294,4 +292,4 @@ def write(product: str | bytes, shape: str, output: Path | None) -> None:
         return
     if shape in NOT_FOR_TERMINALS and sys.stdout.isatty():
         raise WrongUsage(f"--format {shape} is not for a terminal; name a file with -o, or use a pipe.")
-    click.echo(product, nl=False, color=colours() > 0)
+    click.echo(product, nl=False, color=count_colours() > 0)

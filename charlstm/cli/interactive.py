@@ -12,7 +12,8 @@ from typing import NamedTuple
 import click
 
 from charlstm.base.errors import CharlstmError, did_you_mean
-from charlstm.cli.console import WrongUsage, as_sentence, columns, dimmed, known_only, remark, say, tell
+from charlstm.cli.commands import WrongUsage, as_sentence
+from charlstm.cli.console import dimmed, print_help, print_message, print_note, skip_unknown, terminal_width
 from charlstm.cli.keyboard import keep_output, read_lines
 from charlstm.cli.settings import SessionSettings
 from charlstm.cli.texts import text_writer
@@ -94,9 +95,9 @@ class Conversation:
                 with self._stop_on_interrupt():
                     self.answer(line)
             except CharlstmError as error:
-                remark(f"Error: {as_sentence(error)}")
+                print_message(f"Error: {as_sentence(error)}")
             except click.ClickException as error:
-                remark(f"Error: {error.format_message()}")
+                print_message(f"Error: {error.format_message()}")
 
     def start(self, seed: str) -> None:
         """Continue a text before the user types anything."""
@@ -130,14 +131,14 @@ class Conversation:
         elif name in self._settings.options:
             if argument:
                 self._settings.change(name, argument)
-            say(self._settings.show(name))
+            print_note(self._settings.show(name))
         else:
             known = [f"{COMMAND}{each}" for each in self.names]
             end = did_you_mean(f"{COMMAND}{name}", known) or "; /help lists the commands."
             raise WrongUsage(f"there is no command /{escape_line(name)}{end}")
 
     def _generate(self, typed: str) -> None:
-        typed = known_only(self._session.model, typed, self._settings.display.unknown)
+        typed = skip_unknown(self._session.model, typed, self._settings.display.unknown)
         before = self._session.text
         characters = self._session.generate(typed)
         self._write(before, "" if self._settings.display.hide_seed else typed, characters)
@@ -159,7 +160,7 @@ class Conversation:
         out.write(writer.end())
         out.flush()
         if self._interrupts and sys.stdin.isatty():
-            say("stopped; the text so far is kept")
+            print_note("stopped; the text so far is kept")
 
     def _last_line(self, text: str) -> str:
         """Return the end of the line that is being continued, dimmed; nothing away from a terminal."""
@@ -182,20 +183,20 @@ class Conversation:
         sys.stdout.flush()
 
     def _add(self, typed: str) -> None:
-        self._session.add(known_only(self._session.model, typed, self._settings.display.unknown))
+        self._session.add(skip_unknown(self._session.model, typed, self._settings.display.unknown))
         self._print_end()
 
     def _print_end(self) -> None:
         text = self._session.text
         end = escape_line(text[-SHOWN_END:])
-        say(f"the text ends with «{'…' if len(text) > SHOWN_END else ''}{end}»" if text else "the text is empty")
+        print_note(f"the text ends with «{'…' if len(text) > SHOWN_END else ''}{end}»" if text else "the text is empty")
 
     def _suggest(self, word: str) -> None:
         count = click.IntRange(min=1)(word.strip() or SUGGESTIONS)
         for number, text in enumerate(self._session.suggest(count), 1):
-            remark(pad(f"{number:>2}  {escape_line(text)}", columns()).rstrip())
+            print_message(pad(f"{number:>2}  {escape_line(text)}", terminal_width()).rstrip())
         found = bool(self._session.suggestions)
-        say("type a number to append that suggestion, or a text" if found else "every continuation is empty")
+        print_note("type a number to append that suggestion, or a text" if found else "every continuation is empty")
 
     def _pick(self, word: str) -> None:
         number = click.INT(word.strip())
@@ -205,7 +206,7 @@ class Conversation:
     def _save(self, name: str, replace: bool = False) -> None:
         path, length = parse_path(name), len(self._session.text)
         self._session.save(path, replace)
-        say(f"saved {length:,} character{'s' * (length != 1)} and the state in {path}")
+        print_note(f"saved {length:,} character{'s' * (length != 1)} and the state in {path}")
 
     def _load(self, name: str) -> None:
         self._session.load(parse_path(name))
@@ -213,7 +214,7 @@ class Conversation:
 
     def _list_settings(self, _: str) -> None:
         rows = [(self._settings.show(name), option.help or "") for name, option in self._settings.options.items()]
-        tell("Type a setting with another value to change it; the value off removes it.", rows)
+        print_help("Type a setting with another value to change it; the value off removes it.", rows)
 
     def _help(self, _: str) -> None:
         rows = [
@@ -222,7 +223,7 @@ class Conversation:
             if command.help
         ]
         settings = ", ".join(f"/{name}" for name in self._settings.options)
-        tell(GUIDE, rows, f"Settings (type one without a value to print it): {settings}.")
+        print_help(GUIDE, rows, f"Settings (type one without a value to print it): {settings}.")
 
 
 def run(session: Session, settings: SessionSettings, seed: str, encoding: str, model_name: str) -> None:
@@ -246,7 +247,7 @@ def run(session: Session, settings: SessionSettings, seed: str, encoding: str, m
     if sys.stdin is None:
         raise WrongUsage("there is no standard input to read.")
     if sys.stdin.isatty():
-        say(f"{model_name}: type a text to continue it, /help for help, Ctrl-D to leave")
+        print_note(f"{model_name}: type a text to continue it, /help for help, Ctrl-D to leave")
     if seed:
         conversation.start(seed)
     conversation.answer_all(lines)

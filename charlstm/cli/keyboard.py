@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 import click
 
-from charlstm.cli.console import remark
+from charlstm.cli.console import print_message
 
 PROMPT = "> "
 CONTINUATION_PROMPT = "… "
@@ -48,7 +48,7 @@ def read_lines(encoding: str, commands: Sequence[str]) -> Iterator[str]:
             discarded = bool(pieces) or has_typed()
             if warned and not discarded:
                 raise
-            remark("" if discarded else "\npress Ctrl-C again, or Ctrl-D, to leave the session")
+            print_message("" if discarded else "\npress Ctrl-C again, or Ctrl-D, to leave the session")
             warned = warned or not discarded
             continue
         if line is None and not pieces:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from charlstm.cli.console import remark
+from charlstm.cli.console import print_message
 from charlstm.cli.report import describe_outcome, describe_plan
 from charlstm.training.options import Options
 from charlstm.training.plan import Plan
@@ -40,7 +40,7 @@ class ConsoleWatcher(Watcher):
     def begin(self, plan: Plan, processes: int) -> None:
         """Print the plan, and show the bar."""
         for line in describe_plan(plan, self._options, processes):
-            remark(line)
+            print_message(line)
         self._started = self._last_line = time.monotonic()
         if self._is_terminal:
             columns, rows = shutil.get_terminal_size()  # tqdm draws nothing on a terminal without a size
@@ -62,7 +62,7 @@ class ConsoleWatcher(Watcher):
         elif is_measured or time.monotonic() - self._last_line > SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
             left = self._seconds / self._steps * (progress.steps - progress.step)
-            remark(f"step {progress.step:,}/{progress.steps:,}  {self._describe()}{format_duration(left)} left")
+            print_message(f"step {progress.step:,}/{progress.steps:,}  {self._describe()}{format_duration(left)} left")
         if progress.sample:
             self._print(progress.sample)
 
@@ -74,7 +74,7 @@ class ConsoleWatcher(Watcher):
         """Print the outcome."""
         self.close()
         for line in describe_outcome(outcome, self._options):
-            remark(line)
+            print_message(line)
 
     def close(self) -> None:
         """Close the bar."""
@@ -84,7 +84,7 @@ class ConsoleWatcher(Watcher):
     def _print(self, text: str) -> None:
         """Print a text, above the bar if there is one."""
         if self._bar is None:
-            remark(text)
+            print_message(text)
         else:
             self._bar.write(text, file=sys.stderr)
 
@@ -105,13 +105,13 @@ class QuietWatcher(Watcher):
 
     def warn(self, message: str) -> None:
         """Print a message."""
-        remark(message)
+        print_message(message)
 
     def end(self, outcome: Outcome) -> None:
         """Print where an interrupted run stopped."""
         if outcome.interrupted_by is not None:
             for line in describe_outcome(outcome, self._options):
-                remark(line)
+                print_message(line)
 
 
 def format_duration(seconds: float) -> str:

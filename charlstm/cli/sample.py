@@ -11,17 +11,16 @@ import click
 from click.core import ParameterSource
 
 from charlstm.api import language_model as api
-from charlstm.cli.console import (
+from charlstm.cli.commands import (
     MAIN_OPTIONS,
     GroupedCommand,
     WrongUsage,
-    columns,
-    known_encoding,
-    known_only,
+    check_encoding,
     model_option,
     option_of,
     unknown_option,
 )
+from charlstm.cli.console import skip_unknown, terminal_width
 from charlstm.cli.settings import GROUP_OF, DisplayConfig, SessionSettings, long_name, split_by_group
 from charlstm.cli.streams import deliver, is_piped, standard_input
 from charlstm.cli.texts import TextOutput, format_json, format_text, text_writer, write_json
@@ -88,7 +87,7 @@ output_option = option_of("Output")
 @input_option(
     "--seed-file", type=click.Path(path_type=Path), metavar="FILE", help="Read the text to continue from FILE."
 )
-@input_option("--encoding", default="utf-8", callback=known_encoding, help="Text encoding of files and standard input.")
+@input_option("--encoding", default="utf-8", callback=check_encoding, help="Text encoding of files and standard input.")
 @unknown_option("Input")
 @input_option(
     "--interactive",
@@ -206,7 +205,7 @@ def command(
         given = "" if seed is None and seed_file is None else read_seed(seed, seed_file, encoding)
         run(session, SessionSettings(session, display, command.params), given, encoding, model.name)
         return
-    seed = known_only(language_model.model, read_seed(seed, seed_file, encoding), display.unknown)
+    seed = skip_unknown(language_model.model, read_seed(seed, seed_file, encoding), display.unknown)
     shown, separator = "" if display.hide_seed else seed, "" if language_model.model.training.lines else "\n"
     compare = partial(find_novelty, language_model, corpora, encoding)
 
@@ -229,7 +228,7 @@ def command(
     if novelty is not None:
         from charlstm.render import terminal
 
-        click.echo("\n" + terminal.render(novelty.view(), columns(), 0), nl=False, err=True)
+        click.echo("\n" + terminal.render(novelty.view(), terminal_width(), 0), nl=False, err=True)
 
 
 def check_options(seed: str | None, interactive: bool, samples: int, beam: int | None, shape: str) -> None:

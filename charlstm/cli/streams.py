@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, TextIO, TypeVar
 
-from charlstm.cli.console import WrongUsage, remark
+from charlstm.cli.commands import WrongUsage
+from charlstm.cli.console import print_message
 from charlstm.model import files
 from charlstm.text import corpus
 
@@ -33,7 +34,7 @@ def standard_input(encoding: str) -> Iterator[str]:
     if sys.stdin is None:
         raise WrongUsage("there is no standard input to read.")
     if sys.stdin.isatty():
-        remark("type the text; end it with Ctrl-D at the start of a line")
+        print_message("type the text; end it with Ctrl-D at the start of a line")
     yield from corpus.decode(sys.stdin.buffer, "standard input", encoding, {})
 
 

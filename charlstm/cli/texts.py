@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
-from charlstm.cli.console import colour_wanted, columns
+from charlstm.cli.console import has_colour, terminal_width
 from charlstm.cli.settings import DisplayConfig
 from charlstm.model.model import Model
 from charlstm.render.text_writer import AlternativesWriter, TextWriter
@@ -67,10 +67,10 @@ class TextOutput:
 
 def text_writer(model: Model, display: DisplayConfig, colour: bool = True) -> TextWriter:
     """Return what writes one text as the options ask; coloured only if `colour` is True and a terminal shows it."""
-    shade = display.colour if colour and colour_wanted() else None
+    shade = display.colour if colour and has_colour() else None
     if display.alternatives is None:
         return TextWriter(shade)
-    return AlternativesWriter(display.alternatives, columns(), model.vocabulary.characters, shade)
+    return AlternativesWriter(display.alternatives, terminal_width(), model.vocabulary.characters, shade)
 
 
 def write_json(file: TextIO, sampler: Sampler, compare: Callable[[Sequence[Sample]], Novelty | None]) -> list[Sample]:

@@ -11,12 +11,12 @@ import click
 
 from charlstm.api.training import TrainingInterrupted, train
 from charlstm.base.errors import CharlstmError, ConfigError
-from charlstm.cli.console import (
+from charlstm.cli.commands import (
     MAIN_OPTIONS,
     Decorated,
     GroupedCommand,
     WrongUsage,
-    known_encoding,
+    check_encoding,
     model_option,
     option_of,
 )
@@ -123,7 +123,7 @@ running_option = options_of("Running")
     type=click.FloatRange(min=0),
     help="With --lines: epochs during which the shortest lines come first; 0 = off.",
 )
-@data_option("--encoding", default=Options.encoding, callback=known_encoding, help="Encoding of the text files.")
+@data_option("--encoding", default=Options.encoding, callback=check_encoding, help="Encoding of the text files.")
 @optimisation_option("--epochs", type=click.FloatRange(min=0), help="Passes over the training text (epochs).")
 @optimisation_option("--steps", type=click.IntRange(min=0), help="Optimizer steps.")
 @optimisation_option("--batch-size", type=click.IntRange(min=1), help="Batch size.")
