@@ -17,7 +17,7 @@ from charlstm.base.errors import CharlstmError, ConfigError, did_you_mean
 from charlstm.render.characters import printable
 
 if TYPE_CHECKING:
-    from click.core import OptionHelpExtra
+    from click.types import OptionHelpExtra
 
 INTERRUPTED = 130
 DEFAULT_MODEL = "charlstm.npz"
