@@ -38,6 +38,7 @@ lint: .venv/installed-lint
 
 docs: .venv/installed
 	$(BIN)/python docs/make_options.py
+	$(BIN)/python docs/make_modules.py
 
 # Print every text that a user can see, for proofreading.
 sentences: .venv/installed

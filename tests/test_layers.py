@@ -104,11 +104,15 @@ def test_only_the_declared_libraries_are_imported() -> None:
     assert used - set(sys.stdlib_module_names) == {"charlstm", "numpy", "click", "tqdm"}
 
 
-def test_architecture_names_every_file() -> None:
+def test_the_table_of_modules_is_fresh() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text()
-    for path in SOURCES:
-        if path.name not in ("__init__.py", "__main__.py"):
-            assert f"`{path.relative_to(PACKAGE)}`" in text, path
+    assert module_at(ROOT / "docs" / "make_modules.py").renew(text) == text, "run `make docs`"
+
+
+@every_source
+def test_every_module_says_what_it_is_for(path: Path) -> None:
+    docstring = ast.get_docstring(ast.parse(path.read_text()))
+    assert docstring is not None and docstring.partition("\n")[0].endswith((".", ":"))
 
 
 def test_the_option_reference_of_the_readme_is_fresh() -> None:

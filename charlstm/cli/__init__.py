@@ -1,1 +1,1 @@
-"""The command line: the only floor that prints, reads the environment, and knows what a terminal is."""
+"""The command line: the only package that prints, reads the environment, and knows what a terminal is."""
