@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from charlstm.base.config import check_text, check_whole, set_fields
 from charlstm.base.errors import ConfigError, CorpusError
 from charlstm.base.parameters import Array
 from charlstm.text.vocabulary import CODE_POINTS, Vocabulary, code_points_of
@@ -54,14 +55,15 @@ class CorpusFacts:
     sha256: str
 
     def __post_init__(self) -> None:
-        if not isinstance(self.files, (list, tuple)) or not all(isinstance(file, str) for file in self.files):
-            raise ConfigError("files must be a list of names")
-        object.__setattr__(self, "files", tuple(self.files))
-        for name in ("characters", "lines"):
-            if type(getattr(self, name)) is not int or getattr(self, name) < 0:
-                raise ConfigError(f"{name} is {getattr(self, name)!r}; it must be a whole number, 0 or more")
-        if not isinstance(self.sha256, str):
-            raise ConfigError("sha256 must be a text")
+        if not isinstance(self.files, (list, tuple)):
+            raise ConfigError(f"files is {self.files!r}; it must be a list of names")
+        set_fields(
+            self,
+            files=tuple(check_text("files", file) for file in self.files),
+            characters=check_whole("characters", self.characters, 0),
+            lines=check_whole("lines", self.lines, 0),
+            sha256=check_text("sha256", self.sha256),
+        )
 
 
 class Corpus(NamedTuple):
