@@ -15,7 +15,7 @@ from charlstm.base.config import TrainingConfig, to_mapping
 from charlstm.base.parameters import Array, Buffers
 from charlstm.network.network import Network, Pass
 from charlstm.text.corpus import CorpusFacts
-from charlstm.text.documents import hash_line
+from charlstm.text.documents import Documents, hash_line
 from charlstm.text.vocabulary import Vocabulary
 
 BLOCK = 1024
@@ -101,7 +101,12 @@ class Model:
     @property
     def opening(self) -> str:
         """What the model reads before a text: the newline before a line for a model of lines, nothing for a stream."""
-        return "\n" if self.training.lines else ""
+        return self.documents.opening
+
+    @property
+    def documents(self) -> Documents:
+        """How the model tells one document from the next."""
+        return Documents(self.vocabulary, self.training.lines)
 
     def copy_weights(self, origin: Model) -> int:
         """Copy the weights of a model of the same shape, matching characters; return the number of its characters.
@@ -156,7 +161,7 @@ class Reader:
         self._network = network
         self._buffers = Buffers(network.parameters.flat.dtype)
         self._weights = network.pack(rows, self._buffers, batch_invariant=True)
-        self._reset_at = model.vocabulary.id("\n") if model.training.lines else None
+        self._documents = model.documents
         self.state = network.zero_state(rows)
         self.logits: Array = np.tile(network.parameters["output/b"], (rows, 1))  # (B, V)
 
@@ -188,12 +193,12 @@ class Reader:
             The characters.
         """
         cuts = {*range(0, len(ids), BLOCK), len(ids)}
-        is_reset = None if self._reset_at is None else ids == self._reset_at  # (T, B)
-        if is_reset is not None:
-            cuts.update(np.flatnonzero(is_reset.any(axis=1)).tolist())
+        opens = self._documents.openings(ids) if self._documents.opening else None  # (T, B)
+        if opens is not None:
+            cuts.update(np.flatnonzero(opens.any(axis=1)).tolist())
         for start, stop in pairwise(sorted(cuts)):
-            if is_reset is not None:
-                self.state[:, :, is_reset[start]] = 0.0
+            if opens is not None:
+                self.state[:, :, opens[start]] = 0.0
             done = self._network.forward(ids[start:stop], self.state, None, self._buffers, self._weights)
             self.state = done.state
             self.logits = done.logits[-1].copy()  # (B, V)
