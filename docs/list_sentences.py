@@ -3,8 +3,7 @@
 python docs/list_sentences.py [FOLDER OR FILE ...]
 
 A line is `file:line: text`. Placeholders of f-strings are printed as {…}. Docstrings of commands are printed, other
-docstrings are not. A string without a space is a name rather than a sentence and is left out, unless it is an argument
-of `help=`.
+docstrings are not. A string without a space is a name, not a sentence, and is skipped.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What every view looks like on a terminal, at three widths, with colour and without: the files in tests/golden.
 
-`python tests/golden.py` writes them anew. Then look at what has changed: `git diff tests/golden`, in colour `less -R`.
+`python tests/golden.py` writes them again. Then look at the changes: `git diff tests/golden`, in colour `less -R`.
 """
 
 from pathlib import Path
@@ -31,7 +31,7 @@ def draw_all(shift=0.0):
 
 
 def main():
-    """Write the files anew, and take away those of views that are no more."""
+    """Write the files, and remove those of views that no longer exist."""
     FOLDER.mkdir(exist_ok=True)
     files = draw_all()
     for path in FOLDER.glob("*.txt"):

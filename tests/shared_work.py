@@ -15,7 +15,7 @@ KINDS = ("streams", "lines", "dropout")
 
 
 def prepared(kind):
-    """A network in float64, what it learns, what is held out, and how it is trained."""
+    """A network in float64, its training set, its validation set, and the settings of its training."""
     rng = np.random.default_rng(3)
     it = network("lstm", hidden=6, layers=2, dropout=0.3 if kind == "dropout" else 0.0)
     it.initialise(1)

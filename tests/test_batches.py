@@ -229,7 +229,7 @@ def test_a_stream_is_split_into_what_is_learnt_and_its_end(characters, share, ro
     if not held:
         assert split.validation is None
         return
-    for _ in range(2):  # anew at every call
+    for _ in range(2):  # each call starts from the beginning
         predicted = np.concatenate([batch.targets[batch.loss_mask == 1.0] for batch in split.validation()])
         np.testing.assert_array_equal(np.sort(predicted), np.arange(characters - held, characters))
 

@@ -58,7 +58,7 @@ def test_occlusion_is_reading_again_with_another_character(kind, layers, lines):
         expected = dict(zip(CHARACTERS, chances, strict=True))
         others = sorted(set(CHARACTERS) - {character}, key=lambda c: -expected[c])[:ALTERNATIVES]
         if lines and "\n" in others:
-            continue  # it begins anew there, which the plain equations do not know
+            continue  # the state is reset there, which the plain equations do not know
         drops = [whole - log_chance(kind, it, TEXT[:n] + other + TEXT[n + 1 :]) for other in others]
         weights = [expected[other] for other in others]
         wanted = sum(d * w for d, w in zip(drops, weights, strict=True)) / sum(weights)
@@ -78,7 +78,7 @@ def test_gradient_times_input_is_the_slope_along_the_character(kind, layers, lin
     state = it.network.zero_state(1).tolist()
 
     def chance(n, scale):
-        """log p(target) with the input of one character so many times as large: as a character of its own."""
+        """log p(target) with the input of one character scaled: as an additional character."""
         own = ids[n]
         weights["layer0/U"] = [*it.network.parameters["layer0/U"].tolist()]
         weights["layer0/U"].append([scale * u for u in weights["layer0/U"][own]])

@@ -1,4 +1,4 @@
-"""Reading text: every character survives, line ends and marks are said, and what is no text is refused."""
+"""Reading text: every character survives, changed line ends and marks are reported, and other data is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person sees is what was looked at when the golden files were made; golden.py tells how they are made anew."""
+"""Views are drawn as in the golden files, which a person has looked at; golden.py writes them."""
 
 import re
 

@@ -209,7 +209,7 @@ def test_chrono_initialisation_gives_time_scales_up_to_its_length(span):
         it.initialise(3)
         blocks = dict(zip(it.cell.gates, np.split(it.parameters["layer0/b"], GATES[kind]), strict=True))
         kept = blocks.pop("f" if kind == "lstm" else "u")
-        steps = 1 + np.exp(kept)  # a share σ(b) kept at every step is 1/e after about so many
+        steps = 1 + np.exp(kept)  # a fraction σ(b) kept at every step is 1/e after about this number
         assert steps.min() >= 2 and steps.max() <= max(span, 3)
         assert steps.mean() == pytest.approx((2 + max(span, 3)) / 2, rel=0.1)
         if kind == "lstm":

@@ -1,4 +1,4 @@
-"""What stands in a corpus is found, all of it and nothing else, as plain Python finds it; lines are told apart."""
+"""Matches with a corpus are those that plain Python finds, all of them and no others; lines are classified."""
 
 import tracemalloc
 

@@ -199,7 +199,7 @@ def trained(folder, *arguments, **settings):
 
 
 def children_of(process, count):
-    """Wait until a process has so many children; return their numbers."""
+    """Wait until a process has a number of children; return their process ids."""
     listed = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     for _ in range(1000):
         found = [int(number) for number in listed.read_text().split()]

@@ -191,7 +191,7 @@ def test_the_best_by_validation_is_what_the_model_file_holds(tmp_path: Path) -> 
     assert done.exit_code == 0, done.output
     run, model = checkpoint.load_run(tmp_path / FILES[1]), checkpoint.load(tmp_path / FILES[0])
     validation = model.history.validations.validation_loss
-    assert validation.argmin() < len(validation) - 1  # what can only be learnt by heart gets worse
+    assert validation.argmin() < len(validation) - 1  # a text that can only be memorised overfits
     np.testing.assert_array_equal(model.network.parameters.flat, run.state.best.weights)
     assert not np.array_equal(run.state.best.weights, run.state.weights)
 

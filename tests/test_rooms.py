@@ -28,7 +28,7 @@ def cast(story: str) -> frozenset[str]:
 
 
 def greeted(story: str) -> str:
-    """Play a story: whoever came in last, is still there and does not speak, is greeted."""
+    """Play a story: the last one who came in, is still there and does not speak is greeted."""
     room: list[str] = []
     for sentence in re.split(r"[.,] ", story):
         names = [word for word in re.findall(r"\w+", sentence) if word in NAMES]

@@ -3,7 +3,7 @@
 The prediction is the most probable continuation, written character by character: as long as the answer, and to the end
 of the word there. It is correct if it equals the answer. Two numbers describe the true answer: its probability after
 the prompt, and its rank, which is that of its least probable character at its place. Top-k sampling can write the
-answer if k is at least its rank. An answer of rank 1 starts the most probable continuation, which may go on with the
+answer if k is at least its rank. An answer of rank 1 starts the most probable continuation, which may continue the
 same word and then is not correct.
 """
 

@@ -23,7 +23,7 @@ from charlstm.base.parameters import Array, Buffers
 SMALL_PRODUCT = 1_000_000  # rows · columns · depth up to which OpenBLAS does not copy the weights
 WIDTHS = (64, 48, 32, 16)  # columns of a strip
 FEWEST_ROWS = 2  # a product of one row is another BLAS routine, slower for large weights
-KERNEL_ROWS = 12  # a kernel takes so many rows at a time, or a divisor of it
+KERNEL_ROWS = 12  # kernels process this number of rows at a time, or a divisor of it
 PADDING = 16  # keeps the numbers of a column from standing 4096 bytes apart, where they would share one cache line set
 
 
