@@ -234,7 +234,7 @@ def _show(value: Any) -> str:
 
 
 def _check_schedule_changes(pairs: Any, steps: int) -> tuple[tuple[int, int], ...]:
-    """Return the changes of a schedule as tuples; raise ConfigError if a run of this number of steps cannot have them."""
+    """Return the changes of a schedule as tuples; raise ConfigError if a run of this length cannot have them."""
     allowed = "pairs of whole numbers (step, steps), each step above those before and none above its steps or the run's"
     changes = tuple(tuple(pair) for pair in pairs) if isinstance(pairs, (list, tuple)) else None
     whole = changes is not None and all(len(pair) == 2 and all(type(n) is int for n in pair) for pair in changes)
