@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from shared_work import KINDS, ROWS, STEPS, prepared, run
 
 from charlstm.base.errors import TrainingError
+from charlstm.training.exchange import Requests
 from charlstm.training.processes import Processes, count_cores, start_processes
 from charlstm.training.team import Serial
-from charlstm.training.trainer import Requests, largest_sum, train
+from charlstm.training.trainer import largest_sum, train
 
 HERE = Path(__file__).parent
 MPIRUN = shutil.which("mpirun", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))

@@ -17,7 +17,8 @@ from charlstm.network import optimizers
 from charlstm.network.dropout import unit_masks, weight_mask
 from charlstm.text.batches import LineBatches, StreamBatches
 from charlstm.text.split import find_lines, validation_batches
-from charlstm.training.trainer import Requests, evaluate, train
+from charlstm.training.exchange import Requests
+from charlstm.training.trainer import evaluate, train
 
 PERIODIC = np.array([0, 1, 2, 0, 1, 3, 4] * 60)  # what follows 0 1 can only be told by who remembers
 LINES = ([1, 2], [2, 1, 1], [3, 4, 3, 4, 4], [4, 4, 4])  # after the first character of a line all is certain

@@ -27,10 +27,11 @@ from charlstm.text.corpus import Corpus
 from charlstm.text.documents import hash_lines
 from charlstm.text.split import Split, split_corpus
 from charlstm.training import recipe, trainer
+from charlstm.training.exchange import Requests
 from charlstm.training.options import AUTOMATIC, DEFAULTS, OF_THE_NETWORK, OptionError, Options, literal
 from charlstm.training.processes import count_cores, start_team
 from charlstm.training.team import Team
-from charlstm.training.trainer import Requests, TrainingStep
+from charlstm.training.trainer import TrainingStep
 
 CHANGED_BY_RESUMING = frozenset({"steps", "patience", "workers"})
 TRIAL_SHARE = 0.02

@@ -21,13 +21,14 @@ from charlstm.model.model import Model
 from charlstm.network.loss import NATS_PER_BIT
 from charlstm.training import schedule, trainer
 from charlstm.training.clock import Clock
+from charlstm.training.exchange import Requests
 from charlstm.training.log import Log
 from charlstm.training.options import OptionError, Options, literal
 from charlstm.training.plan import Plan, plan_run
 from charlstm.training.processes import start_team
 from charlstm.training.signals import defer_signals
 from charlstm.training.team import Team, join_world
-from charlstm.training.trainer import Requests, TrainingStep
+from charlstm.training.trainer import TrainingStep
 
 SMOOTHING = 0.98
 
