@@ -125,6 +125,32 @@ def test_the_clock_lands_on_its_time_and_lets_the_rate_fall_once(
         assert abs(now[0] - 1000.0 - seconds) < 0.05 * seconds + pace
 
 
+def test_the_rates_of_a_timed_run_are_those_of_its_final_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the pace, and however often the run is resumed; also where it ends before its warm-up does."""
+    now, short = [0.0], 0
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    for number in range(1000):
+        chance = random.Random(number)
+        pace, hold, warmup = chance.uniform(0.01, 1.0), chance.choice([0, 0.2, 0.5, 0.9]), chance.randint(0, 60)
+        deadline = now[0] + pace * chance.choice([chance.uniform(1.0, 300.0), chance.uniform(1.0, 2.0) * warmup])
+        config = TrainingConfig(chance.choice([93, 300, 10**6]), hold=hold, warmup=warmup)
+        clock, done, rates = Clock(deadline, config), 0, []
+        while done < min(config.steps, 2_000):
+            if number % 2 and done and chance.random() < 0.03:
+                stopped = chance.uniform(0.0, 5.0)
+                now[0] += stopped
+                deadline += stopped
+                clock = Clock(deadline, config, done)
+            steps = clock.plan_steps(done)
+            config = change_steps(config, done, steps) if steps else config
+            rates.append(learning_rate(config, done))
+            now[0] += pace * chance.choice([0.3, 1, 1, 1, 3])
+            done += 1
+        short += done < warmup
+        assert rates == pytest.approx([learning_rate(config, step) for step in range(done)], rel=1e-12, abs=0)
+    assert short > 100
+
+
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("10m", 600), ("2h", 7200), ("1h30m", 5400), ("45", 45)])
 def test_times_are_written_as_people_write_them(text: str, seconds: float) -> None:
     assert Duration().convert(text, None, None) == seconds
