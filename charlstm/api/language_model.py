@@ -478,9 +478,9 @@ class LanguageModel:
         CharlstmError
             If the file cannot be written.
         """
-        from charlstm.model.files import replace_with
+        from charlstm.base.files import write_text_file
 
-        replace_with(Path(path), self.html(text, **options))
+        write_text_file(Path(path), self.html(text, **options))
 
     def score(self, text: str, adapt: float = 0.0) -> Score:
         """Return how well the network predicts a text.

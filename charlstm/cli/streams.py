@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, TextIO, TypeVar
 
+from charlstm.base import files
 from charlstm.cli.commands import WrongUsage
 from charlstm.cli.console import print_message
-from charlstm.model import files
 from charlstm.text import corpus
 
 Result = TypeVar("Result")
@@ -63,7 +63,7 @@ def deliver(output: Path | None, write: Callable[[TextIO], Result]) -> Result:
         with output.open("wb") as file:
             write_encoded(file)
     else:
-        files.replace_atomically(output, write_encoded)
+        files.write_file(output, write_encoded)
     if interrupts:
         raise interrupts[0]
     return results[0]
