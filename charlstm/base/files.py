@@ -35,7 +35,7 @@ PERMISSIONS = 0o777
 ARCHIVE_START = b"PK\x03\x04"
 FORMAT_START = b'{"format": "charlstm'
 HEAD = 4096
-MOST_SHOWN = 100
+MOST_SHOWN = 200
 
 
 class Files:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import weakref
 from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
@@ -70,6 +71,7 @@ class Input(os.PathLike[str]):
                 return file
             with file:
                 self._copy = _copy_to_temporary_file(file, start)
+                weakref.finalize(self, self._copy.close)
         self._copy.seek(0)
         return os.fdopen(os.dup(self._copy.fileno()), "rb")
 

@@ -256,7 +256,7 @@ def open_texts(text: str | None, files: tuple[Path, ...], encoding: str, wanted:
     return [
         TextSource("standard input", standard_input(encoding))
         if file == STANDARD_INPUT
-        else TextSource(str(file), corpus.read_blocks(file, encoding, {}))
+        else TextSource(str(file), corpus.read_blocks(file, encoding, corpus.Remarks()))
         for file in files
     ]
 

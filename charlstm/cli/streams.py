@@ -35,7 +35,7 @@ def standard_input(encoding: str) -> Iterator[str]:
         raise WrongUsage("there is no standard input to read.")
     if sys.stdin.isatty():
         print_message("type the text; end it with Ctrl-D at the start of a line")
-    yield from corpus.decode(sys.stdin.buffer, "standard input", encoding, {})
+    yield from corpus.decode(sys.stdin.buffer, "standard input", encoding, corpus.Remarks())
 
 
 def deliver(output: Path | None, write: Callable[[TextIO], Result]) -> Result:
