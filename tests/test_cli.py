@@ -422,7 +422,7 @@ def test_a_model_trained_on_lines_samples_whole_lines(tmp_path: Path) -> None:
         (b"", "is empty"),
         (b"x", "one character"),
         (b"abc\xff\xfe" * 9, "byte 3 (0xFF)"),
-        (b"PK\x03\x04\x89PNG\x00\x80" * 30, "--encoding"),
+        (b"PK\x03\x04\x89PNG\x00\x80" * 30, "zip archive"),
     ],
 )
 def test_a_corpus_that_cannot_be_learnt_is_one_sentence(tmp_path: Path, content: bytes, named: str) -> None:
@@ -437,7 +437,7 @@ def test_a_corpus_that_cannot_be_learnt_is_one_sentence(tmp_path: Path, content:
     ("arguments", "code", "named"),
     [
         (("train", "missing.txt"), 1, "missing.txt"),
-        (("train", "."), 1, "directory"),
+        (("train", "."), 1, "folder"),
         (("train", "corpus.txt", "-m", "no/such/folder.npz"), 1, "no/such"),
         (("train", "corpus.txt", "-m", "."), 2, "."),
         (("train", "corpus.txt", "--epochs", "1", "--steps", "1"), 2, "--epochs"),

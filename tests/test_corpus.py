@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
+import os
 import re
+import socket
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -127,7 +133,8 @@ def test_a_decode_error_names_the_byte(tmp_path_factory: pytest.TempPathFactory,
     with pytest.MonkeyPatch.context() as patched, pytest.raises(CorpusError) as caught:
         patched.setattr(corpus, "BLOCK", block)
         read([path])
-    assert f"byte {len(before)} (0xFF)" in str(caught.value) and "--encoding" in str(caught.value)
+    assert f"byte {len(before)} (0xFF)" in str(caught.value)
+    assert ("binary data" if b"\0" in before else "--encoding") in str(caught.value)
     assert str(path) in str(caught.value)
 
 
@@ -137,7 +144,7 @@ def test_a_character_cut_at_the_end_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("contents", "said"), [([b""], "is empty"), ([b"", b""], "is empty"), ([b"x"], "one character")]
+    ("contents", "said"), [([b""], "is empty"), ([b"", b""], "are empty"), ([b"x"], "one character")]
 )
 def test_texts_too_small_to_learn_are_refused(tmp_path: Path, contents: list[bytes], said: str) -> None:
     with pytest.raises(CorpusError, match=said):
@@ -152,6 +159,7 @@ def test_what_cannot_be_opened_is_named(tmp_path: Path, monkeypatch: pytest.Monk
     def refuse(path: Path, mode: str) -> None:
         raise PermissionError(13, "Permission denied")
 
+    (tmp_path / "locked.txt").touch()
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(CorpusError, match="Permission denied"):
         read([tmp_path / "locked.txt"])
@@ -202,3 +210,143 @@ def test_a_vocabulary_is_distinct_ascending_code_points(points: list[int]) -> No
 def test_ids_take_the_smallest_type(size: int, name: str) -> None:
     vocabulary = Vocabulary(range(size))  # type: ignore[arg-type]
     assert vocabulary.encode(chr(size - 1)).dtype == name and vocabulary.id(chr(size - 1)) == size - 1
+
+
+@given(st.lists(st.sampled_from([b"", b"a", b"b\n", b"cd\ne"]), min_size=1, max_size=6), st.booleans())
+def test_an_empty_file_between_others_changes_nothing(
+    tmp_path_factory: pytest.TempPathFactory, contents: list[bytes], lines: bool
+) -> None:
+    full = [content for content in contents if content]
+    if len(b"".join(full)) < 2:
+        return
+    folder = tmp_path_factory.mktemp("corpus")
+    found, wanted = (read(written(folder, *some), lines=lines) for some in (contents, full))
+    text = b"".join(
+        one + b"\n" * (k + 1 < len(full) and not one.endswith(b"\n")) for k, one in enumerate(full)
+    ).decode()
+    assert found.vocabulary.decode(found.ids) == wanted.vocabulary.decode(wanted.ids)
+    assert found.facts.sha256 == wanted.facts.sha256 == sha256(text.encode()).hexdigest()
+    assert [int(start) for start, one in zip(found.file_starts, contents, strict=True) if one] == list(
+        wanted.file_starts
+    )
+
+
+def change(path: Path, how: str) -> None:
+    content = path.read_bytes()
+    changed = {
+        "truncated": content[: len(content) // 2],
+        "emptied": b"",
+        "grown": content + b"abc" * 1000,
+        "new characters": content[:-1] + b"z",
+        "other characters": bytes(reversed(content)),
+        "binary": b"\xff" * len(content),
+        "wider characters": "é".encode() * (len(content) // 2),
+    }[how]
+    path.write_bytes(changed)
+
+
+@pytest.mark.parametrize(
+    "how",
+    ["truncated", "emptied", "grown", "new characters", "other characters", "binary", "wider characters", "removed"],
+)
+@pytest.mark.parametrize("lines", [False, True])
+def test_a_file_that_changes_while_it_is_read_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, lines: bool
+) -> None:
+    first, path = written(tmp_path, b"abc\n", b"abc\xc3\xa9 ab\n" * 100)
+    build = corpus._allocate
+
+    def allocate(*arguments: Any) -> Any:
+        if how == "removed":
+            path.unlink()
+        else:
+            change(path, how)
+        return build(*arguments)
+
+    monkeypatch.setattr(corpus, "_allocate", allocate)
+    with pytest.raises(CorpusError, match=r"changed while the text was read[^\n]*$") as caught:
+        read([first, path], lines=lines)
+    assert "1.txt" in str(caught.value)
+
+
+@given(content=st.binary(max_size=80) | texts.map(str.encode), encoding=st.sampled_from(["utf-8", "latin-1", "utf-16"]))
+def test_what_is_piped_in_gives_what_a_file_gives(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, encoding: str
+) -> None:
+    folder = tmp_path_factory.mktemp("pipe")
+    (path,) = written(folder, content)
+    results = []
+    for name in ("pipe", "file"):
+        reading, writing = os.pipe()
+        os.write(writing, content)
+        os.close(writing)
+        try:
+            found = read([f"/dev/fd/{reading}" if name == "pipe" else path], encoding)
+            results.append((found.ids.tolist(), found.vocabulary.characters, found.facts.sha256))
+        except CorpusError as error:
+            assert "\n" not in str(error)
+            results.append(re.sub(r"/dev/fd/\d+|" + re.escape(str(path)), "it", str(error)))
+        finally:
+            os.close(reading)
+    assert results[0] == results[1]
+
+
+def test_a_pipe_that_is_named_twice_is_read_twice(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"abc")
+    os.close(writing)
+    found = read([f"/dev/fd/{reading}", tmp_path / "more.txt", f"/proc/self/fd/{reading}"][::2])
+    os.close(reading)
+    assert found.vocabulary.decode(found.ids) == "abc\nabc"
+
+
+def test_remarks_about_many_files_are_one_with_a_count(tmp_path: Path) -> None:
+    found = read(written(tmp_path, *[b"\xef\xbb\xbfone\r\ntwo\r\n"] * 50))
+    assert len(found.remarks) == 2
+    assert all("0.txt" in remark and "48 other files" in remark for remark in found.remarks)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (gzip.compress(b"abc" * 99, mtime=0), "gzip archive"),
+        (bz2.compress(b"abc" * 99), "bzip2 archive"),
+        (lzma.compress(b"abc" * 99), "xz archive"),
+        (b"PK\x03\x04" + b"abc" * 99, "zip archive"),
+        (b"x.txt" + b"\0" * 252 + b"ustar" + b"\0" * 250, "tar archive"),
+        (b'PK\x03\x04 metadata.npy {"format": "charlstm", ', "charlstm model"),
+        (b"%PDF-1.7 abc", "PDF"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "image"),
+        ("the king".encode("utf-16"), "utf-16"),
+        ("the king and the queen".encode("utf-16-le"), "utf-16-le"),
+        ("the king and the queen".encode("utf-16-be"), "utf-16-be"),
+        ("the king".encode("utf-32"), "utf-32"),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_what_is_no_text_is_named_and_not_trained_on(tmp_path: Path, content: bytes, said: str, encoding: str) -> None:
+    with pytest.raises(CorpusError, match=said) as caught:
+        read(written(tmp_path, content), encoding)
+    assert "latin-1 or" not in str(caught.value)
+
+
+def test_binary_data_is_not_trained_on_whatever_the_encoding(tmp_path: Path) -> None:
+    for encoding in ("utf-8", "latin-1", "cp437"):
+        with pytest.raises(CorpusError, match="binary data"):
+            read(written(tmp_path, bytes(range(256))), encoding)
+
+
+@pytest.mark.parametrize(
+    ("path", "said"), [("/dev/zero", "device"), ("/dev/urandom", "device"), ("folder", "folder"), ("socket", "socket")]
+)
+def test_what_has_no_end_or_no_content_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    with socket.socket(socket.AF_UNIX) as endpoint:
+        endpoint.bind("socket")
+        with pytest.raises(CorpusError, match=f"cannot read {path}: it is a {said}"):
+            read([path])
+    with pytest.raises(CorpusError, match="/dev/null is empty"):
+        read(["/dev/null"])

@@ -81,7 +81,7 @@ def test_runs_are_the_longest_without_overlaps_and_at_their_places(tmp_path_fact
     it = LanguageModel(model(network("rnn"), "abcde"))
     novelty = it.novelty(texts, [folder / "one.txt", folder / "other.txt"])
     lines = {"one.txt": one.split("\n"), "other.txt": other.split("\n")}
-    ended = one + ("\n" if one and not one.endswith("\n") else "")
+    ended = one + ("\n" if one and other and not one.endswith("\n") else "")
     whole, begins = ended + other, {"one.txt": 0, "other.txt": len(ended)}
     runs = novelty.runs(99)
     lengths = [length for text in texts for length in longest(text, whole)]

@@ -16,9 +16,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from charlstm.base.errors import CheckpointError
+from charlstm.base.files import lock
 from charlstm.cli.main import main
 from charlstm.model import checkpoint
-from charlstm.model.files import lock
 
 KILLS = 50
 TEXT = "".join(random.Random(0).choices("abcde \n", k=6000))

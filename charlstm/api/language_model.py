@@ -348,7 +348,7 @@ class LanguageModel:
         files = [corpora] if isinstance(corpora, (str, os.PathLike)) else list(corpora)
         written = [one.text if isinstance(one, Sample) else one for one in several]
         begun = [one.seed.rpartition("\n")[2] if isinstance(one, Sample) else "" for one in several]
-        return measure_novelty(self.model, written, [Path(file) for file in files], encoding, begun)
+        return measure_novelty(self.model, written, files, encoding, begun)
 
     def trace(self, text: str) -> TraceResult:
         """Return everything that the network does while it reads a text: activations, predictions, surprisal.
@@ -478,9 +478,9 @@ class LanguageModel:
         CharlstmError
             If the file cannot be written.
         """
-        from charlstm.model.files import replace_with
+        from charlstm.base.files import write_text_file
 
-        replace_with(Path(path), self.html(text, **options))
+        write_text_file(Path(path), self.html(text, **options))
 
     def score(self, text: str, adapt: float = 0.0) -> Score:
         """Return how well the network predicts a text.

@@ -12,6 +12,7 @@ from click.core import ParameterSource
 
 from charlstm import api
 from charlstm.base.config import check_choice
+from charlstm.base.files import write_text_file
 from charlstm.cli.commands import (
     MAIN_OPTIONS,
     Decorated,
@@ -29,7 +30,6 @@ from charlstm.inspection.questions import QUESTIONS
 from charlstm.inspection.registry import VIEWS, Reads
 from charlstm.inspection.trace import REACH
 from charlstm.inspection.view import TextSource
-from charlstm.model.files import replace_with
 from charlstm.render.data import FORMATS
 from charlstm.text import corpus
 
@@ -256,7 +256,7 @@ def open_texts(text: str | None, files: tuple[Path, ...], encoding: str, wanted:
     return [
         TextSource("standard input", standard_input(encoding))
         if file == STANDARD_INPUT
-        else TextSource(str(file), corpus.read_blocks(file, encoding, {}))
+        else TextSource(str(file), corpus.read_blocks(file, encoding, corpus.Remarks()))
         for file in files
     ]
 
@@ -288,7 +288,7 @@ def check_usage(name: str, count: int, options: Mapping[str, Any]) -> None:
 def write(product: str | bytes, shape: str, output: Path | None) -> None:
     """Write the product to a file or to stdout."""
     if output is not None:
-        replace_with(output, product)
+        write_text_file(output, product)
         return
     if shape in NOT_FOR_TERMINALS and sys.stdout.isatty():
         raise WrongUsage(f"--format {shape} is not for a terminal; name a file with -o, or use a pipe.")

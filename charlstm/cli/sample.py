@@ -193,7 +193,7 @@ def command(
     if "" in settings["stop"]:
         raise WrongUsage("the text of --stop is empty; give one character or more.")
     for path in corpora:  # a file that is no text is an error before anything is sampled
-        next(corpus.read_blocks(path, encoding, {}), None)
+        next(corpus.read_blocks(path, encoding, corpus.Remarks()), None)
     groups = split_by_group(settings)
     sampling, stopping, display = groups["sampling"], groups["stopping"], DisplayConfig(**groups["display"])
     SamplingConfig(**sampling)  # a wrong value is an error before the model is read

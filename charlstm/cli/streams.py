@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, TextIO, TypeVar
 
+from charlstm.base import files
 from charlstm.cli.commands import WrongUsage
 from charlstm.cli.console import print_message
-from charlstm.model import files
 from charlstm.text import corpus
 
 Result = TypeVar("Result")
@@ -35,7 +35,7 @@ def standard_input(encoding: str) -> Iterator[str]:
         raise WrongUsage("there is no standard input to read.")
     if sys.stdin.isatty():
         print_message("type the text; end it with Ctrl-D at the start of a line")
-    yield from corpus.decode(sys.stdin.buffer, "standard input", encoding, {})
+    yield from corpus.decode(sys.stdin.buffer, "standard input", encoding, corpus.Remarks())
 
 
 def deliver(output: Path | None, write: Callable[[TextIO], Result]) -> Result:
@@ -63,7 +63,7 @@ def deliver(output: Path | None, write: Callable[[TextIO], Result]) -> Result:
         with output.open("wb") as file:
             write_encoded(file)
     else:
-        files.replace_atomically(output, write_encoded)
+        files.write_file(output, write_encoded)
     if interrupts:
         raise interrupts[0]
     return results[0]

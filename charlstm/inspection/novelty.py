@@ -5,12 +5,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from os import PathLike
 from typing import NamedTuple
 
 import numpy as np
 
 from charlstm.base.errors import ConfigError
+from charlstm.base.inputs import as_input, as_inputs
 from charlstm.base.parameters import Array
 from charlstm.inspection.view import Column, Kind, Part, Table, View
 from charlstm.model.model import Model
@@ -80,7 +81,7 @@ class Novelty:
     copies : list of Matches
         The matches of each text.
     files : list of (str, int)
-        The corpus: name of each file, and the number of lines before it.
+        The corpus: name of each file that is not empty, and the number of lines before it.
     lines : list of LineCounts
         The counts for each text, for a model of lines; otherwise empty.
     least
@@ -192,7 +193,11 @@ def _build_length_table(novel: dict[int, tuple[int, int]]) -> Table:
 
 
 def measure_novelty(
-    model: Model, texts: Sequence[str], corpora: Sequence[Path], encoding: str = "utf-8", begun: Sequence[str] = ()
+    model: Model,
+    texts: Sequence[str],
+    corpora: Sequence[str | PathLike[str]],
+    encoding: str = "utf-8",
+    begun: Sequence[str] = (),
 ) -> Novelty:
     """Find what of some texts also stands in a corpus.
 
@@ -219,27 +224,30 @@ def measure_novelty(
     ConfigError
         If there is no text or no file.
     """
+    corpora = as_inputs(corpora)  # a pipe is read once, however often the corpus is
     if not texts or not corpora:
         raise ConfigError("there is nothing to compare; give one text or more, and one file or more")
-    first_lines = [0] * len(corpora)
+    first_lines: dict[int, int] = {}
     least = LEAST if sum(map(len, texts)) <= MANY else LEAST_OF_MANY
     copies = find_matches(texts, _count_lines(corpora, encoding, first_lines), least)
-    names = [path.name for path in corpora]
+    files = [(corpus.name_for_facts(as_input(corpora[number])), before) for number, before in first_lines.items()]
     whole = [first + text for first, text in zip(begun or [""] * len(texts), texts, strict=True)]
     lines = _compare_lines(model, whole, corpora, encoding) if model.training.lines else []
-    return Novelty(copies, list(zip(names, first_lines, strict=True)), lines, least)
+    return Novelty(copies, files, lines, least)
 
 
-def _count_lines(corpora: Sequence[Path], encoding: str, first_lines: list[int]) -> Iterator[str]:
-    """Yield the pieces of a corpus, and store the number of lines before each of its files."""
+def _count_lines(corpora: Sequence[str | PathLike[str]], encoding: str, first_lines: dict[int, int]) -> Iterator[str]:
+    """Yield the pieces of a corpus, and store for each file that is not empty the number of lines before it."""
     lines = 0
-    for number, text in corpus.read_files(corpora, encoding, {}):
+    for number, text in corpus.read_files(corpora, encoding, corpus.Remarks()):
+        first_lines.setdefault(number, lines)
         lines += text.count("\n")
-        first_lines[number + 1 :] = [lines] * (len(first_lines) - number - 1)
         yield text
 
 
-def _compare_lines(model: Model, texts: Sequence[str], corpora: Sequence[Path], encoding: str) -> list[LineCounts]:
+def _compare_lines(
+    model: Model, texts: Sequence[str], corpora: Sequence[str | PathLike[str]], encoding: str
+) -> list[LineCounts]:
     written = [[line for line in text.split("\n")[:-1] if line] for text in texts]
     text = corpus.read(corpora, encoding, lines=True)
     spans = find_lines(text.ids, text.vocabulary.id("\n"))

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from charlstm.base.errors import ConfigError
+from charlstm.base.files import write_file
 from charlstm.base.parameters import Array
-from charlstm.model.files import replace_atomically
 from charlstm.model.model import BLOCK, Model, Reader
 from charlstm.network.cell import Cell
 from charlstm.network.loss import NATS_PER_BIT, log_softmax
@@ -86,7 +86,7 @@ class Trace(NamedTuple):
             If the file cannot be written; an existing file is then unchanged.
         """
         arrays: dict[str, Any] = self.arrays
-        replace_atomically(Path(path), lambda file: np.savez(file, **arrays))
+        write_file(Path(path), lambda file: np.savez(file, **arrays))
 
     def to_dict(self) -> dict[str, Any]:
         """Return `arrays` as nested lists for JSON: text and vocabulary are strings, NaN is None."""

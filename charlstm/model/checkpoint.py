@@ -24,9 +24,9 @@ import numpy as np
 
 from charlstm.base.config import TrainingConfig, from_mapping, to_mapping
 from charlstm.base.errors import CheckpointError
+from charlstm.base.files import write_file
 from charlstm.base.parameters import Array
 from charlstm.model import archive, format2
-from charlstm.model.files import replace_atomically
 from charlstm.model.model import History, Model
 from charlstm.network.config import NetworkConfig
 from charlstm.network.network import Network
@@ -145,7 +145,7 @@ def save(model: Model, path: Path) -> None:
     CharlstmError
         If the file cannot be written; its old content is then unchanged.
     """
-    replace_atomically(path, partial(archive.write, _model_members(model)))
+    write_file(path, partial(archive.write, _model_members(model)))
 
 
 def load(path: Path) -> Model:
@@ -167,7 +167,7 @@ def save_run(run: Run, path: Path) -> None:
     CharlstmError
         If the file cannot be written; its old content is then unchanged.
     """
-    replace_atomically(path, partial(archive.write, _model_members(run.model) | _run_members(run.state)))
+    write_file(path, partial(archive.write, _model_members(run.model) | _run_members(run.state)))
 
 
 def load_run(path: Path) -> Run:

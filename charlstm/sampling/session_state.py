@@ -23,9 +23,9 @@ import numpy as np
 
 from charlstm.base.config import check_text, check_whole, from_mapping, to_mapping
 from charlstm.base.errors import CheckpointError
+from charlstm.base.files import check_target, write_file
 from charlstm.base.parameters import Array
 from charlstm.model import archive, format2
-from charlstm.model.files import check_target, replace_atomically
 from charlstm.model.model import Model
 from charlstm.sampling.filters import SamplingConfig
 from charlstm.sampling.stopping import StoppingRules
@@ -108,7 +108,7 @@ def save(saved: SavedSession, model: Model, path: Path) -> None:
         "logits": state.logits[0],
     }
     check_target(path)
-    replace_atomically(path, partial(archive.write, arrays))
+    write_file(path, partial(archive.write, arrays))
 
 
 def load(model: Model, path: Path) -> SavedSession:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from charlstm.base.errors import CharlstmError
-from charlstm.model.files import replace_atomically
+from charlstm.base.files import write_file
 
 # Keys of logs that were written beside files of format 2.
 RENAMED = {
@@ -46,7 +46,7 @@ class Log:
         if path is None:
             return
         content = b"".join(_read_entries(path, done)) if done and path.exists() else b""
-        replace_atomically(path, lambda file: file.write(content))
+        write_file(path, lambda file: file.write(content))
 
     def write(self, entry: dict[str, Any]) -> None:
         """Add an entry, with the seconds since the run was started or resumed."""

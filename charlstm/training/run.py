@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 from charlstm.base.config import TrainingConfig
 from charlstm.base.errors import CharlstmError
+from charlstm.base.files import check_target, lock
 from charlstm.model import checkpoint
 from charlstm.model.checkpoint import Run, RunState
-from charlstm.model.files import check_target, lock
 from charlstm.model.model import Model
 from charlstm.network.loss import NATS_PER_BIT
 from charlstm.training import schedule, trainer

@@ -1,0 +1,395 @@
+"""How files are written: whole or not at all, never over an input, never over a model by accident.
+
+`Files` checks every path of a call before any work is done for it. `write_file` writes one file, and `lock` keeps other
+processes from it. `charlstm.base.inputs` has the counterpart for reading.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import signal
+import stat
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import BinaryIO
+
+from charlstm.base.errors import CharlstmError, ConfigError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+STANDARD_INPUT = "-"
+DESCRIPTOR = re.compile(r"/dev/(stdin|stdout|stderr)|/(?:dev|proc/self)/fd/(\d+)")
+STREAMS = {"stdin": 0, "stdout": 1, "stderr": 2}
+# What a file system answers that has no locks, or a file that cannot be flushed to a disk.
+UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EROFS}
+PERMISSIONS = 0o777
+ARCHIVE_START = b"PK\x03\x04"
+FORMAT_START = b'{"format": "charlstm'
+HEAD = 4096
+MOST_SHOWN = 200
+
+
+class Files:
+    """The files that one call reads and writes.
+
+    Two paths are one file if they lead to the same place: by another spelling, a hard link or a symbolic link.
+
+    Parameters
+    ----------
+    force
+        How the user allows the replacement of files: "--force" on the command line, "force=True" in Python.
+
+    Examples
+    --------
+    >>> files = Files()
+    >>> files.add_input("corpus.txt").name
+    'corpus.txt'
+    >>> files.add_output("./corpus.txt")
+    Traceback (most recent call last):
+    charlstm.ConfigError: corpus.txt is an input, so it is not replaced; give another name for the output
+    """
+
+    def __init__(self, force: str = "force=True") -> None:
+        self._force = force
+        self._inputs: set[object] = set()
+        self._outputs: set[object] = set()
+
+    def add_input(self, path: str | os.PathLike[str]) -> Path:
+        """Record a file that the call reads, and return its path.
+
+        Raises
+        ------
+        ConfigError
+            If it is an output of the same call, or is not the name of a file.
+        """
+        where = as_path(path)
+        found = identities(where)
+        if found & self._outputs:
+            raise ConfigError(f"{shorten(where)} is an input, so it is not replaced; give another name for the output")
+        self._inputs |= found
+        return where
+
+    def add_output(self, path: str | os.PathLike[str], *, model: bool = False, replace: bool = False) -> Path:
+        """Check a file that the call writes, and return its path.
+
+        Parameters
+        ----------
+        path
+            The file.
+        model
+            True: a model, run file or session. It is written several times, so it must be a regular file, and an
+            existing file of any kind is replaced only with `replace`. False: an existing file is replaced unless it is
+            a model, run file or session.
+        replace
+            True: the user allows any replacement, except that of an input.
+
+        Raises
+        ------
+        ConfigError
+            If it is an input or another output of the call, is not the name of a file, or must not be replaced.
+        CharlstmError
+            If no file can be written there.
+        """
+        where = as_path(path)
+        found = identities(where)
+        if found & self._inputs:
+            raise ConfigError(f"{shorten(where)} is an input, so it is not replaced; give another name for the output")
+        if found & self._outputs:
+            raise ConfigError(f"{shorten(where)} is the path of two outputs; give them different names")
+        check_target(where)
+        if model:
+            check_is_regular(where)
+        if not replace and where.exists() and (model or is_charlstm_file(where)):
+            state = "exists already" if model else "is a charlstm model or session"
+            raise ConfigError(f"{shorten(where)} {state}; give another name, or replace it with {self._force}")
+        self._outputs |= found
+        return where
+
+
+def as_path(path: str | os.PathLike[str]) -> Path:
+    """Return a path as `Path`.
+
+    Raises
+    ------
+    ConfigError
+        If it is not a string or a path, is empty, or contains a NUL.
+    """
+    if not isinstance(path, (str, os.PathLike)) or not isinstance(os.fspath(path), str):
+        raise ConfigError(f"{shorten(repr(path))} is not a path; give a str or an os.PathLike")
+    name = os.fspath(path)
+    if not name or "\0" in name:
+        raise ConfigError(f"{shorten(repr(name))} is not the name of a file; give one or more characters without NUL")
+    return Path(path)
+
+
+def descriptor_of(path: Path) -> int | None:
+    """Return the open file of this process that a path such as - or /dev/stdout means; None for any other path."""
+    if str(path) == STANDARD_INPUT:
+        return 0
+    match = DESCRIPTOR.fullmatch(str(path))
+    if match is None:
+        return None
+    return STREAMS[match[1]] if match[1] else int(match[2])
+
+
+def identities(path: Path) -> set[object]:
+    """Return what identifies a file: where its path leads, and its device and inode. A device has none: /dev/null."""
+    descriptor = descriptor_of(path)
+    try:
+        status = path.stat() if descriptor is None else os.fstat(descriptor)
+    except (OSError, OverflowError):
+        return {os.path.normcase(os.path.realpath(path))}
+    if stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):
+        return set()
+    numbers = (status.st_dev, status.st_ino)
+    return {numbers} if descriptor is not None else {numbers, os.path.normcase(os.path.realpath(path))}
+
+
+def kind_of(mode: int) -> str:
+    """Return what a file with this mode is, such as "a folder" or "a pipe"."""
+    kinds = (
+        (stat.S_ISREG, "a regular file"),
+        (stat.S_ISDIR, "a folder"),
+        (stat.S_ISFIFO, "a pipe"),
+        (stat.S_ISSOCK, "a socket"),
+        (stat.S_ISCHR, "a device"),
+        (stat.S_ISBLK, "a device"),
+        (stat.S_ISLNK, "a link"),
+    )
+    return next((name for is_kind, name in kinds if is_kind(mode)), "not a regular file")
+
+
+def is_charlstm_file(path: Path) -> bool:
+    """Return whether a file is a model, a run file or a session; a file that cannot be read is not."""
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+    except OSError:
+        return False
+    return head.startswith(ARCHIVE_START) and FORMAT_START in head
+
+
+def check_is_regular(path: Path) -> None:
+    """Raise ConfigError if there is something else than a regular file at a path, such as a device or a pipe."""
+    if descriptor_of(path) is not None or (path.exists() and not path.is_file()):
+        kind = kind_of(path.stat().st_mode) if path.exists() else "a stream"
+        kind = "a stream" if kind == "a regular file" else kind
+        raise ConfigError(f"{shorten(path)} is {kind}, and a regular file is needed; give another name")
+
+
+def check_target(path: Path) -> None:
+    """Check, before any work is done for it, that a file can be written at a path.
+
+    Raises
+    ------
+    CharlstmError
+        If the path is a folder, its folder does not exist or is not writable, or its name is too long.
+    """
+    if descriptor_of(path) is not None:
+        return
+    try:
+        with suppress(FileNotFoundError):
+            path.stat()  # a name that is too long and a loop of links are errors here
+        folder = Path(os.path.realpath(path)).parent if path.is_symlink() else path.parent
+        if path.is_dir():
+            raise CharlstmError(f"{shorten(path)} is a folder; give the path of a file in it")
+        if not folder.is_dir():
+            raise CharlstmError(
+                f"the folder {shorten(folder)} of {shorten(path)} does not exist; create it, or give another path"
+            )
+        if not os.access(folder, os.W_OK | os.X_OK) and (path.is_file() or not path.exists()):
+            raise CharlstmError(
+                f"the folder {shorten(folder)} of {shorten(path)} is not writable; give a path in another one"
+            )
+    except OSError as error:
+        raise CharlstmError(f"cannot write {shorten(path)}: {error.strerror or error}; give another name") from error
+
+
+def shorten(text: object, most: int = MOST_SHOWN) -> str:
+    """Return a text for a message; of a long one, the start and the end."""
+    whole = str(text)
+    return whole if len(whole) <= most else f"{whole[: most // 2]}…{whole[-(most // 2) :]}"
+
+
+def write_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write a file. A regular file is replaced whole or not at all; into a device or a pipe the content is written.
+
+    The new file has the permissions of the old one and, where the system allows it, its owner. A symbolic link stays,
+    and the file that it leads to is replaced.
+
+    Parameters
+    ----------
+    path
+        The file.
+    write
+        Writes the whole content into an open file.
+
+    Raises
+    ------
+    CharlstmError
+        If a step fails; a regular file is then unchanged.
+    """
+    target = Path(os.path.realpath(path))
+    descriptor = descriptor_of(path)
+    end = ""
+    try:
+        if descriptor is not None or (target.exists() and not target.is_file()):
+            with os.fdopen(os.dup(descriptor), "wb") if descriptor is not None else target.open("wb") as stream:
+                write(stream)
+            return
+        end = "; its old content is unchanged" if target.exists() else ""
+        with _temporary_file(target) as (file, temporary):
+            write(file)
+            file.flush()
+            _flush_to_disk(file.fileno())
+            _copy_permissions(target, file.fileno())
+            file.close()
+            temporary.replace(target)
+        with suppress(OSError):  # makes the replacement durable, on systems that can open a folder
+            handle = os.open(target.parent, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise CharlstmError(f"cannot write {shorten(path)}: {error.strerror or error}{end}") from error
+
+
+def write_text_file(path: Path, content: str | bytes) -> None:
+    """Write a text, in UTF-8, or bytes into a file; see `write_file`.
+
+    Raises
+    ------
+    CharlstmError
+        As for `write_file`.
+    """
+    data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
+    write_file(path, lambda file: file.write(data))
+
+
+@contextmanager
+def _temporary_file(target: Path) -> Iterator[tuple[BinaryIO, Path]]:
+    """Yield a new file beside a target, and its name; remove it at the end unless it was renamed.
+
+    The file is created exclusively, so that no link is followed.
+    """
+    with _exit_at_signals():
+        handle, name = tempfile.mkstemp(prefix=f".{target.name[:40]}.", suffix=".tmp", dir=target.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                yield file, Path(name)
+        finally:
+            with suppress(OSError):
+                Path(name).unlink()
+
+
+@contextmanager
+def _exit_at_signals() -> Iterator[None]:
+    """Let a signal that would end the process at once raise SystemExit instead, so that temporary files are removed."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    names = (name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+    fatal = [number for name in names if signal.getsignal(number := getattr(signal, name)) is signal.SIG_DFL]
+    for number in fatal:
+        signal.signal(number, leave)
+    try:
+        yield
+    finally:
+        for number in fatal:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _copy_permissions(target: Path, handle: int) -> None:
+    """Give a new file the permissions and the owner of the file that it will replace, or those of a new file."""
+    if not hasattr(os, "fchmod"):  # Windows
+        return
+    try:
+        old = target.stat()
+    except OSError:
+        mask = os.umask(PERMISSIONS)
+        os.umask(mask)
+        os.fchmod(handle, 0o666 & ~mask)
+        return
+    with suppress(OSError):
+        os.fchown(handle, -1, old.st_gid)
+    with suppress(OSError):
+        os.fchown(handle, old.st_uid, -1)
+    os.fchmod(handle, old.st_mode & PERMISSIONS)
+
+
+def _flush_to_disk(handle: int) -> None:
+    """Flush an open file to the disk, where the file system can do it."""
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+
+
+@contextmanager
+def lock(path: Path, warn: Callable[[str], object] = lambda message: None) -> Iterator[None]:
+    """Lock a file against other processes; the lock ends with this process, however that ends.
+
+    Parameters
+    ----------
+    path
+        The file. The lock is a file beside the one that the path leads to.
+    warn
+        Receives a message if the file system has no locks; the work then continues without one.
+
+    Raises
+    ------
+    CharlstmError
+        If another process has locked the file, or the lock cannot be created.
+    """
+    if fcntl is None:
+        yield
+        return
+    target = Path(os.path.realpath(path))
+    lock_file = target.with_name(f".{target.name}.lock")
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    try:
+        with suppress(FileNotFoundError):
+            kind = kind_of(lock_file.lstat().st_mode)
+            if kind != "a regular file":
+                raise CharlstmError(f"{shorten(lock_file)} is {kind} and cannot be a lock; remove it")
+        handle = os.open(lock_file, flags, 0o666)
+    except OSError as error:
+        raise CharlstmError(f"cannot create the lock {shorten(lock_file)}: {error.strerror or error}") from error
+    locked = False
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locked = os.path.samestat(os.fstat(handle), lock_file.lstat())  # else its last owner has removed it
+            free = locked
+        except OSError as error:
+            free = error.errno in UNSUPPORTED
+            if free:
+                warn(f"the file system of {path} has no locks, so make sure that no other run writes this file")
+        if not free:
+            raise CharlstmError(
+                f"another training run is writing {shorten(path)}; wait until it ends, or give another path"
+            )
+        yield
+    finally:
+        if locked:
+            lock_file.unlink(missing_ok=True)
+        os.close(handle)

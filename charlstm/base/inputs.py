@@ -1,0 +1,122 @@
+"""How files are read: each as often as needed, also what can be read only once, and nothing that has no end.
+
+`-` is standard input. A pipe, which can be read only once, is copied to an unnamed temporary file when it is first
+opened.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import weakref
+from collections.abc import Iterable
+from pathlib import Path
+from typing import BinaryIO
+
+from charlstm.base.files import STANDARD_INPUT, as_path, descriptor_of, identities, kind_of
+
+BLOCK = 1 << 20
+
+
+class Input(os.PathLike[str]):
+    """A file, a pipe or standard input, which can be opened several times.
+
+    Parameters
+    ----------
+    path
+        A path, or - for standard input.
+
+    Attributes
+    ----------
+    path : Path
+        The path.
+    name : str
+        What messages call it.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = as_path(path)
+        self.name = "standard input" if str(self.path) == STANDARD_INPUT else str(self.path)
+        self._copy: BinaryIO | None = None
+        self._start: int | None = None
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def open(self, start: bytes = b"") -> BinaryIO:
+        """Open the input at its beginning.
+
+        Parameters
+        ----------
+        start
+            The bytes with which the content must begin. A pipe with another content is not read any further.
+
+        Returns
+        -------
+        binary file
+            It can seek. Close it before the input is opened again.
+
+        Raises
+        ------
+        OSError
+            If it cannot be opened, or is a folder, a socket or a device. A terminal and /dev/null can be read.
+        """
+        if self._copy is None:
+            file = self._open_once()
+            if file.seekable():
+                if self._start is None:  # standard input may have been read in part
+                    self._start = file.tell()
+                file.seek(self._start)
+                return file
+            with file:
+                self._copy = _copy_to_temporary_file(file, start)
+                weakref.finalize(self, self._copy.close)
+        self._copy.seek(0)
+        return os.fdopen(os.dup(self._copy.fileno()), "rb")
+
+    def _open_once(self) -> BinaryIO:
+        descriptor = descriptor_of(self.path)
+        mode = (self.path.stat() if descriptor is None else os.fstat(descriptor)).st_mode
+        readable = stat.S_ISREG(mode) or stat.S_ISFIFO(mode) or (stat.S_ISSOCK(mode) and descriptor is not None)
+        if readable or stat.S_ISCHR(mode):
+            file = self.path.open("rb") if descriptor is None else os.fdopen(os.dup(descriptor), "rb")
+            if readable or file.isatty() or os.path.samestat(os.fstat(file.fileno()), Path(os.devnull).stat()):
+                return file
+            file.close()
+        raise OSError(errno.EINVAL, f"it is {kind_of(mode)}; give a file")
+
+
+def as_input(path: str | os.PathLike[str] | Input) -> Input:
+    """Return a path as an input; an input is returned as it is."""
+    return path if isinstance(path, Input) else Input(path)
+
+
+def as_inputs(paths: Iterable[str | os.PathLike[str] | Input]) -> list[Input]:
+    """Return paths as inputs; a pipe that is named twice is one input, so that its content is read twice."""
+    pipes: dict[object, Input] = {}
+    inputs = []
+    for path in paths:
+        found = as_input(path)
+        if descriptor_of(found.path) is not None or found.path.is_fifo():
+            names = identities(found.path)
+            found = next((pipes[name] for name in names if name in pipes), found)
+            pipes |= dict.fromkeys(names, found)
+        inputs.append(found)
+    return inputs
+
+
+def _copy_to_temporary_file(file: BinaryIO, start: bytes) -> BinaryIO:
+    """Return an unnamed temporary file with the rest of a file."""
+    import tempfile  # only a pipe needs it
+
+    copy = tempfile.TemporaryFile()  # noqa: SIM115  # its owner closes it
+    block = file.read(max(len(start), BLOCK))
+    if block.startswith(start):
+        while block:
+            copy.write(block)
+            block = file.read(BLOCK)
+    else:
+        copy.write(block)
+    copy.flush()
+    return copy
