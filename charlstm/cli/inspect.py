@@ -23,6 +23,7 @@ from charlstm.cli.commands import (
     unknown_option,
 )
 from charlstm.cli.console import count_colours, skip_unknown, terminal_width
+from charlstm.cli.output import is_shown, write_data, write_text
 from charlstm.cli.status import show_elapsed
 from charlstm.cli.streams import is_piped, standard_input
 from charlstm.inspection.questions import QUESTIONS
@@ -292,4 +293,9 @@ def write(product: str | bytes, shape: str, output: Path | None) -> None:
         return
     if shape in NOT_FOR_TERMINALS and sys.stdout.isatty():
         raise WrongUsage(f"--format {shape} is not for a terminal; name a file with -o, or use a pipe.")
-    click.echo(product, nl=False, color=count_colours() > 0)
+    if isinstance(product, bytes) or (shape != TABLE and not is_shown()):
+        write_data(product if isinstance(product, bytes) else product.encode("utf-8", "replace"))
+    elif shape == TABLE:  # it has signs for control characters, and colours
+        sys.stdout.write(product)
+    else:
+        write_text(product)

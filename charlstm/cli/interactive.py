@@ -15,9 +15,10 @@ from charlstm.base.errors import CharlstmError, did_you_mean
 from charlstm.cli.commands import WrongUsage, as_sentence
 from charlstm.cli.console import dimmed, print_help, print_message, print_note, skip_unknown, terminal_width
 from charlstm.cli.keyboard import keep_output, read_lines
+from charlstm.cli.output import write_text
 from charlstm.cli.settings import SessionSettings
 from charlstm.cli.texts import text_writer
-from charlstm.render.characters import escape_line, pad
+from charlstm.render.characters import escape_line, pad, shown_text
 from charlstm.sampling.sampler import SampledCharacter
 from charlstm.sampling.session import Session
 from charlstm.training.signals import defer_signals
@@ -167,7 +168,7 @@ class Conversation:
         line, display = text.rpartition("\n")[2], self._settings.display
         if not line or not sys.stdout.isatty() or display.hide_seed or display.alternatives:
             return ""
-        return dimmed(f"{'…' if len(line) > SHOWN_END else ''}{line[-SHOWN_END:]}")
+        return dimmed(f"{'…' if len(line) > SHOWN_END else ''}{shown_text(line[-SHOWN_END:])}", sys.stdout)
 
     def _undo(self, _: str) -> None:
         self._session.undo()
@@ -179,8 +180,7 @@ class Conversation:
 
     def _print_text(self, _: str) -> None:
         text = self._session.text
-        sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
-        sys.stdout.flush()
+        write_text(text if text.endswith("\n") else f"{text}\n")
 
     def _add(self, typed: str) -> None:
         self._session.add(skip_unknown(self._session.model, typed, self._settings.display.unknown))

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 
-import click
-
 from charlstm.cli.console import print_message
+from charlstm.cli.output import write_message
 
 PROMPT = "> "
 CONTINUATION_PROMPT = "… "
@@ -90,7 +89,7 @@ def _choose_input(encoding: str, commands: Sequence[str]) -> tuple[Callable[[str
 def _set_encoding(encoding: str | None) -> None:
     reconfigure = getattr(sys.stdin, "reconfigure", None)
     if reconfigure:
-        reconfigure(encoding=encoding, errors="surrogateescape")
+        reconfigure(encoding=encoding, errors="surrogateescape", newline=None)  # CRLF becomes \n, as in files
 
 
 def _read_line() -> str | None:
@@ -99,7 +98,7 @@ def _read_line() -> str | None:
 
 
 def _ask_on_stderr(prompt: str) -> str | None:
-    click.echo(prompt, nl=False, err=True)
+    write_message(prompt, end="")
     return _read_line()
 
 
@@ -107,7 +106,7 @@ def _ask(prompt: str) -> str | None:
     try:
         return input(prompt)
     except EOFError:
-        click.echo(err=True)
+        write_message("")
         return None
 
 

@@ -21,6 +21,7 @@ from charlstm.cli.commands import (
     unknown_option,
 )
 from charlstm.cli.console import skip_unknown, terminal_width
+from charlstm.cli.output import write_message
 from charlstm.cli.settings import GROUP_OF, DisplayConfig, SessionSettings, long_name, split_by_group
 from charlstm.cli.streams import deliver, is_piped, standard_input
 from charlstm.cli.texts import TextOutput, format_json, format_text, text_writer, write_json
@@ -213,13 +214,15 @@ def command(
         if beam is not None:
             rules = {name: sampling[name] for name in BEAM_RULES}
             results = language_model.beam(seed, beam, count=samples, **stopping, **rules)
-            text = format_text(results, shown, separator) if shape == "text" else format_json(results, compare(results))
-            file.write(text)
+            if shape == "text":
+                file.write(format_text(results, shown, separator, file.isatty()))
+            else:
+                file.write(format_json(results, compare(results), file.isatty()))
             return results
         sampler = language_model.sampler(seed, count=samples, new_only=new_only, **stopping, **sampling)
         if shape == "jsonl":
             return write_json(file, sampler, compare)
-        writers = [text_writer(language_model.model, display, colour=output is None) for _ in range(samples)]
+        writers = [text_writer(language_model.model, display, output is not None) for _ in range(samples)]
         with TextOutput(file, writers, shown, separator) as text_output:
             return sampler.collect(text_output.add)
 
@@ -228,7 +231,7 @@ def command(
     if novelty is not None:
         from charlstm.render import terminal
 
-        click.echo("\n" + terminal.render(novelty.view(), terminal_width(), 0), nl=False, err=True)
+        write_message("\n" + terminal.render(novelty.view(), terminal_width(), 0), end="")
 
 
 def check_options(seed: str | None, interactive: bool, samples: int, beam: int | None, shape: str) -> None:
