@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from charlstm.base.errors import ConfigError
 from charlstm.base.parameters import Array
 from charlstm.base.randomness import Purpose, generator
 from charlstm.model.model import Model, Reader
@@ -92,7 +93,7 @@ def sample_steps(
     UnknownCharacterError
         If the seed contains characters that the model does not know.
     ConfigError
-        If the rules allow none of the model's characters.
+        If the rules allow none of the model's characters. The iterator raises it if a prediction has no probabilities.
     """
     allowed = sampling.allowed(model.vocabulary.code_points)
     ids = model.vocabulary.encode(model.opening + seed, "the seed")  # (N,)
@@ -116,6 +117,8 @@ def _steps(
         for uniform in np.stack([stream.random(UNIFORMS_AHEAD) for stream in streams], axis=1):  # (B,)
             p = probabilities(reader.logits, sampling, allowed, recent.mask)  # (B, V)
             cumulative = np.cumsum(p, axis=1)  # (B, V)
+            if np.isnan(cumulative[:, -1]).any():
+                raise ConfigError("the model predicts no probabilities (NaN): its weights are too large; train it again")
             ids = np.add.reduce(cumulative <= uniform[:, None] * cumulative[:, -1:], axis=1)  # (B,)
             yield DecodingStep(model.vocabulary.decode(ids), ids, reader.logits)
             reader.read(ids[None])

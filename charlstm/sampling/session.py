@@ -43,15 +43,14 @@ class Session:
 
     Attributes
     ----------
-    stopping : StoppingRules
-        Can be set at any time.
     suggestions : tuple of str
         The result of `suggest`; empty again when the text changes.
 
     Raises
     ------
     ConfigError
-        If the sampling rules allow none of the model's characters.
+        If the sampling rules allow none of the model's characters, or a stop string or `only` has a character that the
+        model does not know.
 
     Examples
     --------
@@ -82,8 +81,18 @@ class Session:
 
     @sampling.setter
     def sampling(self, sampling: SamplingConfig) -> None:
-        sampling.allowed(self.model.vocabulary.code_points)
+        sampling.check_possible(self.model.vocabulary)
         self._sampling = sampling
+
+    @property
+    def stopping(self) -> StoppingRules:
+        """Where each continuation stops; can be set at any time."""
+        return self._stopping
+
+    @stopping.setter
+    def stopping(self, stopping: StoppingRules) -> None:
+        stopping.check_possible(self.model.vocabulary)
+        self._stopping = stopping
 
     @property
     def text(self) -> str:
@@ -247,7 +256,7 @@ class Session:
         saved = session_state.load(self.model, Path(path))
         self._remember()
         self._restore(saved.state)
-        self._streams_used, self.sampling, self.stopping = saved.streams_used, saved.sampling, saved.stopping
+        self._streams_used, self._sampling, self._stopping = saved.streams_used, saved.sampling, saved.stopping
 
     def _read_from_start(self, text: str) -> Reader:
         """Return a reader that has read a text from its start."""
