@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import importlib
 import io
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 DEFAULT_MODEL = "charlstm.npz"
 MAIN_OPTIONS = "Main options"
+ESCAPES = {"n": "\n", "t": "\t", "\\": "\\"}
 NEED_LESS = {
     "train": "smaller --hidden, --batch-size or --seq-len need less",
     "sample": "fewer --samples need less",
@@ -197,7 +199,11 @@ class GroupedCommand(click.Command):
             else:
                 known = [word for parameter in self.params for word in (*parameter.opts, *parameter.secondary_opts)]
                 options = [word for word in known if word.startswith("-")]
-                end = did_you_mean(error.option_name, options) or "; --help lists the options."
+                end = did_you_mean(error.option_name, options) or "; --help lists the options"
+                if not end.endswith("?"):
+                    takes_text = any(isinstance(one, click.Argument) for one in self.params)
+                    end += f"; a text that begins with a dash goes after --: {ctx.command_path} -- TEXT." * takes_text
+                    end = end.rstrip(".") + "."
                 message = f"there is no option {error.option_name}{end}"
             raise click.UsageError(message, ctx) from error
 
@@ -225,6 +231,16 @@ class GroupedCommand(click.Command):
                     formatter.indent()
                     formatter.write_text(sentence)
                     formatter.dedent()
+
+
+class EscapedText(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 has no argument for it
+    r"""A text in which \\n is a newline, \\t a tab, and \\\\ a backslash."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text."""
+        return re.sub(r"\\([nt\\])", lambda found: ESCAPES[found[1]], value)
 
 
 def option_of(heading: str) -> Callable[..., Callable[[Decorated], Decorated]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -89,6 +90,8 @@ def _choose_input(encoding: str, commands: Sequence[str]) -> tuple[Callable[[str
 def _set_encoding(encoding: str | None) -> None:
     reconfigure = getattr(sys.stdin, "reconfigure", None)
     if reconfigure:
+        if encoding is not None and codecs.lookup(encoding).name == "utf-8":
+            encoding = "utf-8-sig"  # without a byte order mark, as files are read
         reconfigure(encoding=encoding, errors="surrogateescape", newline=None)  # CRLF becomes \n, as in files
 
 

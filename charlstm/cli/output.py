@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from charlstm.render.characters import shown_text
 
@@ -125,15 +125,13 @@ def write_message(text: str, end: str = "\n") -> None:
     sys.stderr.flush()
 
 
-def write_data(data: bytes) -> None:
-    """Write bytes to standard output."""
+def binary_output() -> BinaryIO:
+    """Return standard output for bytes."""
     sys.stdout.flush()
     binary = getattr(sys.stdout, "buffer", None)
     if binary is None:
-        sys.stdout.write(data.decode("utf-8", "replace"))
-    else:
-        binary.write(data)
-        binary.flush()
+        raise OSError(errno.EBADF, "it is closed")
+    return binary  # type: ignore[no-any-return]
 
 
 def is_shown() -> bool:

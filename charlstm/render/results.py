@@ -11,7 +11,7 @@ from typing import Any
 from charlstm.base.config import check_choice
 from charlstm.inspection.trace import Trace
 from charlstm.inspection.view import Column, Kind, View, count_of
-from charlstm.model.files import replace_with
+from charlstm.model.files import replace_atomically, replace_with
 from charlstm.render import data, html, terminal
 from charlstm.render.characters import escape_character
 from charlstm.render.colour import choose_ink, mix_rgb, strength
@@ -66,7 +66,10 @@ class ViewResult(View):
         """
         suffixes = [f".{name}" for name in (*data.FORMATS, TEXT)]
         suffix = check_choice(f"the suffix of {path}", Path(path).suffix, suffixes)
-        replace_with(Path(path), self.dump(suffix[1:]))
+        if suffix == f".{TEXT}":
+            replace_with(Path(path), self.to_text())
+        else:
+            replace_atomically(Path(path), lambda file: data.write(self, suffix[1:], file))
 
 
 class TraceResult(Trace):

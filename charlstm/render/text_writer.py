@@ -80,7 +80,7 @@ class AlternativesWriter(TextWriter):
 
     def __init__(self, count: int, width: int, vocabulary: str, colour: str | None = None, shown: bool = False) -> None:
         super().__init__(colour, shown)
-        self._rows = [""] * count
+        self._rows = [""] * min(count, len(vocabulary))
         self._width = width
         self._vocabulary = vocabulary
         self._column = 0
