@@ -97,7 +97,8 @@ class LanguageModel:
         UnknownCharacterError
             If the seed contains characters that the model does not know.
         ConfigError
-            If a value is out of range, or there is no such rule.
+            If a value is out of range, there is no such rule, or a stop string or `only` has a character that the model
+            does not know.
 
         Examples
         --------
@@ -105,7 +106,7 @@ class LanguageModel:
         [3, 3]
         """
         stopping = self._stopping_rules(length, stop, hide_stop, lines, sentence)
-        sampling = SamplingConfig.from_rules(temperature=temperature, **rules)
+        sampling = self._sampling_rules(temperature, rules)
         return Sampler(self.model, seed, sampling, stopping, check_whole("count", count, 1), new_only)
 
     def sample(
@@ -154,7 +155,8 @@ class LanguageModel:
         UnknownCharacterError
             If the seed contains characters that the model does not know.
         ConfigError
-            If a value is out of range, or there is no such rule.
+            If a value is out of range, there is no such rule, or a stop string or `only` has a character that the model
+            does not know.
 
         Examples
         --------
@@ -165,7 +167,7 @@ class LanguageModel:
         True
         """
         stopping = self._stopping_rules(length, stop, hide_stop, lines, sentence)
-        sampling = SamplingConfig.from_rules(temperature=temperature, **rules)
+        sampling = self._sampling_rules(temperature, rules)
         return Sampler(self.model, seed, sampling, stopping).collect()[0]
 
     def stream(self, seed: str = "", temperature: float = SamplingConfig.temperature, **rules: Any) -> Iterator[str]:
@@ -192,7 +194,7 @@ class LanguageModel:
         >>> "".join(islice(model.stream("ab"), 5)) == model.sample("ab", length=5).text
         True
         """
-        sampling = SamplingConfig.from_rules(temperature=temperature, **rules)
+        sampling = self._sampling_rules(temperature, rules)
         return (sampled.character for sampled in Sampler(self.model, seed, sampling, StoppingRules()))
 
     def beam(
@@ -243,7 +245,8 @@ class LanguageModel:
         from charlstm.sampling.beam import beam_search
 
         stopping = self._stopping_rules(length, stop, hide_stop, lines, sentence)
-        results = beam_search(self.model, seed, width, stopping, SamplingConfig(forbid=forbid, only=only), count)
+        sampling = self._sampling_rules(SamplingConfig.temperature, {"forbid": forbid, "only": only})
+        results = beam_search(self.model, seed, width, stopping, sampling, count)
         return [
             Sample(
                 seed,
@@ -293,7 +296,7 @@ class LanguageModel:
         from charlstm.sampling.session import Session
 
         stopping = self._stopping_rules(length, stop, hide_stop, lines, sentence)
-        return Session(self.model, SamplingConfig.from_rules(temperature=temperature, **rules), stopping)
+        return Session(self.model, self._sampling_rules(temperature, rules), stopping)
 
     def _stopping_rules(
         self, length: int | None, stop: str | Sequence[str], hide_stop: bool, lines: int | None, sentence: bool
@@ -301,7 +304,15 @@ class LanguageModel:
         """Return where a text stops; without `length` and `lines` the model's kind of corpus decides."""
         if lines is None and length is None:
             length, lines = (None, 1) if self.model.training.lines else (LENGTH, None)
-        return StoppingRules(length, stop, hide_stop, lines, sentence)
+        stopping = StoppingRules(length, stop, hide_stop, lines, sentence)
+        stopping.check_possible(self.model.vocabulary)
+        return stopping
+
+    def _sampling_rules(self, temperature: float, rules: dict[str, Any]) -> SamplingConfig:
+        """Return how characters are sampled; refuse rules that this model can never follow."""
+        sampling = SamplingConfig.from_rules(temperature=temperature, **rules)
+        sampling.check_possible(self.model.vocabulary)
+        return sampling
 
     def novelty(
         self,

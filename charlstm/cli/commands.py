@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import codecs
 import importlib
-import os
+import io
+import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from charlstm.base.errors import CharlstmError, ConfigError, did_you_mean
+from charlstm.cli.output import discard, safe_streams, write_message
 from charlstm.render.characters import printable
 
 if TYPE_CHECKING:
@@ -22,6 +25,12 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 DEFAULT_MODEL = "charlstm.npz"
 MAIN_OPTIONS = "Main options"
+ESCAPES = {"n": "\n", "t": "\t", "\\": "\\"}
+NEED_LESS = {
+    "train": "smaller --hidden, --batch-size or --seq-len need less",
+    "sample": "fewer --samples need less",
+    "inspect": "a shorter text needs less",
+}
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -78,26 +87,65 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, sentence) for name, (_, sentence) in self._modules.items()])
 
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Run the command line and exit: 2 for wrong usage, 1 for a failure, 130 after Ctrl-C."""
+        run: Callable[..., Any] = super().main
+        if not standalone_mode:
+            return run(*args, standalone_mode=False, **extra)
+        with safe_streams():
+            try:
+                code = run(*args, standalone_mode=False, **extra)
+            except click.ClickException as error:
+                write_message(_as_text(error), end="")
+                code = error.exit_code
+        sys.exit(code if isinstance(code, int) else 0)
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Parse the command line; --help and --version print here."""
+        with _translate_errors():
+            return super().make_context(*args, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the subcommand; exit 2 for wrong usage, 1 for a failure, 130 after Ctrl-C, 0 if a pipe was closed."""
-        try:
+        """Run the subcommand."""
+        with _translate_errors(ctx):
             result = super().invoke(ctx)
             sys.stdout.flush()
             return result
-        except ConfigError as error:
-            raise WrongUsage(printable(as_sentence(error))) from error
-        except CharlstmError as error:
-            raise click.ClickException(printable(as_sentence(error))) from error
-        except MemoryError as error:
-            raise click.ClickException(
-                f"not enough memory ({error}); smaller --hidden, --batch-size or --seq-len need less."
-            ) from error
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise click.exceptions.Exit(0) from None
-        except KeyboardInterrupt:
-            click.echo(err=True)
-            raise click.exceptions.Exit(INTERRUPTED) from None
+
+
+@contextmanager
+def _translate_errors(ctx: click.Context | None = None) -> Iterator[None]:
+    """Raise every error that a user can act on as an exception of click, with its sentence and its exit code.
+
+    A reader of standard output that ends before the output does is no failure.
+    """
+    try:
+        yield
+    except ConfigError as error:
+        raise WrongUsage(as_sentence(error)) from error
+    except CharlstmError as error:
+        raise click.ClickException(as_sentence(error)) from error
+    except MemoryError as error:
+        need = NEED_LESS.get((ctx and ctx.invoked_subcommand) or "", "give it less to do")
+        raise click.ClickException(f"not enough memory ({error}); {need}.") from error
+    except BrokenPipeError:
+        discard(sys.stdout)
+        raise click.exceptions.Exit(0) from None
+    except KeyboardInterrupt:
+        write_message("")
+        raise click.exceptions.Exit(INTERRUPTED) from None
+    except OSError as error:
+        what = f"use {error.filename}" if error.filename else "write to standard output"
+        if not error.filename:
+            discard(sys.stdout)
+        raise click.ClickException(f"cannot {what}: {error.strerror or error}.") from error
+
+
+def _as_text(error: click.ClickException) -> str:
+    """Return what click prints about an error, with signs for control characters."""
+    text = io.StringIO()
+    error.show(text)
+    return printable(text.getvalue(), "\n")
 
 
 class GroupedOption(click.Option):
@@ -151,7 +199,11 @@ class GroupedCommand(click.Command):
             else:
                 known = [word for parameter in self.params for word in (*parameter.opts, *parameter.secondary_opts)]
                 options = [word for word in known if word.startswith("-")]
-                end = did_you_mean(error.option_name, options) or "; --help lists the options."
+                end = did_you_mean(error.option_name, options) or "; --help lists the options"
+                if not end.endswith("?"):
+                    takes_text = any(isinstance(one, click.Argument) for one in self.params)
+                    end += f"; a text that begins with a dash goes after --: {ctx.command_path} -- TEXT." * takes_text
+                    end = end.rstrip(".") + "."
                 message = f"there is no option {error.option_name}{end}"
             raise click.UsageError(message, ctx) from error
 
@@ -179,6 +231,16 @@ class GroupedCommand(click.Command):
                     formatter.indent()
                     formatter.write_text(sentence)
                     formatter.dedent()
+
+
+class EscapedText(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 has no argument for it
+    r"""A text in which \\n is a newline, \\t a tab, and \\\\ a backslash."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text."""
+        return re.sub(r"\\([nt\\])", lambda found: ESCAPES[found[1]], value)
 
 
 def option_of(heading: str) -> Callable[..., Callable[[Decorated], Decorated]]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from charlstm.cli.output import write_message
 from charlstm.render.characters import printable
 
 if TYPE_CHECKING:
@@ -29,17 +30,17 @@ def skip_unknown(model: Model, text: str, unknown: str) -> str:
 
 def print_message(text: str) -> None:
     """Print a message to stderr."""
-    click.echo(printable(text, "\n\t"), err=True)
+    write_message(printable(text, "\n\t"))
 
 
 def print_note(text: str) -> None:
     """Print a message to stderr, dimmed on a terminal."""
-    click.echo(dimmed(printable(text, "\n\t")), err=True)
+    write_message(dimmed(printable(text, "\n\t"), sys.stderr))
 
 
-def dimmed(text: str) -> str:
-    """Return a dimmed text; `click.echo` removes the codes if the output is no terminal."""
-    return text if os.environ.get("NO_COLOR") else click.style(text, dim=True)
+def dimmed(text: str, stream: TextIO) -> str:
+    """Return a text for a stream: dimmed if the stream shows colours."""
+    return click.style(text, dim=True) if has_colour(stream) else text
 
 
 def print_help(*parts: str | Sequence[tuple[str, str]]) -> None:
@@ -62,9 +63,18 @@ def terminal_width() -> int:
     return shutil.get_terminal_size().columns
 
 
-def has_colour() -> bool:
-    """Return whether stdout is a terminal and NO_COLOR is not set (https://no-color.org)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+def has_colour(stream: TextIO | None = None) -> bool:
+    """Return whether a stream shows colours, by the usual conventions; None: standard output.
+
+    NO_COLOR (https://no-color.org) turns them off. FORCE_COLOR and CLICOLOR_FORCE turn them on, as `less -R` needs it.
+    Otherwise a terminal has them, unless TERM is dumb or missing.
+    """
+    if os.environ.get("NO_COLOR"):
+        return False
+    if any(os.environ.get(name, "0") not in ("", "0") for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
+        return True
+    is_capable = os.environ.get("TERM", "dumb" if os.name == "posix" else "") != "dumb"
+    return is_capable and os.environ.get("CLICOLOR") != "0" and (stream or sys.stdout).isatty()
 
 
 def count_colours() -> int:

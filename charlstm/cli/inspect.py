@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 from click.core import ParameterSource
 
 from charlstm import api
 from charlstm.base.config import check_choice
-from charlstm.base.files import write_text_file
+from charlstm.base.files import write_file
 from charlstm.cli.commands import (
     MAIN_OPTIONS,
     Decorated,
@@ -24,6 +25,7 @@ from charlstm.cli.commands import (
     unknown_option,
 )
 from charlstm.cli.console import count_colours, skip_unknown, terminal_width
+from charlstm.cli.output import binary_output, is_shown, write_text
 from charlstm.cli.status import show_elapsed
 from charlstm.cli.streams import is_piped, standard_input
 from charlstm.inspection.questions import QUESTIONS
@@ -31,10 +33,12 @@ from charlstm.inspection.registry import VIEWS, Reads
 from charlstm.inspection.trace import REACH
 from charlstm.inspection.view import TextSource
 from charlstm.render.data import FORMATS
+from charlstm.render.data import write as write_view
 from charlstm.text import corpus
 
 STANDARD_INPUT = Path("-")
 TABLE, PAGE = "table", "html"
+TABLE_SUFFIXES = ("", ".txt")
 NOT_FOR_TERMINALS = {"npz", PAGE}
 EXAMPLES = (
     (
@@ -183,10 +187,16 @@ def check_view_name(ctx: click.Context, parameter: click.Parameter, value: str |
     "--format",
     "shape",
     type=click.Choice((TABLE, *FORMATS, PAGE)),
-    default=TABLE,
-    help="Print a table; data for programs (csv, json, npz); or a page for a browser with all views (html).",
+    show_default="auto",
+    help="Print a table; data for programs (csv, json, npz); or a page for a browser with all views (html). Auto: as"
+    " the name of the output ends; table without one.",
 )
-@main_option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
+@main_option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write to this file. Its name chooses the format: .csv, .json, .npz, .html; table for .txt or no suffix.",
+)
 @text_option("--cloze", type=click.Path(path_type=Path), help="Short for --view cloze --file with this file.")
 @text_option("--encoding", default="utf-8", callback=check_encoding, help="Encoding of the files or of standard input.")
 @unknown_option("Text")
@@ -197,7 +207,7 @@ def command(
     model: Path,
     files: tuple[Path, ...],
     score: bool,
-    shape: str,
+    shape: str | None,
     output: Path | None,
     cloze: Path | None,
     encoding: str,
@@ -210,6 +220,7 @@ def command(
     each layer the forget gate f, the input gate i, the output gate o, the candidate c~, the cell state c and the
     hidden state h. A TEXT of - is read from standard input.
     """
+    shape = shape or choose_format(output)
     asked, files = find_view(name, score, cloze, files)
     texts = open_texts(text, files, encoding, wanted=asked is not None and VIEWS[asked].reads is not Reads.NOTHING)
     name = asked or ("gates" if texts else "summary")
@@ -223,14 +234,36 @@ def command(
     if VIEWS[name].reads is not Reads.TEXTS:
         read = read_whole(loaded, texts[0], unknown) if texts else None
     skip = unknown == "skip"
+    if shape in NOT_FOR_TERMINALS and output is None and is_shown():
+        raise WrongUsage(f"--format {shape} is not for a terminal; name a file with -o, or use a pipe.")
     with show_elapsed("inspecting"):
         if shape == PAGE:
-            product: str | bytes = loaded.html(read, asked, skip_unknown=skip, **given)
-        else:
-            view = loaded.view(name, read, skip_unknown=skip, **given)
+            page = loaded.html(read, asked, skip_unknown=skip, **given).encode("utf-8", "replace")
+            write(output, lambda file: file.write(page))
+            return
+        view = loaded.view(name, read, skip_unknown=skip, **given)
+        if shape == TABLE:
             width, depth = (terminal_width(), count_colours()) if output is None else (80, 0)
-            product = view.to_text(width, depth) if shape == TABLE else view.dump(shape)
-    write(product, shape, output)
+            table = view.to_text(width, depth)
+    if output is None and shape == TABLE:  # it has signs for control characters, and colours
+        sys.stdout.write(table)
+    elif shape == TABLE:
+        write(output, lambda file: file.write(table.encode("utf-8", "replace")))
+    elif output is None and is_shown():
+        write_text(str(view.dump(shape)))
+    else:
+        write(output, partial(write_view, view, shape))
+
+
+def choose_format(output: Path | None) -> str:
+    """Return the format that belongs to the name of the output: a table without a name or a suffix."""
+    suffix = "" if output is None else output.suffix.lower()
+    if suffix in TABLE_SUFFIXES:
+        return TABLE
+    if suffix[1:] in (*FORMATS, PAGE):
+        return suffix[1:]
+    known = ", ".join(f".{name}" for name in (*FORMATS, PAGE))
+    raise WrongUsage(f"no format belongs to the name {output}; end it with {known} or .txt, or choose a --format.")
 
 
 def find_view(
@@ -285,11 +318,9 @@ def check_usage(name: str, count: int, options: Mapping[str, Any]) -> None:
         raise WrongUsage(f"--view {name} reads one text, and {count} are given; give one of them.")
 
 
-def write(product: str | bytes, shape: str, output: Path | None) -> None:
-    """Write the product to a file or to stdout."""
+def write(output: Path | None, write_into: Callable[[BinaryIO], object]) -> None:
+    """Let `write_into` write bytes into a file, or to standard output."""
     if output is not None:
-        write_text_file(output, product)
-        return
-    if shape in NOT_FOR_TERMINALS and sys.stdout.isatty():
-        raise WrongUsage(f"--format {shape} is not for a terminal; name a file with -o, or use a pipe.")
-    click.echo(product, nl=False, color=count_colours() > 0)
+        write_file(output, write_into)
+    else:
+        write_into(binary_output())

@@ -15,9 +15,10 @@ from charlstm.base.errors import CharlstmError, did_you_mean
 from charlstm.cli.commands import WrongUsage, as_sentence
 from charlstm.cli.console import dimmed, print_help, print_message, print_note, skip_unknown, terminal_width
 from charlstm.cli.keyboard import keep_output, read_lines
+from charlstm.cli.output import write_text
 from charlstm.cli.settings import SessionSettings
 from charlstm.cli.texts import text_writer
-from charlstm.render.characters import escape_line, pad
+from charlstm.render.characters import escape_line, pad, shown_text
 from charlstm.sampling.sampler import SampledCharacter
 from charlstm.sampling.session import Session
 from charlstm.training.signals import defer_signals
@@ -25,6 +26,18 @@ from charlstm.training.signals import defer_signals
 COMMAND = "/"
 SUGGESTIONS = 5
 SHOWN_END = 40
+# What a line can raise: none of these ends the session, whatever the user has typed.
+UNANSWERED = (
+    CharlstmError,
+    click.ClickException,
+    KeyboardInterrupt,
+    OSError,
+    MemoryError,
+    OverflowError,
+    RecursionError,
+    RuntimeError,
+    ValueError,
+)
 GUIDE = """\
 Type a text, and the model continues it exactly where it ends: the session adds no space and no newline. The next line
 that you type is appended to the whole text. An empty line continues the text. A backslash at the end of a line inserts
@@ -94,10 +107,10 @@ class Conversation:
             try:
                 with self._stop_on_interrupt():
                     self.answer(line)
-            except CharlstmError as error:
-                print_message(f"Error: {as_sentence(error)}")
-            except click.ClickException as error:
-                print_message(f"Error: {error.format_message()}")
+            except UNANSWERED as error:
+                if is_from_output(error) or (isinstance(error, KeyboardInterrupt) and not sys.stdin.isatty()):
+                    raise
+                print_message(describe_error(error))
 
     def start(self, seed: str) -> None:
         """Continue a text before the user types anything."""
@@ -167,7 +180,7 @@ class Conversation:
         line, display = text.rpartition("\n")[2], self._settings.display
         if not line or not sys.stdout.isatty() or display.hide_seed or display.alternatives:
             return ""
-        return dimmed(f"{'…' if len(line) > SHOWN_END else ''}{line[-SHOWN_END:]}")
+        return dimmed(f"{'…' if len(line) > SHOWN_END else ''}{shown_text(line[-SHOWN_END:])}", sys.stdout)
 
     def _undo(self, _: str) -> None:
         self._session.undo()
@@ -179,8 +192,7 @@ class Conversation:
 
     def _print_text(self, _: str) -> None:
         text = self._session.text
-        sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
-        sys.stdout.flush()
+        write_text(text if text.endswith("\n") else f"{text}\n")
 
     def _add(self, typed: str) -> None:
         self._session.add(skip_unknown(self._session.model, typed, self._settings.display.unknown))
@@ -193,10 +205,15 @@ class Conversation:
 
     def _suggest(self, word: str) -> None:
         count = click.IntRange(min=1)(word.strip() or SUGGESTIONS)
-        for number, text in enumerate(self._session.suggest(count), 1):
+        for number, text in enumerate(self._session.suggest(count, self._check_interrupt), 1):
             print_message(pad(f"{number:>2}  {escape_line(text)}", terminal_width()).rstrip())
         found = bool(self._session.suggestions)
         print_note("type a number to append that suggestion, or a text" if found else "every continuation is empty")
+
+    def _check_interrupt(self, _: SampledCharacter) -> None:
+        """Raise KeyboardInterrupt after Ctrl-C."""
+        if self._interrupts:
+            raise KeyboardInterrupt
 
     def _pick(self, word: str) -> None:
         number = click.INT(word.strip())
@@ -224,6 +241,26 @@ class Conversation:
         ]
         settings = ", ".join(f"/{name}" for name in self._settings.options)
         print_help(GUIDE, rows, f"Settings (type one without a value to print it): {settings}.")
+
+
+def is_from_output(error: BaseException) -> bool:
+    """Return whether an error says that standard output cannot be written; others name a file."""
+    return isinstance(error, OSError) and not error.filename
+
+
+def describe_error(error: BaseException) -> str:
+    """Return the sentence about an error that a line of the user has caused."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted; the text is unchanged"
+    if isinstance(error, CharlstmError):
+        return f"Error: {as_sentence(error)}"
+    if isinstance(error, click.ClickException):
+        return f"Error: {error.format_message()}"
+    if isinstance(error, MemoryError):
+        return f"Error: not enough memory ({error})." if str(error) else "Error: not enough memory."
+    if isinstance(error, OSError):
+        return f"Error: cannot use {error.filename}: {error.strerror}."
+    return f"Error: this cannot be done ({error})."
 
 
 def run(session: Session, settings: SessionSettings, seed: str, encoding: str, model_name: str) -> None:
@@ -263,4 +300,8 @@ def parse_path(name: str) -> Path:
     """
     if not name.strip():
         raise WrongUsage("there is no file name; type one after the command, such as /save story.npz.")
-    return Path(name.strip()).expanduser()
+    path = Path(name.strip())
+    try:
+        return path.expanduser()
+    except RuntimeError:  # no user has the name after ~, so it is a name like others
+        return path

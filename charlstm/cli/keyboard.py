@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 
-import click
-
 from charlstm.cli.console import print_message
+from charlstm.cli.output import write_message
 
 PROMPT = "> "
 CONTINUATION_PROMPT = "… "
@@ -90,7 +90,9 @@ def _choose_input(encoding: str, commands: Sequence[str]) -> tuple[Callable[[str
 def _set_encoding(encoding: str | None) -> None:
     reconfigure = getattr(sys.stdin, "reconfigure", None)
     if reconfigure:
-        reconfigure(encoding=encoding, errors="surrogateescape")
+        if encoding is not None and codecs.lookup(encoding).name == "utf-8":
+            encoding = "utf-8-sig"  # without a byte order mark, as files are read
+        reconfigure(encoding=encoding, errors="surrogateescape", newline=None)  # CRLF becomes \n, as in files
 
 
 def _read_line() -> str | None:
@@ -99,7 +101,7 @@ def _read_line() -> str | None:
 
 
 def _ask_on_stderr(prompt: str) -> str | None:
-    click.echo(prompt, nl=False, err=True)
+    write_message(prompt, end="")
     return _read_line()
 
 
@@ -107,7 +109,7 @@ def _ask(prompt: str) -> str | None:
     try:
         return input(prompt)
     except EOFError:
-        click.echo(err=True)
+        write_message("")
         return None
 
 

@@ -13,6 +13,7 @@ from click.core import ParameterSource
 from charlstm.api import language_model as api
 from charlstm.cli.commands import (
     MAIN_OPTIONS,
+    EscapedText,
     GroupedCommand,
     WrongUsage,
     check_encoding,
@@ -21,6 +22,7 @@ from charlstm.cli.commands import (
     unknown_option,
 )
 from charlstm.cli.console import skip_unknown, terminal_width
+from charlstm.cli.output import write_message
 from charlstm.cli.settings import GROUP_OF, DisplayConfig, SessionSettings, long_name, split_by_group
 from charlstm.cli.streams import deliver, is_piped, standard_input
 from charlstm.cli.texts import TextOutput, format_json, format_text, text_writer, write_json
@@ -40,6 +42,7 @@ NOT_WITH_BEAM = {name for name, group in GROUP_OF.items() if group == "sampling"
     "alternatives",
 }
 NOT_WITH_INTERACTIVE = {"shape", "output", "samples", "new_only", "beam", "corpora"}
+NO_TEXT = {".json", ".csv", ".npz", ".html"}
 NOT_WITH_JSON = {"colour", "alternatives"}
 EXAMPLES = (
     ('charlstm sample --prompt "Once upon a time" -n 200', "Continue a text with 200 characters."),
@@ -82,7 +85,13 @@ output_option = option_of("Output")
     help="Divide the logits by T: below 1 favours likely characters, above 1 unlikely ones; 0 is greedy decoding.",
 )
 @main_option("--samples", type=click.IntRange(min=1), metavar="N", default=1, help="Number of samples.")
-@main_option("--stop", metavar="TEXT", multiple=True, help="Stop after this text; can be given several times.")
+@main_option(
+    "--stop",
+    type=EscapedText(),
+    metavar="TEXT",
+    multiple=True,
+    help="Stop after this text, in which \\n is a newline, \\t a tab and \\\\ a backslash; can be given several times.",
+)
 @model_option(MAIN_OPTIONS, metavar="FILE", help="Model file.")
 @input_option(
     "--seed-file", type=click.Path(path_type=Path), metavar="FILE", help="Read the text to continue from FILE."
@@ -151,8 +160,9 @@ output_option = option_of("Output")
     "--format",
     "shape",
     type=click.Choice(("text", "jsonl")),
-    default="text",
-    help="Write text, or one JSON object per sample with its seed, text, bits per character, and reason to stop.",
+    show_default="auto",
+    help="Write text, or one JSON object per sample with its seed, text, bits per character, and reason to stop. Auto:"
+    " jsonl if the name of the output ends with .jsonl, otherwise text.",
 )
 @output_option("--hide-seed", is_flag=True, help="Write only the new characters.")
 @output_option(
@@ -184,11 +194,12 @@ def command(
     new_only: bool,
     beam: int | None,
     output: Path | None,
-    shape: str,
+    shape: str | None,
     corpora: tuple[Path, ...],
     **settings: Any,
 ) -> None:
     """Generate text that continues a seed."""
+    shape = shape or choose_format(output)
     check_options(seed, interactive, samples, beam, shape)
     if "" in settings["stop"]:
         raise WrongUsage("the text of --stop is empty; give one character or more.")
@@ -213,13 +224,15 @@ def command(
         if beam is not None:
             rules = {name: sampling[name] for name in BEAM_RULES}
             results = language_model.beam(seed, beam, count=samples, **stopping, **rules)
-            text = format_text(results, shown, separator) if shape == "text" else format_json(results, compare(results))
-            file.write(text)
+            if shape == "text":
+                file.write(format_text(results, shown, separator, file.isatty()))
+            else:
+                file.write(format_json(results, compare(results), file.isatty()))
             return results
         sampler = language_model.sampler(seed, count=samples, new_only=new_only, **stopping, **sampling)
         if shape == "jsonl":
             return write_json(file, sampler, compare)
-        writers = [text_writer(language_model.model, display, colour=output is None) for _ in range(samples)]
+        writers = [text_writer(language_model.model, display, output is not None) for _ in range(samples)]
         with TextOutput(file, writers, shown, separator) as text_output:
             return sampler.collect(text_output.add)
 
@@ -228,7 +241,15 @@ def command(
     if novelty is not None:
         from charlstm.render import terminal
 
-        click.echo("\n" + terminal.render(novelty.view(), terminal_width(), 0), nl=False, err=True)
+        write_message("\n" + terminal.render(novelty.view(), terminal_width(), 0), end="")
+
+
+def choose_format(output: Path | None) -> str:
+    """Return the format that belongs to the name of the output: text for all names but those of data."""
+    suffix = "" if output is None else output.suffix.lower()
+    if suffix in NO_TEXT:
+        raise WrongUsage(f"no format belongs to the name {output}; end it with .txt or .jsonl, or choose a --format.")
+    return "jsonl" if suffix == ".jsonl" else "text"
 
 
 def check_options(seed: str | None, interactive: bool, samples: int, beam: int | None, shape: str) -> None:

@@ -7,8 +7,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
 from charlstm.cli.console import has_colour, terminal_width
+from charlstm.cli.output import is_shown
 from charlstm.cli.settings import DisplayConfig
 from charlstm.model.model import Model
+from charlstm.render.characters import shown_text
 from charlstm.render.text_writer import AlternativesWriter, TextWriter
 from charlstm.sampling.sampler import Sample, SampledCharacter, Sampler
 
@@ -65,12 +67,17 @@ class TextOutput:
             self._file.flush()
 
 
-def text_writer(model: Model, display: DisplayConfig, colour: bool = True) -> TextWriter:
-    """Return what writes one text as the options ask; coloured only if `colour` is True and a terminal shows it."""
-    shade = display.colour if colour and has_colour() else None
+def text_writer(model: Model, display: DisplayConfig, to_file: bool = False) -> TextWriter:
+    """Return what writes one text to standard output, or to a file, as the options ask.
+
+    On a terminal, and where colours are forced, control characters are written as signs.
+    """
+    coloured = not to_file and has_colour()
+    shade = display.colour if coloured else None
+    shown = coloured or (not to_file and is_shown())
     if display.alternatives is None:
-        return TextWriter(shade)
-    return AlternativesWriter(display.alternatives, terminal_width(), model.vocabulary.characters, shade)
+        return TextWriter(shade, shown)
+    return AlternativesWriter(display.alternatives, terminal_width(), model.vocabulary.characters, shade, shown)
 
 
 def write_json(file: TextIO, sampler: Sampler, compare: Callable[[Sequence[Sample]], Novelty | None]) -> list[Sample]:
@@ -89,21 +96,25 @@ def write_json(file: TextIO, sampler: Sampler, compare: Callable[[Sequence[Sampl
     try:
         novelty = compare(sampler.collect())
     finally:
-        file.write(format_json(sampler.samples, novelty))
+        file.write(format_json(sampler.samples, novelty, file.isatty()))
     return sampler.samples
 
 
-def format_text(samples: Sequence[Sample], seed: str, separator: str) -> str:
-    """Return samples as text, each after the seed."""
-    writers = [TextWriter() for _ in samples]
+def format_text(samples: Sequence[Sample], seed: str, separator: str, shown: bool) -> str:
+    """Return samples as text, each after the seed; `shown`: a terminal shows it."""
+    writers = [TextWriter(shown=shown) for _ in samples]
     return separator.join(
         writer.seed(seed + sample.text) + writer.end() for writer, sample in zip(writers, samples, strict=True)
     )
 
 
-def format_json(samples: Sequence[Sample], novelty: Novelty | None) -> str:
-    """Return samples as JSON objects, one per line, each with its part of the novelty report."""
+def format_json(samples: Sequence[Sample], novelty: Novelty | None, shown: bool) -> str:
+    """Return samples as JSON objects, one per line, each with its part of the novelty report.
+
+    `shown`: a terminal shows them, so control characters are written as signs.
+    """
     from charlstm.render.data import sample_json
 
     views = [None if novelty is None else novelty.of(number).view() for number in range(len(samples))]
-    return "".join(sample_json(sample, view) for sample, view in zip(samples, views, strict=True))
+    text = "".join(sample_json(sample, view) for sample, view in zip(samples, views, strict=True))
+    return shown_text(text) if shown else text

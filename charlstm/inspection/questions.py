@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
@@ -81,26 +82,32 @@ QUESTIONS: Mapping[str, Callable[[str], Array]] = {
 
 
 def match_pattern(text: str, pattern: str) -> Array:
-    """Return True inside the matches of a regular expression, or inside their first group if it has one: (N,).
+    r"""Return True inside the matches of a regular expression, or inside their first group if it has one: (N,).
+
+    ^ and $ match at the start and the end of every line.
 
     Raises
     ------
     ConfigError
-        If the pattern is not a regular expression.
+        If the pattern is not a regular expression, or one that Python cannot compile.
 
     Examples
     --------
     >>> match_pattern("abcab", "a(b)").astype(int).tolist()
     [0, 1, 0, 0, 1]
+    >>> match_pattern("ab\nac", "^a").astype(int).tolist()
+    [1, 0, 0, 1, 0]
     """
     try:
-        return _mark_matches(text, pattern)
-    except re.error as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a set such as [[a], which a later Python may read in another way
+            return _mark_matches(text, pattern)
+    except (re.error, OverflowError, RecursionError, MemoryError) as error:
         raise ConfigError(f"match is {pattern!r}; it must be a regular expression ({error})") from error
 
 
 def _mark_matches(text: str, pattern: str) -> Array:
-    compiled = re.compile(pattern)
+    compiled = re.compile(pattern, re.MULTILINE)
     inside = np.zeros(len(text), bool)  # (N,)
     for found in compiled.finditer(text):
         start, stop = found.span(min(1, compiled.groups))

@@ -105,12 +105,16 @@ class Trace(NamedTuple):
 
     def most_probable(self, count: int) -> list[list[tuple[str, float]]]:
         """Return the most probable next characters after each character, with their probabilities, best first."""
-        order = np.argsort(-self.log_probabilities, axis=1, kind="stable")[:, :count]  # (N, count)
-        chances = np.exp(np.take_along_axis(self.log_probabilities, order, axis=1))  # (N, count)
-        return [
-            [(self.vocabulary[index], float(chance)) for index, chance in zip(indices, row, strict=True)]
-            for indices, row in zip(order, chances, strict=True)
-        ]
+        result = []
+        for start in range(0, len(self.text), BLOCK):  # sorting all at once would need several times the memory
+            predictions = self.log_probabilities[start : start + BLOCK]  # (T, V)
+            order = np.argsort(-predictions, axis=1, kind="stable")[:, :count]  # (T, count)
+            chances = np.exp(np.take_along_axis(predictions, order, axis=1))  # (T, count)
+            result += [
+                [(self.vocabulary[index], float(chance)) for index, chance in zip(indices, row, strict=True)]
+                for indices, row in zip(order, chances, strict=True)
+            ]
+        return result
 
 
 def trace(model: Model, text: str) -> Trace:

@@ -54,6 +54,11 @@ def printable(text: str, kept: str = "") -> str:
     return "".join(sign if sign.isprintable() or sign in kept else escape_character(sign) for sign in text)
 
 
+def shown_text(text: str) -> str:
+    """Return a text as a terminal shows it: lines, tabs and joined letters as they are, control characters as signs."""
+    return printable(text, "\n\t\u200c\u200d")
+
+
 def width_of(text: str) -> int:
     """Return the number of columns that an escaped text takes; wide characters take two."""
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)

@@ -6,8 +6,9 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -24,17 +25,33 @@ def as_csv(view: View) -> str:
 
     A column below a heading has the heading before its name: «layer 0, unit 3: f».
     """
-    if view.exact is not None:
-        return _trace_to_csv(view.exact)
-    rows = [part for part in view.parts.values() if not isinstance(part, Mapping)]
-    columns = columns_of(next(iter([*rows, *view.parts.values()]), Table(())))
-    cells = zip(*([_to_cell(value, column.kind) for value in column.values] for column in columns), strict=True)
-    return _dump_csv([_full_name(column) for column in columns], cells)
+    return "".join(_csv_pieces(view))
 
 
 def as_json(view: View) -> str:
     """Return `to_objects` of a view as JSON, on one line."""
-    return dump_json(to_objects(view))
+    return "".join(_json_pieces(view))
+
+
+def write(view: View, format: str, file: BinaryIO) -> None:
+    """Write a view to a file as "csv", "json" or "npz", piece by piece: a long text needs little more than its trace.
+
+    Parameters
+    ----------
+    view
+        The view.
+    format
+        Name of the format.
+    file
+        An open binary file.
+    """
+    if format == "npz" and file.seekable():
+        np.savez(file, **_to_arrays(view))
+    elif format == "npz":
+        file.write(as_npz(view))
+    else:
+        for piece in PIECES[format](view):
+            file.write(piece.encode("utf-8", "surrogatepass"))
 
 
 def as_npz(view: View) -> bytes:
@@ -42,16 +59,16 @@ def as_npz(view: View) -> bytes:
 
     Texts are arrays of code points, so that loading needs no pickle.
     """
-    arrays: dict[str, Any] = {}
-    if view.exact is not None:
-        arrays = view.exact.arrays
-    else:
-        for name, part in view.parts.items():
-            for column in columns_of(part):
-                arrays[f"{name}/{_full_name(column)}"] = _to_array(column)
     file = io.BytesIO()
-    np.savez(file, **arrays)
+    np.savez(file, **_to_arrays(view))
     return file.getvalue()
+
+
+def _to_arrays(view: View) -> dict[str, Any]:
+    if view.exact is not None:
+        return dict(view.exact.arrays)
+    columns = ((name, column) for name, part in view.parts.items() for column in columns_of(part))
+    return {f"{name}/{_full_name(column)}": _to_array(column) for name, column in columns}
 
 
 def to_objects(view: View) -> dict[str, Any]:
@@ -67,7 +84,7 @@ def to_objects(view: View) -> dict[str, Any]:
 
 def dump_json(value: Any) -> str:
     """Return a value as JSON, on one line."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n"
+    return _dump(value) + "\n"
 
 
 def sample_json(sample: Sample, novelty: View | None = None) -> str:
@@ -119,10 +136,47 @@ def _full_name(column: Column) -> str:
     return f"{column.group}: {column.name}" if column.group else column.name
 
 
-def _trace_to_csv(trace: Trace) -> str:
-    """Return one row per character: position, character, code point, surprisal, prediction, then every unit's values.
+def _csv_pieces(view: View) -> Iterator[str]:
+    """Yield the rows of `as_csv`."""
+    if view.exact is not None:
+        yield from _dump_csv(*_trace_to_rows(view.exact))
+        return
+    rows = [part for part in view.parts.values() if not isinstance(part, Mapping)]
+    columns = columns_of(next(iter([*rows, *view.parts.values()]), Table(())))
+    cells = zip(*([_to_cell(value, column.kind) for value in column.values] for column in columns), strict=True)
+    yield from _dump_csv([_full_name(column) for column in columns], cells)
 
-    The columns of activations are named layer0.f.0, layer0.f.1, … in the order of layers, quantities and units.
+
+def _json_pieces(view: View) -> Iterator[str]:
+    """Yield `as_json` in pieces; those of a trace are small."""
+    if view.exact is None:
+        yield dump_json(to_objects(view))
+        return
+    yield f'{{"text": {_dump(view.exact.text)}, "characters": '
+    yield from _join_list(map(_dump, _characters_to_objects(view.exact)))
+    yield ', "layers": '
+    for n, layer in enumerate(view.exact.layers):
+        yield ", {" if n else "[{"
+        for k, (quantity, values) in enumerate(layer.items()):
+            yield f"{', ' if k else ''}{_dump(quantity)}: "
+            yield from _join_list(_dump(_round_row(row)) for row in values)
+        yield "}"
+    yield "]}\n"
+
+
+def _join_list(items: Iterable[str]) -> Iterator[str]:
+    """Yield a JSON list of items that are JSON already."""
+    yield "["
+    for n, item in enumerate(items):
+        yield f", {item}" if n else item
+    yield "]"
+
+
+def _trace_to_rows(trace: Trace) -> tuple[list[str], Iterator[list[Any]]]:
+    """Return the head of the CSV of a trace, and one row per character.
+
+    A row has the position, character, code point, surprisal, prediction, then every unit's values. The columns of
+    activations are named layer0.f.0, layer0.f.1, … in the order of layers, quantities and units.
     """
     names = [
         f"layer{number}.{quantity}.{unit}"
@@ -143,36 +197,49 @@ def _trace_to_csv(trace: Trace) -> str:
         + [_format_number(value) for layer in trace.layers for values in layer.values() for value in values[n]]
         for n, character in enumerate(trace.text)
     )
-    return _dump_csv(["position", "character", "code_point", "surprise_bits", "next", "next_probability", *names], rows)
+    return ["position", "character", "code_point", "surprise_bits", "next", "next_probability", *names], rows
 
 
 def _trace_to_objects(trace: Trace) -> dict[str, Any]:
-    characters = [
-        {
+    layers = [
+        {quantity: [_round_row(row) for row in values] for quantity, values in layer.items()} for layer in trace.layers
+    ]
+    return {"text": trace.text, "characters": list(_characters_to_objects(trace)), "layers": layers}
+
+
+def _characters_to_objects(trace: Trace) -> Iterator[dict[str, Any]]:
+    for character, bits, guesses in zip(trace.text, trace.surprise, trace.most_probable(GUESSES), strict=True):
+        yield {
             "character": character,
             "code_point": ord(character),
             "surprise_bits": _to_plain(float(bits)),
             "next": [{"character": guess, "probability": _to_plain(chance)} for guess, chance in guesses],
         }
-        for character, bits, guesses in zip(trace.text, trace.surprise, trace.most_probable(GUESSES), strict=True)
-    ]
-    layers = [
-        {quantity: [[float(f"{value:.9g}") for value in row] for row in values] for quantity, values in layer.items()}
-        for layer in trace.layers
-    ]
-    return {"text": trace.text, "characters": characters, "layers": layers}
+
+
+def _round_row(row: Array) -> list[float | None]:
+    """Return (H,) values as numbers with nine digits; what is not finite as None."""
+    return [float(f"{value:.9g}") if math.isfinite(value) else None for value in row]
 
 
 def _format_number(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.9g}"
 
 
-def _dump_csv(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+def _dump(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _dump_csv(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
+    """Yield CSV, row by row."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows(rows)
-    return file.getvalue()
+    for row in chain([head], rows):
+        writer.writerow(row)
+        yield file.getvalue()
+        file.seek(0)
+        file.truncate()
 
 
+PIECES: dict[str, Callable[[View], Iterator[str]]] = {"csv": _csv_pieces, "json": _json_pieces}
 FORMATS: dict[str, Callable[[View], str | bytes]] = {"csv": as_csv, "json": as_json, "npz": as_npz}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from charlstm.base.config import check_choice
-from charlstm.base.files import write_text_file
+from charlstm.base.files import write_file, write_text_file
 from charlstm.inspection.trace import Trace
 from charlstm.inspection.view import Column, Kind, View, count_of
 from charlstm.render import data, html, terminal
@@ -66,7 +66,10 @@ class ViewResult(View):
         """
         suffixes = [f".{name}" for name in (*data.FORMATS, TEXT)]
         suffix = check_choice(f"the suffix of {path}", Path(path).suffix, suffixes)
-        write_text_file(Path(path), self.dump(suffix[1:]))
+        if suffix == f".{TEXT}":
+            write_text_file(Path(path), self.to_text())
+        else:
+            write_file(Path(path), lambda file: data.write(self, suffix[1:], file))
 
 
 class TraceResult(Trace):

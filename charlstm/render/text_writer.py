@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import numpy as np
 
-from charlstm.render.characters import escape_character
+from charlstm.render.characters import escape_character, escape_in_line, shown_text, width_of
 from charlstm.sampling.sampler import SampledCharacter
 
 COLOURS = ("surprise", "entropy")
@@ -21,16 +21,19 @@ class TextWriter:
     colour
         "surprise": shade each character by its surprisal, one of eight shades per bit; "entropy": by the entropy of
         the prediction, one per half bit; None: no colour.
+    shown
+        True: a terminal shows the text, so control characters are written as signs; False: the text stays as it is.
     """
 
-    def __init__(self, colour: str | None = None) -> None:
+    def __init__(self, colour: str | None = None, shown: bool = False) -> None:
         self._colour = colour
+        self._shown = shown
         self._last = ""
 
     def seed(self, text: str) -> str:
         """Return what is written for the seed."""
         self._last = text[-1:]
-        return text
+        return shown_text(text) if self._shown else text
 
     def add(self, sampled: SampledCharacter) -> str:
         """Return what is written for the next character."""
@@ -42,8 +45,9 @@ class TextWriter:
         return "" if self._last == "\n" else "\n"
 
     def _shade(self, sampled: SampledCharacter) -> str:
+        sign = self._sign(sampled.character)
         if self._colour is None or sampled.character == "\n":
-            return sampled.character
+            return sign
         from charlstm.render.colour import BLUES, DARK_FROM, ORANGES  # text without colour starts sooner
 
         step = sampled.step
@@ -51,9 +55,12 @@ class TextWriter:
         palette = ORANGES if self._colour == "surprise" else BLUES
         shade = min(int(bits * SHADES_PER_BIT[self._colour]), len(palette) - 1)
         if shade == 0:
-            return sampled.character
+            return sign
         foreground = 231 if shade >= DARK_FROM[palette is BLUES] else 16
-        return click.style(sampled.character, fg=foreground, bg=palette[shade])
+        return click.style(sign, fg=foreground, bg=palette[shade])
+
+    def _sign(self, character: str) -> str:
+        return shown_text(character) if self._shown else character
 
 
 class AlternativesWriter(TextWriter):
@@ -67,22 +74,23 @@ class AlternativesWriter(TextWriter):
         Columns of a line.
     vocabulary
         The characters of the model, by id.
-    colour
+    colour, shown
         See `TextWriter`.
     """
 
-    def __init__(self, count: int, width: int, vocabulary: str, colour: str | None = None) -> None:
-        super().__init__(colour)
-        self._rows = [""] * count
+    def __init__(self, count: int, width: int, vocabulary: str, colour: str | None = None, shown: bool = False) -> None:
+        super().__init__(colour, shown)
+        self._rows = [""] * min(count, len(vocabulary))
         self._width = width
         self._vocabulary = vocabulary
         self._column = 0
 
     def seed(self, text: str) -> str:
         """Return the seed broken into lines; it has no alternatives."""
+        self._last = text[-1:]
         pieces = []
-        for character in super().seed(text):
-            pieces.append(character)
+        for character in text:
+            pieces.append(self._sign(character))
             self._column = 0 if character == "\n" else self._column + 1
             if self._column == self._width:
                 pieces.append("\n")
@@ -104,6 +112,10 @@ class AlternativesWriter(TextWriter):
         """Return the rows of alternatives under the last line."""
         return self._end_line() if self._column else ""
 
+    def _sign(self, character: str) -> str:
+        """Return a character as one column, so that its alternatives are under it; a newline stays."""
+        return character if character == "\n" else _one_column(escape_in_line(character))
+
     def _end_line(self) -> str:
         rows = "".join(f"{row.rstrip()}\n" for row in self._rows if row.strip())
         self._rows = [""] * len(self._rows)
@@ -116,5 +128,10 @@ class AlternativesWriter(TextWriter):
         order = np.argsort(-p, kind="stable")  # (V,)
         ids = [index for index in order if index != sampled.step.ids[sampled.row]][: len(self._rows)]
         names = [escape_character(self._vocabulary[index]) if p[index] >= MIN_PROBABILITY else " " for index in ids]
-        columns = ["⏎" if name == "\\n" else name if len(name) == 1 else "·" for name in names]
+        columns = ["⏎" if name == "\\n" else _one_column(name) for name in names]
         return columns + [" "] * (len(self._rows) - len(columns))
+
+
+def _one_column(sign: str) -> str:
+    """Return an escaped character if it takes one column, otherwise a dot."""
+    return sign if width_of(sign) == 1 else "·"

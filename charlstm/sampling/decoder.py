@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from charlstm.base.errors import ConfigError
 from charlstm.base.parameters import Array
 from charlstm.base.randomness import Purpose, generator
 from charlstm.model.model import Model, Reader
@@ -92,7 +94,7 @@ def sample_steps(
     UnknownCharacterError
         If the seed contains characters that the model does not know.
     ConfigError
-        If the rules allow none of the model's characters.
+        If the rules allow none of the model's characters. The iterator raises it if a prediction has no probabilities.
     """
     allowed = sampling.allowed(model.vocabulary.code_points)
     ids = model.vocabulary.encode(model.opening + seed, "the seed")  # (N,)
@@ -116,6 +118,10 @@ def _steps(
         for uniform in np.stack([stream.random(UNIFORMS_AHEAD) for stream in streams], axis=1):  # (B,)
             p = probabilities(reader.logits, sampling, allowed, recent.mask)  # (B, V)
             cumulative = np.cumsum(p, axis=1)  # (B, V)
+            if np.isnan(cumulative[:, -1]).any():
+                raise ConfigError(
+                    "the model predicts no probabilities (NaN): its weights are too large; train it again"
+                )
             ids = np.add.reduce(cumulative <= uniform[:, None] * cumulative[:, -1:], axis=1)  # (B,)
             yield DecodingStep(model.vocabulary.decode(ids), ids, reader.logits)
             reader.read(ids[None])
@@ -128,9 +134,7 @@ class _RecentCharacters:
     def __init__(self, model: Model, sampling: SamplingConfig, ids: Array, rows: int) -> None:
         self._size = sampling.repeat_window if sampling.repeat_penalty != 1 else 0
         last = ids[max(0, len(ids) - self._size) :].astype(np.intp)  # (K,)
-        self._window = np.full((self._size, rows), -1, np.intp)  # (window, B)
-        self._window[: len(last)] = last[:, None]
-        self._read = len(last)
+        self._window = deque(np.repeat(last[:, None], rows, axis=1))  # at most `size` arrays (B,)
         self._rows = np.arange(rows)  # (B,)
         self._counts = np.tile(np.bincount(last, minlength=len(model.vocabulary)), (rows, 1))  # (B, V)
 
@@ -143,9 +147,7 @@ class _RecentCharacters:
         """Add the next character of each text, (B,), and drop the oldest of a full window."""
         if not self._size:
             return
-        place = self._read % self._size
-        if self._read >= self._size:
-            self._counts[self._rows, self._window[place]] -= 1
-        self._window[place] = ids
+        if len(self._window) == self._size:
+            self._counts[self._rows, self._window.popleft()] -= 1
+        self._window.append(ids)
         self._counts[self._rows, ids] += 1
-        self._read += 1

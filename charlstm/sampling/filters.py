@@ -22,8 +22,10 @@ import numpy as np
 from charlstm.base.config import check_number, check_text, check_whole, set_fields
 from charlstm.base.errors import ConfigError, did_you_mean
 from charlstm.base.parameters import Array
+from charlstm.text.vocabulary import Vocabulary
 
 MIN_TEMPERATURE = 1e-200  # keeps only the most likely character, and no division by it overflows
+MAX_PENALTY = 1e100  # forbids recent characters, and no product with it overflows
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,17 @@ class SamplingConfig:
                 end = did_you_mean(name, names) or f"; the rules are {', '.join(names)}"
                 raise ConfigError(f"there is no sampling rule {name!r}{end}")
         return cls(**rules)
+
+    def check_possible(self, vocabulary: Vocabulary) -> None:
+        """Refuse rules that ask for characters that can never be sampled, or that allow no character at all.
+
+        Raises
+        ------
+        ConfigError
+            If `only` has a character that is not in the vocabulary, or `forbid` and `only` allow none.
+        """
+        self.allowed(vocabulary.code_points)
+        vocabulary.check_possible("only", self.only or "")
 
     def allowed(self, code_points: Array) -> Array | None:
         """Return which characters of a vocabulary may be sampled: (V,) array of bool, or None if all may.
@@ -181,7 +194,7 @@ def penalize_repeats(logits: Array, penalty: float, recent: Array) -> Array:
     """
     with np.errstate(divide="ignore"):
         log_p = np.log(softmax(logits))  # (…, V)
-    return np.where(recent, log_p * penalty, log_p)
+    return np.where(recent, log_p * min(penalty, MAX_PENALTY), log_p)
 
 
 def top_k(logits: Array, k: int) -> Array:

@@ -22,6 +22,8 @@ from charlstm.sampling.stopping import Stopper, StoppingRules
 
 SCORED_AT_ONCE = 256
 MAX_KNOWN_LINES = 1000
+MAX_LINE = 100_000
+LOOKAHEAD = 1000  # characters after the end of the text that may show whether its last line occurs in the corpus
 
 
 class SampledCharacter(NamedTuple):
@@ -126,7 +128,7 @@ class Sampler:
         Raises
         ------
         ConfigError
-            If a thousand lines in a row occur in the model's corpus.
+            If a thousand lines in a row occur in the model's corpus, or a line does not end.
         """
         held_back: list[deque[SampledCharacter]] = [deque() for _ in range(self.count)]
         rows = [row for row, stopper in enumerate(self._stoppers) if not stopper.reason]
@@ -135,7 +137,7 @@ class Sampler:
             for row in rows:
                 stopper, new_lines = self._stoppers[row], self._filters[row]
                 sampled = SampledCharacter(row, step.characters[row], step)
-                for each in (sampled,) if new_lines is None else new_lines.add(sampled):
+                for each in (sampled,) if new_lines is None else new_lines.add(sampled, stopper.left):
                     held_back[row].append(each)
                     for _ in range(stopper.add(each.character)):
                         yield held_back[row].popleft()
@@ -194,6 +196,8 @@ class Sampler:
 class NewLines:
     """Holds back each line of one text until it is complete, and drops it if the model's corpus contains it.
 
+    A line that does not end within 1,000 characters after the end of the text counts as new.
+
     Parameters
     ----------
     model
@@ -208,16 +212,32 @@ class NewLines:
         self._line: list[SampledCharacter] = []
         self._known = 0
 
-    def add(self, sampled: SampledCharacter) -> list[SampledCharacter]:
+    def add(self, sampled: SampledCharacter, left: int | None) -> list[SampledCharacter]:
         """Take the next character; return a whole line if it completes one that is new, else nothing.
+
+        Parameters
+        ----------
+        sampled
+            The character.
+        left
+            How many more characters the text may have; None: any number.
 
         Raises
         ------
         ConfigError
-            If the corpus contains a thousand sampled lines in a row.
+            If the corpus contains a thousand sampled lines in a row, or a line of a text without a maximum length has
+            100,000 characters and no end.
         """
         if sampled.character != "\n":
             self._line.append(sampled)
+            if left is not None and len(self._line) >= left + LOOKAHEAD:
+                line, self._line = self._line, []
+                return line
+            if left is None and len(self._line) >= MAX_LINE:
+                raise ConfigError(
+                    f"the model sampled a line of {MAX_LINE:,} characters without an end; give a maximum length, or"
+                    " raise the temperature"
+                )
             return []
         line, self._line = self._line, []
         begun, self._begun = self._begun, ""

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from charlstm.base.config import check_whole
 from charlstm.base.errors import SessionError
+from charlstm.base.parameters import Array
 from charlstm.model.model import Model, Reader
 from charlstm.sampling import session_state
 from charlstm.sampling.filters import SamplingConfig
@@ -24,6 +25,7 @@ from charlstm.sampling.stopping import StoppingRules
 
 MAX_UNDO = 100
 SUGGESTION_LENGTH = 60
+MAX_SUGGESTIONS = 1000
 
 
 class Session:
@@ -43,15 +45,14 @@ class Session:
 
     Attributes
     ----------
-    stopping : StoppingRules
-        Can be set at any time.
     suggestions : tuple of str
         The result of `suggest`; empty again when the text changes.
 
     Raises
     ------
     ConfigError
-        If the sampling rules allow none of the model's characters.
+        If the sampling rules allow none of the model's characters, or a stop string or `only` has a character that the
+        model does not know.
 
     Examples
     --------
@@ -67,7 +68,7 @@ class Session:
     def __init__(self, model: Model, sampling: SamplingConfig, stopping: StoppingRules) -> None:
         self.model = model
         self.sampling = sampling
-        self.stopping = stopping
+        self._stopping = stopping
         self.suggestions: tuple[str, ...] = ()
         self._streams_used = 0
         self._before: deque[SessionState] = deque(maxlen=MAX_UNDO)
@@ -82,8 +83,18 @@ class Session:
 
     @sampling.setter
     def sampling(self, sampling: SamplingConfig) -> None:
-        sampling.allowed(self.model.vocabulary.code_points)
+        sampling.check_possible(self.model.vocabulary)
         self._sampling = sampling
+
+    @property
+    def stopping(self) -> StoppingRules:
+        """Where each continuation stops; can be set at any time."""
+        return self._stopping
+
+    @stopping.setter
+    def stopping(self, stopping: StoppingRules) -> None:
+        stopping.check_possible(self.model.vocabulary)
+        self._stopping = stopping
 
     @property
     def text(self) -> str:
@@ -113,7 +124,7 @@ class Session:
         """
         ids = self.model.vocabulary.encode(text)  # (N,)
         self._remember()
-        self._reader.read(ids[:, None])
+        self._read(ids)
         self._text += text
         self._continuation_start = len(self._text)
 
@@ -147,13 +158,15 @@ class Session:
         self._reader = self._read_from_start(self._text)
         return self._continue()
 
-    def suggest(self, count: int) -> tuple[str, ...]:
+    def suggest(self, count: int, show: Callable[[SampledCharacter], object] | None = None) -> tuple[str, ...]:
         """Sample short continuations to choose from, and return those that differ.
 
         Parameters
         ----------
         count
-            Number of continuations to sample, 1 or more.
+            Number of continuations to sample, 1 to 1,000.
+        show
+            Called with each character that is sampled; an exception that it raises ends the sampling.
 
         Returns
         -------
@@ -163,11 +176,12 @@ class Session:
         Raises
         ------
         ConfigError
-            If `count` is not a whole number, 1 or more.
+            If `count` is not a whole number, 1 to 1,000.
         """
         self._catch_up()
         length = SUGGESTION_LENGTH if self.stopping.length is None else min(self.stopping.length, SUGGESTION_LENGTH)
-        samples = self._sample(replace(self.stopping, length=length), check_whole("count", count, 1)).collect()
+        sampler = self._sample(replace(self.stopping, length=length), check_whole("count", count, 1, MAX_SUGGESTIONS))
+        samples = sampler.collect(show)
         texts = [_drop_cut_word(sample.text) if sample.stop == "length" else sample.text for sample in samples]
         self.suggestions = tuple(dict.fromkeys(filter(None, texts)))
         return self.suggestions
@@ -247,7 +261,7 @@ class Session:
         saved = session_state.load(self.model, Path(path))
         self._remember()
         self._restore(saved.state)
-        self._streams_used, self.sampling, self.stopping = saved.streams_used, saved.sampling, saved.stopping
+        self._streams_used, self._sampling, self._stopping = saved.streams_used, saved.sampling, saved.stopping
 
     def _read_from_start(self, text: str) -> Reader:
         """Return a reader that has read a text from its start."""
@@ -278,9 +292,18 @@ class Session:
     def _catch_up(self) -> None:
         """Read the characters that were shown, and no others that were sampled."""
         shown = "".join(self._unread)
-        self._unread.clear()
-        self._reader.read(self.model.vocabulary.encode(shown)[:, None])
+        self._read(self.model.vocabulary.encode(shown))
         self._text += shown
+        self._unread.clear()
+
+    def _read(self, ids: Array) -> None:
+        """Read the next characters of the text, (N,) ids: all of them, or after an interrupt none."""
+        state, logits = self._reader.state.copy(), self._reader.logits.copy()
+        try:
+            self._reader.read(ids[:, None])
+        except BaseException:
+            self._reader.state, self._reader.logits = state, logits
+            raise
 
     def _remember(self) -> None:
         """Keep the state before a change."""

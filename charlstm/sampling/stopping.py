@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from charlstm.base.config import check_flag, check_text, check_whole, set_fields
 from charlstm.base.errors import ConfigError
+from charlstm.text.vocabulary import Vocabulary
 
 SENTENCE_WINDOW = 8  # characters that the pattern of a sentence's end can span
 # A full stop of a western script ends a sentence if white space follows it and its closing quotes and brackets.
@@ -58,6 +59,17 @@ class StoppingRules:
             sentence=check_flag("sentence", self.sentence),
         )
 
+    def check_possible(self, vocabulary: Vocabulary) -> None:
+        """Refuse a stop string that can never occur.
+
+        Raises
+        ------
+        ConfigError
+            If it has a character that is not in the vocabulary.
+        """
+        for stop in self.stop:
+            vocabulary.check_possible("stop", stop)
+
     @property
     def can_stop(self) -> bool:
         """Whether any rule is set; without one, sampling never stops."""
@@ -84,6 +96,11 @@ class Stopper:
         self._window = max([SENTENCE_WINDOW, *map(len, rules.stop)])
         self._recent = ""
         self._count = self._lines = self._held_back = 0
+
+    @property
+    def left(self) -> int | None:
+        """How many more characters the length allows; None: any number."""
+        return None if self._rules.length is None else self._rules.length - self._count
 
     def add(self, character: str) -> int:
         """Take the next character and return how many characters can be shown now, this one and held-back ones.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from charlstm.base.errors import UnknownCharacterError
+from charlstm.base.errors import ConfigError, UnknownCharacterError
 from charlstm.base.parameters import Array
 
 CODE_POINTS = 0x110000
@@ -102,6 +102,24 @@ class Vocabulary:
         """Return the text without its unknown characters."""
         points = code_points_of(text)
         return text_of(points[np.isin(points, self.code_points)])
+
+    def check_possible(self, setting: str, text: str) -> None:
+        """Refuse a setting whose text can never occur, because the model does not know a character of it.
+
+        Raises
+        ------
+        ConfigError
+            If there is such a character.
+        """
+        points = code_points_of(text)
+        unknown = np.unique(points[~np.isin(points, self.code_points)]).tolist()
+        if unknown:
+            named = [name(chr(point)) for point in unknown[:NAMED_AT_MOST]]
+            more = [f"{len(unknown) - NAMED_AT_MOST:,} others"] if len(unknown) > NAMED_AT_MOST else []
+            raise ConfigError(
+                f"{setting} is {text!r}; it must have only characters that the model knows, and it does not know"
+                f" {', '.join([*named, *more])}"
+            )
 
     def decode(self, ids: Array) -> str:
         """Return the text of ids: (N,) array → N characters."""

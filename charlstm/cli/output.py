@@ -1,0 +1,153 @@
+"""The way to standard output and standard error: for any text, in any encoding, whether or not somebody reads it.
+
+A character that the encoding of a stream lacks is replaced. Standard error never fails: what cannot be written there is
+dropped. Standard output raises `OSError` where it fails, and `BrokenPipeError` where its reader has ended.
+"""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import io
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO, TextIO
+
+from charlstm.render.characters import shown_text
+
+REPLACED = "charlstm.replaced"
+STAND_INS = {
+    "␣": "_", "⏎": "$", "…": ".", "·": ".", "•": "*", "×": "x", "−": "-", "–": "-", "—": "-", "’": "'", "‘": "'",
+    "“": '"', "”": '"', "«": '"', "»": '"', "█": "#", "▁": "1", "▂": "2", "▃": "3", "▄": "4", "▅": "5", "▆": "6",
+    "▇": "7", "→": ">", "≥": ">", "≤": "<", "\u2068": "", "\u2069": "",
+}  # fmt: skip
+
+
+def _replace(error: UnicodeError) -> tuple[str, int]:
+    """Return stand-ins for characters that an encoding lacks: an error handler of `codecs`."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    signs = error.object[error.start : error.end]
+    return "".join(STAND_INS.get(sign, "?") for sign in signs), error.end
+
+
+codecs.register_error(REPLACED, _replace)
+
+
+class ClosedOutput(io.TextIOBase):
+    """Stands for a standard output that was closed before the command began: writing to it is an error."""
+
+    def write(self, text: str) -> int:
+        """Raise OSError."""
+        raise OSError(errno.EBADF, "it is closed")
+
+
+class UnfailingOutput(io.TextIOBase):
+    """Writes to a stream while that is possible, and to nowhere afterwards.
+
+    Parameters
+    ----------
+    stream
+        The stream; None: there is none.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text, or drop it."""
+        self._try("write", text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what is buffered, or drop it."""
+        self._try("flush")
+
+    def isatty(self) -> bool:
+        """Return whether the stream is a terminal."""
+        return bool(self._try("isatty"))
+
+    def fileno(self) -> int:
+        """Return the descriptor of the stream."""
+        if self._stream is None:
+            raise io.UnsupportedOperation("fileno")
+        return self._stream.fileno()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The encoding of the stream."""
+        return getattr(self._stream, "encoding", None) or "utf-8"
+
+    def _try(self, method: str, *arguments: Any) -> Any:
+        if self._stream is None:
+            return None
+        try:
+            return getattr(self._stream, method)(*arguments)
+        except (OSError, ValueError):  # a full disk, a reader that has ended, a closed file
+            discard(self._stream)
+            self._stream = None
+            return None
+
+
+@contextmanager
+def safe_streams() -> Iterator[None]:
+    """Let the standard streams take any text, and standard error never fail, until the end of the block."""
+    _occupy_descriptors()
+    out, error = sys.stdout, sys.stderr
+    for stream in (out, error):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors=REPLACED)
+    sys.stdout, sys.stderr = out or ClosedOutput(), UnfailingOutput(error)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = out, error
+
+
+def discard(stream: TextIO | None) -> None:
+    """Let a stream that has failed write to nowhere, so that nothing fails when the process ends."""
+    try:
+        null = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(null, stream.fileno())  # type: ignore[union-attr]
+        finally:
+            os.close(null)
+    except (OSError, ValueError, AttributeError):  # no file of the system: the output of a test
+        pass
+
+
+def write_message(text: str, end: str = "\n") -> None:
+    """Write a text to standard error."""
+    sys.stderr.write(f"{text}{end}")
+    sys.stderr.flush()
+
+
+def binary_output() -> BinaryIO:
+    """Return standard output for bytes."""
+    sys.stdout.flush()
+    binary = getattr(sys.stdout, "buffer", None)
+    if binary is None:
+        raise OSError(errno.EBADF, "it is closed")
+    return binary  # type: ignore[no-any-return]
+
+
+def is_shown() -> bool:
+    """Return whether a terminal shows standard output."""
+    return sys.stdout.isatty()
+
+
+def _occupy_descriptors() -> None:
+    """Open closed standard descriptors, so that no file that is opened later gets the number of one of them."""
+    descriptor = os.open(os.devnull, os.O_RDWR)
+    while descriptor < 3:  # the lowest number that is free
+        descriptor = os.open(os.devnull, os.O_RDWR)
+    os.close(descriptor)
+
+
+def write_text(text: str) -> None:
+    """Write a text to standard output: on a terminal with signs for control characters, elsewhere as it is."""
+    sys.stdout.write(shown_text(text) if is_shown() else text)
+    sys.stdout.flush()
