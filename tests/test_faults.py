@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -61,8 +62,8 @@ class Faulty:
     def opened(self, call: Callable[..., Any]) -> Callable[..., Any]:
         """Return an `open` whose files may fail too, if they are opened for writing."""
 
-        def maybe(path: Path, mode: str = "r", *arguments: Any, **settings: Any) -> Any:
-            if ("w" not in mode and "a" not in mode) or path.name.endswith(".lock"):
+        def maybe(path: Path | int, mode: str = "r", *arguments: Any, **settings: Any) -> Any:
+            if ("w" not in mode and "a" not in mode) or str(path).endswith(".lock"):
                 return call(path, mode, *arguments, **settings)
             file = self.counted(call)(path, mode, *arguments, **settings)
             return Watched(file, self)
@@ -91,6 +92,8 @@ def failing(fails: int, fault: int) -> Iterator[Faulty]:
     faulty = Faulty(fails, fault)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Path, "open", faulty.opened(Path.open))
+        patched.setattr(os, "fdopen", faulty.opened(os.fdopen))
+        patched.setattr(tempfile, "mkstemp", faulty.counted(tempfile.mkstemp))
         patched.setattr(Path, "replace", faulty.counted(Path.replace))
         patched.setattr(os, "fsync", faulty.counted(os.fsync))
         yield faulty
