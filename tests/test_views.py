@@ -150,6 +150,20 @@ def test_writes_and_erasures_follow_the_equation_of_the_memory(kind):
     np.testing.assert_allclose(shown["erased"], np.array(erased) / max(erased), rtol=1e-4, atol=1e-6)
 
 
+@gated
+def test_a_newline_erases_nothing_in_a_model_of_lines_and_the_opening_newline_leaves_a_state(kind):
+    characters, text = "".join(sorted(set("mady walks in.\nmady said hi.\n"))), "mady walks in.\nmady said hi.\n"
+    it = model(network(kind, np.float32, vocabulary=len(characters)), characters, lines=True)
+    erased = values(view_memory(it, trace(it, text)), "writes and erasures")["erased"]
+    wanted, forget, memory = [], *(("f", "c") if kind == "lstm" else ("u", "h"))
+    for line in text.splitlines():
+        read = by_reference(kind, it.network, it.vocabulary.encode(f"\n{line}")[:, None]).quantities[0]
+        rows = [(read[memory][n][0], read[forget][n + 1][0]) for n in range(len(line))]
+        wanted += [sum(abs(held) * (1 - kept) for held, kept in zip(*row, strict=True)) for row in rows] + [0.0]
+    assert erased[14] == 0.0 == erased[-1] and erased[0] > 0.0
+    np.testing.assert_allclose(erased, np.array(wanted) / max(wanted), rtol=1e-4)
+
+
 def test_units_are_counted_by_half_lives_from_one_power_of_two_to_the_next():
     it = model(network("lstm", vocabulary=len(CHARACTERS)), CHARACTERS)
     it.network.parameters.flat[:] = 0.0
@@ -408,5 +422,5 @@ def test_the_steadiest_unit_takes_one_value_and_then_another_and_keeps_each():
     holds = np.array([0.0] * 10 + [0.9] * 10)
     flutters, rests, drifts = np.tile([0.9, -0.9], 10), np.full(20, 0.7), np.linspace(0.0, 0.3, 20)
     layer = {"h": np.stack([flutters, rests, holds, drifts], axis=1)}
-    of = Trace("a" * 20, (layer,), np.zeros((20, 1)), np.zeros(20), "a", RNN())
+    of = Trace("a" * 20, (layer,), np.zeros((20, 1)), np.zeros(20), "a", RNN(), ())
     assert find_steadiest(of)[0].number == 2
