@@ -292,11 +292,10 @@ def test_a_frozen_memory_is_kept_over_the_ends_of_lines(kind, place):
             state[0, -1, 0, 1] = kept[0]
 
     memory = read_with(it, text, Interventions(freezes=[Freeze(Unit(0, 1), place)])).state[0, -1, 0]
-    wanted = by_lines(kind, it, text, hold)[0, -1, 0]
+    others = by_lines(kind, it, text, hold)[0, -1, 0]
     assert memory[1] == pytest.approx(kept[0], rel=1e-9) and (kept[0] != 0.0) == (place != 2)
-    if kind == "lstm":  # the other units read its output, which the gate of the reference does not hold
-        return
-    np.testing.assert_allclose(np.delete(memory, 1).shape, np.delete(wanted, 1).shape)
+    if kind == "gru":  # the h of the LSTM depends on its frozen c in the same step, before `hold` is called
+        np.testing.assert_allclose(np.delete(memory, 1), np.delete(others, 1), rtol=1e-9)
 
 
 @every_kind

@@ -6,10 +6,15 @@ label is scored by the rank correlation (Spearman 1904): 0 is none, 1 and −1 a
 
 The best of many units scores well by chance. To measure how well, the labels are shifted along the text, which keeps
 their rhythm and breaks every link to the units, and the best score of all units is taken, for many shifts over the
-whole text. A shifted text of labels needs labels after its end. If it starts over, labels on both sides of the seam are
-unrelated, so slow labels vary too little and their 95th percentile is too low. If it continues with its mirror image,
-they are too similar and the percentile is too high. The threshold is the mean of both percentiles. benchmarks/chance.py
-measures how often the best unit exceeds it for labels that are independent of the text.
+whole text. Shifted labels need a continuation after their end. If they start over, labels on both sides of the seam are
+unrelated. This loses the covariance across the seam, and the 95th percentile is too low. If they continue with their
+mirror image, labels at the same distance from the seam are equal. This adds covariance, and the percentile is too high.
+Let the autocorrelations of the label and of a unit be exp(−k/l) and exp(−k/r) at a distance of k. With a = l·r/(l + r),
+the covariance across a seam is proportional to Σ_k k·exp(−k/a) ≈ a². The first continuation has none of it; the second
+has Σ_jk exp(−(j + k)/r − |j − k|/l) ≈ a·r. The threshold is the mean of both percentiles with the weights 1 − a/r and
+a/r = l/(l + r), where r belongs to the slowest unit; the weight of the mirror image is at most ½. In a long text the
+percentiles agree, and the mirror image is left out. benchmarks/chance.py measures how often the best unit exceeds the
+threshold for labels that are independent of the text.
 
 The values arrive in blocks, and the text is read twice. The first time a sample of the values is kept, which divides
 them into bins of equal size: all values of a short text, one to a bin, or 1,024 bins for a long one. Values in the same
@@ -36,6 +41,7 @@ BINS = 1024
 SAMPLE = 8192  # characters whose values choose the bins
 SHIFTS = 99  # with each of the two continuations
 LEVEL = 0.95
+NEGLIGIBLE = 0.001  # covariance across the seam, as a share of the variance, up to which labels only start over
 
 
 class Ranking(NamedTuple):
@@ -114,7 +120,7 @@ class Labels:
         self.scale = self.unit * float(np.sqrt((counts * codes.astype(float) ** 2).sum()))
 
     def shift(self, starts: Array, T: int, mirror: bool) -> Array:
-        """Return T label values from some characters on: (B, T) float32.
+        """Return T codes from some characters on: (B, T) float32.
 
         Parameters
         ----------
@@ -129,15 +135,13 @@ class Labels:
         codes = np.empty((len(starts), T), self.codes.dtype)  # (B, T)
         half, place = np.divmod(starts % (2 * self.count), self.count)  # (B,) each
         within = place <= self.count - T  # (B,)
-        for which, values in enumerate(halves):
+        for which, run in enumerate(halves):
             rows = within & (half == which)  # (B,)
-            codes[rows] = sliding_window_view(values, T)[place[rows]]
+            codes[rows] = sliding_window_view(run, T)[place[rows]]
         for row in np.flatnonzero(~within):
             rest = halves[half[row]][place[row] :]
             codes[row] = np.concatenate([rest, halves[1 - half[row]][: T - len(rest)]])
-        values: Array = np.multiply(codes, np.float32(self.unit), dtype=np.float32)  # (B, T)
-        values -= np.float32(self.middle)
-        return values
+        return codes.astype(np.float32)
 
 
 def rank_units(blocks: Iterable[Array], labels: Mapping[str, Labels]) -> dict[str, Ranking]:
@@ -152,8 +156,9 @@ def rank_units(blocks: Iterable[Array], labels: Mapping[str, Labels]) -> dict[st
         Name → N labels.
     """
     N = next(iter(labels.values())).count
-    sample = _sample(blocks, N)  # (M, U)
-    histogram = _Histogram(sample, labels)
+    positions = _choose_positions(N)  # (M,)
+    sample = _sample(blocks, positions)  # (M, U)
+    histogram = _Histogram(sample, positions, labels)
     for values in _split(sample) if len(sample) == N else blocks:
         histogram.add(values)
     no_scores = np.full(sample.shape[1], np.nan)  # (U,)
@@ -163,10 +168,13 @@ def rank_units(blocks: Iterable[Array], labels: Mapping[str, Labels]) -> dict[st
     }
 
 
-def _sample(blocks: Iterable[Array], N: int) -> Array:
-    """Return the values at random characters in their order, (M, U); those at all characters of a short text."""
-    drawn = np.arange(N) if N <= SAMPLE else generator(0, Purpose.CHANCE).choice(N, SAMPLE, replace=False)
-    positions = np.sort(drawn)  # (M,)
+def _choose_positions(N: int) -> Array:
+    """Return random characters of a text in their order, or all of a short one: (M,)."""
+    return np.arange(N) if N <= SAMPLE else np.sort(generator(0, Purpose.CHANCE).choice(N, SAMPLE, replace=False))
+
+
+def _sample(blocks: Iterable[Array], positions: Array) -> Array:
+    """Return the values at (M,) characters: (M, U)."""
     found, read = [], 0
     for values in blocks:
         first, stop = np.searchsorted(positions, (read, read + len(values)))
@@ -182,27 +190,37 @@ class _Histogram:
     ----------
     sample : (M, U) array
         Values that choose the bins.
+    positions : (M,) array
+        Their characters.
     labels
         Name → N labels.
     """
 
-    def __init__(self, sample: Array, labels: Mapping[str, Labels]) -> None:
+    def __init__(self, sample: Array, positions: Array, labels: Mapping[str, Labels]) -> None:
         N, (M, U) = next(iter(labels.values())).count, sample.shape
         self._labels = {name: one for name, one in labels.items() if one.scale}
         K = min(M, BINS)
         self._edges = np.sort(sample, axis=0)[np.arange(1, K) * M // K - 1].T.copy()  # (U, K − 1)  the largest in a bin
-        self._read = 0
+        self._read, self._rank_sums = 0, np.zeros(U)
         self._counts = np.zeros((U, K))  # (U, K)
         self._sums = {name: np.zeros_like(self._counts) for name in self._labels}
         # The ranks among all values are known only at the end; for shifted labels those in the sample are close enough.
-        known = sum(self._count(self._find(values)) for values in _split(sample))  # (U, K)
+        known = np.zeros((U, K))  # (U, K)
+        for values in _split(sample):
+            known += self._count(self._find(values))
         self._ranks = (_centred_ranks(known) / M).astype(np.float32)  # (U, K)
         random, strata = generator(1, Purpose.CHANCE), np.arange(SHIFTS)  # (SHIFTS,)
         self._shifts = {
             mirror: ((strata + random.random(SHIFTS)) * period / SHIFTS).astype(np.intp)
             for mirror, period in ((False, N), (True, 2 * N))
         }  # (SHIFTS,) each, spread evenly
-        self._shifted_sums = {name: {mirror: np.zeros((SHIFTS, U)) for mirror in self._shifts} for name in self._labels}
+        slowest = max(map(_measure_persistence, sample.T))
+        persistence = {name: _measure_persistence(one.codes[positions]) for name, one in self._labels.items()}
+        self._weights = {name: _weigh(one * N / M, slowest * N / M, N) for name, one in persistence.items()}
+        self._shifted_sums = {
+            name: {mirror: np.zeros((SHIFTS, U)) for mirror, weight in weights.items() if weight}
+            for name, weights in self._weights.items()
+        }
 
     def add(self, values: Array) -> None:
         """Count the next block, a (T, U) array."""
@@ -214,8 +232,10 @@ class _Histogram:
             codes = labels.codes[self._read : self._read + T]  # (T,)
             some = np.flatnonzero(codes)
             self._sums[name] += self._count(bins[:, some], None if labels.yes_or_no else np.tile(codes[some], U))
-            for mirror, shifts in self._shifts.items():
-                self._shifted_sums[name][mirror] += labels.shift(self._read + shifts, T, mirror) @ ranks.T
+            # Σ ranks·(code − middle): the middle is subtracted at the end
+            for mirror, sums in self._shifted_sums[name].items():
+                sums += labels.shift(self._read + self._shifts[mirror], T, mirror) @ ranks.T
+        self._rank_sums += ranks.sum(axis=1, dtype=np.float64)
         self._read += T
 
     def rank(self, name: str) -> Ranking:
@@ -230,8 +250,10 @@ class _Histogram:
             with np.errstate(invalid="ignore", divide="ignore"):
                 return np.where(scale > 0, sums / scale, 0.0)
 
-        best = [np.abs(score(self._read * sums)).max(axis=1) for sums in self._shifted_sums[name].values()]
-        threshold = float(np.mean([_percentile(scores) for scores in best]))
+        threshold = 0.0
+        for mirror, sums in self._shifted_sums[name].items():
+            shifted = score(self._read * labels.unit * (sums - labels.middle * self._rank_sums))  # (SHIFTS, U)
+            threshold += self._weights[name][mirror] * _percentile(np.abs(shifted).max(axis=1))
         return Ranking(score((ranks * values).sum(axis=1)), threshold, labels.yes_or_no)
 
     def _find(self, values: Array) -> Array:
@@ -242,7 +264,7 @@ class _Histogram:
 
     def _count(self, bins: Array, weights: Array | None = None) -> Array:
         """Return the number of values in each bin, or the sum of their weights: (U, K)."""
-        return np.bincount(bins.reshape(-1), weights, self._counts.size).reshape(self._counts.shape)
+        return np.asarray(np.bincount(bins.reshape(-1), weights, self._counts.size).reshape(self._counts.shape))
 
 
 def rank_correlation(one: Array, other: Array) -> float:
@@ -255,6 +277,20 @@ def rank_correlation(one: Array, other: Array) -> float:
     """
     a, b = _rank(one), _rank(other)  # (N,) each
     return float(a @ b / (np.sqrt((a @ a) * (b @ b)) or 1.0))
+
+
+def _measure_persistence(series: Array) -> int:
+    """Return the distance at which the autocorrelation of an (M,) series falls below 1/e; 0 if it is constant."""
+    spectrum = np.fft.rfft(series - series.mean(dtype=np.float64), 2 * len(series))
+    covariances = np.fft.irfft(np.abs(spectrum) ** 2)[: len(series)]  # (M,)
+    return int(np.argmax(covariances < covariances[0] / np.e))
+
+
+def _weigh(label: float, unit: float, N: int) -> dict[bool, float]:
+    """Return the weights of labels that start over and of those that turn back, from persistences in characters."""
+    across = label * unit / max(1.0, label + unit)  # a
+    weight = min(0.5, label / max(1.0, label + unit)) if across > NEGLIGIBLE * N else 0.0
+    return {False: 1.0 - weight, True: weight}
 
 
 def _split(values: Array) -> list[Array]:

@@ -115,7 +115,8 @@ class DynamicEvaluation:
                 while place < stop:
                     part = ids[place : min(stop, place + self._left)]
                     self._left -= len(part)
-                    bits.append(self._read_part(part, self._documents.openings(part[-1:]).any() or not self._left))
+                    is_line = bool(self._documents.openings(part[-1:]).any())
+                    bits.append(self._read_part(part, complete=is_line or not self._left))
                     place += len(part)
         return np.concatenate(bits)
 

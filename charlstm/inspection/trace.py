@@ -208,9 +208,7 @@ def read_activations(
         yield logits[:, 0], [{name: values[:, 0] for name, values in layer.items()} for layer in layers]
 
 
-def _copy_passes(
-    reader: Reader, ids: Array, names: Collection[str]
-) -> Iterator[tuple[Array, list[dict[str, Array]]]]:
+def _copy_passes(reader: Reader, ids: Array, names: Collection[str]) -> Iterator[tuple[Array, list[dict[str, Array]]]]:
     """Read (T, B) ids and yield copies of the logits and activations, piece by piece."""
     cell = reader.model.network.cell
     for done in reader.passes(ids):
@@ -218,9 +216,7 @@ def _copy_passes(
         yield done.logits.copy(), layers
 
 
-def _read_lines(
-    model: Model, ids: Array, names: Collection[str]
-) -> Iterator[tuple[Array, list[dict[str, Array]]]]:
+def _read_lines(model: Model, ids: Array, names: Collection[str]) -> Iterator[tuple[Array, list[dict[str, Array]]]]:
     """Read the lines of a text in batches, for `read_activations`; each line starts with the newline before it."""
     newline = model.vocabulary.id("\n")
     ids = np.concatenate([np.array([newline], ids.dtype), ids])  # (N + 1,)
