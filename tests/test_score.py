@@ -20,6 +20,7 @@ from charlstm.inspection.score import Scorer, score_text, view_score
 from charlstm.inspection.surprisal import DynamicEvaluation, StaticEvaluation
 from charlstm.inspection.trace import trace
 from charlstm.inspection.view import TextInput, TextSource, columns_of
+from charlstm.network import optimizers
 
 CHARACTERS = "\nabcd"
 both = pytest.mark.parametrize("lines", [False, True], ids=["stream", "lines"])
@@ -265,6 +266,39 @@ def test_dynamic_evaluation_takes_a_gradient_step_after_each_segment(kind, lines
         state = after
     np.testing.assert_allclose(found[len(found) - len(wanted) :], wanted, rtol=1e-6)
     assert np.isnan(found[: len(found) - len(wanted)]).all()
+
+
+@both
+@given(cuts=st.lists(st.integers(1, 25), max_size=4))
+def test_dynamic_evaluation_does_not_depend_on_where_blocks_end(lines, cuts):
+    it = small(lines=lines)
+    object.__setattr__(it.training, "seq_len", 7)
+    ids = it.vocabulary.encode("abca\nbd\n\ncadcabba\nab\ncc")
+    whole, parts = DynamicEvaluation(it, 0.5), DynamicEvaluation(it, 0.5)
+    bits = np.concatenate([parts.read(piece) for piece in np.split(ids, sorted(cuts))])
+    np.testing.assert_array_equal(bits, whole.read(ids))
+
+
+@pytest.mark.parametrize(("lines", "wanted"), [(True, 43), (False, 3200 // 13)], ids=["lines", "stream"])
+def test_dynamic_evaluation_takes_one_step_a_line_and_one_every_seq_len_characters(lines, wanted, monkeypatch):
+    it, steps = small(lines=lines), []
+    object.__setattr__(it.training, "seq_len", 13)
+    text = ("abcd" * 10 + "\n") * 40 + "ab" * 600 + "\n" + "dc" * 100 + "\n" + "b" * (3200 - 40 * 41 - 1201 - 201)
+    text = text[:-1] + "\n"
+    clip = optimizers.clip_gradient_norm
+    monkeypatch.setattr(optimizers, "clip_gradient_norm", lambda *given: steps.append(0) or clip(*given))
+    monkeypatch.setattr(sys.modules[score_text.__module__], "PIECE", 100)
+    LanguageModel(it).score(text, adapt=0.01)
+    assert len(text) == 3200 and len(steps) == wanted
+
+
+def test_a_line_longer_than_any_in_training_is_learnt_from_in_parts(monkeypatch):
+    monkeypatch.setattr(sys.modules[DynamicEvaluation.__module__], "LONGEST_LINE", 20)
+    it, steps = small(lines=True), []
+    clip = optimizers.clip_gradient_norm
+    monkeypatch.setattr(optimizers, "clip_gradient_norm", lambda *given: steps.append(0) or clip(*given))
+    LanguageModel(it).score("ab" * 35 + "\n" + "a" * 19 + "\n" + "b" * 20, adapt=0.01)
+    assert len(steps) == 3 + 1 + 1 + 1
 
 
 @both

@@ -186,11 +186,33 @@ def test_lines_read_side_by_side_give_what_each_gives_alone(kind, text, together
 
 def test_a_trace_that_memory_would_not_hold_is_refused(monkeypatch):
     it = model(network("lstm", hidden=3, vocabulary=len(CHARACTERS), layers=2), CHARACTERS)
-    each = 2 * 3 * 6 + len(CHARACTERS)
+    each = 2 * 3 * (6 + 2) + len(CHARACTERS)
     monkeypatch.setattr(sys.modules[Trace.__module__], "MAX_NUMBERS", 4 * each)
     assert len(trace(it, CHARACTERS[0] * 4).surprise) == 4
     with pytest.raises(ConfigError, match=f"hold {5 * each} numbers; give a text of at most 4 characters,"):
         trace(it, CHARACTERS[0] * 5)
+
+
+@every_kind
+@one_and_two_layers
+@pytest.mark.parametrize("lines", [False, True])
+@pytest.mark.parametrize("text", ["a", "ab\ncd\n\nda", "\nab\n"])
+def test_the_state_before_a_character_is_the_one_that_it_is_read_in(kind, layers, lines, text):
+    it = model(network(kind, np.float32, layers=layers), CHARACTERS, lines)
+    result = trace(it, text)
+    state = it.network.zero_state(1)
+    if lines:
+        state = by_reference(kind, it.network, it.vocabulary.encode("\n")[:, None], state).state
+    for n, character in enumerate(text):
+        if lines and character == "\n":
+            state = it.network.zero_state(1)
+        for layer, states in enumerate(result.before):
+            assert list(states) == list(it.network.cell.states)
+            for which, values in enumerate(states.values()):
+                np.testing.assert_allclose(values[n], state[layer][which][0], rtol=1e-5, atol=1e-6)
+        state = by_reference(kind, it.network, it.vocabulary.encode(character)[:, None], np.array(state)).state
+    assert set(result.arrays) >= {f"before/layer{layers - 1}/{name}" for name in it.network.cell.states}
+    assert [len(values) for values in result.first(1).before[0].values()] == [1] * len(it.network.cell.states)
 
 
 def test_a_text_of_unknown_characters_is_refused():

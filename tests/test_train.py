@@ -222,6 +222,21 @@ def test_a_model_goes_on_from_another_with_more_characters(folder: Path, layers:
     assert contradicted.exit_code == 2 and "--hidden 9 contradicts old.npz, which has 8" in contradicted.output
 
 
+@pytest.mark.parametrize(
+    ("options", "warmup"), [(("--steps", 20), 2), (("--steps", 600), 50), (("--steps", 20, "--warmup", 9), 9)]
+)
+def test_a_short_run_reaches_its_peak_and_decays(folder: Path, options: tuple[object, ...], warmup: int) -> None:
+    done = train("corpus.txt", *SMALL, *options, "--hold", 0, "--lr", 0.3)
+    assert done.exit_code == 0, done.output
+    config = checkpoint.load(folder / "charlstm.npz").training
+    rates = [learning_rate(config, step) for step in range(config.steps + 1)]
+    assert config.warmup == warmup and rates.index(max(rates)) == warmup - 1
+    assert max(rates) == 0.3 and rates[-2] < 0.01 and rates[-1] == 0.0
+    again = train("corpus.txt", *options_in(done.output), "-m", "again.npz")
+    assert again.exit_code == 0, again.output
+    assert (folder / "again.npz").read_bytes() == (folder / "charlstm.npz").read_bytes()
+
+
 def test_bits_a_line_are_those_of_the_lines_that_are_held_out(folder: Path) -> None:
     (folder / "short.txt").write_text("ab\nba\nb\n" * 10)
     (folder / "long.txt").write_text("\n".join(["ab" * 8, "ba" * 11]))
@@ -232,7 +247,7 @@ def test_bits_a_line_are_those_of_the_lines_that_are_held_out(folder: Path) -> N
 
 
 def test_the_log_and_the_outcome_have_the_numbers_of_the_run(folder: Path) -> None:
-    options = (*SMALL, "--steps", 90, "--validate-every", 10, "--lr", 0.3, "--no-decay", "--log", "log")
+    options = (*SMALL, "--steps", 90, "--validate-every", 10, "--lr", 0.3, "--warmup", 50, "--no-decay", "--log", "log")
     done = train("corpus.txt", *options)
     assert done.exit_code == 0, done.output
     entries = [json.loads(line) for line in (folder / "log").read_text().splitlines()]
@@ -256,7 +271,7 @@ def test_the_log_and_the_outcome_have_the_numbers_of_the_run(folder: Path) -> No
 
 
 def test_the_weights_that_are_kept_are_those_of_the_best_validation(folder: Path) -> None:
-    steady = ("--lr", 0.3, "--no-decay", "--dropout", 0, "--weight-dropout", 0, "--validate-every", 10)
+    steady = ("--lr", 0.3, "--warmup", 50, "--no-decay", "--dropout", 0, "--weight-dropout", 0, "--validate-every", 10)
     whole = train("corpus.txt", *SMALL, *steady, "--steps", 90)
     step, _, validation, _ = checkpoint.load(folder / "charlstm.npz").history
     best = int(step[np.nanargmin(validation)])

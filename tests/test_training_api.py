@@ -145,7 +145,7 @@ def test_progress_comes_after_every_step(folder: Path) -> None:
     assert all(len(progress.sample) == 7 for progress in validations)
     assert not any(progress.sample for progress in seen if progress.validation_loss is None)
     rates = [progress.learning_rate for progress in seen]
-    assert rates[0] == pytest.approx(max(rates) / 50) and rates[-1] < max(rates) / 5
+    assert rates[0] == pytest.approx(max(rates) / 6) and rates[-1] < max(rates) / 5
     assert all(math.isfinite(progress.loss) and progress.characters == 64 for progress in seen[:3])
 
 

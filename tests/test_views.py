@@ -1,7 +1,10 @@
 """Every view shows what plain loops over the reference's quantities give."""
 
+import json
 import math
+import re
 import tracemalloc
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -19,12 +22,14 @@ from charlstm.inspection.questions import QUESTIONS, match_pattern
 from charlstm.inspection.ranking import Labels, rank_units
 from charlstm.inspection.saturation import view_saturation
 from charlstm.inspection.span_search import search_span
-from charlstm.inspection.summary import view_history
+from charlstm.inspection.summary import view_history, view_summary
 from charlstm.inspection.trace import Trace, trace
 from charlstm.inspection.units import view_units
 from charlstm.inspection.view import Strip, Table, columns_of
 from charlstm.model.model import History
 from charlstm.network.rnn import RNN
+from charlstm.render.data import as_json
+from charlstm.render.terminal import render
 from charlstm.training.schedule import learning_rate
 
 CHARACTERS = '\n "()ABab'
@@ -148,6 +153,20 @@ def test_writes_and_erasures_follow_the_equation_of_the_memory(kind):
     shown = values(view, "writes and erasures")
     np.testing.assert_allclose(shown["written"], np.array(written) / max(written), rtol=1e-4)
     np.testing.assert_allclose(shown["erased"], np.array(erased) / max(erased), rtol=1e-4, atol=1e-6)
+
+
+@gated
+def test_a_newline_erases_nothing_in_a_model_of_lines_and_the_opening_newline_leaves_a_state(kind):
+    characters, text = "".join(sorted(set("mady walks in.\nmady said hi.\n"))), "mady walks in.\nmady said hi.\n"
+    it = model(network(kind, np.float32, vocabulary=len(characters)), characters, lines=True)
+    erased = values(view_memory(it, trace(it, text)), "writes and erasures")["erased"]
+    wanted, forget, memory = [], *(("f", "c") if kind == "lstm" else ("u", "h"))
+    for line in text.splitlines():
+        read = by_reference(kind, it.network, it.vocabulary.encode(f"\n{line}")[:, None]).quantities[0]
+        rows = [(read[memory][n][0], read[forget][n + 1][0]) for n in range(len(line))]
+        wanted += [sum(abs(held) * (1 - kept) for held, kept in zip(*row, strict=True)) for row in rows] + [0.0]
+    assert erased[14] == 0.0 == erased[-1] and erased[0] > 0.0
+    np.testing.assert_allclose(erased, np.array(wanted) / max(wanted), rtol=1e-4)
 
 
 def test_units_are_counted_by_half_lives_from_one_power_of_two_to_the_next():
@@ -279,6 +298,57 @@ def test_long_texts_score_as_if_all_values_were_kept():
     assert blocks.threshold == pytest.approx(whole.threshold, rel=0.1)  # of values that come back
 
 
+@pytest.mark.parametrize("label", ["runs of 100 on, 200 off", "numbers, 100"])
+def test_the_best_of_slow_units_exceeds_the_threshold_in_one_case_of_twenty(label):
+    rng, N, K, exceeded, ranked = np.random.default_rng(0), 4096, 100, 0, 0
+    for _ in range(3):
+        steps = {"units": rng.normal(size=(N, 32)), "labels": rng.normal(size=(N, K))}
+        processes = {name: values.copy() for name, values in steps.items()}
+        for name, time_constant in (("units", 300), ("labels", 100)):
+            keep = math.exp(-1 / time_constant)
+            for t in range(1, N):
+                processes[name][t] = keep * processes[name][t - 1] + math.sqrt(1 - keep**2) * steps[name][t]
+        labels = processes["labels"].T
+        if label.startswith("runs"):
+            chance, labels = rng.random((N, K)), np.zeros((N, K), int)
+            labels[0] = rng.random(K) < 1 / 3
+            for t in range(1, N):
+                labels[t] = labels[t - 1] ^ (chance[t] < np.where(labels[t - 1], 1 / 100, 1 / 200))
+            labels = labels.T
+        for found in rank_units(
+            np.array_split(processes["units"], 4), {str(k): Labels(row) for k, row in enumerate(labels)}
+        ).values():
+            exceeded += found.is_significant(int(abs(found.scores).argmax()))
+            ranked += 1
+    assert 0.01 < exceeded / ranked < 0.08
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+@given(st.lists(st.booleans(), min_size=2, max_size=9), st.integers(0, 40), st.data())
+def test_shifted_labels_start_over_or_turn_back(mirror, answers, start, data):
+    labels, N = Labels(np.array(answers)), len(answers)
+    T = data.draw(st.integers(1, N))
+    circle = [*answers, *(answers[::-1] if mirror else answers)]
+    wanted = [[circle[(first + t) % (2 * N)] for t in range(T)] for first in (start, start + 1)]
+    found = labels.shift(np.array([start, start + 1]), T, mirror)
+    np.testing.assert_array_equal(found, wanted)
+
+
+def test_scores_of_a_text_of_many_blocks_are_exact_to_a_thousandth():
+    rng, N = np.random.default_rng(1), 9_000
+    drifts = np.concatenate([rng.normal(size=(1024, 6)), 4.0 + 3.0 * rng.normal(size=(N - 1024, 6))])
+    narrow = 1.0 + 1e-4 * rng.normal(size=(N, 3))
+    ties = np.round(rng.normal(size=(N, 3)), 1)
+    units = np.concatenate([drifts, narrow, ties, np.exp(4.0 * drifts)], axis=1).astype(np.float32)
+    for answers in (drifts[:, 0] + rng.normal(size=N) > 4, drifts[:, 1] > 9, np.abs(narrow[:, 0] - 1) < 2e-7):
+        found = ranked(np.array_split(units, 9), answers).scores + 0.5
+        for unit, score in zip(units.T, found, strict=True):
+            inside, outside = unit[answers], np.sort(unit[~answers])
+            below, not_above = outside.searchsorted(inside), outside.searchsorted(inside, "right")
+            area = (below + not_above).sum() / 2 / (len(inside) * len(outside))
+            assert score == pytest.approx(area, abs=1e-3)
+
+
 @pytest.mark.parametrize("count", [32_768, 40_000, 70_000])
 def test_answers_of_a_long_text_keep_their_order(count):
     numbers = np.random.default_rng(0).permutation(count)
@@ -404,9 +474,27 @@ def test_history_gives_the_losses_and_the_rate_of_each_report():
     assert values(view, "gradient norm")["gradient norm"] == [0.5, 0.25]
 
 
+@pytest.mark.parametrize("loss", [800.0, 1e300, math.inf])
+def test_a_loss_whose_perplexity_exceeds_a_float_is_shown(loss):
+    history = History(np.array([3]), np.array([loss]), np.array([loss]), np.array([0.5]))
+    it = replace(two_layers(), history=history)
+    outcome = view_summary(it).parts["outcome"]
+    assert outcome["training loss (nats)"] == loss and outcome["validation loss (perplexity)"] == math.inf
+    assert re.search(r"validation loss \(perplexity\)\W*∞", render(view_summary(it), 80, 0))
+    assert json.loads(as_json(view_summary(it)))["outcome"]["training loss (perplexity)"] is None
+
+
+def test_the_score_of_a_diverged_model_has_an_infinite_perplexity():
+    it = two_layers()
+    it.network.parameters["output/b"][0] = -1e4
+    score = LanguageModel(it).score("ab\n\n\n\n\n\n\n\n\n\n\n")
+    assert score.bits_per_character > 1024 and score.perplexity == math.inf
+    assert "∞" in render(LanguageModel(it).view("score", "ab\n\n\n\n\n\n\n\n\n\n\n"), 80, 0)
+
+
 def test_the_steadiest_unit_takes_one_value_and_then_another_and_keeps_each():
     holds = np.array([0.0] * 10 + [0.9] * 10)
     flutters, rests, drifts = np.tile([0.9, -0.9], 10), np.full(20, 0.7), np.linspace(0.0, 0.3, 20)
     layer = {"h": np.stack([flutters, rests, holds, drifts], axis=1)}
-    of = Trace("a" * 20, (layer,), np.zeros((20, 1)), np.zeros(20), "a", RNN())
+    of = Trace("a" * 20, (layer,), np.zeros((20, 1)), np.zeros(20), "a", RNN(), ())
     assert find_steadiest(of)[0].number == 2

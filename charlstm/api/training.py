@@ -120,7 +120,7 @@ def train(
     learning_rate
         Peak learning rate.
     warmup
-        Steps of linear warm-up.
+        Steps of linear warm-up; by default 50, or a tenth of all steps if that is less.
     decay
         False: keep the learning rate at its peak instead of cosine decay to zero.
     hold

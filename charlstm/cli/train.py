@@ -130,7 +130,11 @@ running_option = options_of("Running")
 @optimisation_option("--seq-len", type=click.IntRange(min=1), help="Truncated-BPTT length; ignored with --lines.")
 @optimisation_option("--optimizer", type=click.Choice(CHOICES["optimizer"]), help="Optimizer.")
 @optimisation_option("--learning-rate", "--lr", type=click.FloatRange(min=0), help="Peak learning rate.")
-@optimisation_option("--warmup", type=click.IntRange(min=0), help="Steps of linear warm-up to the peak rate.")
+@optimisation_option(
+    "--warmup",
+    type=click.IntRange(min=0),
+    help="Steps of linear warm-up to the peak rate. The default is at most a tenth of all steps.",
+)
 @optimisation_option(
     "--hold", type=RATE, help="Fraction of the steps at the peak learning rate, before the decay begins."
 )

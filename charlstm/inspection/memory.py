@@ -52,7 +52,7 @@ def view_memory(model: Model, trace: Trace, ask: str | None = None, answers: Seq
     """
     if (ask is None) != (not answers):
         raise ConfigError("ask and answers belong together; give both or neither")
-    layers = [measure_memory(trace.cell, layer) for layer in trace.layers]
+    layers = [measure_memory(trace.cell, *pair) for pair in zip(trace.layers, trace.before, strict=True)]
     half = np.concatenate([half_lives(kept) for kept, _, _ in layers])  # (U,)
     written = np.concatenate([np.abs(writes) for _, writes, _ in layers], axis=1)  # (N, U)
     erased = np.concatenate([np.abs(before) * (1.0 - kept) for kept, _, before in layers], axis=1)  # (N, U)
@@ -82,8 +82,15 @@ def view_memory(model: Model, trace: Trace, ask: str | None = None, answers: Seq
     return View(asked | parts, ("The probabilities of the answers are normalised to add up to 1.",))
 
 
-def measure_memory(cell: Cell, layer: dict[str, Array]) -> tuple[Array, Array, Array]:
+def measure_memory(cell: Cell, layer: dict[str, Array], states: dict[str, Array]) -> tuple[Array, Array, Array]:
     """Return the share of the memory that is kept, what is written, and the memory before: (N, H) float64 each.
+
+    Parameters
+    ----------
+    cell
+        The cell.
+    layer, states
+        The quantities of a layer and its states before each character; see `Trace`.
 
     Raises
     ------
@@ -94,8 +101,7 @@ def measure_memory(cell: Cell, layer: dict[str, Array]) -> tuple[Array, Array, A
         others = cells_that(lambda cell: cell.forget_gate is not None)
         raise ConfigError(f"the cell of this network has no forget gate; the view memory needs a model of {others}")
     values = {name: array.astype(np.float64) for name, array in layer.items()}
-    memory = values[cell.memory]
-    return cell.kept(values), cell.written(values), np.concatenate([np.zeros_like(memory[:1]), memory[:-1]])
+    return cell.kept(values), cell.written(values), states[cell.memory].astype(np.float64)
 
 
 def half_lives(kept: Array) -> Array:

@@ -24,6 +24,7 @@ from charlstm.model.model import Model, Reader
 from charlstm.network.cells import cells_that
 from charlstm.network.loss import NATS_PER_BIT, log_softmax
 from charlstm.network.network import Network
+from charlstm.text.documents import Documents
 from charlstm.text.vocabulary import name
 
 GUESSES = 5
@@ -233,6 +234,9 @@ def ablate_each(begun: Reader, text: str) -> Array:
 def read_with(model: Model, text: str, changes: Interventions = Interventions()) -> Reader:  # noqa: B008 - immutable
     """Return a reader that has read a text under interventions.
 
+    They change the state that a character is read in. At a newline in a model of lines that is the zero state; a frozen
+    unit keeps its memory there too.
+
     Parameters
     ----------
     model
@@ -247,19 +251,31 @@ def read_with(model: Model, text: str, changes: Interventions = Interventions())
     other = start_reader(model)
     if changes.swap is not None:
         other.read(model.vocabulary.encode(changes.swap, "the other text")[:, None])
-    reader = start_reader(model)
-    for place, index in enumerate(model.vocabulary.encode(text)):
+    begun = start_reader(model)
+    network, state, logits = model.network, begun.state, begun.logits  # (L, S, 1, H), (1, V)
+    frozen: list[Unit] = []
+    buffers = Buffers(state.dtype)
+    weights = network.pack(1, buffers, batch_invariant=True)
+    ids = model.vocabulary.encode(text)  # (N,)
+    for place, opens in enumerate(Documents(model.vocabulary, model.training.lines).openings(ids)):
+        if opens:
+            before, state = state, network.zero_state(1)
+            for layer, number in frozen:
+                state[layer, memory, 0, number] = before[layer, memory, 0, number]
         if changes.swap is not None and place == changes.swap_at:
-            reader.state[:, memory] = other.state[:, memory]
+            state[:, memory] = other.state[:, memory]
         for edit in changes.edits:
             if edit.position == place:
-                reader.state[edit.unit.layer, memory, 0, edit.unit.number] = edit.value
-        if any(change.position == place for change in changes.freezes):
-            frozen = [change.unit for change in changes.freezes if change.position <= place]
-            state, logits = reader.state, reader.logits
-            reader = Reader(replace(model, network=freeze_units(model.network, frozen)))
-            reader.state, reader.logits = state, logits
-        reader.read(np.array([[index]]))
+                state[edit.unit.layer, memory, 0, edit.unit.number] = edit.value
+        more = [change.unit for change in changes.freezes if change.position == place]
+        if more:
+            frozen += more
+            network = freeze_units(network, more)
+            weights = network.pack(1, buffers, batch_invariant=True)
+        done = network.forward(ids[place : place + 1, None], state, None, buffers, weights)
+        state, logits = done.state, done.logits[-1].copy()
+    reader = Reader(replace(model, network=network))
+    reader.state, reader.logits = state, logits
     return reader
 
 

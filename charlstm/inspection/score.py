@@ -30,6 +30,7 @@ from charlstm.inspection.view import (
     skip_remark,
 )
 from charlstm.model.model import Model
+from charlstm.network.loss import perplexity
 from charlstm.text.vocabulary import code_points_of, text_of
 
 PIECE = 1 << 16
@@ -102,17 +103,6 @@ class Scorer(NamedTuple):
         """
         check_number("adapt", self.rate, 0.0)
         return DynamicEvaluation(self.model, self.rate) if self.rate else StaticEvaluation(self.model)
-
-
-def perplexity(bits_per_character: float) -> float:
-    """Return 2 to the power of bits per character; infinite where that exceeds the range of a float.
-
-    Examples
-    --------
-    >>> perplexity(3.0)
-    8.0
-    """
-    return 2.0**bits_per_character if not bits_per_character >= 1024 else math.inf
 
 
 def score_text(text: TextSource, scorers: Sequence[Scorer], skip: bool = False, kept: int | None = None) -> list[Score]:

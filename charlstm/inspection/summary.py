@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from charlstm.base.config import to_mapping
 from charlstm.inspection.view import Column, Curves, Kind, View
 from charlstm.model.model import Model
-from charlstm.network.loss import NATS_PER_BIT
+from charlstm.network.loss import NATS_PER_BIT, perplexity
 from charlstm.training.schedule import learning_rate
 
 
@@ -65,4 +64,5 @@ def _build_loss_curves(model: Model) -> Curves:
 
 def _in_units(name: str, nats: float) -> dict[str, float]:
     """Return a loss in nats, in bits, and as a perplexity per character."""
-    return {f"{name} (nats)": nats, f"{name} (bits)": nats / NATS_PER_BIT, f"{name} (perplexity)": math.exp(nats)}
+    bits = nats / NATS_PER_BIT
+    return {f"{name} (nats)": nats, f"{name} (bits)": bits, f"{name} (perplexity)": perplexity(bits)}

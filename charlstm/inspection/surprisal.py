@@ -8,7 +8,6 @@ Source: Krause, Kahembwe, Murray & Renals 2018, "Dynamic evaluation of neural se
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -16,10 +15,12 @@ import numpy as np
 from charlstm.base.errors import TrainingError
 from charlstm.base.parameters import Array, Buffers
 from charlstm.inspection.trace import MAX_BATCH, start_reader
-from charlstm.model.model import BLOCK, Model, Reader
+from charlstm.model.model import Model, Reader
 from charlstm.network import optimizers
 from charlstm.network.loss import NATS_PER_BIT, cross_entropy_gradient, log_softmax
+from charlstm.network.network import Pass
 from charlstm.text import batches
+from charlstm.text.documents import LONGEST_LINE, Documents
 
 ROWS = 64
 
@@ -94,47 +95,60 @@ class DynamicEvaluation:
         self._network = model.network.with_weights(model.network.parameters.flat)
         self._gradient = self._network.parameters.like()
         self._buffers = Buffers(self._gradient.flat.dtype)
-        self._state = self._network.zero_state(1)
-        self._last = model.vocabulary.encode(model.opening)  # (1,) or (0,)
+        self._documents = Documents(model.vocabulary, model.training.lines)
+        self._state = self._network.zero_state(1)  # before the segment
+        self._segment = model.vocabulary.encode(model.opening)  # what was read of it, after the character before it
+        self._longest = LONGEST_LINE if model.training.lines else model.training.seq_len
+        self._left = self._longest  # characters until the segment ends
 
     def read(self, ids: Array) -> Array:
-        """Read the next characters; see `Evaluation.read`. Segments start at the beginning of the piece.
+        """Read the next characters; see `Evaluation.read`. A segment may go on in the next call.
 
         Raises
         ------
         TrainingError
             If the weights diverge because the rate is too high.
         """
+        bits, place = [np.empty(0)], 0
         with np.errstate(over="ignore", invalid="ignore"):
-            bits = [self._read_segment(ids[first:stop]) for first, stop in pairwise(self._cut(ids))]
-        return np.concatenate([np.empty(0), *bits])
+            for stop in [*self._documents.ends(ids).tolist(), len(ids)]:
+                while place < stop:
+                    part = ids[place : min(stop, place + self._left)]
+                    self._left -= len(part)
+                    is_line = bool(self._documents.openings(part[-1:]).any())
+                    bits.append(self._read_part(part, complete=is_line or not self._left))
+                    place += len(part)
+        return np.concatenate(bits)
 
-    def _cut(self, ids: Array) -> list[int]:
-        if not self._model.training.lines:
-            return [*range(0, len(ids), self._model.training.seq_len), len(ids)]
-        return sorted({*range(0, len(ids), BLOCK), *_find_line_stops(self._model, ids).tolist(), len(ids)})
-
-    def _read_segment(self, ids: Array) -> Array:
-        """Predict a segment, then take a step on its loss."""
+    def _read_part(self, ids: Array, complete: bool) -> Array:
+        """Predict the next characters of a segment; if they complete it, take a step on the loss of all of it."""
         network = self._network
-        inputs = np.concatenate([self._last, ids[:-1]])[:, None]  # (T, 1)
-        targets = ids[len(ids) - len(inputs) :]  # (T,)
-        if self._model.training.lines and self._last[0] == self._model.vocabulary.id("\n"):
-            self._state = network.zero_state(1)
-        self._last = ids[-1:]
-        unpredicted = np.full(len(ids) - len(inputs), np.nan)
-        if not len(inputs):
-            return unpredicted
+        self._segment = np.concatenate([self._segment, ids])  # (T + 1,)
+        inputs, targets = self._segment[:-1, None], self._segment[1:]  # (T, 1), (T,)
+        bits = np.full(len(ids), np.nan)  # (N,)
+        if complete:
+            self._left = self._longest
+        if not len(targets):
+            return bits
         done = network.forward(inputs, self._state, None, self._buffers)
-        self._state, logits = done.state, done.logits[:, 0]  # (T, V)
-        bits = surprisal(logits, targets)  # (T,)
+        predicted = surprisal(done.logits[:, 0], targets)[-len(ids) :]  # (N,) or (N − 1,)
+        bits[len(ids) - len(predicted) :] = predicted
+        norm = self._step(done, inputs, targets) if complete else 0.0
+        if not np.isfinite([norm, predicted.sum()]).all():
+            raise TrainingError(f"dynamic evaluation diverged at a learning rate of {self._rate:g}; give a lower rate")
+        if complete:
+            self._segment = self._segment[-1:]
+            self._state = network.zero_state(1) if self._documents.openings(self._segment).any() else done.state
+        return bits
+
+    def _step(self, done: Pass, inputs: Array, targets: Array) -> float:
+        """Take a gradient step on the mean loss of a segment; return the norm of the gradient."""
+        network, logits = self._network, done.logits[:, 0]  # (T, V)
         cross_entropy_gradient(logits, targets, np.full(len(targets), 1.0 / len(targets), logits.dtype))
         network.backward(done, inputs, done.logits, None, self._buffers, self._gradient)
         norm = optimizers.clip_gradient_norm(self._gradient.flat, self._model.training.clip)
-        if not np.isfinite([norm, bits.sum()]).all():
-            raise TrainingError(f"dynamic evaluation diverged at a learning rate of {self._rate:g}; give a lower rate")
         network.parameters.flat[...] -= self._rate * self._gradient.flat
-        return np.concatenate([unpredicted, bits])
+        return norm
 
 
 def surprisal(logits: Array, ids: Array) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -44,6 +44,10 @@ class Trace(NamedTuple):
         The characters of the V columns.
     cell : Cell
         The kind of cell, which says what each quantity is.
+    before : tuple of L dict
+        For each layer, name of a state (h and c for the LSTM) → (N, H) array: the state that the network reads each
+        character in. It is zero at the start of a stream and at a newline in a model of lines; at the first character
+        of such a text it is the state after the newline before it.
     """
 
     text: str
@@ -52,6 +56,7 @@ class Trace(NamedTuple):
     surprise: Array
     vocabulary: str
     cell: Cell
+    before: tuple[dict[str, Array], ...]
 
     @property
     def arrays(self) -> dict[str, Array]:
@@ -61,7 +66,8 @@ class Trace(NamedTuple):
         -------
         dict
             text (N,) uint32 and vocabulary (V,) uint32, code points; surprise (N,), bits; log_probabilities (N, V),
-            nats; layer0/f (N, H), …: every quantity of every layer.
+            nats; layer0/f (N, H), …: every quantity of every layer; before/layer0/h (N, H), …: every state of every
+            layer before each character.
         """
         return {
             "text": code_points_of(self.text),
@@ -71,6 +77,11 @@ class Trace(NamedTuple):
             **{
                 f"layer{number}/{name}": values
                 for number, layer in enumerate(self.layers)
+                for name, values in layer.items()
+            },
+            **{
+                f"before/layer{number}/{name}": values
+                for number, layer in enumerate(self.before)
                 for name, values in layer.items()
             },
         }
@@ -101,6 +112,7 @@ class Trace(NamedTuple):
             layers=tuple({name: values[:count] for name, values in layer.items()} for layer in self.layers),
             log_probabilities=self.log_probabilities[:count],
             surprise=self.surprise[:count],
+            before=tuple({name: values[:count] for name, values in layer.items()} for layer in self.before),
         )
 
     def most_probable(self, count: int) -> list[list[tuple[str, float]]]:
@@ -135,7 +147,7 @@ def trace(model: Model, text: str) -> Trace:
         If the text has characters that the model does not know.
     """
     config, cell = model.network.config, model.network.cell
-    per_character = config.layers * config.hidden * len(cell.quantities) + len(model.vocabulary)
+    per_character = config.layers * config.hidden * (len(cell.quantities) + len(cell.states)) + len(model.vocabulary)
     if len(text) * per_character > MAX_NUMBERS:
         raise ConfigError(
             f"the trace of {len(text):,} characters would hold {len(text) * per_character:,} numbers; give a text of"
@@ -144,17 +156,22 @@ def trace(model: Model, text: str) -> Trace:
         )
     ids = model.vocabulary.encode(text)  # (N,)
     before = start_reader(model).logits  # (1, V)
-    blocks = [(log_softmax(logits), layers) for logits, layers in read_activations(model, ids)]
-    layers = tuple(
-        {name: np.concatenate([block[layer][name] for _, block in blocks]) for name in cell.quantities}
-        for layer in range(config.layers)
+    primes = {f"{name}'": name for name in cell.states}
+    names = (*cell.quantities, *primes)
+    blocks = [(log_softmax(logits), layers) for logits, layers in read_activations(model, ids, names)]
+    layers, states = (
+        tuple(
+            {new: np.concatenate([block[layer][name] for _, block in blocks]) for name, new in wanted.items()}
+            for layer in range(config.layers)
+        )
+        for wanted in ({name: name for name in cell.quantities}, primes)
     )  # (N, H) each
     after = np.concatenate([predictions for predictions, _ in blocks])  # (N, V)
     predicted = np.concatenate([log_softmax(before), after[:-1]])[np.arange(len(ids)), ids]  # (N,)
     surprise = 0.0 - predicted.astype(np.float64) / NATS_PER_BIT  # 0.0 − 0.0 avoids −0.0
     if not model.opening:
         surprise[0] = np.nan
-    return Trace(text, layers, after, surprise, model.vocabulary.characters, cell)
+    return Trace(text, layers, after, surprise, model.vocabulary.characters, cell, states)
 
 
 def start_reader(model: Model, rows: int = 1) -> Reader:
@@ -164,7 +181,9 @@ def start_reader(model: Model, rows: int = 1) -> Reader:
     return reader
 
 
-def read_activations(model: Model, ids: Array) -> Iterator[tuple[Array, list[dict[str, Array]]]]:
+def read_activations(
+    model: Model, ids: Array, names: Collection[str] = ()
+) -> Iterator[tuple[Array, list[dict[str, Array]]]]:
     """Read a text and yield logits and activations block by block, so that a long text needs little memory.
 
     Parameters
@@ -173,28 +192,31 @@ def read_activations(model: Model, ids: Array) -> Iterator[tuple[Array, list[dic
         The model that reads.
     ids : (N,) array of ids
         The text.
+    names
+        Names of the quantities to yield, as `Cell.read` takes them; without names all quantities of the cell.
 
     Returns
     -------
     iterator of ((T, V) array, list of L dict)
         The logits after each character of a block, and for each layer name of a quantity → (T, H) array.
     """
+    names = names or model.network.cell.quantities
     if model.training.lines:
-        yield from _read_lines(model, ids)
+        yield from _read_lines(model, ids, names)
         return
-    for logits, layers in _copy_passes(Reader(model), ids[:, None]):
+    for logits, layers in _copy_passes(Reader(model), ids[:, None], names):
         yield logits[:, 0], [{name: values[:, 0] for name, values in layer.items()} for layer in layers]
 
 
-def _copy_passes(reader: Reader, ids: Array) -> Iterator[tuple[Array, list[dict[str, Array]]]]:
+def _copy_passes(reader: Reader, ids: Array, names: Collection[str]) -> Iterator[tuple[Array, list[dict[str, Array]]]]:
     """Read (T, B) ids and yield copies of the logits and activations, piece by piece."""
     cell = reader.model.network.cell
     for done in reader.passes(ids):
-        layers = [{name: cell.read(tape, name).copy() for name in cell.quantities} for tape in done.tapes]
+        layers = [{name: cell.read(tape, name).copy() for name in names} for tape in done.tapes]
         yield done.logits.copy(), layers
 
 
-def _read_lines(model: Model, ids: Array) -> Iterator[tuple[Array, list[dict[str, Array]]]]:
+def _read_lines(model: Model, ids: Array, names: Collection[str]) -> Iterator[tuple[Array, list[dict[str, Array]]]]:
     """Read the lines of a text in batches, for `read_activations`; each line starts with the newline before it."""
     newline = model.vocabulary.id("\n")
     ids = np.concatenate([np.array([newline], ids.dtype), ids])  # (N + 1,)
@@ -205,14 +227,11 @@ def _read_lines(model: Model, ids: Array) -> Iterator[tuple[Array, list[dict[str
         padding = (newline + 1) % len(model.vocabulary)  # not a newline, which would reset the state
         rows = np.where(loss_mask, ids[where], padding)  # (T, B)
         loss_mask &= where > 0  # the newline before the text is not part of the text
-        logits, layers = zip(*_copy_passes(Reader(model, rows.shape[1]), rows), strict=True)
+        logits, layers = zip(*_copy_passes(Reader(model, rows.shape[1]), rows, names), strict=True)
         yield (
             _join_rows(logits, loss_mask),
             [
-                {
-                    name: _join_rows([layer[name] for layer in pieces], loss_mask)
-                    for name in model.network.cell.quantities
-                }
+                {name: _join_rows([layer[name] for layer in pieces], loss_mask) for name in names}
                 for pieces in zip(*layers, strict=True)
             ],
         )

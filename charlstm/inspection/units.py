@@ -20,6 +20,7 @@ from charlstm.model.model import BLOCK, Model
 ROWS = 10
 THRESHOLD = (
     "The threshold is the 95th percentile of the best unit under shifted labels; scores below it are not significant."
+    " Scores are exact to 0.001."
 )
 
 
@@ -54,7 +55,7 @@ def view_units(
         return search_span(model, text, like)
     if not given:
         labels = {name: Labels(label(text)) for name, label in QUESTIONS.items()}
-        rankings = rank_units(read_memories(model, text), labels)
+        rankings = rank_units(Memories(model, text), labels)
         dashes = any(np.isnan(ranking.scores).any() for ranking in rankings.values())
         remark = "A dash means that the answer is the same at every character of the text."
         table = _build_best_table(model, rankings)
@@ -67,25 +68,37 @@ def view_units(
     one = Labels(answers)
     if not one.scale:
         raise ConfigError(f"the answer to {name!r} is the same at every character; give a text in which it differs")
-    ranking = rank_units(read_memories(model, text), {name: one})[name]
+    ranking = rank_units(Memories(model, text), {name: one})[name]
     return View({name: _build_ranking_table(model, ranking)}, (THRESHOLD,))
 
 
-def read_memories(model: Model, text: str) -> Iterator[Array]:
-    """Read a text and yield the memory of every unit, layer by layer, in blocks: (T, U) arrays.
+class Memories:
+    """The memory of every unit over a text, layer by layer, in blocks: (T, U) arrays. Each iteration reads the text.
 
     The values have the order of the memory as it is shown, but are not crowded near −1 and 1.
+
+    Parameters
+    ----------
+    model
+        The model that reads.
+    text
+        The text.
     """
-    blocks: list[Array] = []
-    count = 0
-    for _, layers in read_activations(model, model.vocabulary.encode(text)):
-        blocks.append(np.concatenate([model.network.cell.unsquash_memory(layer) for layer in layers], axis=1))  # (T, U)
-        count += len(blocks[-1])
-        if count >= BLOCK:
+
+    def __init__(self, model: Model, text: str) -> None:
+        self._model, self._ids = model, model.vocabulary.encode(text)  # (N,)
+
+    def __iter__(self) -> Iterator[Array]:
+        blocks: list[Array] = []
+        count, cell = 0, self._model.network.cell
+        for _, layers in read_activations(self._model, self._ids, [cell.memory]):
+            blocks.append(np.concatenate([cell.unsquash_memory(layer) for layer in layers], axis=1))  # (T, U)
+            count += len(blocks[-1])
+            if count >= BLOCK:
+                yield np.concatenate(blocks)
+                blocks, count = [], 0
+        if blocks:
             yield np.concatenate(blocks)
-            blocks, count = [], 0
-    if blocks:
-        yield np.concatenate(blocks)
 
 
 def _build_ranking_table(model: Model, ranking: Ranking) -> Table:

@@ -159,9 +159,14 @@ class Cell(ABC):
         return np.asarray(np.arctanh(np.clip(memory, -largest, largest)))
 
     def read(self, tape: Tape, name: str) -> Array:
-        """Return one of `quantities` at every step, (T, B, H); states as they are after the step."""
+        """Return one of `quantities` at every step, (T, B, H); states as they are after the step.
+
+        With a prime, such as «h'», return a state as it is before each step.
+        """
         if name in self.states:
             return tape.states[self.states.index(name)][1:]
+        if name.endswith("'"):
+            return tape.states[self.states.index(name[:-1])][:-1]
         return np.asarray(tape.gates[self.gates.index(name)])
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from charlstm.base.parameters import Array
@@ -30,6 +32,17 @@ def log_softmax(logits: Array) -> Array:
     shifted = logits - logits.max(axis=-1, keepdims=True)  # (…, V)  so that exp cannot overflow
     log_sum = np.log(np.exp(shifted).sum(axis=-1, keepdims=True))  # (…, 1)
     return np.asarray(shifted - log_sum)
+
+
+def perplexity(bits_per_character: float) -> float:
+    """Return 2 to the power of a loss in bits per character; infinite where that exceeds the range of a float.
+
+    Examples
+    --------
+    >>> perplexity(3.0), perplexity(5000.0)
+    (8.0, inf)
+    """
+    return 2.0**bits_per_character if not bits_per_character >= 1024 else math.inf
 
 
 def cross_entropy(logits: Array, targets: Array, loss_mask: Array) -> float:

@@ -19,7 +19,7 @@ FORMATS = {
 
 
 def format_value(value: Any, kind: Kind) -> str:
-    """Return a value as a table shows it; a dash for NaN.
+    """Return a value as a table shows it; a dash for NaN, ∞ for an infinite number.
 
     Examples
     --------
@@ -32,6 +32,8 @@ def format_value(value: Any, kind: Kind) -> str:
         return f"{escape_character(value[0])} {value[1]:.0%}"
     if kind is Kind.TEXT:
         return escape_line(format_fact(value))
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
     return "-" if math.isnan(value) else FORMATS[kind].format(value)
 
 
@@ -49,4 +51,4 @@ def format_fact(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, tuple):
         return ", ".join(map(format_fact, value)) or "none"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return format_value(value, Kind.NUMBER) if isinstance(value, float) else str(value)

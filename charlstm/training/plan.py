@@ -75,6 +75,7 @@ class Plan(NamedTuple):
     def settings(self, options: Options) -> dict[str, Any]:
         """Return the options that give the same run, by name: all that are automatic or differ from their defaults."""
         recorded = _recorded(self.model) | {"workers": self.workers}
+        defaults = {**DEFAULTS, "warmup": recipe.choose_warmup(self.model.training.steps)}
         implied = {"schedule_changes"} | ({"split"} if self.model.training.split == "file" else set())
         implied |= {"seq_len"} if self.model.training.lines else set()
         implied |= {"forget_bias"} if recorded["chrono_init"] else {"chrono_init"}
@@ -82,7 +83,7 @@ class Plan(NamedTuple):
         differing = {
             name: value
             for name, value in recorded.items()
-            if name not in implied and (name in AUTOMATIC or value != DEFAULTS[name])
+            if name not in implied and (name in AUTOMATIC or value != defaults[name])
         }
         return differing | options.given_files()
 
@@ -210,7 +211,8 @@ def _choose(text: Corpus, work: float, chosen: Mapping[str, Any], options: Optio
     else:
         predictions = split.training_characters / split.training.per_epoch
         steps = recipe.choose_steps(work, network.multiplications, predictions, split.training.per_epoch)
-    config = TrainingConfig(steps, **settings | {"batch_size": split.training.rows})
+    settings = {"warmup": recipe.choose_warmup(steps)} | settings | {"batch_size": split.training.rows}
+    config = TrainingConfig(steps, **settings)
     plan = Plan(Model(network, text.vocabulary, config, text.facts), split, 1, text.remarks)
     return plan._replace(workers=options.workers or _choose_workers(plan))
 

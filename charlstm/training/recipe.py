@@ -12,6 +12,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from charlstm.base.config import TrainingConfig
+
 # The work for a text: five minutes on two cores of a laptop for a million characters. It grows with the square root of
 # the number of characters, up to three times that. A poem takes seconds: more than a hundred epochs do not help.
 WORK_FOR_A_MILLION = 15e12
@@ -40,6 +42,9 @@ WEIGHT_DECAY = 0.02
 ROWS_BY_CHARACTERS = ((30_000, 8), (100_000, 16))
 ROWS = 32
 SEQ_LEN = 64
+
+# A short run needs its steps at the peak and in the decay. From 500 steps on the warm-up has its usual length.
+LONGEST_WARMUP = 0.1
 
 # Sharing a step among processes costs two synchronisations and a sum of gradients. Every process needs enough work to
 # win that back, and enough rows for fast products. `make bench` measures how much.
@@ -115,6 +120,17 @@ def choose_steps(work: float, multiplications: int, predictions: float, per_epoc
         Steps per epoch.
     """
     return min(MOST_EPOCHS * per_epoch, max(1, round(work / (TRAINING_COST * multiplications * predictions))))
+
+
+def choose_warmup(steps: int) -> int:
+    """Return the steps of warm-up of a run: 50, but at most a tenth of the run, so that a short one reaches its peak.
+
+    Examples
+    --------
+    >>> choose_warmup(20), choose_warmup(10_000)
+    (2, 50)
+    """
+    return min(TrainingConfig.warmup, int(steps * LONGEST_WARMUP))
 
 
 def choose_workers(cores: int, rows: int, parameters: int, predictions: float) -> int:
