@@ -30,7 +30,13 @@ def a_model(cell: str = "lstm", layers: int = 2, characters: str = "\n abc🎈")
     network.initialise(7)
     history = History(np.array([10, 20]), np.array([2.5, 1.5]), np.array([np.nan, 1.75]), np.array([0.5, 0.25]))
     facts = CorpusFacts(("poem.txt", "Ünïcode.txt"), 1234, 56, "ab" * 32)
-    return Model(network, Vocabulary(code_points_of(characters)), TrainingConfig(steps=20, lines=True), facts, history)
+    return Model(
+        network,
+        Vocabulary(code_points_of(characters)),
+        TrainingConfig(steps=20, lines="\n" in characters),
+        facts,
+        history,
+    )
 
 
 def same(one: Model, other: Model) -> bool:
@@ -174,8 +180,13 @@ def test_a_forged_file_that_fits_together_is_read(tmp_path: Path, content: bytes
         ("", "extra", 1, "extra"),
         ("", "vocabulary", [3, 2, 1, 4, 5, 6], "damaged"),
         ("", "vocabulary", [1, 2, 3, 4, 5, 2000000], "damaged"),
-        ("", "vocabulary", [1, 2, 3], "has shape"),
-        ("", "vocabulary", "abcdef", "damaged"),
+        ("", "vocabulary", [10, 11, 12], "has shape"),
+        ("", "vocabulary", "abcdef", "list of code points"),
+        ("", "vocabulary", [1.0, 10.0], "list of code points"),
+        ("", "vocabulary", [10, 97, 0xD800, 0xDFFF, 0xE000, 0xE001], "surrogates"),
+        ("", "vocabulary", [97, 98, 99, 100, 101, 102], "no newline"),
+        ("network", "layers", 1_000_000, "1,000,000 layers"),
+        ("training", "steps", 10**400, "steps"),
         ("network", "hidden", 4, "has shape"),
         ("network", "hidden", 10**9, "has shape"),
         ("network", "hidden", 3.0, "hidden"),

@@ -129,7 +129,7 @@ def test_suggestions_are_listed_on_stderr_and_picked_by_number() -> None:
         ("/pick", "''"),
         ("/pick 1", "ask for suggestions first"),
         ("/save", "there is no file name"),
-        ("/save m.npz", "m.npz exists; give another name"),
+        ("/save m.npz", "m.npz is a model"),
         ("/save .", "folder"),
         ("/save no/such/file", "no/such"),
         ("/load none.npz", "none.npz"),

@@ -33,7 +33,7 @@ STREAMS = {"stdin": 0, "stdout": 1, "stderr": 2}
 UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EROFS}
 PERMISSIONS = 0o777
 ARCHIVE_START = b"PK\x03\x04"
-FORMAT_START = b'{"format": "charlstm'
+FORMAT = re.compile(rb'\{"format": "(charlstm[ \w]*)"')
 HEAD = 4096
 MOST_SHOWN = 200
 
@@ -108,7 +108,7 @@ class Files:
         check_target(where)
         if model:
             check_is_regular(where)
-        if not replace and where.exists() and (model or is_charlstm_file(where)):
+        if not replace and where.exists() and (model or charlstm_format(where)):
             state = "exists already" if model else "is a charlstm model or session"
             raise ConfigError(f"{shorten(where)} {state}; give another name, or replace it with {self._force}")
         self._outputs |= found
@@ -168,16 +168,21 @@ def kind_of(mode: int) -> str:
     return next((name for is_kind, name in kinds if is_kind(mode)), "not a regular file")
 
 
-def is_charlstm_file(path: Path) -> bool:
-    """Return whether a file is a model, a run file or a session; a file that cannot be read is not."""
+def charlstm_format(path: Path) -> str:
+    """Return the format of a file of charlstm: "charlstm" for a model or run file, "charlstm session"; else ""."""
     try:
         if not path.is_file():
-            return False
+            return ""
         with path.open("rb") as file:
-            head = file.read(HEAD)
+            return format_of(file.read(HEAD))
     except OSError:
-        return False
-    return head.startswith(ARCHIVE_START) and FORMAT_START in head
+        return ""
+
+
+def format_of(head: bytes) -> str:
+    """Return the format of a file by its first bytes; "" if it is not a file of charlstm."""
+    match = FORMAT.search(head) if head.startswith(ARCHIVE_START) else None
+    return match[1].decode() if match else ""
 
 
 def check_is_regular(path: Path) -> None:

@@ -3,8 +3,9 @@
 A file is an uncompressed zip archive of `.npy` members, which `numpy.load` alone can read. Its last member, `sha256`,
 is the digest of the names, lengths and bytes of all other members.
 
-Reading checks the CRC-32 of every member and compares the SHA-256 of all members with the stored digest. So a damaged
-file either still gives the arrays that were saved, or raises one error.
+Reading trusts no number of the file: members follow one another from its first byte, so that together they are no
+larger than the file, and an array has as many numbers as its member has bytes for. So a damaged file either still gives
+the arrays that were saved, or raises one error, and reading needs no more memory than the file has bytes.
 """
 
 from __future__ import annotations
@@ -12,19 +13,33 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
+import re
+import struct
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from os import PathLike
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from charlstm.base.errors import CharlstmError, CheckpointError
+from charlstm.base.files import ARCHIVE_START, shorten
+from charlstm.base.inputs import Input, as_input
 from charlstm.base.parameters import Array
 
 DIGEST = "sha256"
 EPOCH = (1980, 1, 1, 0, 0, 0)
+LOCAL_HEADER = struct.Struct("<4s5H3I2H")  # start, version, flags, method, time, date, CRC, two sizes, two lengths
+DIRECTORY_START, DIRECTORY_END = b"PK\x01\x02", b"PK\x05\x06"
+DIRECTORY_END_SIZE = 22
+STORED, UTF_8_NAME, LARGE_SIZES = 0, 0x800, 0xFFFFFFFF
+MOST_MEMBERS = 20_000
+MOST_METADATA = 1 << 24  # bytes
+MOST_VALUES = 1_200_000  # a vocabulary of all of Unicode, and some more
+NPY_START = struct.Struct("<6s2BH")  # start, two parts of the version, length of the header
+NPY_HEADER = re.compile(rb"\{'descr': '([<>|][biuf]\d+)', 'fortran_order': (True|False), 'shape': \(([\d, ]*)\), \}\s*")
 
 Parts = tuple[bytes | memoryview, ...]
 
@@ -48,24 +63,86 @@ def read(file: BinaryIO) -> dict[str, Array]:
     Raises
     ------
     CheckpointError
-        If the content is not what was written. A damaged file can raise any other exception; see `convert_errors`.
+        If the content is not what was written. A damaged file can raise any other exception; see `open_archive`.
     """
-    with zipfile.ZipFile(file) as archive:
-        infos = archive.infolist()
-        if any(info.compress_type != zipfile.ZIP_STORED or not info.filename.endswith(".npy") for info in infos):
+    members: dict[str, tuple[Array, int]] = {}
+    for name, content in _read_members(file):
+        if name in members or not name.endswith(".npy"):
             raise CheckpointError("it is an archive of another program, or is damaged")
-        members = {info.filename.removesuffix(".npy"): archive.read(info) for info in infos}
-    if DIGEST not in members:
+        members[name] = content, _data_start(content)
+    named = {name.removesuffix(".npy"): member for name, member in members.items()}
+    if DIGEST not in named:
         raise CheckpointError("it is an archive of another program")
-    digest = _array(members.pop(DIGEST)).tobytes()
-    if digest != _digest({name: (member,) for name, member in members.items()}):
+    digest = _to_array(*named.pop(DIGEST)).tobytes()
+    if digest != _digest({name: (content.data,) for name, (content, _) in named.items()}):
         raise CheckpointError("its content is damaged; create it again, or use a copy")
-    return {name: _array(member) for name, member in members.items()}
+    return {name: _to_array(*member) for name, member in named.items()}
+
+
+def _read_members(file: BinaryIO) -> Iterator[tuple[str, Array]]:
+    """Yield name and content of the members of an archive, as uint8 arrays; together they are smaller than the file.
+
+    The format is that of the ZIP specification (PKWARE, APPNOTE.TXT, sections 4.3.7 and 4.5.3), without compression.
+    """
+    begin = file.tell()
+    size = file.seek(0, io.SEEK_END) - begin
+    file.seek(begin + max(size - DIRECTORY_END_SIZE, 0))
+    if not file.read().startswith(DIRECTORY_END):
+        raise CheckpointError("it is an archive of another program, or its end is missing")
+    file.seek(begin)
+    for _ in range(MOST_MEMBERS):
+        header = file.read(LOCAL_HEADER.size)
+        if header.startswith(DIRECTORY_START):
+            return
+        start, _, flags, method, _, _, _, stored, length, name_length, extra_length = LOCAL_HEADER.unpack(header)
+        name, extra = file.read(name_length), file.read(extra_length)
+        if start != ARCHIVE_START or method != STORED or flags & ~UTF_8_NAME:
+            raise CheckpointError("it is an archive of another program, or is damaged")
+        if stored == length == LARGE_SIZES:  # the sizes follow in the extra field
+            length, stored = struct.unpack_from("<2Q", extra, 4)
+        if stored != length or length > begin + size - file.tell():
+            raise CheckpointError("it is damaged: its members are larger than the file; use a copy")
+        content = np.empty(length, np.uint8)
+        if file.readinto(content.data) != length:  # type: ignore[attr-defined]
+            raise CheckpointError("it is damaged: its end is missing; use a copy")
+        yield name.decode(), content
+    raise CheckpointError(f"it has more than {MOST_MEMBERS:,} arrays; it is an archive of another program")
 
 
 def from_json(value: Mapping[str, Any]) -> Array:
-    """Return a JSON object as an array of its UTF-8 bytes: a NumPy string would lose a NUL at its end."""
-    return np.frombuffer(json.dumps(value).encode(), np.uint8)
+    """Return a JSON object as an array of its UTF-8 bytes: a NumPy string would lose a NUL at its end.
+
+    Raises
+    ------
+    CharlstmError
+        If it is larger than `to_json` reads.
+    """
+    encoded = json.dumps(value).encode()
+    if _is_too_large(encoded):
+        raise CharlstmError(f"a file cannot hold this much text and so many names: at most {MOST_METADATA:,} bytes")
+    return np.frombuffer(encoded, np.uint8)
+
+
+def read_json(array: Array) -> dict[str, Any]:
+    """Return the JSON object of an array of its UTF-8 bytes, before any check of its content.
+
+    Raises
+    ------
+    CheckpointError
+        If it would need far more memory than the array.
+    """
+    encoded = array.tobytes()
+    if _is_too_large(encoded):
+        raise CheckpointError("its metadata is too large; create it again, or use a copy")
+    value = json.loads(encoded)
+    if not isinstance(value, dict):
+        raise CheckpointError("its metadata is not a JSON object")
+    return value
+
+
+def _is_too_large(encoded: bytes) -> bool:
+    """Return whether a JSON object could need more than about a hundred megabytes as Python objects."""
+    return len(encoded) > MOST_METADATA or sum(map(encoded.count, (b",", b"[", b"{"))) > MOST_VALUES
 
 
 def to_json(array: Array, form: str, versions: Collection[int], names: Collection[str]) -> dict[str, Any]:
@@ -87,7 +164,7 @@ def to_json(array: Array, form: str, versions: Collection[int], names: Collectio
     CheckpointError
         If the object is something else.
     """
-    value = json.loads(array.tobytes().decode())
+    value = read_json(array)
     if value["format"] != form:
         raise CheckpointError("it is a file of another program, or another kind of file")
     if value["version"] not in versions:
@@ -98,12 +175,12 @@ def to_json(array: Array, form: str, versions: Collection[int], names: Collectio
     odd = set(value) ^ {"format", "version", *names}
     if odd:
         raise CheckpointError(f"its metadata must not have, or lacks, the key {sorted(odd)[0]!r}")
-    return dict(value)
+    return value
 
 
 @contextmanager
-def convert_errors(path: Path, kind: str, otherwise: str, missing: str) -> Iterator[None]:
-    """Convert every exception raised while a file is opened and read into one kind of error.
+def open_archive(path: str | PathLike[str] | Input, kind: str, otherwise: str, missing: str) -> Iterator[BinaryIO]:
+    """Open a file that holds an archive; convert every exception raised while it is read into one kind of error.
 
     Parameters
     ----------
@@ -119,17 +196,20 @@ def convert_errors(path: Path, kind: str, otherwise: str, missing: str) -> Itera
     CheckpointError
         In place of any other exception.
     """
+    source = as_input(path)
+    name = shorten(source.name)
     try:
-        yield
+        with source.open(ARCHIVE_START) as file:
+            yield file
     except FileNotFoundError as error:
-        raise CheckpointError(f"there is no {kind} at {path}; {missing}") from error
+        raise CheckpointError(f"there is no {kind} at {name}; {missing}") from error
     except OSError as error:
-        raise CheckpointError(f"cannot read the {kind} {path}: {error.strerror or error}") from error
+        raise CheckpointError(f"cannot read the {kind} {name}: {error.strerror or error}") from error
     except CharlstmError as error:
-        raise CheckpointError(f"{path} is not a {kind} that this charlstm can use: {error}") from error
+        raise CheckpointError(f"{name} is not a {kind} that this charlstm can use: {error}") from error
     except Exception as error:  # a damaged archive can raise nearly any exception
         raise CheckpointError(
-            f"{path} is not a charlstm {kind}, or is damaged ({type(error).__name__}); {otherwise}"
+            f"{name} is not a charlstm {kind}, or is damaged ({type(error).__name__}); {otherwise}"
         ) from error
 
 
@@ -141,8 +221,25 @@ def _npy(array: Array) -> Parts:
     return header.getvalue(), whole.reshape(-1).view(np.uint8).data
 
 
-def _array(member: bytes) -> Array:
-    return np.asarray(np.lib.format.read_array(io.BytesIO(member), allow_pickle=False))
+def _data_start(content: Array) -> int:
+    """Return where the data of an `.npy` member starts: after 10 bytes and a header of up to 64 kB."""
+    start, major, minor, length = NPY_START.unpack(content[: NPY_START.size].tobytes())
+    if (start, major, minor) != (np.lib.format.MAGIC_PREFIX, 1, 0):
+        raise CheckpointError("it is an archive of another program, or is damaged")
+    return NPY_START.size + int(length)
+
+
+def _to_array(content: Array, start: int) -> Array:
+    """Return the array of an `.npy` member as a view of its content."""
+    header = NPY_HEADER.fullmatch(content[NPY_START.size : start].tobytes())
+    if header is None:
+        raise CheckpointError("it is damaged: an array does not consist of numbers")
+    dtype, shape = np.dtype(header[1].decode()), [int(size) for size in header[3].split(b",") if size.strip()]
+    data = content[start:]
+    if len(data) != math.prod(shape) * dtype.itemsize:
+        raise CheckpointError("it is damaged: an array has another number of bytes than its shape requires")
+    numbers = data.view(dtype) if len(data) else np.empty(0, dtype)
+    return numbers.reshape(shape[::-1]).T if header[2] == b"True" else numbers.reshape(shape)
 
 
 def _digest(members: Mapping[str, Parts]) -> bytes:

@@ -15,10 +15,11 @@ Every setting and shape is checked before a network is built from it. So a file 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
+from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -37,6 +38,9 @@ from charlstm.text.vocabulary import Vocabulary
 FORMAT = "charlstm"
 VERSION = 3
 KEYS = ("network", "training", "corpus", "vocabulary")
+FIRST_SURROGATE, LAST_SURROGATE = 0xD800, 0xDFFF
+
+Loaded = TypeVar("Loaded")
 
 
 class Sums(NamedTuple):
@@ -148,7 +152,7 @@ def save(model: Model, path: Path) -> None:
     write_file(path, partial(archive.write, _model_members(model)))
 
 
-def load(path: Path) -> Model:
+def load(path: str | PathLike[str]) -> Model:
     """Read a model file.
 
     Raises
@@ -156,7 +160,7 @@ def load(path: Path) -> Model:
     CheckpointError
         If the file is missing, damaged, of another program or of a later version, or if its content is inconsistent.
     """
-    return _load(path)[0]
+    return _load(path, _to_model, "model")
 
 
 def save_run(run: Run, path: Path) -> None:
@@ -170,7 +174,7 @@ def save_run(run: Run, path: Path) -> None:
     write_file(path, partial(archive.write, _model_members(run.model) | _run_members(run.state)))
 
 
-def load_run(path: Path) -> Run:
+def load_run(path: str | PathLike[str]) -> Run:
     """Read a run file.
 
     Raises
@@ -178,23 +182,20 @@ def load_run(path: Path) -> Run:
     CheckpointError
         As for `load`, or if the file is a model file without the members of a run.
     """
-    model, members = _load(path)
-    state = _to_run_state(model, members)
-    if state is None:
-        raise CheckpointError(f"{path} is not a run file that can be resumed; start the run again without resuming")
-    return Run(model, state)
+    return _load(path, _to_run, "run file")
 
 
-def _load(path: Path) -> tuple[Model, dict[str, Array]]:
-    """Read a file; return its model, and the members of a run if there are any."""
+def _load(
+    path: str | PathLike[str], build: Callable[[Mapping[str, Any], dict[str, Array]], Loaded], kind: str
+) -> Loaded:
+    """Read a file of a kind, and build what it holds from its metadata and its other members."""
     otherwise, missing = "train it again, or use a copy", "train a model first, or give the path of another one"
-    with archive.convert_errors(path, "model", otherwise, missing), path.open("rb") as file:
+    with archive.open_archive(path, kind, otherwise, missing) as file:
         members = archive.read(file)
         metadata = archive.to_json(members.pop("metadata"), FORMAT, (2, VERSION), KEYS)
         if metadata["version"] == 2:
             metadata, members = format2.upgrade(metadata, members)
-        of_the_run = {name: members.pop(name) for name in sorted(members) if name.startswith("run/")}
-        return _to_model(metadata, members), of_the_run
+        return build(metadata, members)
 
 
 def _model_members(model: Model) -> dict[str, Array]:
@@ -213,16 +214,22 @@ def _model_members(model: Model) -> dict[str, Array]:
 
 
 def _to_model(metadata: Mapping[str, Any], members: dict[str, Array]) -> Model:
-    config = from_mapping(NetworkConfig, metadata["network"])
-    vocabulary = Vocabulary(np.array(metadata["vocabulary"]))
-    expected = weight_shapes(config, len(vocabulary))
+    """Return the model of a file; the members of a run are ignored."""
+    members = {name: array for name, array in members.items() if not name.startswith("run/")}
+    config, vocabulary = from_mapping(NetworkConfig, metadata["network"]), _to_vocabulary(metadata["vocabulary"])
+    training = from_mapping(TrainingConfig, metadata["training"])
+    if training.lines and "\n" not in vocabulary:
+        raise CheckpointError("its documents are lines, but its vocabulary has no newline")
     history = History(*(members.pop(f"history/{name}") for name in History._fields))
     types = [np.int64, *[np.float64] * (len(history) - 1)]
-    if [column.dtype for column in history] != types or len({column.shape for column in history}) != 1:
+    if [column.dtype for column in history] != types or {column.shape for column in history} != {(len(history.step),)}:
         raise CheckpointError("its history has columns of a wrong type or of different lengths")
     lines = members.pop("corpus/lines")
     if lines.dtype != np.uint64 or lines.ndim != 1 or (lines[1:] <= lines[:-1]).any():
         raise CheckpointError("its digests of lines are not ascending numbers of type uint64")
+    if config.layers > len(members):
+        raise CheckpointError(f"its settings require the arrays of {config.layers:,} layers, and it has {len(members)}")
+    expected = weight_shapes(config, len(vocabulary))
     found = {name: array.shape for name, array in members.items()}
     if found != expected:
         name = sorted(set(found.items()) ^ set(expected.items()))[0][0]
@@ -234,7 +241,6 @@ def _to_model(metadata: Mapping[str, Any], members: dict[str, Array]) -> Model:
         if array.dtype != np.float32 or not np.isfinite(array).all():
             raise CheckpointError(f"array {name} does not consist of finite float32 numbers")
         network.parameters[name][...] = array
-    training = from_mapping(TrainingConfig, metadata["training"])
     return Model(network, vocabulary, training, from_mapping(CorpusFacts, metadata["corpus"]), history, lines)
 
 
@@ -246,17 +252,35 @@ def _run_members(state: RunState) -> dict[str, Array]:
     return {f"run/{name}": np.asarray(value) for name, value in (values | {"best_weights": best.weights}).items()}
 
 
+def _to_vocabulary(code_points: Any) -> Vocabulary:
+    """Return a vocabulary from the code points in a file."""
+    if not isinstance(code_points, list) or not all(type(point) is int for point in code_points):
+        raise CheckpointError("its vocabulary is not a list of code points")
+    if any(FIRST_SURROGATE <= point <= LAST_SURROGATE for point in code_points):
+        raise CheckpointError("its vocabulary has surrogates, which are no characters")
+    return Vocabulary(np.array(code_points, np.int64))
+
+
+def _to_run(metadata: Mapping[str, Any], members: dict[str, Array]) -> Run:
+    """Return the run of a file."""
+    model = _to_model(metadata, members)
+    state = _to_run_state(model, {name: members[name] for name in sorted(members) if name.startswith("run/")})
+    if state is None:
+        raise CheckpointError("it does not hold a run that can be resumed; start the run again without resuming")
+    return Run(model, state)
+
+
 def _to_run_state(model: Model, members: Mapping[str, Array]) -> RunState | None:
     """Return the state of a run; None if the members do not fit the model."""
     from charlstm.network import optimizers  # only a run needs an optimizer
 
-    flat = model.network.parameters.flat
-    rows = members["run/state"].shape[2:3] if "run/state" in members else (0,)
+    flat, config = model.network.parameters.flat, model.training
+    layers, states, _, hidden = model.network.zero_state(1).shape
     number, whole = (np.dtype(np.float64), (1,)), (np.dtype(np.int64), (1,))
     expected = {
         "run/step": whole,
-        "run/moments": (flat.dtype, optimizers.build_optimizer(model.training.optimizer, flat).moments.shape),
-        "run/state": (flat.dtype, model.network.zero_state(*rows).shape),
+        "run/moments": (flat.dtype, optimizers.build_optimizer(config.optimizer, flat).moments.shape),
+        "run/state": (flat.dtype, (layers, states, config.batch_size, hidden)),
         **{f"run/sum_{name}": number for name in Sums._fields},
         "run/best_validation_loss": number,
         "run/validations_since_best": whole,

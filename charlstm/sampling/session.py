@@ -11,10 +11,10 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 from charlstm.base.config import check_whole
-from charlstm.base.errors import SessionError
+from charlstm.base.errors import ConfigError, SessionError
+from charlstm.base.files import Files, as_path, charlstm_format
 from charlstm.base.parameters import Array
 from charlstm.model.model import Model, Reader
 from charlstm.sampling import session_state
@@ -236,16 +236,17 @@ class Session:
         Raises
         ------
         SessionError
-            If the file exists and `replace` is False, or it is a device or a pipe.
+            If the file exists and `replace` is False, or it is a model, a device or a pipe.
         CharlstmError
             If the file cannot be written; an existing file is then unchanged.
         """
-        file = Path(path)
-        if file.exists() and not file.is_dir():
-            if not file.is_file():
-                raise SessionError(f"{file} is not a regular file; give another name")
-            if not replace:
-                raise SessionError(f"{file} exists; give another name, or replace it with /save! (replace=True)")
+        file = as_path(path)
+        if charlstm_format(file) == "charlstm":
+            raise SessionError(f"{file} is a model, and a session does not replace it; give another name")
+        try:
+            Files("/save! (replace=True)").add_output(file, model=True, replace=replace)
+        except ConfigError as error:
+            raise SessionError(str(error)) from error
         saved = SavedSession(self.state, self._streams_used, self.sampling, self.stopping)
         session_state.save(saved, self.model, file)
 
@@ -258,7 +259,7 @@ class Session:
             If the file is missing, damaged, of another kind or a later version, or was saved with another model; the
             session is then unchanged.
         """
-        saved = session_state.load(self.model, Path(path))
+        saved = session_state.load(self.model, path)
         self._remember()
         self._restore(saved.state)
         self._streams_used, self._sampling, self._stopping = saved.streams_used, saved.sampling, saved.stopping

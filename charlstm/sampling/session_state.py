@@ -13,17 +13,17 @@ A setting that `sampling` or `stopping` lacks has its default value: a later cha
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import partial
+from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from charlstm.base.config import check_text, check_whole, from_mapping, to_mapping
-from charlstm.base.errors import CheckpointError
-from charlstm.base.files import check_target, write_file
+from charlstm.base.errors import CharlstmError, CheckpointError
+from charlstm.base.files import write_file
 from charlstm.base.parameters import Array
 from charlstm.model import archive, format2
 from charlstm.model.model import Model
@@ -89,9 +89,11 @@ def save(saved: SavedSession, model: Model, path: Path) -> None:
     Raises
     ------
     CharlstmError
-        If the file cannot be written; an existing file is then unchanged.
+        If the stopping rules never stop a text, or the file cannot be written; an existing file is then unchanged.
     """
     state = saved.state
+    if not saved.stopping.can_stop:
+        raise CharlstmError("the stopping rules never stop a text; set length or lines before the session is saved")
     metadata = {
         "format": FORMAT,
         "version": VERSION,
@@ -107,11 +109,10 @@ def save(saved: SavedSession, model: Model, path: Path) -> None:
         "state": state.network_state[:, :, 0],
         "logits": state.logits[0],
     }
-    check_target(path)
     write_file(path, partial(archive.write, arrays))
 
 
-def load(model: Model, path: Path) -> SavedSession:
+def load(model: Model, path: str | PathLike[str]) -> SavedSession:
     """Read a session from a file.
 
     Parameters
@@ -128,10 +129,10 @@ def load(model: Model, path: Path) -> SavedSession:
         content is inconsistent.
     """
     advice = "give the name of a file that /save or Session.save wrote"
-    with archive.convert_errors(path, "saved session", advice, advice), path.open("rb") as file:
+    with archive.open_archive(path, "saved session", advice, advice) as file:
         arrays = archive.read(file)
         member = arrays.pop("metadata")
-        if json.loads(member.tobytes().decode()).get("version") == 1:
+        if archive.read_json(member).get("version") == 1:
             old = archive.to_json(member, FORMAT, (1,), VERSION_1_NAMES)
             metadata, digest = _from_version_1(old), format2.digest(model)
         else:
@@ -154,11 +155,14 @@ def _saved(metadata: Mapping[str, Any], arrays: Mapping[str, Array], model: Mode
     start = check_whole("continuation_start", metadata["continuation_start"], 0, len(text))
     sampling = from_mapping(SamplingConfig, to_mapping(SamplingConfig()) | metadata["sampling"])
     sampling.allowed(model.vocabulary.code_points)
+    stopping = from_mapping(StoppingRules, to_mapping(StoppingRules()) | metadata["stopping"])
+    if not stopping.can_stop:
+        raise CheckpointError("its stopping rules never stop a text")
     return SavedSession(
         SessionState(text, start, arrays["state"][:, :, None], arrays["logits"][None]),
         check_whole("streams_used", metadata["streams_used"], 0),
         sampling,
-        from_mapping(StoppingRules, to_mapping(StoppingRules()) | metadata["stopping"]),
+        stopping,
     )
 
 

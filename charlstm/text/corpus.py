@@ -20,7 +20,7 @@ import numpy as np
 
 from charlstm.base.config import check_text, check_whole, set_fields
 from charlstm.base.errors import ConfigError, CorpusError
-from charlstm.base.files import ARCHIVE_START, FORMAT_START, STANDARD_INPUT, shorten
+from charlstm.base.files import ARCHIVE_START, STANDARD_INPUT, format_of, shorten
 from charlstm.base.inputs import Input, as_input, as_inputs
 from charlstm.base.parameters import Array
 from charlstm.text.vocabulary import CODE_POINTS, Vocabulary, code_points_of
@@ -352,7 +352,7 @@ def check_is_text(head: bytes, name: str, encoding: str) -> None:
         If it is an archive, a document, an image, binary data, or text in UTF-16 or UTF-32 where another encoding is
         given.
     """
-    if head.startswith(ARCHIVE_START) and FORMAT_START in head:
+    if format_of(head):
         raise CorpusError(f"{shorten(name)} is a charlstm model or session, not a text; give a text file")
     if head[257:262] == b"ustar":
         raise CorpusError(f"{shorten(name)} is a tar archive, not a text; {UNPACK}")
