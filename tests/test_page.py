@@ -26,7 +26,7 @@ from charlstm.inspection.view import View
 from charlstm.inspection.why import view_why
 from charlstm.model import checkpoint
 from charlstm.render import data, html, page, page_data
-from charlstm.render.characters import escape_character
+from charlstm.render.characters import escape_character, escape_line
 from charlstm.render.page_data import seriate
 
 CHARACTERS = "\n abcdé"
@@ -322,7 +322,7 @@ def test_every_view_is_a_tab_with_all_its_parts(opened):
         ]
         assert tab.locator(f"#panel-{name} section").count() == len(view.parts)
         assert tab.locator(f"#panel-{name} h3").all_inner_texts() == [
-            part.replace("_tilde", "~") for part in map(page.escape_line, view.parts)
+            part.replace("_tilde", "~") for part in map(escape_line, view.parts)
         ]
     tab.keyboard.press("Home")
     assert tab.get_attribute("[role=tab][aria-selected=true]", "id") == "tab-trace"

@@ -15,7 +15,7 @@ from charlstm.base.errors import CharlstmError, did_you_mean
 from charlstm.cli.commands import WrongUsage, as_sentence
 from charlstm.cli.console import dimmed, print_help, print_message, print_note, skip_unknown, terminal_width
 from charlstm.cli.keyboard import keep_output, read_lines
-from charlstm.cli.output import write_text
+from charlstm.cli.output import write_message, write_text
 from charlstm.cli.settings import SessionSettings
 from charlstm.cli.texts import text_writer
 from charlstm.render.characters import escape_line, pad, shown_text
@@ -148,7 +148,7 @@ class Conversation:
         else:
             known = [f"{COMMAND}{each}" for each in self.names]
             end = did_you_mean(f"{COMMAND}{name}", known) or "; /help lists the commands."
-            raise WrongUsage(f"there is no command /{escape_line(name)}{end}")
+            raise WrongUsage(f"there is no command /{name.partition(chr(10))[0]}{end}")
 
     def _generate(self, typed: str) -> None:
         typed = skip_unknown(self._session.model, typed, self._settings.display.unknown)
@@ -200,13 +200,13 @@ class Conversation:
 
     def _print_end(self) -> None:
         text = self._session.text
-        end = escape_line(text[-SHOWN_END:])
+        end = text[-SHOWN_END:].replace("\n", "\\n")
         print_note(f"the text ends with «{'…' if len(text) > SHOWN_END else ''}{end}»" if text else "the text is empty")
 
     def _suggest(self, word: str) -> None:
         count = click.IntRange(min=1)(word.strip() or SUGGESTIONS)
         for number, text in enumerate(self._session.suggest(count, self._check_interrupt), 1):
-            print_message(pad(f"{number:>2}  {escape_line(text)}", terminal_width()).rstrip())
+            write_message(pad(f"{number:>2}  {escape_line(text)}", terminal_width()).rstrip())
         found = bool(self._session.suggestions)
         print_note("type a number to append that suggestion, or a text" if found else "every continuation is empty")
 

@@ -21,7 +21,6 @@ from charlstm.inspection.trace import Trace
 from charlstm.inspection.view import View
 from charlstm.model.model import Model
 from charlstm.render import data, html
-from charlstm.render.characters import escape_line
 from charlstm.render.colour import BLUE, MOST_BITS, ORANGE, WHITE, choose_ink, mix_rgb
 from charlstm.render.page_data import encode_trace
 
@@ -81,7 +80,7 @@ def render(
     sentences = {name: entry.sentence for name, entry in VIEWS.items()} if sentences is None else sentences
     script = "\n".join(_read_asset(name) for name in SCRIPTS)
     style = _read_asset("page.css") + _build_shades()
-    title = escape_line(trace.text if trace else "a model")
+    title = trace.text if trace else "a model"
     palette = {"light": LIGHT, "dark": DARK, "bits": MOST_BITS, "steps": html.STEPS}
     known = {
         "views": {name: None if view.exact else data.to_objects(view) for name, view in views.items()},
