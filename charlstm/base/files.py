@@ -26,7 +26,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-STANDARD_INPUT = "-"
+STANDARD_STREAM = "-"
 DESCRIPTOR = re.compile(r"/dev/(stdin|stdout|stderr)|/(?:dev|proc/self)/fd/(\d+)")
 STREAMS = {"stdin": 0, "stdout": 1, "stderr": 2}
 # What a file system answers that has no locks, or a file that cannot be flushed to a disk.
@@ -133,7 +133,7 @@ def as_path(path: str | os.PathLike[str]) -> Path:
 
 def descriptor_of(path: Path) -> int | None:
     """Return the open file of this process that a path such as - or /dev/stdout means; None for any other path."""
-    if str(path) == STANDARD_INPUT:
+    if str(path) == STANDARD_STREAM:
         return 0
     match = DESCRIPTOR.fullmatch(str(path))
     if match is None:

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
-from charlstm.base.files import STANDARD_INPUT, as_path, descriptor_of, identities, kind_of
+from charlstm.base.files import STANDARD_STREAM, as_path, descriptor_of, identities, kind_of
 
 BLOCK = 1 << 20
 
@@ -37,7 +37,7 @@ class Input(os.PathLike[str]):
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = as_path(path)
-        self.name = "standard input" if str(self.path) == STANDARD_INPUT else str(self.path)
+        self.name = "standard input" if str(self.path) == STANDARD_STREAM else str(self.path)
         self._copy: BinaryIO | None = None
         self._start: int | None = None
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import codecs
 import importlib
 import io
+import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from charlstm.base.errors import CharlstmError, ConfigError, did_you_mean
+from charlstm.base.files import STANDARD_STREAM, Files
 from charlstm.cli.output import discard, safe_streams, write_message
 from charlstm.render.characters import printable
 
@@ -243,6 +245,53 @@ class EscapedText(click.ParamType):  # type: ignore[type-arg]  # click before 8.
         return re.sub(r"\\([nt\\])", lambda found: ESCAPES[found[1]], value)
 
 
+class FilePath(click.Path):
+    """The path of a file: not empty; with ~ for the home folder, also where the shell leaves it: in --model=~/x."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(path_type=Path, **settings)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path."""
+        name = os.fspath(value)
+        if not name:
+            self.fail("the name of the file is empty; give one character or more.", param, ctx)
+        path = Path(name)
+        found = super().convert(path.expanduser() if path.parts[:1] == ("~",) else path, param, ctx)
+        assert isinstance(found, Path)
+        return found
+
+
+def output_file_option(heading: str, **settings: Any) -> Callable[[Decorated], Decorated]:
+    """Return the options for the file that a command writes: its name, and --force."""
+    option = option_of(heading)
+
+    def add(command: Decorated) -> Decorated:
+        force = option("--force", is_flag=True, help="Let the output replace a charlstm model or session.")
+        return option("-o", "--output", type=FilePath(), **settings)(force(command))
+
+    return add
+
+
+def check_files(inputs: Iterable[str | os.PathLike[str] | None], output: Path | None, force: bool) -> Path | None:
+    """Return the file that a command writes, once it is checked against those that it reads; - is standard output.
+
+    Raises
+    ------
+    ConfigError
+        If the output is one of the inputs, or it is a model or session and `force` is False.
+    CharlstmError
+        If no file can be written there.
+    """
+    if output is None or str(output) == STANDARD_STREAM:
+        return None
+    files = Files("--force")
+    for path in inputs:
+        if path is not None:
+            files.add_input(path)
+    return files.add_output(output, replace=force)
+
+
 def option_of(heading: str) -> Callable[..., Callable[[Decorated], Decorated]]:
     """Return `click.option` for options under a heading; --help shows their default."""
 
@@ -258,7 +307,7 @@ def model_option(heading: str, **settings: Any) -> Callable[[Decorated], Decorat
     return option_of(heading)(
         "-m",
         "--model",
-        type=click.Path(dir_okay=False, path_type=Path),
+        type=FilePath(dir_okay=False),
         default=DEFAULT_MODEL,
         envvar="CHARLSTM_MODEL",
         show_envvar=True,
@@ -270,7 +319,7 @@ def check_encoding(ctx: click.Context, parameter: click.Parameter, value: str) -
     """Return the name of a text encoding; refuse an unknown one."""
     try:
         "".encode(codecs.lookup(value).name)
-    except LookupError as error:
+    except (LookupError, UnicodeError, ValueError) as error:
         raise click.BadParameter(
             f"Python has no text encoding {value!r}; utf-8 and latin-1 are two that it has."
         ) from error

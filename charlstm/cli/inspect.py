@@ -17,11 +17,14 @@ from charlstm.base.files import write_file
 from charlstm.cli.commands import (
     MAIN_OPTIONS,
     Decorated,
+    FilePath,
     GroupedCommand,
     WrongUsage,
     check_encoding,
+    check_files,
     model_option,
     option_of,
+    output_file_option,
     unknown_option,
 )
 from charlstm.cli.console import count_colours, skip_unknown, terminal_width
@@ -130,7 +133,7 @@ OPTIONS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
         help="Patch it in before character P is read, counted from 0.",
     ),
     "compare": option_of("Options of the views score and gradients")(
-        "--compare", type=click.Path(dir_okay=False, path_type=Path), help="Show another model beside this one."
+        "--compare", type=FilePath(dir_okay=False), help="Show another model beside this one."
     ),
     "adapt": option_of("Options of the view score")(
         "--adapt",
@@ -178,7 +181,7 @@ def check_view_name(ctx: click.Context, parameter: click.Parameter, value: str |
 @main_option(
     "--file",
     "files",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     multiple=True,
     help="Read the text from a file, or from standard input (-). The view score takes several files.",
 )
@@ -191,13 +194,11 @@ def check_view_name(ctx: click.Context, parameter: click.Parameter, value: str |
     help="Print a table; data for programs (csv, json, npz); or a page for a browser with all views (html). Auto: as"
     " the name of the output ends; table without one.",
 )
-@main_option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+@output_file_option(
+    MAIN_OPTIONS,
     help="Write to this file. Its name chooses the format: .csv, .json, .npz, .html; table for .txt or no suffix.",
 )
-@text_option("--cloze", type=click.Path(path_type=Path), help="Short for --view cloze --file with this file.")
+@text_option("--cloze", type=FilePath(), help="Short for --view cloze --file with this file.")
 @text_option("--encoding", default="utf-8", callback=check_encoding, help="Encoding of the files or of standard input.")
 @unknown_option("Text")
 @add_view_options
@@ -209,6 +210,7 @@ def command(
     score: bool,
     shape: str | None,
     output: Path | None,
+    force: bool,
     cloze: Path | None,
     encoding: str,
     unknown: str,
@@ -222,6 +224,7 @@ def command(
     """
     shape = shape or choose_format(output)
     asked, files = find_view(name, score, cloze, files)
+    output = check_files((model, options["compare"], *files), output, force)
     texts = open_texts(text, files, encoding, wanted=asked is not None and VIEWS[asked].reads is not Reads.NOTHING)
     name = asked or ("gates" if texts else "summary")
     source = click.get_current_context().get_parameter_source

@@ -11,14 +11,18 @@ import click
 from click.core import ParameterSource
 
 from charlstm.api import language_model as api
+from charlstm.base.inputs import Input, as_inputs
 from charlstm.cli.commands import (
     MAIN_OPTIONS,
     EscapedText,
+    FilePath,
     GroupedCommand,
     WrongUsage,
     check_encoding,
+    check_files,
     model_option,
     option_of,
+    output_file_option,
     unknown_option,
 )
 from charlstm.cli.console import skip_unknown, terminal_width
@@ -41,7 +45,7 @@ NOT_WITH_BEAM = {name for name, group in GROUP_OF.items() if group == "sampling"
     "colour",
     "alternatives",
 }
-NOT_WITH_INTERACTIVE = {"shape", "output", "samples", "new_only", "beam", "corpora"}
+NOT_WITH_INTERACTIVE = {"shape", "output", "force", "samples", "new_only", "beam", "corpora"}
 NO_TEXT = {".json", ".csv", ".npz", ".html"}
 NOT_WITH_JSON = {"colour", "alternatives"}
 EXAMPLES = (
@@ -93,9 +97,7 @@ output_option = option_of("Output")
     help="Stop after this text, in which \\n is a newline, \\t a tab and \\\\ a backslash; can be given several times.",
 )
 @model_option(MAIN_OPTIONS, metavar="FILE", help="Model file.")
-@input_option(
-    "--seed-file", type=click.Path(path_type=Path), metavar="FILE", help="Read the text to continue from FILE."
-)
+@input_option("--seed-file", type=FilePath(), metavar="FILE", help="Read the text to continue from FILE.")
 @input_option("--encoding", default="utf-8", callback=check_encoding, help="Text encoding of files and standard input.")
 @unknown_option("Input")
 @input_option(
@@ -155,7 +157,7 @@ output_option = option_of("Output")
 @stopping_option("--lines", type=click.IntRange(min=1), metavar="N", help="Stop after N newlines.")
 @stopping_option("--until-sentence", "sentence", is_flag=True, help="Stop at the end of the first sentence.")
 @stopping_option("--hide-stop", is_flag=True, help="Omit the text of --stop from the output.")
-@output_option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to FILE.")
+@output_file_option("Output", metavar="FILE", help="Write to FILE.")
 @output_option(
     "--format",
     "shape",
@@ -181,7 +183,7 @@ output_option = option_of("Output")
     "corpora",
     metavar="CORPUS",
     multiple=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FilePath(),
     help="Report which parts of the samples occur in this text file; can be given several times.",
 )
 def command(
@@ -194,6 +196,7 @@ def command(
     new_only: bool,
     beam: int | None,
     output: Path | None,
+    force: bool,
     shape: str | None,
     corpora: tuple[Path, ...],
     **settings: Any,
@@ -203,7 +206,9 @@ def command(
     check_options(seed, interactive, samples, beam, shape)
     if "" in settings["stop"]:
         raise WrongUsage("the text of --stop is empty; give one character or more.")
-    for path in corpora:  # a file that is no text is an error before anything is sampled
+    output = check_files((model, seed_file, *corpora), output, force)
+    compared = as_inputs(corpora)
+    for path in compared:  # a file that is no text is an error before anything is sampled
         next(corpus.read_blocks(path, encoding, corpus.Remarks()), None)
     groups = split_by_group(settings)
     sampling, stopping, display = groups["sampling"], groups["stopping"], DisplayConfig(**groups["display"])
@@ -218,7 +223,7 @@ def command(
         return
     seed = skip_unknown(language_model.model, read_seed(seed, seed_file, encoding), display.unknown)
     shown, separator = "" if display.hide_seed else seed, "" if language_model.model.training.lines else "\n"
-    compare = partial(find_novelty, language_model, corpora, encoding)
+    compare = partial(find_novelty, language_model, compared, encoding)
 
     def write(file: TextIO) -> list[Sample]:
         if beam is not None:
@@ -287,7 +292,7 @@ def read_seed(seed: str | None, file: Path | None, encoding: str) -> str:
 
 
 def find_novelty(
-    model: api.LanguageModel, corpora: Sequence[Path], encoding: str, samples: Sequence[Sample]
+    model: api.LanguageModel, corpora: Sequence[Input], encoding: str, samples: Sequence[Sample]
 ) -> Novelty | None:
     """Compare samples with corpora, with a clock on a terminal; return None if there are no corpora."""
     if not corpora:

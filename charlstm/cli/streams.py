@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, TextIO, TypeVar
 
-from charlstm.base import files
+from charlstm.base.files import write_file
 from charlstm.cli.commands import WrongUsage
 from charlstm.cli.console import print_message
 from charlstm.text import corpus
@@ -41,8 +41,7 @@ def standard_input(encoding: str) -> Iterator[str]:
 def deliver(output: Path | None, write: Callable[[TextIO], Result]) -> Result:
     """Let `write` write to standard output or to a file, and return what it returns.
 
-    A regular file is replaced atomically; after Ctrl-C it has what was written until then. Any other file, such as a
-    named pipe, is written to.
+    See `write_file`. After Ctrl-C a file has what was written until then.
     """
     if output is None:
         return write(sys.stdout)
@@ -58,12 +57,7 @@ def deliver(output: Path | None, write: Callable[[TextIO], Result]) -> Result:
         text.flush()
         text.detach()
 
-    files.check_target(output)
-    if output.exists() and not output.is_file():
-        with output.open("wb") as file:
-            write_encoded(file)
-    else:
-        files.write_file(output, write_encoded)
+    write_file(output, write_encoded)
     if interrupts:
         raise interrupts[0]
     return results[0]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import click
@@ -14,6 +13,7 @@ from charlstm.base.errors import CharlstmError, ConfigError
 from charlstm.cli.commands import (
     MAIN_OPTIONS,
     Decorated,
+    FilePath,
     GroupedCommand,
     WrongUsage,
     check_encoding,
@@ -27,7 +27,7 @@ from charlstm.training.options import AUTOMATIC, CHOICES, DEFAULTS, OptionError,
 
 INTERRUPTED = 128
 RATE = click.FloatRange(0, 1, max_open=True)
-PATH = click.Path(path_type=Path)
+PATH = FilePath()
 
 EXAMPLES = (
     ("charlstm train corpus.txt", "Train on a text with the automatic settings, and write charlstm.npz."),
@@ -176,9 +176,7 @@ running_option = options_of("Running")
     help="Print a sample of N characters after each validation.",
     metavar="N",
 )
-@running_option(
-    "--log", type=click.Path(dir_okay=False, path_type=Path), help="Write a JSON object per report to this file."
-)
+@running_option("--log", type=FilePath(dir_okay=False), help="Write a JSON object per report to this file.")
 @running_option("--quiet", is_flag=True, help="Print only errors.")
 def command(quiet: bool, **settings: Any) -> None:
     """Train a model on the text in CORPUS...

@@ -20,7 +20,7 @@ import numpy as np
 
 from charlstm.base.config import check_text, check_whole, set_fields
 from charlstm.base.errors import ConfigError, CorpusError
-from charlstm.base.files import ARCHIVE_START, STANDARD_INPUT, format_of, shorten
+from charlstm.base.files import ARCHIVE_START, STANDARD_STREAM, format_of, shorten
 from charlstm.base.inputs import Input, as_input, as_inputs
 from charlstm.base.parameters import Array
 from charlstm.text.vocabulary import CODE_POINTS, Vocabulary, code_points_of
@@ -230,7 +230,7 @@ def read(
 
 def name_for_facts(file: Input) -> str:
     """Return the name of a file without its folder."""
-    return file.name if str(file.path) == STANDARD_INPUT else file.path.name
+    return file.name if str(file.path) == STANDARD_STREAM else file.path.name
 
 
 def _allocate(count: int, kind: np.dtype[Any]) -> Array:
