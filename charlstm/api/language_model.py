@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from charlstm.base.config import check_whole
@@ -472,7 +471,9 @@ class LanguageModel:
 
         return build_page(self._subject(text, skip_unknown), view, _unwrap_models(options))
 
-    def page(self, path: str | os.PathLike[str], text: str | None = None, **options: Any) -> None:
+    def page(
+        self, path: str | os.PathLike[str], text: str | None = None, *, force: bool = False, **options: Any
+    ) -> None:
         """Write a page for a browser; see `html`.
 
         Parameters
@@ -481,17 +482,21 @@ class LanguageModel:
             The file; an existing file is replaced completely or not at all.
         text, options
             As for `html`.
+        force
+            True: it may replace a model or a session.
 
         Raises
         ------
         ConfigError, UnknownCharacterError
-            As for `html`.
+            As for `html`; also if it would replace a model or a session and `force` is False.
         CharlstmError
             If the file cannot be written.
         """
-        from charlstm.base.files import write_text_file
+        from charlstm.base.files import Files, write_file
 
-        write_text_file(Path(path), self.html(text, **options))
+        target = Files().add_output(path, replace=force)
+        page = self.html(text, **options).encode("utf-8", "replace")
+        write_file(target, lambda file: file.write(page))
 
     def score(self, text: str, adapt: float = 0.0) -> Score:
         """Return how well the network predicts a text.
@@ -586,4 +591,4 @@ def load(path: str | os.PathLike[str]) -> LanguageModel:
     CheckpointError
         If the file is missing, damaged, not ours, or of a later version.
     """
-    return LanguageModel(checkpoint.load(Path(path)), os.fspath(path))
+    return LanguageModel(checkpoint.load(path), os.fspath(path))

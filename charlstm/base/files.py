@@ -273,16 +273,26 @@ def write_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
         raise CharlstmError(f"cannot write {shorten(path)}: {error.strerror or error}{end}") from error
 
 
-def write_text_file(path: Path, content: str | bytes) -> None:
-    """Write a text, in UTF-8, or bytes into a file; see `write_file`.
+def write_output(path: str | os.PathLike[str], write: Callable[[BinaryIO], object], force: bool = False) -> None:
+    """Write an output of a Python program; see `write_file`.
+
+    Parameters
+    ----------
+    path
+        The file.
+    write
+        Writes the whole content into an open file.
+    force
+        True: it may replace a model, run file or session.
 
     Raises
     ------
+    ConfigError
+        If it would replace a model, run file or session and `force` is False.
     CharlstmError
         As for `write_file`.
     """
-    data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
-    write_file(path, lambda file: file.write(data))
+    write_file(Files().add_output(path, replace=force), write)
 
 
 @contextmanager

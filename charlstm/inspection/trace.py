@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
-from pathlib import Path
+from os import PathLike
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from charlstm.base.errors import ConfigError
-from charlstm.base.files import write_file
+from charlstm.base.files import write_output
 from charlstm.base.parameters import Array
 from charlstm.model.model import BLOCK, Model, Reader
 from charlstm.network.cell import Cell
@@ -86,18 +86,27 @@ class Trace(NamedTuple):
             },
         }
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | PathLike[str], force: bool = False) -> None:
         """Save `arrays` as an `.npz` file, which `numpy.load` reads without pickle.
 
         The path is used as given, without a suffix added. An existing file is replaced completely or not at all.
 
+        Parameters
+        ----------
+        path
+            The file.
+        force
+            True: it may replace a model or a session.
+
         Raises
         ------
+        ConfigError
+            If it would replace a model or a session and `force` is False.
         CharlstmError
             If the file cannot be written; an existing file is then unchanged.
         """
         arrays: dict[str, Any] = self.arrays
-        write_file(Path(path), lambda file: np.savez(file, **arrays))
+        write_output(path, lambda file: np.savez(file, **arrays), force)
 
     def to_dict(self) -> dict[str, Any]:
         """Return `arrays` as nested lists for JSON: text and vocabulary are strings, NaN is None."""

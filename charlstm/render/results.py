@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from html import escape
-from pathlib import Path
-from typing import Any
+from os import PathLike
+from typing import Any, BinaryIO
 
 from charlstm.base.config import check_choice
-from charlstm.base.files import write_file, write_text_file
+from charlstm.base.files import as_path, write_output
 from charlstm.inspection.trace import Trace
 from charlstm.inspection.view import Column, Kind, View, count_of
 from charlstm.render import data, html, terminal
@@ -52,24 +52,35 @@ class ViewResult(View):
         check_choice("format", format, (*data.FORMATS, TEXT))
         return self.to_text() if format == TEXT else data.FORMATS[format](self)
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | PathLike[str], force: bool = False) -> None:
         """Save the view as CSV, JSON, npz or text, by the suffix of the path.
 
         An existing file is replaced completely or not at all.
 
+        Parameters
+        ----------
+        path
+            The file.
+        force
+            True: it may replace a model or a session.
+
         Raises
         ------
         ConfigError
-            If the path has another suffix.
+            If the path has another suffix, or it would replace a model or a session and `force` is False.
         CharlstmError
             If the file cannot be written; an existing file is then unchanged.
         """
         suffixes = [f".{name}" for name in (*data.FORMATS, TEXT)]
-        suffix = check_choice(f"the suffix of {path}", Path(path).suffix, suffixes)
-        if suffix == f".{TEXT}":
-            write_text_file(Path(path), self.to_text())
-        else:
-            write_file(Path(path), lambda file: data.write(self, suffix[1:], file))
+        suffix = check_choice(f"the suffix of {path}", as_path(path).suffix, suffixes)
+
+        def write(file: BinaryIO) -> None:
+            if suffix == f".{TEXT}":
+                file.write(self.to_text().encode("utf-8", "replace"))
+            else:
+                data.write(self, suffix[1:], file)
+
+        write_output(path, write, force)
 
 
 class TraceResult(Trace):
