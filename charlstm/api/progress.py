@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from charlstm.network.loss import NATS_PER_BIT
+from charlstm.render.characters import shown_text
 from charlstm.training.run import Progress, Watcher
 
 if TYPE_CHECKING:
@@ -47,13 +48,13 @@ class BarWatcher(Watcher):
             training = f"training {progress.training_loss / NATS_PER_BIT:.3f}"
             self._bar.set_postfix_str(f"bits per character: {training}{self._validation}", refresh=False)
         if progress.sample:
-            self._bar.write(progress.sample)
+            self._bar.write(shown_text(progress.sample))
         self._bar.update()
 
     def warn(self, message: str) -> None:
         """Write the message above the bar."""
         if self._bar is not None:
-            self._bar.write(message)
+            self._bar.write(shown_text(message))
 
     def close(self) -> None:
         """Close the bar."""

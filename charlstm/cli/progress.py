@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 import time
-from typing import Any
-
-from tqdm import tqdm
 
 from charlstm.cli.console import print_message
 from charlstm.cli.report import describe_outcome, describe_plan
+from charlstm.cli.status import StatusLine, can_redraw, columns, fit
+from charlstm.render.characters import width_of
 from charlstm.training.options import Options
 from charlstm.training.plan import Plan
 from charlstm.training.run import Outcome, Progress, SmoothLoss, Watcher, to_bits
 
 SECONDS_BETWEEN_LINES = 60.0
-BAR = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}  {desc}{remaining} left"
+SECONDS_BETWEEN_BARS = 0.1
+# What a narrow line leaves out first has the highest rank; the time left always stays.
+RANKS = {"left": 0, "nats": 1, "step": 2, "validation": 3, "bits": 4, "speed": 5}
+NARROWEST_BAR, WIDEST_BAR = 5, 40
 
 
 class ConsoleWatcher(Watcher):
@@ -30,39 +30,36 @@ class ConsoleWatcher(Watcher):
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._is_terminal = sys.stderr.isatty()
-        self._bar: Any = None
+        self._line = StatusLine() if can_redraw() else None
+        self._drawn = False
         self._loss = SmoothLoss()
-        self._validation = ""
+        self._validation: float | None = None
         self._characters = self._steps = 0
         self._started = self._last_line = time.monotonic()
 
     def begin(self, plan: Plan, processes: int) -> None:
-        """Print the plan, and show the bar."""
+        """Print the plan."""
         for line in describe_plan(plan, self._options, processes):
             print_message(line)
         self._started = self._last_line = time.monotonic()
-        if self._is_terminal:
-            columns, rows = shutil.get_terminal_size()  # tqdm draws nothing on a terminal without a size
-            done = plan.state.step if plan.state else 0
-            self._bar = tqdm(total=plan.model.training.steps, initial=done, bar_format=BAR, ncols=columns, nrows=rows)
 
     def advance(self, progress: Progress) -> None:
-        """Move the bar, or print a line after a validation and once a minute; print a sample if there is one."""
+        """Draw the bar, or print a line after a validation and once a minute; print a sample if there is one."""
         self._loss.add(progress.loss)
         self._characters += progress.characters
         self._steps += 1
         is_measured = progress.validation_loss is not None
-        if progress.validation_loss is not None:
-            self._validation = f"validation {progress.validation_loss:.3f}  "
-        if self._bar is not None:
-            self._bar.total = progress.steps
-            self._bar.set_description_str(self._describe(), refresh=False)
-            self._bar.update()
-        elif is_measured or time.monotonic() - self._last_line > SECONDS_BETWEEN_LINES:
+        if is_measured:
+            self._validation = progress.validation_loss
+        pause = SECONDS_BETWEEN_LINES if self._line is None else SECONDS_BETWEEN_BARS
+        is_last = self._line is not None and progress.step == progress.steps
+        if is_measured or is_last or time.monotonic() - self._last_line > pause:
             self._last_line = time.monotonic()
-            left = self._seconds / self._steps * (progress.steps - progress.step)
-            print_message(f"step {progress.step:,}/{progress.steps:,}  {self._describe()}{format_duration(left)} left")
+            if self._line is None:
+                print_message(self._describe(progress))
+            else:
+                self._line.draw(self._draw(progress, columns() - 1))
+                self._drawn = True
         if progress.sample:
             self._print(progress.sample)
 
@@ -77,24 +74,45 @@ class ConsoleWatcher(Watcher):
             print_message(line)
 
     def close(self) -> None:
-        """Close the bar."""
-        if self._bar is not None:
-            self._bar.close()
+        """Remove the bar."""
+        if self._line is not None and self._drawn:
+            self._line.clear()
+            self._drawn = False
 
     def _print(self, text: str) -> None:
-        """Print a text, above the bar if there is one."""
-        if self._bar is None:
-            print_message(text)
-        else:
-            self._bar.write(text, file=sys.stderr)
+        """Print a text in the place of the bar, which is drawn again below it."""
+        self.close()
+        print_message(text)
 
-    @property
-    def _seconds(self) -> float:
-        return time.monotonic() - self._started
+    def _pieces(self, progress: Progress) -> dict[str, str]:
+        seconds = time.monotonic() - self._started
+        left = seconds / self._steps * (progress.steps - progress.step)
+        loss, speed = self._loss.mean, self._characters / max(seconds, 1e-9)
+        return {
+            "step": f"{progress.step:,}/{progress.steps:,}",
+            "nats": f"{loss:.3f} nats",
+            "bits": f"{to_bits(loss):.3f} bits",
+            "validation": "" if self._validation is None else f"validation {self._validation:.3f}",
+            "speed": f"{speed:,.0f} char/s",
+            "left": f"{format_duration(left)} left",
+        }
 
-    def _describe(self) -> str:
-        loss, speed = self._loss.mean, self._characters / max(self._seconds, 1e-9)
-        return f"{loss:.3f} nats {to_bits(loss):.3f} bits  {self._validation}{speed:,.0f} char/s  "
+    def _describe(self, progress: Progress) -> str:
+        """Return the progress as a line of a log."""
+        pieces = self._pieces(progress)
+        losses = f"{pieces.pop('nats')} {pieces.pop('bits')}"
+        return "  ".join(filter(None, [f"step {pieces.pop('step')}", losses, *pieces.values()]))
+
+    def _draw(self, progress: Progress, width: int) -> str:
+        """Return the progress as a line of a terminal: what is least needed gives way to the rest."""
+        share = progress.step / max(progress.steps, 1)
+        pieces = self._pieces(progress)
+        ranked = [(RANKS[name], text) for name, text in pieces.items() if text]
+        percent, text = f"{share:4.0%}", fit(ranked, width - 6)
+        room = min(width - width_of(text) - 7, WIDEST_BAR)
+        if room < NARROWEST_BAR:
+            return f"{percent}  {text}"
+        return f"{percent}|{'█' * int(share * room):{room}}| {text}"
 
 
 class QuietWatcher(Watcher):

@@ -1,14 +1,68 @@
-"""The elapsed time of a command that has printed nothing yet."""
+"""A line at the bottom of a terminal that is drawn again and again: progress, or the elapsed time of a command."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event, Thread
 
+from charlstm.render.characters import pad, width_of
+
 PATIENCE = 2.0
 INTERVAL = 0.5
+
+
+class StatusLine:
+    """A line on standard error that never takes more than one row, whatever the width of the terminal becomes."""
+
+    def draw(self, text: str) -> None:
+        """Replace the line by a text, which is cut if it does not fit."""
+        sys.stderr.write("\r" + pad(text, columns() - 1))  # the last column stays free: filling it may start a row
+        sys.stderr.flush()
+
+    def clear(self) -> None:
+        """Remove the line, so that the next text is printed in its place."""
+        sys.stderr.write("\r" + " " * (columns() - 1) + "\r")
+        sys.stderr.flush()
+
+
+def can_redraw() -> bool:
+    """Return whether standard error is a terminal on which a line can be drawn again."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def columns() -> int:
+    """Return the present width of the terminal of standard error; 80 if it has none."""
+    try:
+        width = os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError):
+        width = shutil.get_terminal_size().columns
+    return max(2, width or 80)
+
+
+def fit(pieces: Sequence[tuple[int, str]], width: int) -> str:
+    """Return pieces of text in a line of at most some columns, without those that are least needed.
+
+    Parameters
+    ----------
+    pieces
+        Each with its rank, in the order of the line; the highest rank is left out first, and rank 0 never.
+    width
+        Columns of the line.
+
+    Examples
+    --------
+    >>> fit([(1, "50%"), (2, "1.234 nats"), (0, "3 s left")], 20)
+    '50%  3 s left'
+    """
+    kept = list(pieces)
+    while len(kept) > 1 and sum(width_of(text) + 2 for _, text in kept) - 2 > width:
+        kept.remove(max(kept))
+    return "  ".join(text for _, text in kept)
 
 
 @contextmanager
@@ -20,7 +74,7 @@ def show_elapsed(what: str) -> Iterator[None]:
     what
         A word or two that describe the block.
     """
-    if not sys.stderr.isatty():
+    if not can_redraw():
         yield
         return
     done = Event()
@@ -34,11 +88,12 @@ def show_elapsed(what: str) -> Iterator[None]:
 
 
 def _count(what: str, done: Event) -> None:
+    start = time.monotonic()
     if done.wait(PATIENCE):
         return
-    from tqdm import tqdm  # most commands end before they need it
-
-    with tqdm(desc=what, bar_format="{desc} … {elapsed}", leave=False) as bar:
-        bar.start_t -= PATIENCE
-        while not done.wait(INTERVAL):
-            bar.refresh()
+    line = StatusLine()
+    while not done.is_set():
+        minutes, seconds = divmod(int(time.monotonic() - start), 60)
+        line.draw(f"{what} … {minutes:02d}:{seconds:02d}")
+        done.wait(INTERVAL)
+    line.clear()

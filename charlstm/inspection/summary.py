@@ -8,6 +8,7 @@ from charlstm.base.config import to_mapping
 from charlstm.inspection.view import Column, Curves, Kind, View
 from charlstm.model.model import Model
 from charlstm.network.loss import NATS_PER_BIT, perplexity
+from charlstm.text.corpus import describe_names
 from charlstm.training.schedule import learning_rate
 
 
@@ -21,7 +22,7 @@ def view_summary(model: Model) -> View:
     if validations.size:
         outcome |= _in_units("validation loss", float(validations[-1]))
     corpus = {
-        "files": ", ".join(model.facts.files),
+        "files": describe_names(model.facts.files),
         "characters": model.facts.characters,
         "lines": model.facts.lines,
         "distinct characters": len(model.vocabulary),
