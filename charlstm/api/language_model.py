@@ -24,12 +24,9 @@ from charlstm.sampling.sampler import Sample, Sampler
 from charlstm.sampling.stopping import StoppingRules
 
 if TYPE_CHECKING:
-    from charlstm.inspection.cloze import Cloze
-    from charlstm.inspection.novelty import Novelty
     from charlstm.inspection.registry import Subject
-    from charlstm.inspection.score import Score
     from charlstm.inspection.view import TextSource
-    from charlstm.render.results import TraceResult, ViewResult
+    from charlstm.render.results import ClozeResult, NoveltyResult, ScoreResult, TraceResult, ViewResult
     from charlstm.sampling.session import Session
 
 LENGTH = 500
@@ -318,7 +315,7 @@ class LanguageModel:
         texts: str | Sample | Sequence[str | Sample],
         corpora: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
         encoding: str = "utf-8",
-    ) -> Novelty:
+    ) -> NoveltyResult:
         """Find what of a sampled text, or of several, is copied from a corpus.
 
         Parameters
@@ -353,12 +350,14 @@ class LanguageModel:
         ['abcabcabcd']
         """
         from charlstm.inspection.novelty import measure_novelty
+        from charlstm.render.results import NoveltyResult
 
         several = [texts] if isinstance(texts, (str, Sample)) else list(texts)
         files = [corpora] if isinstance(corpora, (str, os.PathLike)) else list(corpora)
         written = [one.text if isinstance(one, Sample) else one for one in several]
         begun = [one.seed.rpartition("\n")[2] if isinstance(one, Sample) else "" for one in several]
-        return measure_novelty(self.model, written, files, encoding, begun)
+        found = measure_novelty(self.model, written, files, encoding, begun)
+        return NoveltyResult(found.copies, found.files, found.lines, found.least)
 
     def trace(self, text: str) -> TraceResult:
         """Return everything that the network does while it reads a text: activations, predictions, surprisal.
@@ -498,7 +497,7 @@ class LanguageModel:
         page = self.html(text, **options).encode("utf-8", "replace")
         write_file(target, lambda file: file.write(page))
 
-    def score(self, text: str, adapt: float = 0.0) -> Score:
+    def score(self, text: str, adapt: float = 0.0) -> ScoreResult:
         """Return how well the network predicts a text.
 
         Parameters
@@ -535,10 +534,11 @@ class LanguageModel:
         """
         from charlstm.inspection.score import Scorer, score_text
         from charlstm.inspection.view import TextSource
+        from charlstm.render.results import ScoreResult
 
-        return score_text(TextSource("the text", [text]), [Scorer("the model", self.model, adapt)])[0]
+        return ScoreResult(*score_text(TextSource("the text", [text]), [Scorer("the model", self.model, adapt)])[0])
 
-    def cloze(self, pairs: Iterable[Sequence[str]]) -> Cloze:
+    def cloze(self, pairs: Iterable[Sequence[str]]) -> ClozeResult:
         """Complete prompts whose answers are known.
 
         Parameters
@@ -567,8 +567,9 @@ class LanguageModel:
         (2, (2,))
         """
         from charlstm.inspection.cloze import Question, answer_questions
+        from charlstm.render.results import ClozeResult
 
-        return answer_questions(self.model, [Question(prompt, answer) for prompt, answer in pairs])
+        return ClozeResult(*answer_questions(self.model, [Question(prompt, answer) for prompt, answer in pairs]))
 
     def _subject(self, text: str | TextSource | Sequence[TextSource] | None, skip_unknown: bool) -> Subject:
         from charlstm.inspection.registry import Subject

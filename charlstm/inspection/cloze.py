@@ -72,6 +72,9 @@ class Cloze(NamedTuple):
     probability: Array
     rank: Array
 
+    def __repr__(self) -> str:
+        return f"<Cloze: {int(self.correct.sum()):,} of {len(self.questions):,} correct, {self.accuracy:.1%}>"
+
     @property
     def accuracy(self) -> float:
         """The share of correct predictions."""

@@ -72,7 +72,7 @@ class LineCounts(NamedTuple):
     new: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Novelty:
     """What of some texts also stands in a corpus.
 
@@ -92,6 +92,13 @@ class Novelty:
     files: Sequence[tuple[str, int]]
     lines: Sequence[LineCounts]
     least: int
+
+    def __repr__(self) -> str:
+        characters = sum(len(copy.text) for copy in self.copies)
+        longest = max((int(copy.longest.max(initial=0)) for copy in self.copies), default=0)
+        return (
+            f"<Novelty: {len(self.copies):,} texts of {characters:,} characters, longest copy {longest:,} characters>"
+        )
 
     def of(self, number: int) -> Novelty:
         """Return the result for one of the texts."""

@@ -65,6 +65,10 @@ class Score(NamedTuple):
     bits: float
     passages: list[Passage]
 
+    def __repr__(self) -> str:
+        bits = f"{self.bits_per_character:.4f} bits per character"
+        return f"<Score: {bits}, {self.predicted:,} of {self.characters:,} characters predicted>"
+
     @property
     def bits_per_character(self) -> float:
         """Mean surprisal in bits; NaN where nothing was predicted."""

@@ -58,6 +58,12 @@ class Trace(NamedTuple):
     cell: Cell
     before: tuple[dict[str, Array], ...]
 
+    def __repr__(self) -> str:
+        units = self.layers[0]["h"].shape[1]
+        return (
+            f"<Trace: {len(self.text):,} characters, {len(self.layers)} × {units} units, {', '.join(self.layers[0])}>"
+        )
+
     @property
     def arrays(self) -> dict[str, Array]:
         """All arrays by the names that `save` gives them.

@@ -10,12 +10,15 @@ from typing import Any, BinaryIO
 
 from charlstm.base.config import check_choice
 from charlstm.base.files import as_path, write_output
+from charlstm.inspection.cloze import Cloze
+from charlstm.inspection.novelty import Novelty
+from charlstm.inspection.score import Score
 from charlstm.inspection.trace import Trace
-from charlstm.inspection.view import Column, Kind, View, count_of
+from charlstm.inspection.view import Column, Kind, Table, View, count_of
 from charlstm.render import data, html, terminal
 from charlstm.render.characters import escape_character
 from charlstm.render.colour import choose_ink, mix_rgb, strength
-from charlstm.render.numbers import format_value
+from charlstm.render.numbers import format_fact, format_value
 
 WIDTH = 100
 TEXT = "txt"
@@ -105,15 +108,67 @@ class TraceResult(Trace):
         )
 
 
+class ScoreResult(Score):
+    """A score that shows itself in a notebook; see `Score` for its numbers."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        """Return the score, and the first 2,000 characters shaded by surprisal."""
+        signs = zip(self.text[:MOST_CHARACTERS], self.surprise, strict=False)
+        strip = "".join(
+            _build_sign(character, float(bits), f"{n}: {format_value(bits, Kind.BITS)} bits")
+            for n, (character, bits) in enumerate(signs)
+        )
+        more = _note_more(self.characters - MOST_CHARACTERS)
+        return f'<div style="{FRAME}"><div>{escape(repr(self)[1:-1])}</div><div>{strip}</div>{more}</div>'
+
+
+class ClozeResult(Cloze):
+    """Answered questions that show themselves in a notebook; see `Cloze` for their numbers."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        """Return the accuracy, and a table of the first 100 questions."""
+        rows = min(len(self.questions), MOST_ROWS)
+        table = Table(
+            (
+                Column("prompt", [question.prompt for question in self.questions], Kind.TEXT),
+                Column("answer", [question.answer for question in self.questions], Kind.TEXT),
+                Column("predicted", self.predicted, Kind.TEXT),
+                Column("correct", [format_fact(bool(one)) for one in self.correct], Kind.TEXT),
+                Column("probability", self.probability, Kind.PERCENT),
+                Column("rank", self.rank, Kind.WHOLE),
+            )
+        )
+        more = _note_more(len(self.questions) - rows, "more question")
+        shown = html.build_table(table, rows, _style_cell)
+        return f'<div style="{FRAME}"><div>{escape(repr(self)[1:-1])}</div>{shown}{more}</div>'
+
+
+class NoveltyResult(Novelty):
+    """A comparison with a corpus that shows itself in a notebook; see `Novelty` for its numbers."""
+
+    def _repr_html_(self) -> str:
+        """Return the view of the comparison."""
+        return f'<div style="{FRAME}">{html.render(self.view())}</div>'
+
+
 def _build_strip(trace: Trace) -> Iterator[str]:
     rows = zip(trace.text, trace.surprise, trace.most_probable(GUESSES), strict=True)
     for n, (character, bits, guesses) in enumerate(rows):
         predicted = ", ".join(format_value(guess, Kind.GUESS) for guess in guesses)
         surprisal = format_value(bits, Kind.BITS)
         title = escape(f"{n}: {escape_character(character)}, {surprisal} bits; predicted next: {predicted}")
-        sign = "&nbsp;" if character == " " else escape(escape_character(character))
-        yield f'<span title="{title}" style="{_shade(float(bits), Kind.BITS)}">{sign}</span>'
-        yield "<br>" if character == "\n" else "<wbr>"
+        yield _build_sign(character, float(bits), title)
+
+
+def _build_sign(character: str, bits: float, title: str) -> str:
+    """Return a character shaded by its surprisal, and where a line may end after it."""
+    sign = "&nbsp;" if character == " " else escape(escape_character(character))
+    end = "<br>" if character == "\n" else "<wbr>"
+    return f'<span title="{title}" style="{_shade(bits, Kind.BITS)}">{sign}</span>{end}'
 
 
 def _style_cell(column: Column, n: int | None) -> str:
@@ -133,5 +188,5 @@ def _shade(value: float, kind: Kind) -> str:
     return f"background:rgb{background};color:rgb{choose_ink(background)}".replace(" ", "")
 
 
-def _note_more(count: int) -> str:
-    return f"<div>… and {count_of(count, 'more character')}</div>" if count > 0 else ""
+def _note_more(count: int, noun: str = "more character") -> str:
+    return f"<div>… and {count_of(count, noun)}</div>" if count > 0 else ""
