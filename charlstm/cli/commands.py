@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 DEFAULT_MODEL = "charlstm.npz"
 MAIN_OPTIONS = "Main options"
+COMPLETE = "_CHARLSTM_COMPLETE"  # set by the shell that asks for completions
 ESCAPES = {"n": "\n", "t": "\t", "\\": "\\"}
 NEED_LESS = {
     "train": "smaller --hidden, --batch-size or --seq-len need less",
@@ -94,6 +95,8 @@ class LazyGroup(click.Group):
         run: Callable[..., Any] = super().main
         if not standalone_mode:
             return run(*args, standalone_mode=False, **extra)
+        if COMPLETE in os.environ:
+            importlib.import_module("charlstm.cli.completion")
         with safe_streams():
             try:
                 code = run(*args, standalone_mode=False, **extra)

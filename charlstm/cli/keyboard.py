@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 
 from charlstm.cli.console import print_message
 from charlstm.cli.output import write_message
@@ -14,6 +15,7 @@ from charlstm.cli.output import write_message
 PROMPT = "> "
 CONTINUATION_PROMPT = "… "
 CONTINUATION = "\\"
+FILE_COMMANDS = ("/load ", "/save ", "/save! ")
 
 
 def read_lines(encoding: str, commands: Sequence[str]) -> Iterator[str]:
@@ -121,7 +123,8 @@ def _enable_editing(commands: Sequence[str]) -> Callable[[], bool]:
         return lambda: False
 
     def complete(word: str, number: int) -> str | None:
-        matches = [command for command in commands if command.startswith(word)] if word.startswith("/") else []
+        line = readline.get_line_buffer()[: readline.get_endidx()]
+        matches = complete_line(line, word, commands)
         return matches[number] if number < len(matches) else None
 
     readline.set_completer_delims(" ")
@@ -131,3 +134,28 @@ def _enable_editing(commands: Sequence[str]) -> Callable[[], bool]:
     if not libedit:
         readline.parse_and_bind("set enable-bracketed-paste on")  # a pasted block is one text
     return lambda: bool(readline.get_line_buffer())
+
+
+def complete_line(line: str, word: str, commands: Sequence[str]) -> list[str]:
+    """Return what can replace the last word of a line: commands, or the names of files where a command takes one.
+
+    Parameters
+    ----------
+    line
+        What is typed so far.
+    word
+        Its end, after the last space.
+    commands
+        The commands.
+    """
+    if line.startswith(FILE_COMMANDS):
+        name = line.partition(" ")[2]
+        begun = Path(name).name if not name.endswith("/") else ""
+        folder = Path(name.removesuffix(begun) or ".")
+        try:
+            found = sorted(path for path in folder.expanduser().iterdir() if path.name.startswith(begun))
+        except (OSError, RuntimeError):
+            return []
+        start = word.removesuffix(begun) if word.endswith(begun) else word
+        return [f"{start}{path.name}{'/' if path.is_dir() else ''}" for path in found]
+    return [command for command in commands if command.startswith(word)] if word.startswith("/") else []
