@@ -26,7 +26,8 @@ from charlstm.sampling.stopping import StoppingRules
 if TYPE_CHECKING:
     from charlstm.inspection.registry import Subject
     from charlstm.inspection.view import TextSource
-    from charlstm.render.results import ClozeResult, NoveltyResult, ScoreResult, TraceResult, ViewResult
+    from charlstm.render.measures import ClozeResult, NoveltyResult, ScoreResult
+    from charlstm.render.results import TraceResult, ViewResult
     from charlstm.sampling.session import Session
 
 LENGTH = 500
@@ -350,7 +351,7 @@ class LanguageModel:
         ['abcabcabcd']
         """
         from charlstm.inspection.novelty import measure_novelty
-        from charlstm.render.results import NoveltyResult
+        from charlstm.render.measures import NoveltyResult
 
         several = [texts] if isinstance(texts, (str, Sample)) else list(texts)
         files = [corpora] if isinstance(corpora, (str, os.PathLike)) else list(corpora)
@@ -534,7 +535,7 @@ class LanguageModel:
         """
         from charlstm.inspection.score import Scorer, score_text
         from charlstm.inspection.view import TextSource
-        from charlstm.render.results import ScoreResult
+        from charlstm.render.measures import ScoreResult
 
         return ScoreResult(*score_text(TextSource("the text", [text]), [Scorer("the model", self.model, adapt)])[0])
 
@@ -567,7 +568,7 @@ class LanguageModel:
         (2, (2,))
         """
         from charlstm.inspection.cloze import Question, answer_questions
-        from charlstm.render.results import ClozeResult
+        from charlstm.render.measures import ClozeResult
 
         return ClozeResult(*answer_questions(self.model, [Question(prompt, answer) for prompt, answer in pairs]))
 

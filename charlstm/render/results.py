@@ -10,15 +10,12 @@ from typing import Any, BinaryIO
 
 from charlstm.base.config import check_choice
 from charlstm.base.files import as_path, write_output
-from charlstm.inspection.cloze import Cloze
-from charlstm.inspection.novelty import Novelty
-from charlstm.inspection.score import Score
 from charlstm.inspection.trace import Trace
-from charlstm.inspection.view import Column, Kind, Table, View, count_of
+from charlstm.inspection.view import Column, Kind, View, count_of
 from charlstm.render import data, html, terminal
 from charlstm.render.characters import escape_character
 from charlstm.render.colour import choose_ink, mix_rgb, strength
-from charlstm.render.numbers import format_fact, format_value
+from charlstm.render.numbers import format_value
 
 WIDTH = 100
 TEXT = "txt"
@@ -100,59 +97,12 @@ class TraceResult(Trace):
         from charlstm.inspection.gates import build_table  # a view is imported when it is shown
 
         rows = min(len(self.text), MOST_ROWS)
-        table = html.build_table(build_table(self.first(MOST_ROWS)), rows, _style_cell)
+        table = html.build_table(build_table(self.first(MOST_ROWS)), rows, style_cell)
         strip = "".join(_build_strip(self.first(MOST_CHARACTERS)))
         return (
-            f'<div style="{FRAME}"><div>{strip}</div>{_note_more(len(self.text) - MOST_CHARACTERS)}<details>'
-            f"<summary>every character</summary>{table}{_note_more(len(self.text) - MOST_ROWS)}</details></div>"
+            f'<div style="{FRAME}"><div>{strip}</div>{note_more(len(self.text) - MOST_CHARACTERS)}<details>'
+            f"<summary>every character</summary>{table}{note_more(len(self.text) - MOST_ROWS)}</details></div>"
         )
-
-
-class ScoreResult(Score):
-    """A score that shows itself in a notebook; see `Score` for its numbers."""
-
-    __slots__ = ()
-
-    def _repr_html_(self) -> str:
-        """Return the score, and the first 2,000 characters shaded by surprisal."""
-        signs = zip(self.text[:MOST_CHARACTERS], self.surprise, strict=False)
-        strip = "".join(
-            _build_sign(character, float(bits), f"{n}: {format_value(bits, Kind.BITS)} bits")
-            for n, (character, bits) in enumerate(signs)
-        )
-        more = _note_more(self.characters - MOST_CHARACTERS)
-        return f'<div style="{FRAME}"><div>{escape(repr(self)[1:-1])}</div><div>{strip}</div>{more}</div>'
-
-
-class ClozeResult(Cloze):
-    """Answered questions that show themselves in a notebook; see `Cloze` for their numbers."""
-
-    __slots__ = ()
-
-    def _repr_html_(self) -> str:
-        """Return the accuracy, and a table of the first 100 questions."""
-        rows = min(len(self.questions), MOST_ROWS)
-        table = Table(
-            (
-                Column("prompt", [question.prompt for question in self.questions], Kind.TEXT),
-                Column("answer", [question.answer for question in self.questions], Kind.TEXT),
-                Column("predicted", self.predicted, Kind.TEXT),
-                Column("correct", [format_fact(bool(one)) for one in self.correct], Kind.TEXT),
-                Column("probability", self.probability, Kind.PERCENT),
-                Column("rank", self.rank, Kind.WHOLE),
-            )
-        )
-        more = _note_more(len(self.questions) - rows, "more question")
-        shown = html.build_table(table, rows, _style_cell)
-        return f'<div style="{FRAME}"><div>{escape(repr(self)[1:-1])}</div>{shown}{more}</div>'
-
-
-class NoveltyResult(Novelty):
-    """A comparison with a corpus that shows itself in a notebook; see `Novelty` for its numbers."""
-
-    def _repr_html_(self) -> str:
-        """Return the view of the comparison."""
-        return f'<div style="{FRAME}">{html.render(self.view())}</div>'
 
 
 def _build_strip(trace: Trace) -> Iterator[str]:
@@ -161,17 +111,17 @@ def _build_strip(trace: Trace) -> Iterator[str]:
         predicted = ", ".join(format_value(guess, Kind.GUESS) for guess in guesses)
         surprisal = format_value(bits, Kind.BITS)
         title = escape(f"{n}: {escape_character(character)}, {surprisal} bits; predicted next: {predicted}")
-        yield _build_sign(character, float(bits), title)
+        yield build_sign(character, float(bits), title)
 
 
-def _build_sign(character: str, bits: float, title: str) -> str:
+def build_sign(character: str, bits: float, title: str) -> str:
     """Return a character shaded by its surprisal, and where a line may end after it."""
     sign = "&nbsp;" if character == " " else escape(escape_character(character))
     end = "<br>" if character == "\n" else "<wbr>"
     return f'<span title="{title}" style="{_shade(bits, Kind.BITS)}">{sign}</span>{end}'
 
 
-def _style_cell(column: Column, n: int | None) -> str:
+def style_cell(column: Column, n: int | None) -> str:
     """Return the style attribute of a cell; none for a heading."""
     if n is None:
         return ""
@@ -188,5 +138,5 @@ def _shade(value: float, kind: Kind) -> str:
     return f"background:rgb{background};color:rgb{choose_ink(background)}".replace(" ", "")
 
 
-def _note_more(count: int, noun: str = "more character") -> str:
+def note_more(count: int, noun: str = "more character") -> str:
     return f"<div>… and {count_of(count, noun)}</div>" if count > 0 else ""
