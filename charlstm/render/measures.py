@@ -1,4 +1,4 @@
-"""Scores, cloze tests and comparisons with a corpus as results of the Python API: they show themselves in a notebook."""
+"""Scores, cloze tests and comparisons with a corpus as results of the Python API, which a notebook shows."""
 
 from __future__ import annotations
 

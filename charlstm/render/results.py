@@ -139,4 +139,5 @@ def _shade(value: float, kind: Kind) -> str:
 
 
 def note_more(count: int, noun: str = "more character") -> str:
+    """Return a line of HTML with the number of items that are not shown; nothing if all are shown."""
     return f"<div>… and {count_of(count, noun)}</div>" if count > 0 else ""
