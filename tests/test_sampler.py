@@ -193,7 +193,7 @@ def test_new_only_gives_up_after_a_thousand_known_lines_in_a_row(monkeypatch):
     monkeypatch.setattr("charlstm.sampling.sampler.MAX_KNOWN_LINES", 1)
     with pytest.raises(ConfigError, match="last thousand sampled lines"):
         Sampler(it, "", SamplingConfig(1.5), rules, new_only=True).collect()
-    with pytest.raises(ConfigError, match="trained with --lines"):
+    with pytest.raises(ConfigError, match="trained with lines=True"):
         Sampler(model(network("rnn"), "abcde"), "", SamplingConfig(), rules, new_only=True)
 
 

@@ -342,7 +342,7 @@ def test_lines_that_stand_in_the_corpus_are_left_out(folder: Path) -> None:
     assert always.exit_code == 2 and "the last thousand sampled lines" in always.output
     assert train("corpus.txt", *SMALL, "--steps", 2, "-m", "stream.npz").exit_code == 0
     refused = CliRunner().invoke(main, ["sample", "-m", "stream.npz", "--new-only"], input="")
-    assert refused.exit_code == 2 and "needs a model trained with --lines" in refused.output
+    assert refused.exit_code == 2 and "needs a model that was trained with --lines" in refused.output
 
 
 def test_ctrl_c_while_the_finished_model_is_saved_loses_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,26 @@ ALIKE = 0.7
 
 
 class CharlstmError(Exception):
-    """An error that the caller can act on: the message names what was given, where, what is allowed, and what to do."""
+    """An error that the caller can act on: the message names what was given, where, what is allowed, and what to do.
+
+    Parameters
+    ----------
+    message
+        What was given, where, and what is allowed.
+    python, command, session
+        What to do in a Python program, on the command line, and at the prompt of a session, where that differs; the
+        text of the error ends with the first of them.
+    """
+
+    def __init__(self, message: str = "", *, python: str = "", command: str = "", session: str = "") -> None:
+        super().__init__(f"{message}; {python}" if python else message)
+        self._message = message
+        self._advice = {"python": python, "command": command, "session": session or command}
+
+    def text(self, place: str) -> str:
+        """Return the message for a place: "python", "command" or "session"."""
+        advice = self._advice[place]
+        return f"{self._message}; {advice}" if advice else str(self)
 
 
 class ConfigError(CharlstmError):

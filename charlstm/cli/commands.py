@@ -44,9 +44,9 @@ class WrongUsage(click.ClickException):
     exit_code = 2
 
 
-def as_sentence(error: CharlstmError) -> str:
-    """Return the message of an error with the punctuation at its end."""
-    message = str(error)
+def as_sentence(error: CharlstmError, place: str = "command") -> str:
+    """Return the message of an error for a place, with the punctuation at its end."""
+    message = error.text(place)
     return message if message.endswith("?") else f"{message}."
 
 

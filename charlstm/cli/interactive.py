@@ -253,7 +253,7 @@ def describe_error(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
         return "interrupted; the text is unchanged"
     if isinstance(error, CharlstmError):
-        return f"Error: {as_sentence(error)}"
+        return f"Error: {as_sentence(error, 'session')}"
     if isinstance(error, click.ClickException):
         return f"Error: {error.format_message()}"
     if isinstance(error, MemoryError):

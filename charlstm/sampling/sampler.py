@@ -112,7 +112,11 @@ class Sampler:
         first_stream: int = 0,
     ) -> None:
         if new_only and not model.training.lines:
-            raise ConfigError("the model stores no lines to compare with; new_only needs a model trained with --lines")
+            raise ConfigError(
+                "the model stores no lines to compare with",
+                python="new_only needs a model that was trained with lines=True",
+                command="--new-only needs a model that was trained with --lines",
+            )
         self.count = count
         self._seed = seed
         self._steps = sample_steps(model, seed, sampling, count, reader, first_stream)

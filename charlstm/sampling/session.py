@@ -243,8 +243,14 @@ class Session:
         file = as_path(path)
         if charlstm_format(file) == "charlstm":
             raise SessionError(f"{file} is a model, and a session does not replace it; give another name")
+        if not replace and os.path.isfile(file):  # noqa: PTH113 - also for a name that is too long for a file
+            raise SessionError(
+                f"{file} exists",
+                python="give another name, or replace it with replace=True",
+                session="give another name, or replace it with /save!",
+            )
         try:
-            Files("/save! (replace=True)").add_output(file, model=True, replace=replace)
+            Files("replace=True").add_output(file, model=True, replace=replace)
         except ConfigError as error:
             raise SessionError(str(error)) from error
         saved = SavedSession(self.state, self._streams_used, self.sampling, self.stopping)

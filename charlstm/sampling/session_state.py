@@ -138,7 +138,7 @@ def load(model: Model, path: str | PathLike[str]) -> SavedSession:
         else:
             metadata, digest = archive.to_json(member, FORMAT, (VERSION,), NAMES), model.digest
         if metadata["model"] != digest:
-            raise CheckpointError("it was saved with another model; name that model with -m")
+            raise CheckpointError("it was saved with another model; start the session with that model")
         return _saved(metadata, arrays, model)
 
 

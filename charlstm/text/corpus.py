@@ -329,7 +329,7 @@ def decode(file: BinaryIO, name: str, encoding: str, remarks: Remarks) -> Iterat
             if text:
                 yield text
     except UnicodeError as error:
-        raise CorpusError(_describe_decode_error(name, encoding, error, read_so_far, 0 in head)) from error
+        raise _decode_error(name, encoding, error, read_so_far, 0 in head) from error
     found = newlines.newlines
     if found is not None and found != "\n":
         remarks.add("line ends of another kind than \\n (such as CRLF) were read as newlines", name)
@@ -380,14 +380,17 @@ def check_is_text(head: bytes, name: str, encoding: str) -> None:
         )
 
 
-def _describe_decode_error(name: str, encoding: str, error: UnicodeError, read_so_far: int, binary: bool) -> str:
+def _decode_error(name: str, encoding: str, error: UnicodeError, read_so_far: int, binary: bool) -> CorpusError:
     where = ""
     if isinstance(error, UnicodeDecodeError):
         offset = read_so_far - len(error.object) + error.start
         where = f" at byte {offset:,} (0x{error.object[error.start]:02X})"
         if binary:
-            return f"{shorten(name)} is binary data, not {encoding} text: it cannot be decoded{where}; give a text file"
-    return (
-        f"{shorten(name)} is not {encoding} text: it cannot be decoded{where};"
-        " give a text file, or its encoding with --encoding (for example latin-1 or cp1252)"
+            return CorpusError(
+                f"{shorten(name)} is binary data, not {encoding} text: it cannot be decoded{where}; give a text file"
+            )
+    return CorpusError(
+        f"{shorten(name)} is not {encoding} text: it cannot be decoded{where}",
+        python='give a text file, or its encoding, such as encoding="latin-1"',
+        command="give a text file, or its encoding with --encoding (for example latin-1 or cp1252)",
     )

@@ -94,7 +94,7 @@ class Vocabulary:
             if not np.isin(points, self.code_points).all():
                 every = code_points_of(text)
                 unknown = np.flatnonzero(~np.isin(every, self.code_points))
-                raise UnknownCharacterError(self._unknown(every, unknown, what, before))
+                raise self._unknown(every, unknown, what, before)
             ids[first : first + BLOCK] = self.encode_known(points)
         return ids
 
@@ -125,7 +125,7 @@ class Vocabulary:
         """Return the text of ids: (N,) array → N characters."""
         return text_of(self.code_points[ids])
 
-    def _unknown(self, points: Array, where: Array, what: str, before: int) -> str:
+    def _unknown(self, points: Array, where: Array, what: str, before: int) -> UnknownCharacterError:
         odd, first, count = np.unique(points[where], return_index=True, return_counts=True)
         named = [
             f"{name(chr(point))} at character {before + where[place] + 1:,}"
@@ -134,9 +134,12 @@ class Vocabulary:
         ]
         if len(named) > NAMED_AT_MOST:
             named[NAMED_AT_MOST:] = [f"{len(named) - NAMED_AT_MOST:,} others"]
-        return (
-            f"{what} has characters that the model has never seen: {'; '.join(named)};"
-            f" use the {len(self):,} that it knows, or leave the others out with --unknown skip"
+        use = f"use the {len(self):,} that it knows"
+        return UnknownCharacterError(
+            f"{what} has characters that the model has never seen: {'; '.join(named)}",
+            python=f"{use}, which vocabulary.known(text) keeps",
+            command=f"{use}, or leave the others out with --unknown skip",
+            session=f"{use}, or leave the others out with /unknown skip",
         )
 
 
