@@ -114,7 +114,7 @@ def content(folder: Path) -> dict[str, bytes]:
 def test_a_save_that_fails_at_any_call_leaves_the_old_file(
     trained: Path, tmp_path: Path, what: str, counted: Callable[[str], None]
 ) -> None:
-    run = checkpoint.load_run(trained / "charlstm.resume.npz")
+    run = checkpoint.load_run(trained / "charlstm.npz.resume")
     path, tried = tmp_path / "file.npz", 0
 
     def save(value: Run) -> None:
@@ -168,9 +168,9 @@ def test_a_run_survives_a_disk_that_fails_at_any_moment(
             assert "training continues" in done.output or content(tmp_path) == wanted
         else:
             assert done.exit_code == 1 and re.fullmatch(r"(Error|cannot write) [^\n]+\n|Error: [^\n]+\.\n", done.output)
-            if (tmp_path / "charlstm.resume.npz").exists():
+            if (tmp_path / "charlstm.npz.resume").exists():
                 assert train(tmp_path, "--resume").exit_code == 0
-        if (tmp_path / "charlstm.resume.npz").exists():
+        if (tmp_path / "charlstm.npz.resume").exists():
             assert train(tmp_path, "--resume").exit_code == 0
             assert content(tmp_path)["charlstm.npz"] == wanted["charlstm.npz"]
         tried += 1

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from charlstm.cli.console import print_message
 from charlstm.cli.report import describe_outcome, describe_plan
-from charlstm.training.options import Options
+from charlstm.training.durations import format_duration
 from charlstm.training.plan import Plan
 from charlstm.training.run import Outcome, Progress, SmoothLoss, Watcher, to_bits
 
@@ -20,32 +24,32 @@ BAR = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}  {desc}{remaining} left"
 
 
 class ConsoleWatcher(Watcher):
-    """Prints the plan, the progress and the outcome of a run to stderr.
+    """Prints the plan, the progress and the outcome of a run to stderr; where that fails, training continues."""
 
-    Parameters
-    ----------
-    options
-        The options of the run.
-    """
-
-    def __init__(self, options: Options) -> None:
-        self._options = options
-        self._is_terminal = sys.stderr.isatty()
+    def __init__(self) -> None:
+        self._is_terminal = sys.stderr is not None and sys.stderr.isatty()
         self._bar: Any = None
         self._loss = SmoothLoss()
         self._validation = ""
         self._characters = self._steps = 0
         self._started = self._last_line = time.monotonic()
 
+    def announce(self, message: str) -> None:
+        """Print a message."""
+        self._print(message)
+
     def begin(self, plan: Plan, processes: int) -> None:
         """Print the plan, and show the bar."""
-        for line in describe_plan(plan, self._options, processes):
-            print_message(line)
+        for line in describe_plan(plan, processes):
+            self._print(line)
         self._started = self._last_line = time.monotonic()
         if self._is_terminal:
             columns, rows = shutil.get_terminal_size()  # tqdm draws nothing on a terminal without a size
             done = plan.state.step if plan.state else 0
-            self._bar = tqdm(total=plan.model.training.steps, initial=done, bar_format=BAR, ncols=columns, nrows=rows)
+            with tolerate_lost_stderr():
+                self._bar = tqdm(
+                    total=plan.model.training.steps, initial=done, bar_format=BAR, ncols=columns, nrows=rows
+                )
 
     def advance(self, progress: Progress) -> None:
         """Move the bar, or print a line after a validation and once a minute; print a sample if there is one."""
@@ -58,11 +62,12 @@ class ConsoleWatcher(Watcher):
         if self._bar is not None:
             self._bar.total = progress.steps
             self._bar.set_description_str(self._describe(), refresh=False)
-            self._bar.update()
+            with tolerate_lost_stderr():
+                self._bar.update()
         elif is_measured or time.monotonic() - self._last_line > SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
             left = self._seconds / self._steps * (progress.steps - progress.step)
-            print_message(f"step {progress.step:,}/{progress.steps:,}  {self._describe()}{format_duration(left)} left")
+            self._print(f"step {progress.step:,}/{progress.steps:,}  {self._describe()}{format_duration(left)} left")
         if progress.sample:
             self._print(progress.sample)
 
@@ -73,20 +78,23 @@ class ConsoleWatcher(Watcher):
     def end(self, outcome: Outcome) -> None:
         """Print the outcome."""
         self.close()
-        for line in describe_outcome(outcome, self._options):
-            print_message(line)
+        for line in describe_outcome(outcome):
+            self._print(line)
 
     def close(self) -> None:
         """Close the bar."""
-        if self._bar is not None:
-            self._bar.close()
+        bar, self._bar = self._bar, None
+        if bar is not None:
+            with tolerate_lost_stderr():
+                bar.close()
 
     def _print(self, text: str) -> None:
         """Print a text, above the bar if there is one."""
-        if self._bar is None:
-            print_message(text)
-        else:
-            self._bar.write(text, file=sys.stderr)
+        with tolerate_lost_stderr():
+            if self._bar is None:
+                print_message(text)
+            else:
+                self._bar.write(text, file=sys.stderr)
 
     @property
     def _seconds(self) -> float:
@@ -100,25 +108,34 @@ class ConsoleWatcher(Watcher):
 class QuietWatcher(Watcher):
     """Prints only problems that do not end the run, and how to continue an interrupted one."""
 
-    def __init__(self, options: Options) -> None:
-        self._options = options
-
     def warn(self, message: str) -> None:
         """Print a message."""
-        print_message(message)
+        with tolerate_lost_stderr():
+            print_message(message)
 
     def end(self, outcome: Outcome) -> None:
         """Print where an interrupted run stopped."""
         if outcome.interrupted_by is not None:
-            for line in describe_outcome(outcome, self._options):
-                print_message(line)
+            for line in describe_outcome(outcome):
+                self.warn(line)
 
 
-def format_duration(seconds: float) -> str:
-    """Return a duration such as 12 s, 3 min 05 s or 2 h 10 min."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+@contextmanager
+def tolerate_lost_stderr() -> Iterator[None]:
+    """Let the block fail to write to stderr: its reader is gone, its disk is full, or it is closed.
+
+    From then on, what is written to stderr is discarded. Python would otherwise write the rest at its end, fail again,
+    and change the exit code.
+    """
+    try:
+        yield
+    except (OSError, ValueError):
+        discard_stderr()
+
+
+def discard_stderr() -> None:
+    """Discard what is written to stderr from now on."""
+    with suppress(OSError, ValueError, AttributeError), Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stderr.fileno())
+        return
+    sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - it stays open to the end

@@ -7,6 +7,7 @@ A file is an archive of `charlstm.model.archive`, which detects any damage. docs
     history/step …      losses and gradient norms during training
     corpus/lines        digests of the corpus's lines
     run/step …          in a run file: everything else that resuming needs
+    run/record          in a run file: UTF-8 bytes of a JSON object, the files and the time of the run
     sha256              32 bytes: the digest of all other members
 
 Every setting and shape is checked before a network is built from it. So a file gives what was saved, or one error.
@@ -14,16 +15,26 @@ Every setting and shape is checked before a network is built from it. So a file 
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from charlstm.base.config import TrainingConfig, from_mapping, to_mapping
-from charlstm.base.errors import CheckpointError
+from charlstm.base.config import (
+    TrainingConfig,
+    check_number,
+    check_text,
+    check_whole,
+    from_mapping,
+    set_fields,
+    to_mapping,
+)
+from charlstm.base.errors import CheckpointError, ConfigError
 from charlstm.base.files import write_file
 from charlstm.base.parameters import Array
 from charlstm.model import archive, format2
@@ -122,6 +133,65 @@ class RunState(NamedTuple):
     best: Best
 
 
+@dataclass(frozen=True)
+class RunRecord:
+    """What a run file records of its run beside settings and numbers: which files it has, and how long it takes.
+
+    Attributes
+    ----------
+    model
+        Name of the model file; empty: an earlier version wrote the run file, which recorded nothing.
+    corpora
+        Absolute paths of the text files; empty for a text that was piped in.
+    given
+        The paths as they were given.
+    val
+        Absolute path of the file of the validation set; empty: none, or it was piped in.
+    encoding
+        Encoding of the text files.
+    init_from
+        Absolute path of the model that gave the first weights; empty: they were random.
+    log
+        Absolute path of the log; empty: none.
+    workers
+        Processes that the user asked for; 0: chosen automatically.
+    time
+        Seconds that the run takes; 0: it has a fixed number of steps.
+    seconds_left
+        Seconds of them that were left at the last save.
+
+    Raises
+    ------
+    ConfigError
+        If a value is of the wrong type or out of range.
+    """
+
+    model: str = ""
+    corpora: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
+    val: str = ""
+    encoding: str = "utf-8"
+    init_from: str = ""
+    log: str = ""
+    workers: int = 0
+    time: float = 0.0
+    seconds_left: float = 0.0
+
+    def __post_init__(self) -> None:
+        lists = {name: getattr(self, name) for name in ("corpora", "given")}
+        if not all(isinstance(each, (list, tuple)) for each in lists.values()) or len(self.corpora) != len(self.given):
+            raise ConfigError("corpora and given must be lists of paths, of one length")
+        set_fields(
+            self,
+            **{name: tuple(check_text(name, path) for path in paths) for name, paths in lists.items()},
+            **{
+                name: check_text(name, getattr(self, name)) for name in ("model", "val", "encoding", "init_from", "log")
+            },
+            **{name: check_number(name, getattr(self, name), 0.0) for name in ("time", "seconds_left")},
+            workers=check_whole("workers", self.workers, 0),
+        )
+
+
 class Run(NamedTuple):
     """A training run that can be resumed.
 
@@ -131,10 +201,13 @@ class Run(NamedTuple):
         The model with the newest weights.
     state : RunState
         The run after its last step.
+    record : RunRecord
+        Its files and its time.
     """
 
     model: Model
     state: RunState
+    record: RunRecord = RunRecord()
 
 
 def save(model: Model, path: Path) -> None:
@@ -167,7 +240,7 @@ def save_run(run: Run, path: Path) -> None:
     CharlstmError
         If the file cannot be written; its old content is then unchanged.
     """
-    write_file(path, partial(archive.write, _model_members(run.model) | _run_members(run.state)))
+    write_file(path, partial(archive.write, _model_members(run.model) | _run_members(run)))
 
 
 def load_run(path: Path) -> Run:
@@ -179,10 +252,11 @@ def load_run(path: Path) -> Run:
         As for `load`, or if the file is a model file without the members of a run.
     """
     model, members = _load(path)
+    record = members.pop("run/record", None)
     state = _to_run_state(model, members)
     if state is None:
         raise CheckpointError(f"{path} is not a run file that can be resumed; start the run again without resuming")
-    return Run(model, state)
+    return Run(model, state, RunRecord() if record is None else _to_record(path, record))
 
 
 def _load(path: Path) -> tuple[Model, dict[str, Array]]:
@@ -238,12 +312,23 @@ def _to_model(metadata: Mapping[str, Any], members: dict[str, Array]) -> Model:
     return Model(network, vocabulary, training, from_mapping(CorpusFacts, metadata["corpus"]), history, lines)
 
 
-def _run_members(state: RunState) -> dict[str, Array]:
-    best = state.best
+def _run_members(run: Run) -> dict[str, Array]:
+    state, best = run.state, run.state.best
     values: dict[str, Any] = {"step": np.int64(state.step), "moments": state.moments, "state": state.state}
     values |= {f"sum_{name}": value for name, value in state.sums._asdict().items()}
     values |= {"best_validation_loss": best.validation_loss, "validations_since_best": np.int64(best.validations_since)}
-    return {f"run/{name}": np.asarray(value) for name, value in (values | {"best_weights": best.weights}).items()}
+    values |= {"best_weights": best.weights, "record": archive.from_json(to_mapping(run.record))}
+    return {f"run/{name}": np.asarray(value) for name, value in values.items()}
+
+
+def _to_record(path: Path, member: Array) -> RunRecord:
+    """Return the record of a run file."""
+    try:
+        return from_mapping(RunRecord, json.loads(member.tobytes().decode()))
+    except (ConfigError, ValueError, TypeError) as error:
+        raise CheckpointError(
+            f"{path} has a damaged record of its run; start the run again without resuming"
+        ) from error
 
 
 def _to_run_state(model: Model, members: Mapping[str, Array]) -> RunState | None:
@@ -251,7 +336,7 @@ def _to_run_state(model: Model, members: Mapping[str, Array]) -> RunState | None
     from charlstm.network import optimizers  # only a run needs an optimizer
 
     flat = model.network.parameters.flat
-    rows = members["run/state"].shape[2:3] if "run/state" in members else (0,)
+    rows = members["run/state"].shape[2:3] if "run/state" in members and members["run/state"].ndim == 4 else (0,)
     number, whole = (np.dtype(np.float64), (1,)), (np.dtype(np.int64), (1,))
     expected = {
         "run/step": whole,
