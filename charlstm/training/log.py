@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from charlstm.base.errors import CharlstmError
-from charlstm.base.files import write_file
+from charlstm.base.files import descriptor_of, write_file
 
 # Keys of logs that were written beside files of format 2.
 RENAMED = {
@@ -48,7 +48,7 @@ class Log:
         self._is_failing = False
         self._whole: int | None = None  # where the whole lines end, if a part of a line follows them
         self._device: int | None = None  # descriptor of a pipe or a device, which stays open
-        if path is None or _is_device(path):
+        if path is None or is_device(path):
             return
         content = b"".join(_read_entries(path, done)) if done and path.exists() else b""
         write_file(path, lambda file: file.write(content))
@@ -64,7 +64,7 @@ class Log:
         entry["seconds"] = round(time.monotonic() - self._started, 3)
         line = _to_line(entry).encode()
         try:
-            if _is_device(self._path):
+            if is_device(self._path):
                 self._write_to_device(self._path, line)
             else:
                 self._append(self._path, line)
@@ -104,8 +104,9 @@ class Log:
             raise
 
 
-def _is_device(path: Path) -> bool:
-    return path.exists() and not path.is_file()
+def is_device(path: Path) -> bool:
+    """Return whether a log at a path is written into a stream, such as a pipe, and not into a file of its own."""
+    return descriptor_of(path) is not None or (path.exists() and not path.is_file())
 
 
 def _read_entries(path: Path, done: int) -> list[bytes]:

@@ -21,6 +21,7 @@ from charlstm.base.config import (
     to_mapping,
 )
 from charlstm.base.errors import ConfigError
+from charlstm.base.files import as_path
 from charlstm.network.cells import CELLS
 from charlstm.network.config import NetworkConfig, activation_functions
 from charlstm.training.durations import check_duration
@@ -88,12 +89,9 @@ def spell_argument(name: str, value: Any) -> str:
 def check_path(name: str, value: Any) -> Path:
     """Return a path, given as a `str` or an `os.PathLike`; raise ConfigError if it is something else."""
     try:
-        path = os.fspath(value)
-    except TypeError:
-        path = None
-    if not isinstance(path, str):
-        raise ConfigError(f"{name} is {str(value)[:60]!r}; it must be a path, as a str or an os.PathLike")
-    return Path(path)
+        return as_path(value)
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error}") from error
 
 
 def check_paths(name: str, value: Any) -> tuple[Path, ...]:

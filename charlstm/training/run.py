@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from charlstm.base import files as base_files
 from charlstm.base.config import TrainingConfig
 from charlstm.base.errors import CharlstmError
 from charlstm.base.files import check_target, lock
@@ -22,7 +23,7 @@ from charlstm.network.loss import NATS_PER_BIT
 from charlstm.training import run_file, schedule, trainer
 from charlstm.training.clock import Clock
 from charlstm.training.exchange import Requests
-from charlstm.training.log import Log
+from charlstm.training.log import Log, is_device
 from charlstm.training.options import OptionError, Options, literal
 from charlstm.training.plan import Plan, check_options, plan_run
 from charlstm.training.processes import start_team
@@ -142,10 +143,26 @@ class Files(NamedTuple):
         return cls(model, None if model is None else run_file.path_beside(model), options.log)
 
     def check(self, options: Options) -> None:
-        """Raise CharlstmError if a file exists already and options do not say that it is to be replaced."""
+        """Check that the files can be written.
+
+        Raises
+        ------
+        CharlstmError
+            If a file is an input or another output of the run, no file can be written there, or it exists already and
+            options do not say that it is to be replaced.
+        """
+        known = base_files.Files()
+        for path in (*options.files, options.init_from, options.repeat):
+            if path is not None:
+                known.add_input(path)
+        for path in self:
+            if path is not None:
+                known.add_output(path, model=path != self.log, replace=True)
+        if options.resume:
+            return
         old = None if self.model is None else run_file.find_old(self.model)
         for path in (path for path in (*self, old) if path is not None):
-            if path.exists() and not options.force and not (path == self.log and not path.is_file()):
+            if path.exists() and not options.force and not (path == self.log and is_device(path)):
                 option = "log" if path == self.log else "model"
                 raise OptionError(
                     f"{literal(path)} exists already; resume its run with {{resume}}, give another path with"
@@ -195,16 +212,13 @@ def run(options: Options, watcher: Watcher, sample: Callable[[Model, int], str])
             if options.model is not None:
                 check_target(options.model)
                 if world.rank == 0:
-                    stack.enter_context(lock(options.model))
+                    stack.enter_context(lock(options.model, watcher.warn))
             path, resumed, what, wanted = None, None, "", options
             if options.resume and options.model is not None:
                 path, resumed = run_file.find(options.model)
                 what = f"the run of {path}"
                 wanted = run_file.complete(options, resumed, what)
-            if wanted.log is not None:
-                check_target(wanted.log)
-            if not options.resume:
-                Files.of(wanted).check(wanted)
+            Files.of(wanted).check(wanted)
             announce = watcher.announce if world.rank == 0 else lambda message: None
             return plan_run(wanted, resumed, what, world, started, announce), path
 

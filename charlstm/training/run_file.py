@@ -11,6 +11,7 @@ import numpy as np
 
 from charlstm.base.config import to_mapping
 from charlstm.base.errors import CharlstmError, CheckpointError, ConfigError, CorpusError
+from charlstm.base.files import descriptor_of
 from charlstm.model import checkpoint
 from charlstm.model.checkpoint import Run, RunRecord
 from charlstm.model.model import Model
@@ -18,7 +19,6 @@ from charlstm.training.options import Options
 
 SUFFIX = ".resume"
 OLD_SUFFIX = ".resume.npz"  # in place of the suffix of the model file, so that two models could share a run file
-STANDARD_INPUT = "-"
 CHANGING = {"steps", "patience", "validate_every", "schedule_changes", "workers", "changed_on_resume"}
 
 
@@ -131,7 +131,7 @@ def is_of_the_run(model: Model, run: Run) -> bool:
 def is_piped(path: Path) -> bool:
     """Return whether a text can be read only once: it comes from standard input, a pipe or a device."""
     try:
-        return str(path) == STANDARD_INPUT or not stat.S_ISREG(path.stat().st_mode)
+        return descriptor_of(path) is not None or not stat.S_ISREG(path.stat().st_mode)
     except (OSError, ValueError):
         return False
 
