@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from charlstm.cli.console import print_message
 from charlstm.cli.report import describe_outcome, describe_plan
+from charlstm.render.characters import printable
 from charlstm.training.durations import format_duration
 from charlstm.training.plan import Plan
 from charlstm.training.run import Outcome, Progress, SmoothLoss, Watcher, to_bits
@@ -24,10 +21,10 @@ BAR = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}  {desc}{remaining} left"
 
 
 class ConsoleWatcher(Watcher):
-    """Prints the plan, the progress and the outcome of a run to stderr; where that fails, training continues."""
+    """Prints the plan, the progress and the outcome of a run to stderr."""
 
     def __init__(self) -> None:
-        self._is_terminal = sys.stderr is not None and sys.stderr.isatty()
+        self._is_terminal = sys.stderr.isatty()
         self._bar: Any = None
         self._loss = SmoothLoss()
         self._validation = ""
@@ -46,10 +43,7 @@ class ConsoleWatcher(Watcher):
         if self._is_terminal:
             columns, rows = shutil.get_terminal_size()  # tqdm draws nothing on a terminal without a size
             done = plan.state.step if plan.state else 0
-            with tolerate_lost_stderr():
-                self._bar = tqdm(
-                    total=plan.model.training.steps, initial=done, bar_format=BAR, ncols=columns, nrows=rows
-                )
+            self._bar = tqdm(total=plan.model.training.steps, initial=done, bar_format=BAR, ncols=columns, nrows=rows)
 
     def advance(self, progress: Progress) -> None:
         """Move the bar, or print a line after a validation and once a minute; print a sample if there is one."""
@@ -62,8 +56,7 @@ class ConsoleWatcher(Watcher):
         if self._bar is not None:
             self._bar.total = progress.steps
             self._bar.set_description_str(self._describe(), refresh=False)
-            with tolerate_lost_stderr():
-                self._bar.update()
+            self._bar.update()
         elif is_measured or time.monotonic() - self._last_line > SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
             left = self._seconds / self._steps * (progress.steps - progress.step)
@@ -85,16 +78,14 @@ class ConsoleWatcher(Watcher):
         """Close the bar."""
         bar, self._bar = self._bar, None
         if bar is not None:
-            with tolerate_lost_stderr():
-                bar.close()
+            bar.close()
 
     def _print(self, text: str) -> None:
         """Print a text, above the bar if there is one."""
-        with tolerate_lost_stderr():
-            if self._bar is None:
-                print_message(text)
-            else:
-                self._bar.write(text, file=sys.stderr)
+        if self._bar is None:
+            print_message(text)
+        else:
+            self._bar.write(printable(text, "\n\t"), file=sys.stderr)
 
     @property
     def _seconds(self) -> float:
@@ -110,32 +101,10 @@ class QuietWatcher(Watcher):
 
     def warn(self, message: str) -> None:
         """Print a message."""
-        with tolerate_lost_stderr():
-            print_message(message)
+        print_message(message)
 
     def end(self, outcome: Outcome) -> None:
         """Print where an interrupted run stopped."""
         if outcome.interrupted_by is not None:
             for line in describe_outcome(outcome):
                 self.warn(line)
-
-
-@contextmanager
-def tolerate_lost_stderr() -> Iterator[None]:
-    """Let the block fail to write to stderr: its reader is gone, its disk is full, or it is closed.
-
-    From then on, what is written to stderr is discarded. Python would otherwise write the rest at its end, fail again,
-    and change the exit code.
-    """
-    try:
-        yield
-    except (OSError, ValueError):
-        discard_stderr()
-
-
-def discard_stderr() -> None:
-    """Discard what is written to stderr from now on."""
-    with suppress(OSError, ValueError, AttributeError), Path(os.devnull).open("wb") as nowhere:
-        os.dup2(nowhere.fileno(), sys.stderr.fileno())
-        return
-    sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - it stays open to the end
