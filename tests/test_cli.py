@@ -66,7 +66,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_training_writes_the_model_and_its_run_and_nothing_else(folder: Path) -> None:
-    assert {path.name for path in folder.iterdir()} == {"corpus.txt", "charlstm.npz", "charlstm.resume.npz"}
+    assert {path.name for path in folder.iterdir()} == {"corpus.txt", "charlstm.npz", "charlstm.npz.resume"}
 
 
 def test_training_says_what_it_read_what_it_builds_and_what_came_out(tmp_path: Path) -> None:

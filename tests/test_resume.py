@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from run_files import arrays_of
 
 from charlstm.base.errors import CheckpointError
 from charlstm.base.files import lock
@@ -37,7 +38,7 @@ COMMON = (
     "2",
 )
 STREAMS, LINES = ("--steps", "300"), ("--lines", "--steps", "200", "--curriculum", "1")
-FILES = ("charlstm.npz", "charlstm.resume.npz")
+FILES = ("charlstm.npz", "charlstm.npz.resume")
 
 
 def start(folder: Path, *arguments: str, **settings: object) -> subprocess.Popen[str]:
@@ -56,9 +57,9 @@ def finish(folder: Path, *arguments: str) -> str:
     return said
 
 
-def content(folder: Path) -> list[bytes]:
-    """Return the bytes of both files."""
-    return [(folder / name).read_bytes() for name in FILES]
+def content(folder: Path) -> list[object]:
+    """Return the bytes of the model file, and what the run file says of the run."""
+    return [(folder / FILES[0]).read_bytes(), arrays_of(folder / FILES[1])]
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +125,7 @@ def test_a_run_that_is_asked_to_stop_goes_on_to_the_same_bytes(
         if process.returncode != 128 + number:  # it was done before it was asked
             assert "wrote     charlstm.npz" in said
             break
-        assert re.search(r"stopped at step [\d,]+ of [\d,]+; .*--resume continues the run\n$", said)
+        assert re.search(r"stopped at step [\d,]+ of [\d,]+; .*\n {10}charlstm train --resume -m .*\n$", said), said
         more = ("--resume",)
     else:
         assert "resume    after step " in finish(stopped, *options, "--resume")

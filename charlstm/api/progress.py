@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from charlstm.network.loss import NATS_PER_BIT
@@ -28,7 +29,10 @@ class CallbackWatcher(Watcher):
 
 
 class BarWatcher(Watcher):
-    """Shows a progress bar: tqdm's bar for notebooks in a notebook, otherwise a line on stderr."""
+    """Shows a progress bar: tqdm's bar for notebooks in a notebook, otherwise a line on stderr.
+
+    A bar that can no longer be shown disappears, and training continues.
+    """
 
     def __init__(self) -> None:
         self._bar: Any = None
@@ -37,29 +41,43 @@ class BarWatcher(Watcher):
     def begin(self, plan: Plan, processes: int) -> None:
         """Show the bar."""
         done = plan.state.step if plan.state else 0
-        self._bar = _bar_class()(total=plan.model.training.steps, initial=done, unit="step")
+        with self._hide_on_failure():
+            self._bar = _bar_class()(total=plan.model.training.steps, initial=done, unit="step")
 
     def advance(self, progress: Progress) -> None:
         """Move the bar; show the losses after each report, and a sample if there is one."""
+        if self._bar is None:
+            return
         self._bar.total = progress.steps
         if progress.validation_loss is not None:
             self._validation = f", validation {progress.validation_loss / NATS_PER_BIT:.3f}"
         if progress.training_loss is not None:
             training = f"training {progress.training_loss / NATS_PER_BIT:.3f}"
             self._bar.set_postfix_str(f"bits per character: {training}{self._validation}", refresh=False)
-        if progress.sample:
-            self._bar.write(shown_text(progress.sample))
-        self._bar.update()
+        with self._hide_on_failure():
+            if progress.sample:
+                self._bar.write(shown_text(progress.sample))
+            self._bar.update()
 
     def warn(self, message: str) -> None:
         """Write the message above the bar."""
         if self._bar is not None:
-            self._bar.write(shown_text(message))
+            with self._hide_on_failure():
+                self._bar.write(shown_text(message))
 
     def close(self) -> None:
         """Close the bar."""
         if self._bar is not None:
-            self._bar.close()
+            with self._hide_on_failure():
+                self._bar.close()
+
+    @contextmanager
+    def _hide_on_failure(self) -> Iterator[None]:
+        """Forget the bar if its stream is closed, is full, or has no reader any more."""
+        try:
+            yield
+        except (OSError, ValueError, AttributeError):
+            self._bar = None
 
 
 def choose_watcher(progress: Callback | Watcher | bool | None) -> Watcher:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from charlstm.api.language_model import LanguageModel
 from charlstm.api.progress import choose_watcher
 from charlstm.model.model import Model
 from charlstm.sampling import sampler
 from charlstm.training.blas import limit_threads
-from charlstm.training.clock import parse_duration
 from charlstm.training.options import Options
 from charlstm.training.run import Progress as Progress
 from charlstm.training.run import Watcher, run
@@ -21,7 +19,7 @@ PathLike = str | os.PathLike[str]
 
 
 class TrainingInterrupted(KeyboardInterrupt):
-    """A training run was interrupted: by Ctrl-C, by "interrupt" in a notebook, or by SIGTERM.
+    """A training run was interrupted: by Ctrl-C, by "interrupt" in a notebook, by SIGTERM, or by SIGHUP.
 
     Attributes
     ----------
@@ -38,7 +36,7 @@ class TrainingInterrupted(KeyboardInterrupt):
 
 
 def train(
-    corpora: PathLike | Sequence[PathLike],
+    corpora: PathLike | Sequence[PathLike] = (),
     *,
     time: float | str | None = None,
     epochs: float | None = None,
@@ -77,7 +75,7 @@ def train(
     force: bool = False,
     resume: bool = False,
     repeat: PathLike | None = None,
-    save_every: float = 120.0,
+    save_every: float | str = 120.0,
     preview: int = 0,
     progress: Callable[[Progress], object] | Watcher | bool | None = None,
 ) -> LanguageModel:
@@ -90,9 +88,10 @@ def train(
     Parameters
     ----------
     corpora
-        A text file or several, which are read as one text.
+        A text file or several, which are read as one text. With `resume` they may be left out: the run knows them.
     time
-        Duration of the run: "90s", "10m", "2h", or seconds. It decides the size of the network too.
+        Duration of the run: "90s", "10m", "2h", "1h30m", "1d", or a number of seconds. It decides the size of the
+        network too.
     epochs, steps
         Length of the run: passes over the training text, or optimizer steps.
     cell
@@ -155,17 +154,17 @@ def train(
         True: share every batch among the processes that mpirun started.
     model
         Model file to write. Without it, no file is written, except for `log`. With it, the run writes the same files as
-        the command: this one, and one beside it, named `*.resume.npz`, with everything that resuming needs.
+        the command: this one, and one beside it, whose name ends in ".resume", with everything that resuming needs.
     log
         File to write a JSON object per report to.
     force
         True: replace existing files.
     resume
-        True: resume the run of `model` exactly.
+        True: resume the run of `model` exactly, with its files, its settings, and the time that it had left.
     repeat
         Model file whose run is repeated: with the same settings, steps and schedule, and so to the same weights.
     save_every
-        Most seconds between two saves.
+        Longest time between two saves: seconds, or a text such as "10m"; 0: save after every step.
     preview
         Characters to sample after each validation; see `Progress.sample`.
     progress
@@ -208,10 +207,9 @@ def train(
     >>> len(losses)
     20
     """
-    paths = [corpora] if isinstance(corpora, (str, os.PathLike)) else corpora
-    options = Options(
-        corpora=tuple(Path(path) for path in paths),
-        time=None if time is None else parse_duration(time),
+    options = Options.of(
+        corpora=corpora,
+        time=time,
         epochs=epochs,
         steps=steps,
         cell=cell,
@@ -233,21 +231,21 @@ def train(
         clip=clip,
         patience=patience,
         validate_every=validate_every,
-        init_from=_to_path(init_from),
+        init_from=init_from,
         lines=lines,
         curriculum=curriculum,
         split=split,
-        val=_to_path(val),
+        val=val,
         val_fraction=val_fraction,
         encoding=encoding,
         random_seed=random_seed,
         workers=workers,
         mpi=mpi,
-        model=_to_path(model),
-        log=_to_path(log),
+        model=model,
+        log=log,
         force=force,
         resume=resume,
-        repeat=_to_path(repeat),
+        repeat=repeat,
         save_every=save_every,
         preview=preview,
     )
@@ -270,7 +268,3 @@ def train(
 def _sample_preview(model: Model, length: int) -> str:
     """Return a text that a model samples, with the same random numbers at every call."""
     return sampler.preview(model, length, model.training.random_seed)
-
-
-def _to_path(path: PathLike | None) -> Path | None:
-    return None if path is None else Path(path)

@@ -321,7 +321,7 @@ def model_option(heading: str, **settings: Any) -> Callable[[Decorated], Decorat
 def check_encoding(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
     """Return the name of a text encoding; refuse an unknown one."""
     try:
-        "".encode(codecs.lookup(value).name)
+        "a".encode(codecs.lookup(value).name)
     except (LookupError, UnicodeError, ValueError) as error:
         raise click.BadParameter(
             f"Python has no text encoding {value!r}; utf-8 and latin-1 are two that it has."

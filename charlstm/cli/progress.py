@@ -8,7 +8,7 @@ from charlstm.cli.console import print_message
 from charlstm.cli.report import describe_outcome, describe_plan
 from charlstm.cli.status import StatusLine, can_redraw, columns, fit
 from charlstm.render.characters import width_of
-from charlstm.training.options import Options
+from charlstm.training.durations import format_duration
 from charlstm.training.plan import Plan
 from charlstm.training.run import Outcome, Progress, SmoothLoss, Watcher, to_bits
 
@@ -20,16 +20,9 @@ NARROWEST_BAR, WIDEST_BAR = 5, 40
 
 
 class ConsoleWatcher(Watcher):
-    """Prints the plan, the progress and the outcome of a run to stderr.
+    """Prints the plan, the progress and the outcome of a run to stderr."""
 
-    Parameters
-    ----------
-    options
-        The options of the run.
-    """
-
-    def __init__(self, options: Options) -> None:
-        self._options = options
+    def __init__(self) -> None:
         self._line = StatusLine() if can_redraw() else None
         self._drawn = False
         self._loss = SmoothLoss()
@@ -37,10 +30,14 @@ class ConsoleWatcher(Watcher):
         self._characters = self._steps = 0
         self._started = self._last_line = time.monotonic()
 
+    def announce(self, message: str) -> None:
+        """Print a message."""
+        self._print(message)
+
     def begin(self, plan: Plan, processes: int) -> None:
         """Print the plan."""
-        for line in describe_plan(plan, self._options, processes):
-            print_message(line)
+        for line in describe_plan(plan, processes):
+            self._print(line)
         self._started = self._last_line = time.monotonic()
 
     def advance(self, progress: Progress) -> None:
@@ -70,8 +67,8 @@ class ConsoleWatcher(Watcher):
     def end(self, outcome: Outcome) -> None:
         """Print the outcome."""
         self.close()
-        for line in describe_outcome(outcome, self._options):
-            print_message(line)
+        for line in describe_outcome(outcome):
+            self._print(line)
 
     def close(self) -> None:
         """Remove the bar."""
@@ -118,9 +115,6 @@ class ConsoleWatcher(Watcher):
 class QuietWatcher(Watcher):
     """Prints only problems that do not end the run, and how to continue an interrupted one."""
 
-    def __init__(self, options: Options) -> None:
-        self._options = options
-
     def warn(self, message: str) -> None:
         """Print a message."""
         print_message(message)
@@ -128,15 +122,5 @@ class QuietWatcher(Watcher):
     def end(self, outcome: Outcome) -> None:
         """Print where an interrupted run stopped."""
         if outcome.interrupted_by is not None:
-            for line in describe_outcome(outcome, self._options):
-                print_message(line)
-
-
-def format_duration(seconds: float) -> str:
-    """Return a duration such as 12 s, 3 min 05 s or 2 h 10 min."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+            for line in describe_outcome(outcome):
+                self.warn(line)

@@ -23,9 +23,9 @@ OVERFITTING = 0.02
 STILL_IMPROVING = 0.005
 
 
-def describe_plan(plan: Plan, options: Options, processes: int) -> Iterator[str]:
+def describe_plan(plan: Plan, processes: int) -> Iterator[str]:
     """Yield the lines about a plan: the corpus, the network, the length of the run, and the options that repeat it."""
-    model, split, config = plan.model, plan.split, plan.model.training
+    model, split, config, options = plan.model, plan.split, plan.model.training, plan.options
     facts, shape = model.facts, model.network.config
     yield from plan.notes
     if plan.origin is not None:
@@ -51,7 +51,7 @@ def describe_plan(plan: Plan, options: Options, processes: int) -> Iterator[str]
     if config.batch_size < wanted:
         yield f"{INDENT}the text is too small for a batch size of {wanted:,}; it is {config.batch_size:,}"
     yield from _describe_resuming(plan)
-    yield f"options   {wrap_words(spell_option(*setting) for setting in plan.settings(options).items())}"
+    yield f"options   {wrap_words(spell_option(*setting) for setting in plan.settings().items())}"
     yield f"work      {processes:,} process{'es' * (processes != 1)}"
 
 
@@ -82,16 +82,19 @@ def _describe_resuming(plan: Plan) -> Iterator[str]:
         )
 
 
-def describe_outcome(outcome: Outcome, options: Options) -> Iterator[str]:
+def describe_outcome(outcome: Outcome) -> Iterator[str]:
     """Yield the lines about the outcome: how to repeat the run, the losses and what they mean, the file."""
-    model, plan, interrupted_by = outcome
-    history, config = model.history, model.training
+    model, plan, interrupted_by, is_saved = outcome
+    history, config, options = model.history, model.training, plan.options
     done = int(history.step[-1]) if history.step.size else 0
     if interrupted_by is not None:
-        yield (
-            f"stopped at step {done:,} of {config.steps:,}; the model so far is in {options.model}, and the same"
-            " command with --resume continues the run"
-        )
+        stopped = f"stopped at step {done:,} of {config.steps:,}; the model so far is in {options.model}"
+        if not is_saved:
+            yield f"{stopped}; the run cannot be resumed from this step, because its run file could not be written"
+            return
+        again = ", with the same text piped in" if "" in plan.record.corpora else ""
+        yield f"{stopped}; to continue the run{again}:"
+        yield f"{INDENT}{spell_resuming(plan)}"
         return
     if plan.deadline is not None:
         files = [spell_option(*setting) for setting in options.given_files().items()]
@@ -145,6 +148,18 @@ def advise(losses: list[float], steps: list[int]) -> str:
 def format_loss(nats: float) -> str:
     """Return a loss in both units."""
     return f"{nats:.4f} nats ({to_bits(nats):.4f} bits)"
+
+
+def spell_resuming(plan: Plan) -> str:
+    """Return the command that resumes a run: what the run file records is left out."""
+    options, record = plan.options, plan.record
+    corpora = (path or "-" for path in record.corpora) if "" in record.corpora else ()
+    val = options.val if options.val is not None and not record.val else None
+    differing = {"save_every": f"{options.save_every:g}s", "preview": options.preview, "mpi": options.mpi}
+    chosen = {name: value for name, value in differing.items() if getattr(options, name) != getattr(Options, name)}
+    words = ["charlstm", "train", *map(shlex.quote, corpora), "--resume", f"-m {shlex.quote(str(options.model))}"]
+    words += [spell_option(*each) for each in ({"val": val} | chosen).items() if each[1] is not None]
+    return " ".join(words)
 
 
 def spell_option(name: str, value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,13 +16,14 @@ from charlstm.cli.commands import (
     FilePath,
     GroupedCommand,
     WrongUsage,
+    as_sentence,
     check_encoding,
     model_option,
     option_of,
 )
 from charlstm.cli.progress import ConsoleWatcher, QuietWatcher
 from charlstm.cli.report import spell_option
-from charlstm.training.clock import parse_duration
+from charlstm.training.durations import format_duration, parse_duration
 from charlstm.training.options import AUTOMATIC, CHOICES, DEFAULTS, OptionError, Options
 
 INTERRUPTED = 128
@@ -32,7 +33,7 @@ PATH = FilePath()
 EXAMPLES = (
     ("charlstm train corpus.txt", "Train on a text with the automatic settings, and write charlstm.npz."),
     ("charlstm train names.txt --lines --time 2m", "Train for two minutes on a list in which each line is a document."),
-    ("charlstm train corpus.txt --resume", "Resume a run that was interrupted."),
+    ("charlstm train --resume -m charlstm.npz", "Resume a run that was interrupted."),
     ("charlstm train corpus.txt --repeat model.npz -m again.npz", "Repeat the run of another model."),
 )
 RENAMED = {
@@ -44,16 +45,18 @@ RENAMED = {
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 has no argument for it
-    """A duration such as 90s, 10m, 2h or 1h30m; a plain number is in seconds."""
+    """A duration such as 90s, 10m, 2h, 1h30m or 1d."""
 
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return the seconds."""
+        if not isinstance(value, str):
+            return float(value)
         try:
             return parse_duration(value)
-        except ConfigError:
-            self.fail(f"{value!r} is not a duration such as 90s, 10m, 2h or 1h30m.", param, ctx)
+        except ConfigError as error:
+            self.fail(f"{error}.", param, ctx)
 
 
 def options_of(heading: str) -> Callable[..., Callable[[Decorated], Decorated]]:
@@ -81,18 +84,18 @@ running_option = options_of("Running")
 
 
 @click.command("train", cls=GroupedCommand, examples=EXAMPLES, renamed=RENAMED)
-@click.argument("corpora", metavar="CORPUS...", nargs=-1, required=True, type=PATH)
+@click.argument("corpora", metavar="CORPUS...", nargs=-1, type=PATH)
 @main_option(
     "--time",
     type=Duration(),
     metavar="DURATION",
-    help="Duration of the run, such as 90s, 10m or 2h; it also determines the size of the network.",
+    help="Duration of the run, such as 90s, 10m, 1h30m or 1d; it also determines the size of the network.",
 )
 @main_option("--lines", is_flag=True, default=None, help="Treat each line as a separate document.")
 @main_option("--hidden", type=click.IntRange(min=1), help="Units per layer.")
 @model_option(MAIN_OPTIONS, help="Model file to write.")
 @main_option("--force", is_flag=True, help="Replace the model file if it exists.")
-@main_option("--resume", is_flag=True, help="Resume the run of the model file exactly.")
+@main_option("--resume", is_flag=True, help="Resume the run of the model file exactly; CORPUS is not needed.")
 @network_option("--cell", type=click.Choice(CHOICES["cell"]), help="Recurrent cell.")
 @network_option("--activation", type=click.Choice(CHOICES["activation"]), help="Activation function of the rnn.")
 @network_option("--layers", type=click.IntRange(min=1), help="Number of layers.")
@@ -165,9 +168,11 @@ running_option = options_of("Running")
 @running_option("--mpi", is_flag=True, help="Share every batch among the processes that mpirun started.")
 @running_option(
     "--save-every",
-    type=click.FloatRange(min=0),
+    type=Duration(),
+    metavar="DURATION",
     default=Options.save_every,
-    help="Save at least once in this number of seconds.",
+    show_default=format_duration(Options.save_every),
+    help="Longest time between two saves; 0: save after every step.",
 )
 @running_option(
     "--preview",
@@ -183,15 +188,21 @@ def command(quiet: bool, **settings: Any) -> None:
 
     Settings that are not given follow from the size of the text and the time. Several files are read as one text.
     """
-    options = Options(**settings)
-    watcher = QuietWatcher(options) if quiet else ConsoleWatcher(options)
-    with report_once(options.mpi):
+    with report_once(settings["mpi"]):
         try:
-            train(**settings, progress=watcher)
+            train(**settings, progress=QuietWatcher() if quiet else ConsoleWatcher())
         except OptionError as error:
             raise WrongUsage(f"{error.format(spell_option)}.") from error
+        except ConfigError as error:
+            raise WrongUsage(spell_setting(error, settings)) from error
         except TrainingInterrupted as error:
             raise click.exceptions.Exit(INTERRUPTED + error.signal) from error
+
+
+def spell_setting(error: ConfigError, names: Collection[str]) -> str:
+    """Return the message of an error about a setting, whose name is its first word, with the name of its option."""
+    name, is_, rest = str(error).partition(" is ")
+    return f"{spell_option(name, None)}{is_}{rest}." if name in names and is_ else as_sentence(error)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ A file is an archive of `charlstm.model.archive`, which detects any damage. docs
     history/step …      losses and gradient norms during training
     corpus/lines        digests of the corpus's lines
     run/step …          in a run file: everything else that resuming needs
+    run/record          in a run file: UTF-8 bytes of a JSON object, the files and the time of the run
     sha256              32 bytes: the digest of all other members
 
 Every setting and shape is checked before a network is built from it. So a file gives what was saved, or one error.
@@ -14,8 +15,10 @@ Every setting and shape is checked before a network is built from it. So a file 
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -23,8 +26,16 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from charlstm.base.config import TrainingConfig, from_mapping, to_mapping
-from charlstm.base.errors import CheckpointError
+from charlstm.base.config import (
+    TrainingConfig,
+    check_number,
+    check_text,
+    check_whole,
+    from_mapping,
+    set_fields,
+    to_mapping,
+)
+from charlstm.base.errors import CheckpointError, ConfigError
 from charlstm.base.files import write_file
 from charlstm.base.parameters import Array
 from charlstm.model import archive, format2
@@ -126,6 +137,65 @@ class RunState(NamedTuple):
     best: Best
 
 
+@dataclass(frozen=True)
+class RunRecord:
+    """What a run file records of its run beside settings and numbers: which files it has, and how long it takes.
+
+    Attributes
+    ----------
+    model
+        Name of the model file; empty: an earlier version wrote the run file, which recorded nothing.
+    corpora
+        Absolute paths of the text files; empty for a text that was piped in.
+    given
+        The paths as they were given.
+    val
+        Absolute path of the file of the validation set; empty: none, or it was piped in.
+    encoding
+        Encoding of the text files.
+    init_from
+        Absolute path of the model that gave the first weights; empty: they were random.
+    log
+        Absolute path of the log; empty: none.
+    workers
+        Processes that the user asked for; 0: chosen automatically.
+    time
+        Seconds that the run takes; 0: it has a fixed number of steps.
+    seconds_left
+        Seconds of them that were left at the last save.
+
+    Raises
+    ------
+    ConfigError
+        If a value is of the wrong type or out of range.
+    """
+
+    model: str = ""
+    corpora: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
+    val: str = ""
+    encoding: str = "utf-8"
+    init_from: str = ""
+    log: str = ""
+    workers: int = 0
+    time: float = 0.0
+    seconds_left: float = 0.0
+
+    def __post_init__(self) -> None:
+        lists = {name: getattr(self, name) for name in ("corpora", "given")}
+        if not all(isinstance(each, (list, tuple)) for each in lists.values()) or len(self.corpora) != len(self.given):
+            raise ConfigError("corpora and given must be lists of paths, of one length")
+        set_fields(
+            self,
+            **{name: tuple(check_text(name, path) for path in paths) for name, paths in lists.items()},
+            **{
+                name: check_text(name, getattr(self, name)) for name in ("model", "val", "encoding", "init_from", "log")
+            },
+            **{name: check_number(name, getattr(self, name), 0.0) for name in ("time", "seconds_left")},
+            workers=check_whole("workers", self.workers, 0),
+        )
+
+
 class Run(NamedTuple):
     """A training run that can be resumed.
 
@@ -135,10 +205,13 @@ class Run(NamedTuple):
         The model with the newest weights.
     state : RunState
         The run after its last step.
+    record : RunRecord
+        Its files and its time.
     """
 
     model: Model
     state: RunState
+    record: RunRecord = RunRecord()
 
 
 def save(model: Model, path: Path) -> None:
@@ -171,7 +244,7 @@ def save_run(run: Run, path: Path) -> None:
     CharlstmError
         If the file cannot be written; its old content is then unchanged.
     """
-    write_file(path, partial(archive.write, _model_members(run.model) | _run_members(run.state)))
+    write_file(path, partial(archive.write, _model_members(run.model) | _run_members(run)))
 
 
 def load_run(path: str | PathLike[str]) -> Run:
@@ -244,12 +317,21 @@ def _to_model(metadata: Mapping[str, Any], members: dict[str, Array]) -> Model:
     return Model(network, vocabulary, training, from_mapping(CorpusFacts, metadata["corpus"]), history, lines)
 
 
-def _run_members(state: RunState) -> dict[str, Array]:
-    best = state.best
+def _run_members(run: Run) -> dict[str, Array]:
+    state, best = run.state, run.state.best
     values: dict[str, Any] = {"step": np.int64(state.step), "moments": state.moments, "state": state.state}
     values |= {f"sum_{name}": value for name, value in state.sums._asdict().items()}
     values |= {"best_validation_loss": best.validation_loss, "validations_since_best": np.int64(best.validations_since)}
-    return {f"run/{name}": np.asarray(value) for name, value in (values | {"best_weights": best.weights}).items()}
+    values |= {"best_weights": best.weights, "record": archive.from_json(to_mapping(run.record))}
+    return {f"run/{name}": np.asarray(value) for name, value in values.items()}
+
+
+def _to_record(member: Array) -> RunRecord:
+    """Return the record of a run file."""
+    try:
+        return from_mapping(RunRecord, json.loads(member.tobytes().decode()))
+    except (ConfigError, ValueError, TypeError) as error:
+        raise CheckpointError("the record of its run is damaged; start the run again without resuming") from error
 
 
 def _to_vocabulary(code_points: Any) -> Vocabulary:
@@ -264,10 +346,12 @@ def _to_vocabulary(code_points: Any) -> Vocabulary:
 def _to_run(metadata: Mapping[str, Any], members: dict[str, Array]) -> Run:
     """Return the run of a file."""
     model = _to_model(metadata, members)
-    state = _to_run_state(model, {name: members[name] for name in sorted(members) if name.startswith("run/")})
+    of_the_run = {name: members[name] for name in sorted(members) if name.startswith("run/")}
+    record = of_the_run.pop("run/record", None)
+    state = _to_run_state(model, of_the_run)
     if state is None:
         raise CheckpointError("it does not hold a run that can be resumed; start the run again without resuming")
-    return Run(model, state)
+    return Run(model, state, RunRecord() if record is None else _to_record(record))
 
 
 def _to_run_state(model: Model, members: Mapping[str, Array]) -> RunState | None:

@@ -8,6 +8,10 @@ from charlstm.base.config import check_choice, check_number, check_whole, set_fi
 from charlstm.base.errors import ConfigError
 from charlstm.network.cells import CELLS, cells_that
 
+MOST_UNITS = 1_000_000
+MOST_LAYERS = 1_000
+MOST_BIAS = 1_000.0  # far beyond what closes or opens a gate for good
+
 
 @dataclass(frozen=True)
 class NetworkConfig:
@@ -20,15 +24,15 @@ class NetworkConfig:
     activation
         Activation function of the cell: one of its `Cell.activations`.
     hidden
-        Units per layer (H), 1 or more.
+        Units per layer (H), 1 to a million.
     layers
-        Number of stacked recurrent layers (L), 1 or more.
+        Number of stacked recurrent layers (L), 1 to a thousand.
     dropout
         Dropout rate on the outputs of every layer, in [0, 1).
     weight_dropout
         Dropout rate on the recurrent weights W, in [0, 1) (weight drop).
     forget_bias
-        Initial bias of the forget gate, where the cell has one and `chrono_init` is 0.
+        Initial bias of the forget gate, from -1000 to 1000, where the cell has one and `chrono_init` is 0.
     chrono_init
         T > 0: chrono initialisation for dependencies of up to T characters; 0: off.
 
@@ -52,11 +56,11 @@ class NetworkConfig:
             self,
             cell=check_choice("cell", self.cell, CELLS),
             activation=check_choice("activation", self.activation, activation_functions()),
-            hidden=check_whole("hidden", self.hidden, 1),
-            layers=check_whole("layers", self.layers, 1),
+            hidden=check_whole("hidden", self.hidden, 1, MOST_UNITS),
+            layers=check_whole("layers", self.layers, 1, MOST_LAYERS),
             dropout=check_number("dropout", self.dropout, 0.0, 1.0, below=True),
             weight_dropout=check_number("weight_dropout", self.weight_dropout, 0.0, 1.0, below=True),
-            forget_bias=check_number("forget_bias", self.forget_bias),
+            forget_bias=check_number("forget_bias", self.forget_bias, -MOST_BIAS, MOST_BIAS),
             chrono_init=check_whole("chrono_init", self.chrono_init, 0),
         )
         allowed = CELLS[self.cell].activations

@@ -1,19 +1,16 @@
-"""Fitting a run to a given time, and times as users write them."""
+"""Fitting a run to a given time."""
 
 from __future__ import annotations
 
 import math
-import re
 import time
 
 from charlstm.base.config import TrainingConfig
-from charlstm.base.errors import ConfigError
 from charlstm.training.schedule import change_steps, is_decaying
 from charlstm.training.trainer import MOST_STEPS
 
 WARM_STEPS = 10
 SMALLEST_CHANGE = 0.02
-SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "": 1.0}
 
 
 class Clock:
@@ -62,24 +59,3 @@ class Clock:
         steps = min(steps, MOST_STEPS)
         self._config = change_steps(self._config, done, steps)
         return steps
-
-
-def parse_duration(text: str | float) -> float:
-    """Return the seconds of a duration such as "90s", "10m", "2h" or "1h30m"; a plain number is in seconds.
-
-    Raises
-    ------
-    ConfigError
-        If the text is not a duration, or not above zero.
-
-    Examples
-    --------
-    >>> parse_duration("1h30m")
-    5400.0
-    """
-    written = str(text).strip().lower()
-    parts = re.findall(r"(\d+(?:\.\d+)?)([hms]?)", written)
-    seconds = sum(float(number) * SECONDS[unit] for number, unit in parts)
-    if "".join(map("".join, parts)) != written or not seconds:
-        raise ConfigError(f"time is {text!r}; it must be a duration such as 90s, 10m, 2h or 1h30m")
-    return seconds

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import codecs
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,10 @@ from charlstm.base.config import (
     to_mapping,
 )
 from charlstm.base.errors import ConfigError
+from charlstm.base.files import as_path
 from charlstm.network.cells import CELLS
 from charlstm.network.config import NetworkConfig, activation_functions
+from charlstm.training.durations import check_duration
 
 DEFAULTS: Mapping[str, Any] = to_mapping(NetworkConfig()) | to_mapping(TrainingConfig(steps=0))
 CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -37,6 +41,10 @@ AUTOMATIC = frozenset(
         *("steps", "batch_size", "seq_len", "learning_rate", "weight_decay", "hold", "workers"),
     }
 )
+
+
+PATHS = ("init_from", "val", "model", "log", "repeat")
+MOST_EPOCHS = 1e9
 
 
 class OptionError(ConfigError):
@@ -78,6 +86,31 @@ def spell_argument(name: str, value: Any) -> str:
     return name if value is None else f"{name}={value!r}"
 
 
+def check_path(name: str, value: Any) -> Path:
+    """Return a path, given as a `str` or an `os.PathLike`; raise ConfigError if it is something else."""
+    try:
+        return as_path(value)
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error}") from error
+
+
+def check_paths(name: str, value: Any) -> tuple[Path, ...]:
+    """Return paths, given as one path or as a sequence of them; raise ConfigError if they are something else."""
+    one = isinstance(value, (str, os.PathLike)) or not isinstance(value, Sequence) or isinstance(value, bytes)
+    return tuple(check_path(name, each) for each in ((value,) if one else value))
+
+
+def check_encoding(name: str, value: Any) -> str:
+    """Return the name of a text encoding; raise ConfigError if Python has none of this name."""
+    try:
+        "a".encode(codecs.lookup(check_text(name, value, 1)).name)
+    except (LookupError, ValueError) as error:
+        raise ConfigError(
+            f"{name} is {value[:60]!r}, which is no text encoding of Python; utf-8 and latin-1 are two that it has"
+        ) from error
+    return str(value)
+
+
 @dataclass(frozen=True)
 class Options:
     """The options of a training run; None: not given.
@@ -85,9 +118,9 @@ class Options:
     Attributes
     ----------
     corpora
-        Text files, read as one text.
+        Text files, read as one text; none with `resume`: those of the run.
     time
-        Seconds that the run takes.
+        Duration of the run: seconds, or a text such as "10m".
     epochs
         Passes over the training text.
     steps
@@ -109,7 +142,7 @@ class Options:
     repeat
         Model file whose run is repeated.
     save_every
-        Most seconds between two saves.
+        Longest time between two saves: seconds, or a text such as "10m"; 0: save after every step.
     preview
         Characters to sample after each validation.
     mpi
@@ -123,7 +156,7 @@ class Options:
         If a value is of the wrong type or out of range.
     """
 
-    corpora: tuple[Path, ...]
+    corpora: tuple[Path, ...] = ()
     time: float | None = None
     epochs: float | None = None
     steps: int | None = None
@@ -165,24 +198,37 @@ class Options:
     preview: int = 0
 
     def __post_init__(self) -> None:
-        if not self.corpora:
+        set_fields(
+            self,
+            corpora=check_paths("corpora", self.corpora),
+            **{name: check_path(name, getattr(self, name)) for name in PATHS if getattr(self, name) is not None},
+            **{name: check_flag(name, getattr(self, name)) for name in ("mpi", "force", "resume")},
+            preview=check_whole("preview", self.preview, 0),
+            save_every=check_duration("save_every", self.save_every),
+            encoding=check_encoding("encoding", self.encoding),
+        )
+        if not (self.corpora or self.resume):
             raise ConfigError("there is no corpus; give a text file or several")
-        set_fields(self, preview=check_whole("preview", self.preview, 0))
-        set_fields(self, save_every=check_number("save_every", self.save_every, 0.0))
-        set_fields(self, **{name: check_flag(name, getattr(self, name)) for name in ("mpi", "force", "resume")})
-        check_text("encoding", self.encoding, 1)
         if self.epochs is not None:
-            check_number("epochs", self.epochs, 0.0)
+            set_fields(self, epochs=check_number("epochs", self.epochs, 0.0, MOST_EPOCHS))
         if self.time is not None:
-            check_number("time", self.time, 0.0, above=True)
+            set_fields(self, time=check_duration("time", self.time, above=True))
         if self.workers is not None:
-            check_whole("workers", self.workers, 1)
+            set_fields(self, workers=check_whole("workers", self.workers, 1))
         given = self.given()
         shape = {name: given.pop(name) for name in OF_THE_NETWORK & set(given)}
         if "cell" not in shape and (self.resume or self.repeat is not None):
             shape.pop("activation", None)  # whether it goes with the cell of that run is checked there
-        NetworkConfig(**shape)
-        TrainingConfig(**({"steps": 0} | given))
+        for names, checked in (
+            (set(shape), NetworkConfig(**shape)),
+            (set(given), TrainingConfig(**({"steps": 0} | given))),
+        ):
+            set_fields(self, **{name: getattr(checked, name) for name in names})
+
+    @classmethod
+    def of(cls, **values: Any) -> Options:
+        """Return options from values as users give them: paths as strings, durations as texts, numbers of NumPy."""
+        return cls(**values)
 
     def given(self) -> dict[str, Any]:
         """Return the settings of the network and of the training that were given, by name."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,27 +15,29 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from charlstm.base.config import TrainingConfig, to_mapping
-from charlstm.base.errors import CheckpointError, ConfigError, CorpusError
+from charlstm.base.errors import ConfigError, CorpusError
 from charlstm.model import checkpoint
-from charlstm.model.checkpoint import RunState
+from charlstm.model.checkpoint import Run, RunRecord, RunState
 from charlstm.model.model import Model
 from charlstm.network.cells import CELLS
 from charlstm.network.config import NetworkConfig
 from charlstm.network.network import Network
+from charlstm.network.weights import weight_shapes
 from charlstm.text import corpus
 from charlstm.text.corpus import Corpus
 from charlstm.text.documents import hash_lines
 from charlstm.text.split import Split, split_corpus
-from charlstm.training import recipe, trainer
+from charlstm.training import recipe, run_file, trainer
+from charlstm.training.durations import format_duration
 from charlstm.training.exchange import Requests
 from charlstm.training.options import AUTOMATIC, DEFAULTS, OF_THE_NETWORK, OptionError, Options, literal
-from charlstm.training.processes import count_cores, start_team
+from charlstm.training.processes import count_cores, memory_of_the_machine, start_team
 from charlstm.training.team import Team
 from charlstm.training.trainer import TrainingStep
 
 CHANGED_BY_RESUMING = frozenset({"steps", "patience", "workers"})
 TRIAL_SHARE = 0.02
-SHORTEST_TRIAL = 1.0
+SHORTEST_TRIAL, LONGEST_TRIAL = 1.0, 3.0
 WARM_STEPS = 3
 RESERVED_FOR_THE_END = 0.01
 
@@ -45,6 +47,8 @@ class Plan(NamedTuple):
 
     Attributes
     ----------
+    options : Options
+        The options of the run; those of a resumed run have the files that its run file records.
     model : Model
         The model with its first weights.
     split : Split
@@ -61,8 +65,11 @@ class Plan(NamedTuple):
         When the run should end, on the clock `time.monotonic`.
     origin : Model or None
         The model that gave the first weights.
+    record : RunRecord
+        What the run file records of the run.
     """
 
+    options: Options
     model: Model
     split: Split
     workers: int
@@ -71,8 +78,9 @@ class Plan(NamedTuple):
     earlier: TrainingConfig | None = None
     deadline: float | None = None
     origin: Model | None = None
+    record: RunRecord = RunRecord()
 
-    def settings(self, options: Options) -> dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
         """Return the options that give the same run, by name: all that are automatic or differ from their defaults."""
         recorded = _recorded(self.model) | {"workers": self.workers}
         defaults = {**DEFAULTS, "warmup": recipe.choose_warmup(self.model.training.steps)}
@@ -85,22 +93,33 @@ class Plan(NamedTuple):
             for name, value in recorded.items()
             if name not in implied and (name in AUTOMATIC or value != defaults[name])
         }
-        return differing | options.given_files()
+        return differing | self.options.given_files()
 
 
-def plan_run(options: Options, run_file: Path | None, world: Team, started: float) -> Plan:
+def plan_run(
+    options: Options,
+    run: Run | None,
+    what: str,
+    world: Team,
+    started: float,
+    announce: Callable[[str], object] = lambda message: None,
+) -> Plan:
     """Return the plan of a run.
 
     Parameters
     ----------
     options
         What the user wants.
-    run_file
-        File with the state of the run to resume.
+    run
+        The run to resume.
+    what
+        What errors call that run.
     world
         MPI's ranks, or a team of one.
     started
         When the program started the run, on the clock `time.monotonic`.
+    announce
+        Receives a message about work that takes seconds.
 
     Raises
     ------
@@ -111,14 +130,13 @@ def plan_run(options: Options, run_file: Path | None, world: Team, started: floa
     CorpusError
         If the corpus cannot be read, is too small, or is not that of the run to resume or to repeat.
     """
-    check_options(options)
-    if options.resume:
-        if run_file is None:
-            raise OptionError("{resume} needs the model file of the run; give {model}", resume=True, model=None)
-        return _plan_resumed(options, run_file)
+    if run is not None:
+        return _plan_resumed(options, run, what, started)
     if options.repeat is not None:
-        return _plan_repeated(options, options.repeat, world)
-    return _plan_new(options, world, started)
+        plan = _plan_repeated(options, options.repeat, world)
+    else:
+        plan = _plan_new(options, world, started, announce)
+    return plan._replace(record=run_file.describe(options))
 
 
 def check_options(options: Options) -> None:
@@ -132,12 +150,11 @@ def check_options(options: Options) -> None:
         )
     if options.resume and options.repeat is not None:
         raise OptionError("{resume} and {repeat} exclude each other; give one of them", resume=True, repeat=None)
-    for name in ("time", "init_from") if options.resume else ("time", "epochs") if options.repeat else ():
+    for name in ("time", "epochs") if options.repeat is not None else ():
         if getattr(options, name) is not None:
-            other = {"resume": True} if options.resume else {"repeat": None}
-            raise OptionError(
-                f"{{{name}}} begins a new run; give it without {{{next(iter(other))}}}", **{name: None}, **other
-            )
+            raise OptionError(f"{{{name}}} begins a new run; give it without {{repeat}}", **{name: None}, repeat=None)
+    if options.resume and options.model is None:
+        raise OptionError("{resume} needs the model file of the run; give {model}", resume=True, model=None)
     if options.mpi and options.workers is not None:
         raise OptionError("{mpi} uses the processes that mpirun started; leave out {workers}", mpi=True, workers=None)
     if options.resume or options.repeat is not None:
@@ -168,7 +185,7 @@ def check_options(options: Options) -> None:
         raise OptionError("{time} plans the decay of the learning rate; leave out {decay}", time=None, decay=False)
 
 
-def _plan_new(options: Options, world: Team, started: float) -> Plan:
+def _plan_new(options: Options, world: Team, started: float, announce: Callable[[str], object]) -> Plan:
     """Plan a new run: read the corpus, and let the recipe choose what the user leaves open."""
     chosen = {"lines": False} | options.given()
     chosen = {name: value for name, value in chosen.items() if name not in ("steps", "workers")}
@@ -178,7 +195,7 @@ def _plan_new(options: Options, world: Team, started: float) -> Plan:
     if options.init_from is not None:
         origin = checkpoint.load(options.init_from)
         shape = to_mapping(origin.network.config)
-        del shape["dropout"]
+        del shape["dropout"], shape["weight_dropout"]  # settings of the new run, as the learning rate is
         _check_agrees(options, shape, str(options.init_from), "leave it out, or start from random weights")
         chosen |= shape | {"origin": origin.digest}
     text = corpus.read(options.files, options.encoding, chosen["lines"], origin.vocabulary if origin else None)
@@ -186,7 +203,9 @@ def _plan_new(options: Options, world: Team, started: float) -> Plan:
     plan = _choose(text, recipe.choose_work(text.facts.characters), chosen, options)
     if options.time is not None:
         deadline = started + options.time * (1.0 - RESERVED_FOR_THE_END)
-        pace = _measure_pace(plan, world, max(SHORTEST_TRIAL, TRIAL_SHARE * options.time))
+        seconds = min(max(SHORTEST_TRIAL, TRIAL_SHARE * options.time), LONGEST_TRIAL)
+        announce(f"measure   the speed of this machine, for about {format_duration(seconds)}")
+        pace = _measure_pace(plan, world, seconds)
         plan = _choose(text, pace * max(deadline - time.monotonic(), 0.0), chosen, options)
         every = plan.model.training.validate_every or -(-plan.model.training.steps // trainer.VALIDATIONS)
         config = replace(plan.model.training, validate_every=every)
@@ -203,18 +222,43 @@ def _choose(text: Corpus, work: float, chosen: Mapping[str, Any], options: Optio
     split = split_corpus(text, TrainingConfig(trainer.MOST_STEPS, **settings))
     if not {"forget_bias", "chrono_init"} & set(of_the_network):
         of_the_network |= {"chrono_init": split.longest_line} if settings["lines"] else {}
-    network = Network(NetworkConfig(**of_the_network), len(text.vocabulary))
+    config = NetworkConfig(**of_the_network)
+    predictions = split.training_characters / split.training.per_epoch
+    check_memory(config, len(text.vocabulary), predictions)
+    network = Network(config, len(text.vocabulary))
     if options.epochs is not None:
         steps = _steps_of(options.epochs, split)
     elif options.steps is not None:
         steps = options.steps
     else:
-        predictions = split.training_characters / split.training.per_epoch
         steps = recipe.choose_steps(work, network.multiplications, predictions, split.training.per_epoch)
     settings = {"warmup": recipe.choose_warmup(steps)} | settings | {"batch_size": split.training.rows}
-    config = TrainingConfig(steps, **settings)
-    plan = Plan(Model(network, text.vocabulary, config, text.facts), split, 1, text.remarks)
-    return plan._replace(workers=options.workers or _choose_workers(plan))
+    training = TrainingConfig(steps, **settings)
+    plan = Plan(options, Model(network, text.vocabulary, training, text.facts), split, 1, text.remarks)
+    return _with_workers(plan, options.workers)
+
+
+def check_memory(config: NetworkConfig, vocabulary_size: int, predictions: float) -> None:
+    """Raise ConfigError if training needs more memory than the machine has; docs/memory.md has the formula.
+
+    Parameters
+    ----------
+    config
+        The hyperparameters.
+    vocabulary_size
+        Number of distinct characters (V).
+    predictions
+        Characters predicted in a step (T·B).
+    """
+    L, H, V = config.layers, config.hidden, vocabulary_size
+    P = sum(math.prod(shape) for shape in weight_shapes(config, V).values())
+    needed = 4 * (9 * P + predictions * (7 * L * H + H + 2 * V))
+    available = memory_of_the_machine()
+    if needed > available:
+        raise ConfigError(
+            f"a network of {L:,} × {H:,} units with steps of {predictions:,.0f} characters needs {needed / 1e9:,.0f} GB"
+            f" for training, and this machine has {available / 1e9:,.0f} GB; choose a smaller network or batch size"
+        )
 
 
 def _initialise(plan: Plan, text: Corpus, origin: Model | None) -> Plan:
@@ -237,16 +281,17 @@ def _measure_pace(plan: Plan, world: Team, seconds: float) -> float:
     def job(team: Team) -> Iterator[TrainingStep]:
         def ask(done: int) -> Requests:
             is_late = time.monotonic() - started > seconds
-            return Requests(stop=team.rank == 0 and done > WARM_STEPS and is_late)
+            return Requests(stop=team.rank == 0 and done >= warm and is_late)
 
         return trainer.train(network, plan.split.training, None, config, team, ask)
 
-    characters, since = 0, started
+    characters, since, warm = 0, started, WARM_STEPS
     largest = trainer.largest_sum(network, plan.split.training.rows)
     with start_team(job, largest, world, plan.workers) as team:
         for result in job(team):
-            if result.step <= WARM_STEPS:
+            if result.step <= warm:
                 since = time.monotonic()
+                warm = result.step if since - started > seconds / 2 else warm  # steps of seconds need no warm-up
             else:
                 characters += result.characters
         elapsed = time.monotonic() - since
@@ -255,14 +300,22 @@ def _measure_pace(plan: Plan, world: Team, seconds: float) -> float:
     return float(pace[0])
 
 
-def _plan_resumed(options: Options, run_file: Path) -> Plan:
+def _plan_resumed(options: Options, run: Run, what: str, started: float) -> Plan:
     """Plan the rest of a run: only its number of steps, its patience and its number of workers may change."""
-    if not run_file.exists():
-        raise CheckpointError(f"there is no run to resume at {run_file}; start the run without resuming")
-    model, state = checkpoint.load_run(run_file)
-    config, what = model.training, f"the run of {run_file}"
+    model, state, record = run
+    config = model.training
     otherwise = "leave it out, or start another run with another model file"
     _check_agrees(options, _recorded(model), what, otherwise, CHANGED_BY_RESUMING)
+    if options.time is not None and options.time != record.time:
+        had = f"takes {format_duration(record.time)}" if record.time else "has a fixed number of steps"
+        raise OptionError(
+            f"{{time}} contradicts {literal(what)}, which {had}; {otherwise}", time=format_duration(options.time)
+        )
+    if options.init_from is not None and checkpoint.load(options.init_from).digest != config.origin:
+        raise OptionError(
+            f"{{init_from}} contradicts {literal(what)}, which did not begin with its weights; {otherwise}",
+            init_from=options.init_from,
+        )
     text = _read_same_corpus(options, model, what)
     split = split_corpus(text, config)
     steps = config.steps if options.steps is None else options.steps
@@ -276,8 +329,22 @@ def _plan_resumed(options: Options, run_file: Path) -> Plan:
         patience=config.patience if options.patience is None else options.patience,
         changed_on_resume=config.changed_on_resume or steps != config.steps,
     )
-    plan = Plan(replace(model, training=longer), split, 1, text.remarks, state, config)
-    return plan._replace(workers=options.workers or _choose_workers(plan))
+    if options.steps is not None or options.epochs is not None:
+        record = replace(record, time=0.0)
+    deadline = started + record.seconds_left if record.time and state.step < steps else None
+    record = run_file.describe(options, record)
+    plan = Plan(
+        options,
+        replace(model, training=longer),
+        split,
+        1,
+        text.remarks,
+        state,
+        config,
+        deadline,
+        record=record,
+    )
+    return _with_workers(plan, options.workers)
 
 
 def _plan_repeated(options: Options, path: Path, world: Team) -> Plan:
@@ -305,9 +372,8 @@ def _plan_repeated(options: Options, path: Path, world: Team) -> Plan:
     text = _read_same_corpus(options, recorded, what)
     network = Network(recorded.network.config, len(text.vocabulary))
     model = Model(network, text.vocabulary, config, recorded.facts)
-    plan = Plan(model, split_corpus(text, config), 1, text.remarks)
-    plan = plan._replace(workers=config.workers or options.workers or _choose_workers(plan))
-    return _initialise(plan, text, origin)
+    plan = Plan(options, model, split_corpus(text, config), 1, text.remarks)
+    return _initialise(_with_workers(plan, config.workers or options.workers), text, origin)
 
 
 def _recorded(model: Model) -> dict[str, Any]:
@@ -345,8 +411,16 @@ def _steps_of(epochs: float, split: Split) -> int:
     return math.ceil(epochs * split.training.per_epoch)
 
 
-def _choose_workers(plan: Plan) -> int:
-    """Return the number of processes that the recipe chooses on this machine."""
-    predictions = plan.split.training_characters / plan.split.training.per_epoch
-    parameters = plan.model.network.parameters.flat.size
-    return recipe.choose_workers(count_cores(), plan.model.training.batch_size, parameters, predictions)
+def _with_workers(plan: Plan, wanted: int | None) -> Plan:
+    """Return a plan with its number of processes: as wanted, but at most one for each row, or as the recipe chooses."""
+    rows = plan.split.training.rows
+    if wanted is None or not wanted:
+        predictions = plan.split.training_characters / plan.split.training.per_epoch
+        parameters = plan.model.network.parameters.flat.size
+        return plan._replace(
+            workers=recipe.choose_workers(count_cores(), plan.model.training.batch_size, parameters, predictions)
+        )
+    if wanted <= rows:
+        return plan._replace(workers=wanted)
+    note = f"{wanted:,} workers are more than the {rows:,} rows of a batch; {rows:,} share it"
+    return plan._replace(workers=rows, notes=(*plan.notes, note))

@@ -6,12 +6,14 @@ end of a pipe closed knows that the other process has ended: process 0 raises an
 
 from __future__ import annotations
 
+import math
 import mmap
 import multiprocessing
 import os
 import platform
 import signal
 import socket
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -22,6 +24,7 @@ import numpy as np
 
 from charlstm.base.errors import TrainingError
 from charlstm.base.parameters import Array
+from charlstm.training.signals import stopping_signals
 from charlstm.training.team import Team
 
 Job = Callable[[Team], Iterable[object]]
@@ -105,6 +108,14 @@ def count_cores() -> int:
     quota, _, period = _read("/sys/fs/cgroup/cpu.max").partition(" ")
     allowed = max(1, int(quota) // int(period)) if quota.isdigit() and period.isdigit() else len(siblings)
     return min(len(siblings), allowed)
+
+
+def memory_of_the_machine() -> float:
+    """Return the bytes of memory of this machine; infinity where that is not known."""
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, OSError, ValueError):
+        return math.inf
 
 
 def _read(path: str) -> str:
@@ -206,11 +217,12 @@ def _work(
     job: Callable[[Team], Iterable[object]],
 ) -> None:
     """Do the job in a process of its own; print nothing, because process 0 reports."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # process 0 decides when to stop
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for number in stopping_signals():  # process 0 decides when to stop
+        signal.signal(number, signal.SIG_IGN)
     for end in inherited:
         end.close()
-    os.dup2(os.open(os.devnull, os.O_WRONLY), STDERR)
+    if sys.__stderr__ is not None:  # where stderr was closed, its number may belong to a file by now
+        os.dup2(os.open(os.devnull, os.O_WRONLY), STDERR)
     with suppress(TrainingError):
         for _ in job(Processes(rank, memory, [pipe])):
             pass

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from charlstm.base import files as base_files
 from charlstm.base.config import TrainingConfig
 from charlstm.base.errors import CharlstmError
 from charlstm.base.files import check_target, lock
@@ -19,14 +20,14 @@ from charlstm.model import checkpoint
 from charlstm.model.checkpoint import Run, RunState
 from charlstm.model.model import Model
 from charlstm.network.loss import NATS_PER_BIT
-from charlstm.training import schedule, trainer
+from charlstm.training import run_file, schedule, trainer
 from charlstm.training.clock import Clock
 from charlstm.training.exchange import Requests
-from charlstm.training.log import Log
+from charlstm.training.log import Log, is_device
 from charlstm.training.options import OptionError, Options, literal
-from charlstm.training.plan import Plan, plan_run
+from charlstm.training.plan import Plan, check_options, plan_run
 from charlstm.training.processes import start_team
-from charlstm.training.signals import defer_signals
+from charlstm.training.signals import defer_signals, stopping_signals
 from charlstm.training.team import Team, join_world
 from charlstm.training.trainer import TrainingStep
 
@@ -86,15 +87,21 @@ class Outcome(NamedTuple):
         The plan of the run.
     interrupted_by : int or None
         Number of the signal that stopped the run before its end.
+    is_saved : bool
+        Whether the run file has the last step, so that the run can be resumed.
     """
 
     model: Model
     plan: Plan
     interrupted_by: int | None
+    is_saved: bool
 
 
 class Watcher:
     """Follows a run. Each method does nothing here; override those that you need."""
+
+    def announce(self, message: str) -> None:
+        """Receive a message about work before the first step that takes seconds."""
 
     def begin(self, plan: Plan, processes: int) -> None:
         """Receive the plan, and the number of processes that share the work, before the first step."""
@@ -133,12 +140,29 @@ class Files(NamedTuple):
     def of(cls, options: Options) -> Files:
         """Return the files that options ask for: the run file stands beside the model file."""
         model = options.model
-        return cls(model, None if model is None else model.with_suffix(".resume.npz"), options.log)
+        return cls(model, None if model is None else run_file.path_beside(model), options.log)
 
     def check(self, options: Options) -> None:
-        """Raise CharlstmError if a file exists already and options do not say that it is to be replaced."""
-        for path in (path for path in self if path is not None):
-            if path.exists() and not options.force:
+        """Check that the files can be written.
+
+        Raises
+        ------
+        CharlstmError
+            If a file is an input or another output of the run, no file can be written there, or it exists already and
+            options do not say that it is to be replaced.
+        """
+        known = base_files.Files()
+        for path in (*options.files, options.init_from, options.repeat):
+            if path is not None:
+                known.add_input(path)
+        for path in self:
+            if path is not None:
+                known.add_output(path, model=path != self.log, replace=True)
+        if options.resume:
+            return
+        old = None if self.model is None else run_file.find_old(self.model)
+        for path in (path for path in (*self, old) if path is not None):
+            if path.exists() and not options.force and not (path == self.log and is_device(path)):
                 option = "log" if path == self.log else "model"
                 raise OptionError(
                     f"{literal(path)} exists already; resume its run with {{resume}}, give another path with"
@@ -148,7 +172,9 @@ class Files(NamedTuple):
 
 
 def run(options: Options, watcher: Watcher, sample: Callable[[Model, int], str]) -> Outcome:
-    """Train a model. SIGINT and SIGTERM stop the run when its current step is done; it is then saved as at its end.
+    """Train a model; a signal stops the run when its current step is done, and it is then saved as at its end.
+
+    The signals are SIGINT, SIGTERM and, unless it is ignored, SIGHUP.
 
     Parameters
     ----------
@@ -178,23 +204,29 @@ def run(options: Options, watcher: Watcher, sample: Callable[[Model, int], str])
         If a file exists already, or the last save fails.
     """
     started = time.monotonic()
-    files = Files.of(options)
     with join_world(options.mpi) as world, ExitStack() as stack:
         stack.callback(watcher.close)
 
-        def prepare() -> Plan:
-            for path in (files.model, files.log):
-                if path is not None:
-                    check_target(path)
-            if files.model is not None and world.rank == 0:
-                stack.enter_context(lock(files.model))
-            if not options.resume:
-                files.check(options)
-            return plan_run(options, files.run, world, started)
+        def prepare() -> tuple[Plan, Path | None]:
+            check_options(options)
+            if options.model is not None:
+                check_target(options.model)
+                if world.rank == 0:
+                    stack.enter_context(lock(options.model, watcher.warn))
+            path, resumed, what, wanted = None, None, "", options
+            if options.resume and options.model is not None:
+                path, resumed = run_file.find(options.model)
+                what = f"the run of {path}"
+                wanted = run_file.complete(options, resumed, what)
+            Files.of(wanted).check(wanted)
+            announce = watcher.announce if world.rank == 0 else lambda message: None
+            return plan_run(wanted, resumed, what, world, started, announce), path
 
-        plan = world.run_in_all(prepare)
-        with defer_signals(signal.SIGINT, signal.SIGTERM) as received:
-            outcome = _carry_out(plan, options, files, watcher, sample, received, world)
+        plan, resumed_file = world.run_in_all(prepare)
+        with defer_signals(*stopping_signals()) as received:
+            if options.model is not None and world.rank == 0:
+                run_file.claim(options.model, resumed_file)
+            outcome = _carry_out(plan, watcher, sample, received, world)
             if world.rank == 0:
                 watcher.end(outcome)
         return outcome
@@ -202,18 +234,17 @@ def run(options: Options, watcher: Watcher, sample: Callable[[Model, int], str])
 
 def _carry_out(
     plan: Plan,
-    options: Options,
-    files: Files,
     watcher: Watcher,
     sample: Callable[[Model, int], str],
     received: Sequence[int],
     world: Team,
 ) -> Outcome:
     """Train the model of a plan; report and save now and then."""
-    network, split, start = plan.model.network, plan.split, plan.state
+    options, network, split, start = plan.options, plan.model.network, plan.split, plan.state
     is_first = world.rank == 0
-    saver = Saver(files if is_first else Files(None, None, None), watcher)
-    clock = Clock(plan.deadline, plan.model.training) if plan.deadline is not None else None
+    files = Files.of(options) if is_first else Files(None, None, None)
+    saver = Saver(plan, files, watcher)
+    clock = Clock(plan.deadline, plan.model.training, start.step if start else 0) if plan.deadline is not None else None
 
     def job(team: Team) -> Iterator[TrainingStep]:
         def ask(done: int) -> Requests:
@@ -227,7 +258,7 @@ def _carry_out(
         model = replace(plan.model, training=_record_workers(plan.model.training, team.size))
         done, best = (start.step, start.best.weights) if start else (0, network.parameters.flat.copy())
         complete = done == model.training.steps
-        log, smooth = Log(files.log if is_first else None, done, watcher.warn), SmoothLoss()
+        log, smooth = Log(files.log, done, watcher.warn), SmoothLoss()
         if is_first:
             watcher.begin(plan, team.size)
         for result in job(team):
@@ -250,7 +281,7 @@ def _carry_out(
             model = replace(model, history=model.history.append(done, smooth.mean, math.nan, math.nan))
     finished = with_weights(model, best)
     saver.save_last(finished)
-    return Outcome(finished, plan, None if complete else (*received, signal.SIGTERM)[0])
+    return Outcome(finished, plan, None if complete else (*received, signal.SIGTERM)[0], saver.is_saved)
 
 
 class Saver:
@@ -258,6 +289,8 @@ class Saver:
 
     Parameters
     ----------
+    plan
+        The plan of the run.
     files
         Where to save.
     watcher
@@ -267,10 +300,14 @@ class Saver:
     ----------
     last_save : float
         When the run was saved last, on the clock `time.monotonic`.
+    is_saved : bool
+        Whether the last attempt to write the run file succeeded.
     """
 
-    def __init__(self, files: Files, watcher: Watcher) -> None:
+    def __init__(self, plan: Plan, files: Files, watcher: Watcher) -> None:
         self.last_save = time.monotonic()
+        self.is_saved = False
+        self._plan = plan
         self._files = files
         self._watcher = watcher
 
@@ -280,7 +317,10 @@ class Saver:
         state: RunState | None = result.state
         if self._files.model is None or self._files.run is None or state is None:
             return
-        self._try(partial(checkpoint.save_run, Run(model, state), self._files.run))
+        deadline, record = self._plan.deadline, self._plan.record
+        if deadline is not None:
+            record = replace(record, seconds_left=max(0.0, deadline - self.last_save))
+        self.is_saved = self._try(partial(checkpoint.save_run, Run(model, state, record), self._files.run))
         if result.report is not None and result.report.improved and not result.complete:
             self._try(partial(checkpoint.save, with_weights(model, state.best.weights), self._files.model))
 
@@ -289,11 +329,14 @@ class Saver:
         if self._files.model is not None:
             checkpoint.save(model, self._files.model)
 
-    def _try(self, save: Callable[[], None]) -> None:
+    def _try(self, save: Callable[[], None]) -> bool:
+        """Save; report a failure, and return whether there was none."""
         try:
             save()
         except CharlstmError as error:
             self._watcher.warn(f"{error}; training continues")
+            return False
+        return True
 
 
 class SmoothLoss:

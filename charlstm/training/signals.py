@@ -8,11 +8,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
+def stopping_signals() -> tuple[signal.Signals, ...]:
+    """Return the signals that stop a run: SIGINT, SIGTERM, and SIGHUP unless it is ignored, as under nohup."""
+    hangup = getattr(signal, "SIGHUP", None)  # Windows has none
+    ignored = hangup is None or signal.getsignal(hangup) is signal.SIG_IGN
+    return (signal.SIGINT, signal.SIGTERM) if ignored else (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 @contextmanager
 def defer_signals(*numbers: signal.Signals) -> Iterator[list[int]]:
-    """Defer the first of each of these signals: it only appears in the list that is yielded; a second one acts at once.
+    """Defer these signals: the first of each only appears in the list that is yielded; a second one acts at once.
 
-    Outside the main thread, which alone receives signals in Python, this does nothing.
+    A second SIGHUP does nothing: a terminal that closes may send several. Outside the main thread, which alone receives
+    signals in Python, this does nothing.
 
     Parameters
     ----------
@@ -26,7 +34,8 @@ def defer_signals(*numbers: signal.Signals) -> Iterator[list[int]]:
 
     def receive(number: int, frame: object) -> None:
         received.append(number)
-        signal.signal(number, before[signal.Signals(number)])
+        if signal.Signals(number).name != "SIGHUP":
+            signal.signal(number, before[signal.Signals(number)])
 
     before = {number: signal.signal(number, receive) for number in numbers}
     try:
