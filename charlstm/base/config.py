@@ -15,6 +15,7 @@ OPTIMIZERS = ("adam", "rmsprop", "sgd")
 SPLITS = ("tail", "stripes", "file")
 
 LARGEST = 2**63 - 1
+MOST_EPOCHS = 1e9
 SHOWN = 60
 
 Settings = TypeVar("Settings")
@@ -107,9 +108,9 @@ class TrainingConfig:
             **{name: check_whole(name, getattr(self, name), least) for name, least in whole.items()},
             **{name: check_flag(name, getattr(self, name)) for name in ("lines", "decay", "changed_on_resume")},
             **{
-                name: check_number(name, getattr(self, name), 0.0)
-                for name in ("curriculum", "learning_rate", "weight_decay", "clip")
+                name: check_number(name, getattr(self, name), 0.0) for name in ("learning_rate", "weight_decay", "clip")
             },
+            curriculum=check_number("curriculum", self.curriculum, 0.0, MOST_EPOCHS),
             **{
                 name: check_number(name, getattr(self, name), 0.0, 1.0, below=True) for name in ("hold", "val_fraction")
             },

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from charlstm.base.config import (
+    MOST_EPOCHS,
     OPTIMIZERS,
     SPLITS,
     TrainingConfig,
@@ -44,7 +45,6 @@ AUTOMATIC = frozenset(
 
 
 PATHS = ("init_from", "val", "model", "log", "repeat")
-MOST_EPOCHS = 1e9
 
 
 class OptionError(ConfigError):

@@ -55,7 +55,7 @@ def find(model: Path) -> tuple[Path, Run]:
                 f"{path} belongs to another run than the model {model}; move the model away to resume the run of"
                 f" {path.name}, or start a new run without resuming"
             )
-    elif run.record.model not in ("", path.name.removesuffix(SUFFIX)):
+    elif run.record.model not in ("", path_beside(model).name.removesuffix(SUFFIX)):
         raise CheckpointError(
             f"{path} is the run file of {run.record.model}, not of {model.name}; give the path of that model, or start"
             " a new run without resuming"
