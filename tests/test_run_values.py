@@ -75,7 +75,15 @@ ODD = [0, 1, -1, 2**31, 2**63 - 1, 2**63, 10**400, 0.5, 1e-320, 1e38, 1e39, 1e30
 @example("chrono_init", 2**62)
 @example("workers", 99_999)
 def test_any_number_in_any_option_is_used_or_refused_in_a_sentence(name: str, value: float) -> None:
-    limits: dict[str, Any] = {"steps": 3, "epochs": 0.1, "time": 0.5, "preview": 3, "workers": 3}
+    limits: dict[str, Any] = {
+        "steps": 3,
+        "epochs": 0.1,
+        "time": 0.5,
+        "preview": 3,
+        "workers": 3,
+        "hidden": 50,
+        "layers": 9,
+    }
     if name in limits and limits[name] < value <= (99_998 if name == "workers" else 1e9):
         value = limits[name]  # what would take long
     options = SMALL | {name: value}
@@ -158,7 +166,7 @@ def test_numbers_of_numpy_and_paths_of_any_kind_give_the_bytes_of_plain_ones(fol
         for name, value in plain.items()
     }
     charlstm.train("corpus.txt", model="plain.npz", log="plain.log", **plain)
-    entry = [entry for entry in list(os.scandir(folder)) if entry.name == "corpus.txt"][0]
+    entry = next(entry for entry in list(os.scandir(folder)) if entry.name == "corpus.txt")
     charlstm.train([entry], model=folder / "odd.npz", log=folder / "odd.log", **odd)
     assert (folder / "odd.npz").read_bytes() == (folder / "plain.npz").read_bytes()
     options = Options.of(corpora=("corpus.txt",), **odd, time=np.float64(3.0))
