@@ -129,7 +129,7 @@ def test_every_view_and_the_page_show_it(tmp_path):
 def test_its_memory_is_what_it_keeps_and_writes():
     it = by_formula("peephole", CHARACTERS)
     read = trace(it, TEXT)
-    for layer in read.layers:
-        kept, written, before = measure_memory(read.cell, layer)
+    for layer, states in zip(read.layers, read.before, strict=True):
+        kept, written, before = measure_memory(read.cell, layer, states)
         np.testing.assert_allclose(kept * before + written, layer["c"], rtol=1e-12)
         assert (half_lives(kept) > 0).all()
