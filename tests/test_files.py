@@ -106,7 +106,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], dict[str, str], tuple[str, ...]]] = {
                 "json",
             ],
         ),
-        {"-o": "new.json"},
+        {"-o": "new.json", "--format": "json"},
         ("m.npz", "n.npz", "c.txt", "d.txt"),
     ),
     "cloze": (("inspect", "-m", "m.npz", "--cloze", "pairs.tsv", "--format", "html"), {"-o": "x"}, ("pairs.tsv",)),
@@ -274,7 +274,7 @@ def test_an_output_to_dev_stdout_is_added_where_stdout_is(folder: Path) -> None:
     Path("all.txt").write_bytes(b"old ")
     with Path("all.txt").open("ab") as file:
         run_command(*words, stdout=file, stderr=subprocess.DEVNULL)
-    assert Path("all.txt").read_bytes() == b"old " + expected and len(expected) == 6
+    assert Path("all.txt").read_bytes() == b"old " + expected and len(expected) == 5
     assert run_command(*words[:-3], "-", "--format", "text").stdout == expected and not Path("-").exists()
 
 
@@ -288,8 +288,9 @@ def test_a_model_and_a_corpus_are_read_from_pipes(folder: Path) -> None:
             assert run_command("sample", "-m", name, "-n", "9", stdin=file).stdout == expected
         trained = {}
         for number, source in enumerate((name, name, "c.txt")):
-            how: dict[str, Any] = {"input": text} if number == 0 else {"stdin": Path("c.txt").open("rb")}  # noqa: SIM115
-            done = run_command("train", source, "-m", f"{number}.npz", "--force", *TRAIN, **how)
+            with Path("c.txt").open("rb") as file:
+                how: dict[str, Any] = {"input": text} if number == 0 else {"stdin": file}
+                done = run_command("train", source, "-m", f"{number}.npz", "--force", *TRAIN, **how)
             assert done.returncode == 0, done.stderr
             trained[number] = checkpoint.load(Path(f"{number}.npz"))
         assert len({it.facts.sha256 for it in trained.values()}) == len({it.digest for it in trained.values()}) == 1
