@@ -35,6 +35,10 @@ ROWS = (  # hidden, layers, seq_len, batch, target of the ratio to torch, target
 )
 SAMPLED = ((128, 3.0), (256, 2.0), (512, 2.0))
 STREAMS = (1, 8, 64)
+STARTS = 21
+MEGABYTES = (100, 1000)
+LENGTHS = (20, 420)  # of two runs on each of these texts, in steps
+CHARLSTM = [str(Path(sys.executable).with_name("charlstm"))]
 
 
 class Contestant:
@@ -160,22 +164,21 @@ def startup() -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         corpus = Path(folder, "corpus.txt")
         corpus.write_text("the cat sat on the mat.\n" * 40)
-        command = [str(Path(sys.executable).with_name("charlstm"))]
         subprocess.run(
-            [*command, "train", corpus, "-m", f"{folder}/m.npz", "--hidden", "64", "--steps", "2", "--quiet"],
+            [*CHARLSTM, "train", corpus, "-m", f"{folder}/m.npz", "--hidden", "64", "--steps", "2", "--quiet"],
             check=True, env=os.environ | {"PYTHONDONTWRITEBYTECODE": ""},
         )  # fmt: skip
         timed = {
             'python -c "import numpy, click"': [sys.executable, "-c", "import numpy, click"],
-            "charlstm --help": [*command, "--help"],
-            "charlstm sample -n 1": [*command, "sample", "-m", f"{folder}/m.npz", "--seed", "t", "-n", "1"],
+            "charlstm --help": [*CHARLSTM, "--help"],
+            "charlstm sample -n 1": [*CHARLSTM, "sample", "-m", f"{folder}/m.npz", "--seed", "t", "-n", "1"],
         }
         for arguments in timed.values():  # so that Python has compiled all modules
             subprocess.run(
                 arguments, check=True, stdout=subprocess.DEVNULL, env=os.environ | {"PYTHONDONTWRITEBYTECODE": ""}
             )
         seconds: dict[str, list[float]] = {label: [] for label in timed}
-        for _ in range(21):
+        for _ in range(STARTS):
             for label, arguments in timed.items():
                 start = time.perf_counter()
                 subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL)
@@ -222,16 +225,16 @@ def memory() -> list[dict[str, Any]]:
             table.append({"hidden": hidden, "layers": layers, "seq_len": seq_len, "batch": batch,
                           "measured": measured, "formula": formula})  # fmt: skip
         piece = corpus.read_text()
-        for megabytes in (100, 1000):
+        for megabytes in MEGABYTES:
             with corpus.open("w") as file:
                 for _ in range(megabytes * 1_000_000 // len(piece)):
                     file.write(piece)
             seconds = []
-            for steps in ("20", "420"):
+            for steps in LENGTHS:
                 start = time.perf_counter()
-                measured = measure_peak("train", str(corpus), *common, "--steps", steps, "--hidden", "128")
+                measured = measure_peak("train", str(corpus), *common, "--steps", str(steps), "--hidden", "128")
                 seconds.append(time.perf_counter() - start)
-            step = (seconds[1] - seconds[0]) / 400
+            step = (seconds[1] - seconds[0]) / (LENGTHS[1] - LENGTHS[0])
             print(f"a text of {megabytes:,} MB: {measured / 1e6:,.0f} MB; a step {step * 1e3:.1f} ms", flush=True)
             table.append({"megabytes": megabytes, "measured": measured, "step": step})
     return table
@@ -245,18 +248,18 @@ def memory_formula(hidden: int, layers: int, seq_len: int, batch: int, character
 
 def main() -> None:
     """Run the benchmarks named on the command line, or all, and write the results."""
-    from charlstm.training.processes import cores
+    from charlstm.training.processes import count_cores
 
     parts = {
-        "training": lambda: training(cores()),
-        "sampling": lambda: sampling(cores()),
+        "training": lambda: training(count_cores()),
+        "sampling": lambda: sampling(count_cores()),
         "startup": startup,
         "memory": memory,
     }
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     results |= {name: part() for name, part in parts.items() if name in (sys.argv[1:] or parts)}
-    results["machine"] = {"processor": processor_name(), "cores": cores(), "python": platform.python_version()}
+    results["machine"] = {"processor": processor_name(), "cores": count_cores(), "python": platform.python_version()}
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     print(f"\n{results['machine']}")
 

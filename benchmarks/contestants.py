@@ -33,7 +33,7 @@ def charlstm_training(hidden: int, layers: int, seq_len: int, batch: int, proces
     from charlstm.network.network import Network
     from charlstm.text.batches import StreamBatches
     from charlstm.training import trainer
-    from charlstm.training.processes import processes as started
+    from charlstm.training.processes import start_processes
 
     network = Network(NetworkConfig(hidden=hidden, layers=layers), CHARACTERS)
     network.initialise(0)
@@ -43,7 +43,7 @@ def charlstm_training(hidden: int, layers: int, seq_len: int, batch: int, proces
     def job(team: Any) -> Iterator[Any]:
         return trainer.train(network, streams, None, config, team)
 
-    with started(processes, trainer.largest_sum(network, batch), job) as team:
+    with start_processes(processes, trainer.largest_sum(network, batch), job) as team:
         steps = job(team)
 
         def work(count: int) -> None:
@@ -89,7 +89,7 @@ def products(hidden: int, layers: int, seq_len: int, batch: int, processes: int)
 
     from charlstm.base.parameters import Buffers
     from charlstm.network.matmul import PackedMatrix
-    from charlstm.training.processes import processes as started
+    from charlstm.training.processes import start_processes
 
     rng = np.random.default_rng(0)
 
@@ -118,7 +118,7 @@ def products(hidden: int, layers: int, seq_len: int, batch: int, processes: int)
             team.all_reduce(meeting)
             yield None
 
-    with started(processes, 64, job) as team:
+    with start_processes(processes, 64, job) as team:
         steps = job(team)
 
         def work(count: int) -> None:

@@ -14,7 +14,7 @@ from bench import measure_in_turn
 from charlstm.base.parameters import total_size
 from charlstm.network.config import NetworkConfig
 from charlstm.network.weights import weight_shapes
-from charlstm.training.processes import cores
+from charlstm.training.processes import count_cores
 
 CHARACTERS = 65
 SEQ_LEN = 64
@@ -32,7 +32,7 @@ def all_reduce_seconds(parameters: int, machines: int, bandwidth: float, latency
 def main() -> None:
     """Measure, model and print the table."""
     print(f"seq-len {SEQ_LEN}, {CHARACTERS} distinct characters; characters per second, and speed-up over one process")
-    print("hidden batch  parameters  1 process  " + f"{cores()} processes here        network   " + " machines")
+    print("hidden batch  parameters  1 process  " + f"{count_cores()} processes here        network   " + " machines")
     print(" " * 62 + "".join(f"{machines:9}" for machines in MACHINES[1:]) + "   pays up to")
     for hidden, batch in MODELS:
         parameters = total_size(weight_shapes(NetworkConfig(hidden=hidden), CHARACTERS))
@@ -46,7 +46,7 @@ def main() -> None:
         here = measure_in_turn(
             {
                 "1": ("charlstm_training", {**shape, "batch": batch, "processes": 1}),
-                "all": ("charlstm_training", {**shape, "batch": batch, "processes": cores()}),
+                "all": ("charlstm_training", {**shape, "batch": batch, "processes": count_cores()}),
             }
         )
         start = (

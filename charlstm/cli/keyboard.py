@@ -156,6 +156,6 @@ def complete_line(line: str, word: str, commands: Sequence[str]) -> list[str]:
             found = sorted(path for path in folder.expanduser().iterdir() if path.name.startswith(begun))
         except (OSError, RuntimeError):
             return []
-        start = word.removesuffix(begun) if word.endswith(begun) else word
-        return [f"{start}{path.name}{'/' if path.is_dir() else ''}" for path in found]
+        whole = [f"{name.removesuffix(begun)}{path.name}{'/' if path.is_dir() else ''}" for path in found]
+        return [path[len(name) - len(word) :] for path in whole]
     return [command for command in commands if command.startswith(word)] if word.startswith("/") else []
