@@ -443,7 +443,7 @@ def test_a_corpus_that_cannot_be_learnt_is_one_sentence(tmp_path: Path, content:
         (("train", "corpus.txt", "--epochs", "1", "--steps", "1"), 2, "--epochs"),
         (("train", "corpus.txt", "--hidden", "0"), 2, "--hidden"),
         (("train", "corpus.txt", "--dropout", "1"), 2, "--dropout"),
-        (("train", "corpus.txt", "--lr", "nan"), 2, "learning_rate"),
+        (("train", "corpus.txt", "--lr", "nan"), 2, "--learning-rate is nan"),
         (("train", "corpus.txt", "--lr", "-1"), 2, "--lr"),
         (("train", "corpus.txt", "--activation", "relu"), 2, "rnn"),
         (("train", "corpus.txt", "--cell", "rnn", "--forget-bias", "1"), 2, "--forget-bias"),
@@ -453,7 +453,7 @@ def test_a_corpus_that_cannot_be_learnt_is_one_sentence(tmp_path: Path, content:
         (("train", "corpus.txt", "--encoding", "hex"), 2, "hex"),
         (("train", "corpus.txt", "--curriculum", "1"), 2, "--lines"),
         (("train", "corpus.txt", "--val-fraction", "1"), 2, "--val-fraction"),
-        (("train",), 2, "CORPUS"),
+        (("train",), 2, "there is no corpus"),
         (("sample", "-m", "corpus.txt"), 1, "corpus.txt"),
         (("sample", "--temperature", "nan"), 2, "temperature"),
         (("sample", "--temperature", "-1"), 2, "--temperature"),
@@ -570,7 +570,11 @@ def test_a_stopped_run_saves_what_it_learnt(tmp_path: Path, number: signal.Signa
         process.send_signal(number)
         said = process.stderr.read()
     assert process.returncode == code and "Traceback" not in said
-    assert re.search(r"stopped at step [\d,]+ of 100,000; the model so far is in charlstm.npz, .*\n$", said)
+    assert re.search(
+        r"stopped at step [\d,]+ of 100,000; the model so far is in charlstm.npz; .*--resume -m charlstm.npz\n$",
+        said,
+        re.DOTALL,
+    )
     assert json.loads(charlstm("inspect", "--format", "json", cwd=tmp_path).stdout)["outcome"]["steps done"] > 0
 
 

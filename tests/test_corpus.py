@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import charlstm.text.vocabulary
@@ -129,6 +129,9 @@ def test_lines_stand_between_newlines(tmp_path: Path, content: bytes) -> None:
 
 @given(before=st.binary(max_size=30).filter(bytes.isascii), block=st.integers(1, 40))
 def test_a_decode_error_names_the_byte(tmp_path_factory: pytest.TempPathFactory, before: bytes, block: int) -> None:
+    assume(
+        not before.startswith((b"\x7fELF", b"%PDF-", b"PK\x03\x04", b"{\\rtf", b"GIF8"))
+    )  # they have errors of their own
     (path,) = written(tmp_path_factory.mktemp("corpus"), before + b"\xff rest")
     with pytest.MonkeyPatch.context() as patched, pytest.raises(CorpusError) as caught:
         patched.setattr(corpus, "BLOCK", block)
