@@ -146,6 +146,16 @@ def test_training_goes_on_without_its_progress(folder: Path, where: str, counted
     counted(f"{TIMES} runs survived with a stderr that was {where}")
 
 
+@pytest.mark.parametrize("redirected", ["2>&-", "2> /dev/full", "2>&1 | head -1"])
+def test_python_trains_on_without_its_bar(folder: Path, redirected: str) -> None:
+    code = "import charlstm; charlstm.train('corpus.txt', hidden=4, batch_size=4, steps=30, workers=2,"
+    code += " model='charlstm.npz', progress=True)"
+    line = f"set -o pipefail; {shlex.join([sys.executable, '-c', code])} {redirected}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, check=False, text=True)
+    assert names() == FILES, done
+    assert checkpoint.load(folder / "charlstm.npz").history.step[-1] == 30
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_saves_although_nobody_reads_what_is_printed(folder: Path, number: signal.Signals) -> None:
     with subprocess.Popen([*COMMAND, "--steps", "1000000"], stderr=subprocess.PIPE, text=True) as process:

@@ -13,7 +13,6 @@ import os
 import platform
 import signal
 import socket
-import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -221,8 +220,7 @@ def _work(
         signal.signal(number, signal.SIG_IGN)
     for end in inherited:
         end.close()
-    if sys.__stderr__ is not None:  # where stderr was closed, its number may belong to a file by now
-        os.dup2(os.open(os.devnull, os.O_WRONLY), STDERR)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), STDERR)
     with suppress(TrainingError):
         for _ in job(Processes(rank, memory, [pipe])):
             pass
