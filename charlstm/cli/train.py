@@ -190,7 +190,8 @@ running_option = options_of("Running")
 def command(quiet: bool, **settings: Any) -> None:
     """Train a model on the text in CORPUS...
 
-    Settings that are not given follow from the size of the text and the time. Several files are read as one text.
+    Settings that are not given follow from the size of the text and the time. Several files are read as one text;
+    - is standard input.
     """
     with report_once(settings["mpi"]):
         try:
