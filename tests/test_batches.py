@@ -261,7 +261,7 @@ def test_stripes_are_held_out_all_over_the_text(characters, share, rows, seq_len
 
 def test_the_last_file_is_held_out_as_it_stands():
     config = TrainingConfig(steps=1, batch_size=2, seq_len=5, split="file")
-    split = split_stream(text(100), config, last_file=83)
+    split = split_stream(text(100), config, (0, 83))
     predicted = np.concatenate([batch.targets[batch.loss_mask == 1.0] for batch in split.validation()])
     np.testing.assert_array_equal(np.sort(predicted), np.arange(83, 100))
     lengths = [3, 1, 4, 1, 5]
@@ -320,3 +320,66 @@ def test_the_ramp_is_the_one_asked_for():
     lengths = list(range(1, 31))
     split = split_lines(text_of_lines(lengths)[0], 0, config)
     assert lines_in(split.training.batch(0), lengths) == [0]  # the shortest of all
+
+
+@given(
+    st.lists(st.integers(0, 900), min_size=1, max_size=12), st.floats(0.0, 0.9), st.integers(1, 8), st.integers(1, 50)
+)
+def test_each_of_several_files_has_its_end_in_the_validation_set(sizes, share, rows, seq_len):
+    config = TrainingConfig(steps=1, batch_size=rows, seq_len=seq_len, val_fraction=share, split="tails")
+    starts = np.cumsum([0, *sizes])[:-1]
+    cuts = [stop - round(size * share) for size, stop in zip(sizes, np.cumsum(sizes), strict=True)]
+    learnt = np.concatenate([np.arange(start, cut) for start, cut in zip(starts, cuts, strict=True)])
+    kept = np.setdiff1d(np.arange(sum(sizes)), learnt)
+    if len(learnt) < 2:
+        with pytest.raises(CorpusError):
+            split_stream(text(sum(sizes)), config, starts)
+        return
+    split = split_stream(text(sum(sizes)), config, starts)
+    batches = [split.training.batch(step) for step in range(split.training.per_epoch)]
+    targets = np.sort(np.concatenate([batch.targets.ravel() for batch in batches]))
+    assert split.training_characters == len(targets) > len(learnt) - 1 - split.training.rows
+    np.testing.assert_array_equal(targets, learnt[1 : len(targets) + 1])
+    assert split.validation_characters == split.measured_characters == len(kept)
+    if not len(kept):
+        assert split.validation is None
+        return
+    predicted = [batch.targets[batch.loss_mask == 1.0] for batch in split.validation()]
+    np.testing.assert_array_equal(np.sort(np.concatenate(predicted)), kept)
+    assert all(batch.ids.shape[1] <= 64 for batch in split.validation())
+
+
+def test_four_thousand_files_have_few_parts_from_all_over(monkeypatch):
+    config = TrainingConfig(steps=1, val_fraction=0.1, split="tails")
+    split = split_stream(text(400_000), config, np.arange(4000) * 100)
+    kept = np.concatenate([batch.targets[batch.loss_mask == 1.0] for batch in split.validation()])
+    parts = np.split(np.sort(kept), np.flatnonzero(np.diff(np.sort(kept)) > 1) + 1)
+    assert len(parts) == 64 and len(kept) == split.validation_characters == pytest.approx(40_000, rel=0.01)
+    monkeypatch.setattr("charlstm.text.split.MOST_VALIDATION_CHARACTERS", 4000)
+    split = split_stream(text(400_000), config, [0, 300_000])
+    assert 3990 < split.measured_characters == sum(int(batch.loss_mask.sum()) for batch in split.validation()) <= 4000
+
+
+def test_one_file_is_split_as_its_end():
+    for split in ("tail", "tails"):
+        config = TrainingConfig(steps=1, val_fraction=0.15, split=split)
+        made = split_stream(text(3333), config, [0])
+        predicted = [batch.targets[batch.loss_mask == 1.0] for batch in made.validation()]
+        assert np.array_equal(np.sort(np.concatenate(predicted)), np.arange(2833, 3333))
+
+
+@pytest.mark.parametrize("lines", [False, True])
+def test_a_validation_set_of_another_kind_of_text_is_remarked(lines):
+    rng = np.random.default_rng(0)
+    one, other = rng.integers(1, 30, 45_000), rng.integers(25, 60, 5_000)
+    alike = rng.integers(1, 30, 5_000)
+    for end, remarked in ((other, True), (alike, False)):
+        ids = np.concatenate([one, end]).astype(np.uint8)
+        ids[::50] = ids[-1] = 0
+        config = TrainingConfig(steps=1, lines=lines, split="file" if lines else "tail")
+        split = split_lines(ids, 0, config, 45_000) if lines else split_stream(ids, config)
+        assert bool(split.remarks) == remarked
+        assert not remarked or ("does not mean overfitting" in split.remarks[0] and "\n" not in split.remarks[0])
+    ids = np.concatenate([one, other]).astype(np.uint8)
+    assert not split_stream(ids, TrainingConfig(steps=1, split="tails"), [0, 45_000]).remarks
+    assert not split_stream(ids[:200], TrainingConfig(steps=1, split="tail")).remarks

@@ -127,7 +127,18 @@ def test_lines_stand_between_newlines(tmp_path: Path, content: bytes) -> None:
     assert text == "\n" + content.decode().removesuffix("\n") + "\n"
 
 
-@given(before=st.binary(max_size=30).filter(bytes.isascii), block=st.integers(1, 40))
+SIGNATURES = tuple(start for start, _, _ in corpus.SIGNATURES)
+
+
+def test_a_text_that_only_begins_as_an_archive_does_is_a_text(tmp_path: Path) -> None:
+    for start in (b"\x7fELF", b"BZh", b"GIF8"):
+        assert read(written(tmp_path, start + b" is what the text begins with")).facts.characters > 20
+
+
+@given(
+    before=st.binary(max_size=30).filter(lambda data: data.isascii() and not data.startswith(SIGNATURES)),
+    block=st.integers(1, 40),
+)
 def test_a_decode_error_names_the_byte(tmp_path_factory: pytest.TempPathFactory, before: bytes, block: int) -> None:
     assume(
         not before.startswith((b"\x7fELF", b"%PDF-", b"PK\x03\x04", b"{\\rtf", b"GIF8"))

@@ -19,7 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from run_files import arrays_of
 
+import charlstm
 from charlstm.base.config import TrainingConfig
+from charlstm.base.errors import CorpusError
 from charlstm.cli.main import main
 from charlstm.cli.report import advise
 from charlstm.cli.train import Duration
@@ -382,3 +384,22 @@ def test_ctrl_c_while_the_finished_model_is_saved_loses_nothing(folder: Path, mo
     done = train("corpus.txt", "--steps", 8, *SMALL, "--val-fraction", 0, "--workers", 1)
     assert done.exit_code == 0 and "wrote" in done.output
     assert checkpoint.load(Path("charlstm.npz")).history.step[-1] == 8
+
+
+def test_several_files_of_different_kinds_each_validate_and_resume_and_repeat(tmp_path: Path) -> None:
+    (tmp_path / "one.txt").write_text("the cat sat on the mat. " * 400)
+    (tmp_path / "other.txt").write_text("ДОМ НА ХОЛМЕ СТОИТ ДАВНО. " * 40)
+    small = {"hidden": 8, "batch_size": 4, "seq_len": 16, "steps": 30, "random_seed": 3}
+    files = [tmp_path / "one.txt", tmp_path / "other.txt"]
+    it = charlstm.train(files, model=tmp_path / "a.npz", **small)
+    assert it.model.training.split == "tails"
+    again = charlstm.train(files, repeat=tmp_path / "a.npz")
+    assert again.model.digest == it.model.digest
+    joined = tmp_path / "joined.txt"
+    joined.write_text(files[0].read_text() + "\n" + files[1].read_text())
+    with pytest.raises(CorpusError, match="2 files"):
+        charlstm.train(joined, repeat=tmp_path / "a.npz")
+    longer = charlstm.train(files, model=tmp_path / "a.npz", resume=True, steps=40)
+    assert longer.model.training.split == "tails"
+    assert charlstm.train(files, split="tail", **small).model.training.split == "tail"
+    assert charlstm.train(joined, **small).model.training.split == "tail"

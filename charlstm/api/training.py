@@ -139,7 +139,8 @@ def train(
     curriculum
         Epochs during which short lines come first; needs `lines`.
     split
-        Validation set: "tail", the end of the text, or "stripes" from all over it.
+        Validation set: "tail", the end of the text; "tails", the end of each file, by default for several; or
+        "stripes" from all over the text.
     val
         Text file to use as validation set.
     val_fraction

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from charlstm.base.errors import ConfigError, did_you_mean
 
 OPTIMIZERS = ("adam", "rmsprop", "sgd")
-SPLITS = ("tail", "stripes", "file")
+SPLITS = ("tail", "tails", "stripes", "file")
 
 LARGEST = 2**63 - 1
 MOST_EPOCHS = 1e9
@@ -55,8 +55,8 @@ class TrainingConfig:
     clip
         Largest norm of the gradient; 0 disables clipping.
     split
-        Validation set: "tail", the end of the text (with `lines` a random sample of them); "stripes", parts from all
-        over the text; "file", the last of the files.
+        Validation set: "tail", the end of the text (with `lines` a random sample of them); "tails", the end of each
+        file; "stripes", parts from all over the text; "file", the last of the files.
     val_fraction
         Fraction of the text in the validation set, in [0, 1); unused with "file".
     validate_every

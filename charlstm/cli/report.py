@@ -16,7 +16,7 @@ from charlstm.training.plan import Plan
 from charlstm.training.run import Outcome, to_bits
 from charlstm.training.schedule import learning_rate
 
-PARTS = {"tail": "the end of the text", "stripes": "stripes from all over the text"}
+PARTS = {"tail": "the end of the text", "tails": "the end of each file", "stripes": "stripes from all over the text"}
 INDENT = 10 * " "
 WIDTH = 80
 OVERFITTING = 0.02
@@ -118,12 +118,12 @@ def _describe_losses(model: Model, plan: Plan) -> Iterator[str]:
         best = float(validations.validation_loss.min())
         line = f"; {to_bits(best * plan.split.characters_per_line):.1f} bits per line"
         yield f"{INDENT}validation {format_loss(best)} per character{line if model.training.lines else ''}"
-        advice = advise(validations.validation_loss.tolist(), validations.step.tolist())
+        advice = advise(validations.validation_loss.tolist(), validations.step.tolist(), not plan.split.remarks)
         if advice:
             yield f"{INDENT}{advice}"
 
 
-def advise(losses: list[float], steps: list[int]) -> str:
+def advise(losses: list[float], steps: list[int], is_alike: bool = True) -> str:
     """Return advice about the length of a run from its validation losses; nothing if it was good.
 
     Parameters
@@ -132,9 +132,16 @@ def advise(losses: list[float], steps: list[int]) -> str:
         Validation losses in nats per character, in order.
     steps
         Steps done at each of them.
+    is_alike
+        Whether the validation set is the same kind of text as the training set.
     """
     least = losses.index(min(losses))
     best, last = losses[least], losses[-1]
+    if last > best * (1.0 + OVERFITTING) and not is_alike:
+        return (
+            f"The validation loss was lowest at step {steps[least]:,}, and the weights of that step were kept. It is"
+            " the loss of another kind of text than the training set."
+        )
     if last > best * (1.0 + OVERFITTING):
         return (
             f"The model began to overfit after step {steps[least]:,}; the weights of that step were kept."

@@ -113,7 +113,11 @@ running_option = options_of("Running")
     help="Initialise the weights from this model, to fine-tune it on another text; new characters are added.",
 )
 @data_option(
-    "--split", type=click.Choice(CHOICES["split"]), help="Validation set: the end of the text, or stripes of it."
+    "--split",
+    type=click.Choice(CHOICES["split"]),
+    show_default="auto",
+    help="Validation set: the end of the text (tail), the end of each file (tails; auto for several files), or"
+    " stripes of the text.",
 )
 @data_option("--val", type=PATH, help="Use this file as validation set.")
 @data_option(
@@ -186,7 +190,8 @@ running_option = options_of("Running")
 def command(quiet: bool, **settings: Any) -> None:
     """Train a model on the text in CORPUS...
 
-    Settings that are not given follow from the size of the text and the time. Several files are read as one text.
+    Settings that are not given follow from the size of the text and the time. Several files are read as one text;
+    - is standard input.
     """
     with report_once(settings["mpi"]):
         try:

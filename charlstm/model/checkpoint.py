@@ -300,8 +300,6 @@ def _to_model(metadata: Mapping[str, Any], members: dict[str, Array]) -> Model:
     lines = members.pop("corpus/lines")
     if lines.dtype != np.uint64 or lines.ndim != 1 or (lines[1:] <= lines[:-1]).any():
         raise CheckpointError("its digests of lines are not ascending numbers of type uint64")
-    if config.layers > len(members):
-        raise CheckpointError(f"its settings require the arrays of {config.layers:,} layers, and it has {len(members)}")
     expected = weight_shapes(config, len(vocabulary))
     found = {name: array.shape for name, array in members.items()}
     if found != expected:

@@ -60,29 +60,42 @@ class Batches(Protocol):
         """Return the batch of a step, 0 or more; epochs follow one another."""
 
 
-class Stripes(NamedTuple):
+class Parts:
     """A text as alternating training and validation parts, of which a training part is the first.
 
-    Attributes
+    Parameters
     ----------
-    parts
-        Parts of each kind.
-    training, validation
-        Characters in a training part and in a validation part; 0 for no validation.
+    starts, cuts, stops : (K,) arrays
+        Where each training part starts, where the validation part after it starts, and one past its end.
     """
 
-    parts: int
-    training: int
-    validation: int
+    def __init__(self, starts: Array, cuts: Array, stops: Array) -> None:
+        lengths = cuts - starts  # (K,)
+        self._ends = np.cumsum(lengths)  # (K,)
+        self._offsets = cuts - self._ends  # (K,)
+        self._spans = [(int(cut), int(stop)) for cut, stop in zip(cuts, stops, strict=True) if stop > cut]
+
+    @classmethod
+    def of_equal_length(cls, count: int, training: int, validation: int) -> Parts:
+        """Return so many parts of each kind, with so many characters."""
+        starts = np.arange(count) * (training + validation)
+        return cls(starts, starts + training, starts + training + validation)
+
+    @property
+    def training(self) -> int:
+        """Number of characters in the training parts."""
+        return int(self._ends[-1])
+
+    @property
+    def validation_spans(self) -> list[tuple[int, int]]:
+        """The first character of each validation part that is not empty, and one past its last."""
+        return self._spans
 
     def positions(self, characters: Array) -> Array:
         """Return the positions in the text of training characters, which are numbered without the validation parts."""
-        return np.asarray(characters + characters // self.training * self.validation)
-
-    def validation_spans(self) -> list[tuple[int, int]]:
-        """Return the first character of each validation part, and one past its last."""
-        period = self.training + self.validation
-        return [(k * period + self.training, (k + 1) * period) for k in range(self.parts)]
+        if len(self._ends) == 1:
+            return np.asarray(characters + self._offsets[0])
+        return np.asarray(characters + self._offsets[np.searchsorted(self._ends, characters, side="right")])
 
 
 class StreamBatches:
@@ -96,7 +109,7 @@ class StreamBatches:
         Streams (B); a text that is too short for them gives fewer.
     seq_len
         Characters in a window (T).
-    stripes
+    parts
         The training parts of the text; all of it by default.
 
     Raises
@@ -105,9 +118,9 @@ class StreamBatches:
         If the training text has fewer than two characters.
     """
 
-    def __init__(self, ids: Array, rows: int, seq_len: int, stripes: Stripes | None = None) -> None:
-        self._stripes = stripes or Stripes(1, max(len(ids), 1), 0)
-        characters = min(self._stripes.parts * self._stripes.training, len(ids))
+    def __init__(self, ids: Array, rows: int, seq_len: int, parts: Parts | None = None) -> None:
+        self._parts = parts or Parts.of_equal_length(1, len(ids), 0)
+        characters = self._parts.training
         if characters < 2:
             raise CorpusError("two characters or more are needed: one to read and one to predict")
         self.rows = max(1, min(rows, (characters - 1) // min(seq_len, SHORTEST_STREAM)))
@@ -122,7 +135,7 @@ class StreamBatches:
         first = window * self._seq_len
         steps = min(self._seq_len, self._stream - first)
         starts = np.arange(self.rows) * self._stream + first  # (B,)
-        text = self._ids[self._stripes.positions(np.arange(steps + 1)[:, None] + starts)]  # (T+1, B)
+        text = self._ids[self._parts.positions(np.arange(steps + 1)[:, None] + starts)]  # (T+1, B)
         return Batch(text[:-1], text[1:], np.ones((steps, self.rows), np.float32), resets_state=window == 0)
 
 

@@ -47,7 +47,7 @@ SIGNATURES = (
     (b"\x93NUMPY", "a NumPy array", EXPORT),
     (b"\x89PNG\r\n", "an image", EXPORT),
     (b"\xff\xd8\xff", "an image", EXPORT),
-    (b"GIF8", "an image", EXPORT),
+    (b"GIF8", "an image", "give a text file"),
     (b"\x7fELF", "a program", "give a text file"),
 )
 
@@ -356,8 +356,9 @@ def check_is_text(head: bytes, name: str, encoding: str) -> None:
         raise CorpusError(f"{shorten(name)} is a charlstm model or session, not a text; give a text file")
     if head[257:262] == b"ustar":
         raise CorpusError(f"{shorten(name)} is a tar archive, not a text; {UNPACK}")
+    is_ascii = head.isascii() and 0 not in head
     for start, kind, advice in SIGNATURES:
-        if head.startswith(start):
+        if head.startswith(start) and (not is_ascii or advice == EXPORT):
             raise CorpusError(f"{shorten(name)} is {kind}, not a text; {advice}")
     codec = codecs.lookup(encoding).name
     if codec.startswith(("utf-16", "utf-32")):

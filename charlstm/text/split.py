@@ -1,7 +1,7 @@
 """From a corpus to its training set and its validation set, both as batches.
 
-The validation set of a stream is the end of the text, or stripes of it; that of lines is a random sample of them; or it
-is the last file.
+The validation set of a stream is the end of the text, the end of each file, or stripes of the text; that of lines is a
+random sample of them; or it is the last file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from charlstm.base.config import TrainingConfig
 from charlstm.base.errors import CorpusError
 from charlstm.base.parameters import Array
 from charlstm.base.randomness import Purpose, generator
-from charlstm.text.batches import Batch, Batches, LineBatches, StreamBatches, Stripes
+from charlstm.text.batches import Batch, Batches, LineBatches, Parts, StreamBatches
 from charlstm.text.corpus import Corpus
 from charlstm.text.documents import find_lines
 
@@ -23,6 +23,11 @@ VALIDATION_ROWS = 64
 SHORTEST_VALIDATION_ROW = 256
 VALIDATION_CONTEXT = 256
 MOST_VALIDATION_CHARACTERS = 1_000_000
+COMPARED = 1_000_000
+MOST_LINES_COMPARED = 20_000
+LARGEST_DIVERGENCE = (
+    0.5  # bits: two languages in one script differ by 0.1 to 0.3, prose and code or two scripts by more
+)
 MOST_STRIPES = 20
 SHORTEST_STRIPE = 1000
 
@@ -46,6 +51,8 @@ class Split(NamedTuple):
         Predictions in the longest line of the training set; 0 for a stream.
     characters_per_line : float
         Mean predictions in a line of the batches that `validation` returns; 0 for a stream.
+    remarks : tuple of str
+        A remark if the validation set is unlike the training set.
     """
 
     training: Batches
@@ -55,6 +62,7 @@ class Split(NamedTuple):
     measured_characters: int
     longest_line: int = 0
     characters_per_line: float = 0.0
+    remarks: tuple[str, ...] = ()
 
 
 def split_corpus(corpus: Corpus, config: TrainingConfig) -> Split:
@@ -67,11 +75,11 @@ def split_corpus(corpus: Corpus, config: TrainingConfig) -> Split:
     """
     if config.lines:
         return split_lines(corpus.ids, corpus.vocabulary.id("\n"), config, corpus.last_file)
-    return split_stream(corpus.ids, config, corpus.last_file)
+    return split_stream(corpus.ids, config, corpus.file_starts)
 
 
-def split_stream(ids: Array, config: TrainingConfig, last_file: int = 0) -> Split:
-    """Split a stream: its end, or stripes of it, are the validation set.
+def split_stream(ids: Array, config: TrainingConfig, file_starts: Sequence[int] | Array = (0,)) -> Split:
+    """Split a stream: its end, the end of each file, or stripes of it are the validation set.
 
     Parameters
     ----------
@@ -79,31 +87,93 @@ def split_stream(ids: Array, config: TrainingConfig, last_file: int = 0) -> Spli
         The text.
     config
         Batch size, sequence length and kind of split.
-    last_file
-        Position at which the last file begins, for the split "file".
+    file_starts
+        Position at which each file begins, for the splits "file" and "tails".
 
     Raises
     ------
     CorpusError
         If fewer than two characters are left to train on.
     """
-    wanted = len(ids) - last_file if config.split == "file" else round(len(ids) * config.val_fraction)
-    count = 1 if config.split != "stripes" else max(1, min(MOST_STRIPES, wanted // SHORTEST_STRIPE))
-    stripes = Stripes(count, len(ids) // count - wanted // count, wanted // count)
-    if stripes.training < 2:
+    parts = choose_parts(len(ids), config, file_starts)
+    if parts.training < 2:
         raise CorpusError(
-            f"only {max(stripes.training, 0)} of {len(ids)} characters would be left to train on;"
+            f"only {max(parts.training, 0)} of {len(ids)} characters would be left to train on;"
             " give a longer text, or a smaller validation set"
         )
-    training = StreamBatches(ids, config.batch_size, config.seq_len, stripes)
-    measured = min(stripes.validation, MOST_VALIDATION_CHARACTERS // count)
-    spans = [(first, first + measured) for first, _ in stripes.validation_spans()]
+    training = StreamBatches(ids, config.batch_size, config.seq_len, parts)
+    lengths = np.array([stop - start for start, stop in parts.validation_spans])
+    if lengths.sum() > MOST_VALIDATION_CHARACTERS:
+        equal = lengths.min() == lengths.max()
+        share = MOST_VALIDATION_CHARACTERS // len(lengths)
+        lengths = np.minimum(lengths, share) if equal else lengths * MOST_VALIDATION_CHARACTERS // lengths.sum()
+    spans = [
+        (start, start + int(length))
+        for (start, _), length in zip(parts.validation_spans, lengths, strict=True)
+        if length
+    ]
     return Split(
         training,
-        (count * stripes.training - 1) // training.rows * training.rows,
-        (lambda: validation_batches(ids, spans, config.seq_len)) if measured else None,
-        stripes.validation * count,
-        measured * count,
+        (parts.training - 1) // training.rows * training.rows,
+        (lambda: validation_batches(ids, spans, config.seq_len)) if spans else None,
+        sum(stop - start for start, stop in parts.validation_spans),
+        sum(stop - start for start, stop in spans),
+        remarks=_compare(ids, parts.positions(_spread(parts.training)), _select(spans)),
+    )
+
+
+def choose_parts(length: int, config: TrainingConfig, file_starts: Sequence[int] | Array) -> Parts:
+    """Return the training and validation parts of a stream of so many characters."""
+    if config.split == "tails":
+        starts = _group_files(np.asarray(file_starts), length)  # (K,)
+        stops = np.append(starts[1:], length)
+        return Parts(starts, stops - np.round((stops - starts) * config.val_fraction).astype(np.int64), stops)
+    validation = length - int(file_starts[-1]) if config.split == "file" else round(length * config.val_fraction)
+    count = 1 if config.split != "stripes" else max(1, min(MOST_STRIPES, validation // SHORTEST_STRIPE))
+    return Parts.of_equal_length(count, length // count - validation // count, validation // count)
+
+
+def _group_files(starts: Array, length: int) -> Array:
+    """Return where groups of consecutive files start, at most 64 of similar size: each has a tail of its own."""
+    starts = np.unique(np.append(0, starts[starts < length]))
+    if len(starts) <= VALIDATION_ROWS:
+        return starts
+    wanted = np.arange(VALIDATION_ROWS) * length // VALIDATION_ROWS
+    return np.unique(starts[np.searchsorted(starts, wanted, side="right") - 1])
+
+
+def _spread(count: int) -> Array:
+    """Return at most a million numbers from 0 to count − 1, evenly spaced."""
+    return np.arange(min(count, COMPARED)) * (count / min(count, COMPARED)) // 1 if count else np.arange(0)
+
+
+def _select(spans: Sequence[tuple[int, int]] | Array) -> Array:
+    """Return the positions of all characters in spans, or an even selection of at most about a million."""
+    lengths = np.array([stop - start for start, stop in spans], np.int64)
+    every = max(1, -(-int(lengths.sum()) // COMPARED))
+    return np.concatenate([np.arange(start, stop, every) for start, stop in spans] or [np.arange(0)])
+
+
+def _compare(ids: Array, training: Array, validation: Array) -> tuple[str, ...]:
+    """Return a remark if the characters at two lists of positions have frequencies of different kinds of text.
+
+    The difference is the Kullback–Leibler divergence Σ p log₂ (p / q) of the frequencies p in the validation set from
+    those in the training set, q, less what a small sample has by chance.
+    """
+    if not validation.size or not training.size:
+        return ()
+    size = int(ids.max()) + 1
+    counts = [np.bincount(ids[places.astype(np.int64)], minlength=size) for places in (validation, training)]  # (V,)
+    p, q = counts[0] / counts[0].sum(), (counts[1] + 0.5) / (counts[1].sum() + 0.5 * size)
+    found = p > 0
+    by_chance = np.count_nonzero(counts[0] + counts[1]) / (2 * counts[0].sum() * np.log(2))
+    divergence = float((p[found] * np.log2(p[found] / q[found])).sum())
+    if divergence < LARGEST_DIVERGENCE + 3 * by_chance:
+        return ()
+    return (
+        "the validation set is another kind of text than the training set: its characters have other frequencies"
+        f" ({divergence:.1f} bits per character), so a high validation loss does not mean overfitting; mix the kinds of"
+        " text, or choose a validation set of the same kind",
     )
 
 
@@ -142,7 +212,13 @@ def split_lines(ids: Array, newline: int, config: TrainingConfig, last_file: int
         _count_predictions(measured),
         int((training[:, 1] - training[:, 0]).max()) + 1,
         _count_predictions(measured) / max(len(measured), 1),
+        _compare(ids, _select_lines(training), _select_lines(measured)),
     )
+
+
+def _select_lines(spans: Array) -> Array:
+    """Return the positions of the characters of lines, or of an even selection of them."""
+    return _select(spans[:: max(1, len(spans) // MOST_LINES_COMPARED)].tolist())
 
 
 def split_spans(spans: Array, config: TrainingConfig, last_file: int = 0) -> tuple[Array, Array]:
@@ -171,16 +247,15 @@ def validation_batches(ids: Array, spans: Sequence[tuple[int, int]], seq_len: in
     ids : (N,) array of ids
         The whole text.
     spans
-        The first character to predict, 1 or more, and one past the last, of each span; all of one length.
+        The first character to predict, 1 or more, and one past the last, of each span.
     seq_len
         Characters in a window (T).
     """
-    length = spans[0][1] - spans[0][0]
+    lengths = [last - first for first, last in spans]
     context = min(VALIDATION_CONTEXT, spans[0][0] - 1)
-    rows = max(1, min(VALIDATION_ROWS // len(spans), length // SHORTEST_VALIDATION_ROW))
-    width = -(-length // rows)
+    width = _choose_width(lengths)
     starts, ends = np.array(
-        [(first + row * width - 1 - context, last) for first, last in spans for row in range(rows)]
+        [(first + begin - 1 - context, last) for first, last in spans for begin in range(0, last - first, width)]
     ).T  # (B,) each
     for start in range(0, context + width, seq_len):
         k = np.arange(start, min(start + seq_len, context + width))[:, None]  # (T, 1)
@@ -188,3 +263,14 @@ def validation_batches(ids: Array, spans: Sequence[tuple[int, int]], seq_len: in
         loss_mask = (k >= context) & (positions + 1 < ends)  # (T, B)
         positions = np.minimum(positions, len(ids) - 2)
         yield Batch(ids[positions], ids[positions + 1], loss_mask.astype(np.float32), resets_state=start == 0)
+
+
+def _choose_width(lengths: Sequence[int]) -> int:
+    """Return in how many characters a row spans are cut so that they are at most 64 rows, or one row each."""
+    longest = max(lengths)
+    widths = (
+        -(-longest // max(1, min(rows, longest // SHORTEST_VALIDATION_ROW))) for rows in range(VALIDATION_ROWS, 0, -1)
+    )
+    return next(
+        (width for width in widths if sum(-(-length // width) for length in lengths) <= VALIDATION_ROWS), longest
+    )

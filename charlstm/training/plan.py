@@ -83,7 +83,9 @@ class Plan(NamedTuple):
     def settings(self) -> dict[str, Any]:
         """Return the options that give the same run, by name: all that are automatic or differ from their defaults."""
         recorded = _recorded(self.model) | {"workers": self.workers}
-        defaults = {**DEFAULTS, "warmup": recipe.choose_warmup(self.model.training.steps)}
+        config = self.model.training
+        split = choose_split(len(self.options.corpora), config.lines)
+        defaults = {**DEFAULTS, "warmup": recipe.choose_warmup(config.steps), "split": split}
         implied = {"schedule_changes"} | ({"split"} if self.model.training.split == "file" else set())
         implied |= {"seq_len"} if self.model.training.lines else set()
         implied |= {"forget_bias"} if recorded["chrono_init"] else {"chrono_init"}
@@ -175,10 +177,10 @@ def check_options(options: Options) -> None:
             forget_bias=None,
             chrono_init=None,
         )
-    if options.lines and options.split == "stripes":
+    if options.lines and options.split in ("stripes", "tails"):
         raise OptionError(
             "{split} is for streams; with {lines} the validation set is a random sample of the lines",
-            split="stripes",
+            split=options.split,
             lines=True,
         )
     if options.time is not None and options.decay is False:
@@ -191,6 +193,8 @@ def _plan_new(options: Options, world: Team, started: float, announce: Callable[
     chosen = {name: value for name, value in chosen.items() if name not in ("steps", "workers")}
     if options.val is not None:
         chosen["split"] = "file"
+    else:
+        chosen.setdefault("split", choose_split(len(options.corpora), chosen["lines"]))
     origin = None
     if options.init_from is not None:
         origin = checkpoint.load(options.init_from)
@@ -211,6 +215,11 @@ def _plan_new(options: Options, world: Team, started: float, announce: Callable[
         config = replace(plan.model.training, validate_every=every)
         plan = plan._replace(model=replace(plan.model, training=config), deadline=deadline)
     return _initialise(plan, text, origin)
+
+
+def choose_split(files: int, lines: bool) -> str:
+    """Return the kind of split that a corpus of so many files has if the user chooses none."""
+    return "tails" if files > 1 and not lines else "tail"
 
 
 def _choose(text: Corpus, work: float, chosen: Mapping[str, Any], options: Options) -> Plan:
@@ -234,7 +243,7 @@ def _choose(text: Corpus, work: float, chosen: Mapping[str, Any], options: Optio
         steps = recipe.choose_steps(work, network.multiplications, predictions, split.training.per_epoch)
     settings = {"warmup": recipe.choose_warmup(steps)} | settings | {"batch_size": split.training.rows}
     training = TrainingConfig(steps, **settings)
-    plan = Plan(options, Model(network, text.vocabulary, training, text.facts), split, 1, text.remarks)
+    plan = Plan(options, Model(network, text.vocabulary, training, text.facts), split, 1, text.remarks + split.remarks)
     return _with_workers(plan, options.workers)
 
 
@@ -338,7 +347,7 @@ def _plan_resumed(options: Options, run: Run, what: str, started: float) -> Plan
         replace(model, training=longer),
         split,
         1,
-        text.remarks,
+        text.remarks + split.remarks,
         state,
         config,
         deadline,
@@ -372,7 +381,8 @@ def _plan_repeated(options: Options, path: Path, world: Team) -> Plan:
     text = _read_same_corpus(options, recorded, what)
     network = Network(recorded.network.config, len(text.vocabulary))
     model = Model(network, text.vocabulary, config, recorded.facts)
-    plan = Plan(options, model, split_corpus(text, config), 1, text.remarks)
+    split = split_corpus(text, config)
+    plan = Plan(options, model, split, 1, text.remarks + split.remarks)
     return _initialise(_with_workers(plan, config.workers or options.workers), text, origin)
 
 
@@ -403,6 +413,11 @@ def _read_same_corpus(options: Options, model: Model, what: str) -> Corpus:
             f"the text is not that of {what}: it has {text.facts.characters:,} characters in"
             f" {', '.join(text.facts.files)}, the run {model.facts.characters:,} in {', '.join(model.facts.files)};"
             " give the same text, or start another run"
+        )
+    if model.training.split == "tails" and len(text.facts.files) != len(model.facts.files):
+        raise CorpusError(
+            f"{what} read {len(model.facts.files):,} files, each with a part in the validation set, and"
+            f" {len(text.facts.files):,} are given; give the same files"
         )
     return text
 
