@@ -479,10 +479,33 @@ STAYS = [
 def test_nothing_that_is_typed_ends_a_session(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model_file = Path("m.npz").resolve()
     monkeypatch.chdir(tmp_path)
-    typed = f"mady\n{line}\n/length 5\n/alternatives off\n/repeat-window 9\n/undo\n/add end\n/text\n"
+    typed = f"mady\n{line}\n\n/length 5\n/alternatives off\n/repeat-window 9\n/undo\n/add end\n/text\n"
     done = run("sample", "-m", model_file, "--interactive", "-n", 5, input=typed.encode("utf-8", "surrogateescape"))
     assert done.exit_code == 0 and "end" in done.stdout and "Traceback" not in done.stderr
-    assert all(line.endswith((".", "?")) for line in done.stderr.splitlines() if line.startswith("Error"))
+    errors = [line for line in done.stderr.splitlines() if line.startswith("Error")]
+    assert all(line.endswith((".", "?")) for line in errors) and len(errors) <= 1
+    assert not (errors and line.startswith(("/alternatives", "/repeat-window")))
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        OSError(errno.EIO, "broken", "x.npz"),
+        MemoryError(),
+        OverflowError("too large"),
+        RecursionError("too deep"),
+        ValueError("odd"),
+        RuntimeError("odd"),
+    ],
+)
+def test_no_fault_of_a_command_ends_a_session(fault: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise fault
+
+    monkeypatch.setattr("charlstm.sampling.session.Session.save", fail)
+    done = run("sample", "--interactive", "-n", 1, input="/save x.npz\n/add end\n/text\n")
+    assert (done.exit_code, done.stdout) == (0, "end\n")
+    assert len([line for line in done.stderr.splitlines() if re.fullmatch(r"Error: [^\n]+\.", line)]) == 1
 
 
 def test_ctrl_c_during_suggestions_keeps_the_session_and_its_text(folder: Path) -> None:
@@ -507,9 +530,10 @@ def test_ctrl_c_during_suggestions_keeps_the_session_and_its_text(folder: Path) 
 
 
 def test_lines_that_end_with_crlf_or_begin_with_a_mark_are_read_as_files_are() -> None:
-    for piped in (b"mady\r\nsaid\r\n", b"\xef\xbb\xbfmady\nsaid\n", b"mady\nsaid\n"):
-        done = run("sample", "--interactive", "-n", 5, input=piped)
-        assert not done.stderr and done.stdout == run("sample", "--interactive", "-n", 5, input=b"mady\nsaid\n").stdout
+    plain = run("sample", "--interactive", "-n", 5, input=b"mady\nsaid\n").stdout
+    for piped in (b"mady\r\nsaid\r\n", b"\xef\xbb\xbfmady\nsaid\n"):
+        done = subprocess.run([*COMMAND, "sample", "--interactive", "-n", "5"], input=piped, capture_output=True)
+        assert (done.stderr, done.stdout.decode()) == (b"", plain)
 
 
 def test_a_session_completes_commands_and_the_names_of_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
