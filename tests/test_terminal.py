@@ -11,6 +11,7 @@ import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -610,3 +611,42 @@ def test_advice_fits_the_place_where_an_error_appears() -> None:
     with pytest.raises(Exception, match="replace=True") as refused:
         session.save("kept.sess")
     assert "/save!" not in str(refused.value)
+
+
+WRONG: list[Callable[[Any], object]] = [
+    lambda it: it.sample(5),
+    lambda it: it.sample(None),
+    lambda it: it.stream(5),
+    lambda it: it.sampler("a", count="2"),
+    lambda it: it.beam(5),
+    lambda it: it.beam("a", width="2"),
+    lambda it: it.session(length=1).generate(5),
+    lambda it: it.session(length=1).suggest("2"),
+    lambda it: it.session(length=1).pick("2"),
+    lambda it: it.trace(5),
+    lambda it: it.score(None),
+    lambda it: it.cloze([("a",)]),
+    lambda it: it.cloze([(1, 2)]),
+    lambda it: it.novelty(5, "corpus.txt"),
+    lambda it: it.sample("a", temperature="0.5"),
+    lambda it: it.sample("a", top_p=None),
+    lambda it: it.sample("a", stop=3),
+    lambda it: it.sample("a", temperature=10**400),
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_wrong_type_is_an_error_that_names_the_argument(wrong: Callable[[Any], object]) -> None:
+    from charlstm import ConfigError, load
+
+    with pytest.raises(ConfigError, match=r"^\w+ (is|has) .*; (it|each) must be "):
+        wrong(load("m.npz"))
+
+
+def test_numpy_numbers_are_numbers() -> None:
+    from charlstm import load
+
+    it = load("m.npz")
+    plain = it.sample("mady", length=9, temperature=0.5, top_k=3, top_p=0.75, random_seed=2, lines=1)
+    numbers = {"length": np.int64(9), "temperature": np.float32(0.5), "top_k": np.uint8(3), "top_p": np.float64(0.75)}
+    assert it.sample("mady", random_seed=np.int16(2), lines=np.int8(1), **numbers) == plain
