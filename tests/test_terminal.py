@@ -11,6 +11,7 @@ import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -479,10 +480,33 @@ STAYS = [
 def test_nothing_that_is_typed_ends_a_session(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model_file = Path("m.npz").resolve()
     monkeypatch.chdir(tmp_path)
-    typed = f"mady\n{line}\n/length 5\n/alternatives off\n/repeat-window 9\n/undo\n/add end\n/text\n"
+    typed = f"mady\n{line}\n\n/length 5\n/alternatives off\n/repeat-window 9\n/undo\n/add end\n/text\n"
     done = run("sample", "-m", model_file, "--interactive", "-n", 5, input=typed.encode("utf-8", "surrogateescape"))
     assert done.exit_code == 0 and "end" in done.stdout and "Traceback" not in done.stderr
-    assert all(line.endswith((".", "?")) for line in done.stderr.splitlines() if line.startswith("Error"))
+    errors = [line for line in done.stderr.splitlines() if line.startswith("Error")]
+    assert all(line.endswith((".", "?")) for line in errors) and len(errors) <= 1
+    assert not (errors and line.startswith(("/alternatives", "/repeat-window")))
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        OSError(errno.EIO, "broken", "x.npz"),
+        MemoryError(),
+        OverflowError("too large"),
+        RecursionError("too deep"),
+        ValueError("odd"),
+        RuntimeError("odd"),
+    ],
+)
+def test_no_fault_of_a_command_ends_a_session(fault: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise fault
+
+    monkeypatch.setattr("charlstm.sampling.session.Session.save", fail)
+    done = run("sample", "--interactive", "-n", 1, input="/save x.npz\n/add end\n/text\n")
+    assert (done.exit_code, done.stdout) == (0, "end\n")
+    assert len([line for line in done.stderr.splitlines() if re.fullmatch(r"Error: [^\n]+\.", line)]) == 1
 
 
 def test_ctrl_c_during_suggestions_keeps_the_session_and_its_text(folder: Path) -> None:
@@ -507,9 +531,10 @@ def test_ctrl_c_during_suggestions_keeps_the_session_and_its_text(folder: Path) 
 
 
 def test_lines_that_end_with_crlf_or_begin_with_a_mark_are_read_as_files_are() -> None:
-    for piped in (b"mady\r\nsaid\r\n", b"\xef\xbb\xbfmady\nsaid\n", b"mady\nsaid\n"):
-        done = run("sample", "--interactive", "-n", 5, input=piped)
-        assert not done.stderr and done.stdout == run("sample", "--interactive", "-n", 5, input=b"mady\nsaid\n").stdout
+    plain = run("sample", "--interactive", "-n", 5, input=b"mady\nsaid\n").stdout
+    for piped in (b"mady\r\nsaid\r\n", b"\xef\xbb\xbfmady\nsaid\n"):
+        done = subprocess.run([*COMMAND, "sample", "--interactive", "-n", "5"], input=piped, capture_output=True)
+        assert (done.stderr, done.stdout.decode()) == (b"", plain)
 
 
 def test_a_session_completes_commands_and_the_names_of_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -586,3 +611,42 @@ def test_advice_fits_the_place_where_an_error_appears() -> None:
     with pytest.raises(Exception, match="replace=True") as refused:
         session.save("kept.sess")
     assert "/save!" not in str(refused.value)
+
+
+WRONG: list[Callable[[Any], object]] = [
+    lambda it: it.sample(5),
+    lambda it: it.sample(None),
+    lambda it: it.stream(5),
+    lambda it: it.sampler("a", count="2"),
+    lambda it: it.beam(5),
+    lambda it: it.beam("a", width="2"),
+    lambda it: it.session(length=1).generate(5),
+    lambda it: it.session(length=1).suggest("2"),
+    lambda it: it.session(length=1).pick("2"),
+    lambda it: it.trace(5),
+    lambda it: it.score(None),
+    lambda it: it.cloze([("a",)]),
+    lambda it: it.cloze([(1, 2)]),
+    lambda it: it.novelty(5, "corpus.txt"),
+    lambda it: it.sample("a", temperature="0.5"),
+    lambda it: it.sample("a", top_p=None),
+    lambda it: it.sample("a", stop=3),
+    lambda it: it.sample("a", temperature=10**400),
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_wrong_type_is_an_error_that_names_the_argument(wrong: Callable[[Any], object]) -> None:
+    from charlstm import ConfigError, load
+
+    with pytest.raises(ConfigError, match=r"^\w+ (is|has) .*; (it|each) must be "):
+        wrong(load("m.npz"))
+
+
+def test_numpy_numbers_are_numbers() -> None:
+    from charlstm import load
+
+    it = load("m.npz")
+    plain = it.sample("mady", length=9, temperature=0.5, top_k=3, top_p=0.75, random_seed=2, lines=1)
+    numbers = {"length": np.int64(9), "temperature": np.float32(0.5), "top_k": np.uint8(3), "top_p": np.float64(0.75)}
+    assert it.sample("mady", random_seed=np.int16(2), lines=np.int8(1), **numbers) == plain

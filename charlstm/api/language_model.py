@@ -15,7 +15,8 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from charlstm.base.config import check_whole
+from charlstm.base.config import check_text, check_whole
+from charlstm.base.errors import ConfigError
 from charlstm.model import checkpoint
 from charlstm.model.model import Model
 from charlstm.network.loss import NATS_PER_BIT
@@ -24,6 +25,7 @@ from charlstm.sampling.sampler import Sample, Sampler
 from charlstm.sampling.stopping import StoppingRules
 
 if TYPE_CHECKING:
+    from charlstm.inspection.cloze import Question
     from charlstm.inspection.registry import Subject
     from charlstm.inspection.view import TextSource
     from charlstm.render.measures import ClozeResult, NoveltyResult, ScoreResult
@@ -104,7 +106,9 @@ class LanguageModel:
         """
         stopping = self._stopping_rules(length, stop, hide_stop, lines, sentence)
         sampling = self._sampling_rules(temperature, rules)
-        return Sampler(self.model, seed, sampling, stopping, check_whole("count", count, 1), new_only)
+        return Sampler(
+            self.model, check_text("seed", seed), sampling, stopping, check_whole("count", count, 1), new_only
+        )
 
     def sample(
         self,
@@ -165,7 +169,7 @@ class LanguageModel:
         """
         stopping = self._stopping_rules(length, stop, hide_stop, lines, sentence)
         sampling = self._sampling_rules(temperature, rules)
-        return Sampler(self.model, seed, sampling, stopping).collect()[0]
+        return Sampler(self.model, check_text("seed", seed), sampling, stopping).collect()[0]
 
     def stream(self, seed: str = "", temperature: float = SamplingConfig.temperature, **rules: Any) -> Iterator[str]:
         """Continue a text without end, character by character.
@@ -192,7 +196,9 @@ class LanguageModel:
         True
         """
         sampling = self._sampling_rules(temperature, rules)
-        return (sampled.character for sampled in Sampler(self.model, seed, sampling, StoppingRules()))
+        return (
+            sampled.character for sampled in Sampler(self.model, check_text("seed", seed), sampling, StoppingRules())
+        )
 
     def beam(
         self,
@@ -243,7 +249,7 @@ class LanguageModel:
 
         stopping = self._stopping_rules(length, stop, hide_stop, lines, sentence)
         sampling = self._sampling_rules(SamplingConfig.temperature, {"forbid": forbid, "only": only})
-        results = beam_search(self.model, seed, width, stopping, sampling, count)
+        results = beam_search(self.model, check_text("seed", seed), width, stopping, sampling, count)
         return [
             Sample(
                 seed,
@@ -353,9 +359,10 @@ class LanguageModel:
         from charlstm.inspection.novelty import measure_novelty
         from charlstm.render.measures import NoveltyResult
 
-        several = [texts] if isinstance(texts, (str, Sample)) else list(texts)
+        is_one = isinstance(texts, (str, Sample)) or not isinstance(texts, Iterable)
+        several = [texts] if is_one else list(texts)
         files = [corpora] if isinstance(corpora, (str, os.PathLike)) else list(corpora)
-        written = [one.text if isinstance(one, Sample) else one for one in several]
+        written = [one.text if isinstance(one, Sample) else check_text("texts", one) for one in several]
         begun = [one.seed.rpartition("\n")[2] if isinstance(one, Sample) else "" for one in several]
         found = measure_novelty(self.model, written, files, encoding, begun)
         return NoveltyResult(found.copies, found.files, found.lines, found.least)
@@ -390,7 +397,7 @@ class LanguageModel:
         from charlstm.inspection.trace import trace
         from charlstm.render.results import TraceResult
 
-        return TraceResult(*trace(self.model, text))
+        return TraceResult(*trace(self.model, check_text("text", text)))
 
     def view(
         self,
@@ -537,7 +544,9 @@ class LanguageModel:
         from charlstm.inspection.view import TextSource
         from charlstm.render.measures import ScoreResult
 
-        return ScoreResult(*score_text(TextSource("the text", [text]), [Scorer("the model", self.model, adapt)])[0])
+        return ScoreResult(
+            *score_text(TextSource("the text", [check_text("text", text)]), [Scorer("the model", self.model, adapt)])[0]
+        )
 
     def cloze(self, pairs: Iterable[Sequence[str]]) -> ClozeResult:
         """Complete prompts whose answers are known.
@@ -567,15 +576,24 @@ class LanguageModel:
         >>> len(result.predicted), result.rank.shape
         (2, (2,))
         """
-        from charlstm.inspection.cloze import Question, answer_questions
+        from charlstm.inspection.cloze import answer_questions
         from charlstm.render.measures import ClozeResult
 
-        return ClozeResult(*answer_questions(self.model, [Question(prompt, answer) for prompt, answer in pairs]))
+        return ClozeResult(*answer_questions(self.model, [_read_pair(pair) for pair in pairs]))
 
     def _subject(self, text: str | TextSource | Sequence[TextSource] | None, skip_unknown: bool) -> Subject:
         from charlstm.inspection.registry import Subject
 
         return Subject(self.model, text, skip_unknown, self.name)
+
+
+def _read_pair(pair: Sequence[str]) -> Question:
+    """Return the question of a prompt and an answer; raise ConfigError if it is something else."""
+    from charlstm.inspection.cloze import Question
+
+    if not isinstance(pair, (list, tuple)) or len(pair) != 2:
+        raise ConfigError(f"pairs has {pair!r}; each must be a prompt and an answer")
+    return Question(*(check_text("pairs", one) for one in pair))
 
 
 def _unwrap_models(options: dict[str, Any]) -> dict[str, Any]:

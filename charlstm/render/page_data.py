@@ -19,6 +19,7 @@ from charlstm.inspection.quantities import find_steadiest, kind_of
 from charlstm.inspection.span_search import ON, PLACES
 from charlstm.inspection.trace import Trace
 from charlstm.inspection.view import Kind
+from charlstm.model.model import BLOCK
 from charlstm.render.characters import escape_character
 from charlstm.text.vocabulary import code_points_of
 
@@ -29,12 +30,17 @@ LETTERS = "".join(sign for sign in map(chr, range(33, 127)) if sign not in "\"&'
 
 def encode_trace(trace: Trace) -> dict[str, Any]:
     """Return a trace as JSON: its description, the place of each array in the block, and the block."""
-    chances = np.exp(trace.log_probabilities.astype(np.float64))  # (N, V)
-    most_probable = np.argsort(-trace.log_probabilities, axis=1, kind="stable")[:, :GUESSES]  # (N, 5)
+    most_probable = np.concatenate(
+        [
+            np.argsort(-trace.log_probabilities[start : start + BLOCK], axis=1, kind="stable")[:, :GUESSES]
+            for start in range(0, len(trace.text), BLOCK)  # sorting all at once would need several times the memory
+        ]
+    )  # (N, 5)
+    guessed = np.take_along_axis(trace.log_probabilities, most_probable, axis=1)  # (N, 5)
     arrays: dict[str, Array] = {
         "surprise": trace.surprise,
         "guess": most_probable.astype(np.uint32),
-        "chance": np.take_along_axis(chances, most_probable, axis=1),
+        "chance": np.exp(guessed.astype(np.float64)),
         "text": code_points_of(trace.text).astype(np.uint32),
         "vocabulary": code_points_of(trace.vocabulary).astype(np.uint32),
     }

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from charlstm.base.config import check_whole
+from charlstm.base.config import LARGEST, check_text, check_whole
 from charlstm.base.errors import ConfigError, SessionError
 from charlstm.base.files import Files, as_path, charlstm_format
 from charlstm.base.parameters import Array
@@ -122,7 +122,7 @@ class Session:
         UnknownCharacterError
             If it contains characters that the model does not know; the session is then unchanged.
         """
-        ids = self.model.vocabulary.encode(text)  # (N,)
+        ids = self.model.vocabulary.encode(check_text("text", text))  # (N,)
         self._remember()
         self._read(ids)
         self._text += text
@@ -194,7 +194,7 @@ class Session:
         SessionError
             If there is no such suggestion.
         """
-        count = len(self.suggestions)
+        number, count = check_whole("number", number, -LARGEST), len(self.suggestions)
         if not 1 <= number <= count:
             numbers = "its number is 1" if count == 1 else f"the numbers are 1 to {count}"
             existing = numbers if count else "ask for suggestions first"
