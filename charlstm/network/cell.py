@@ -170,19 +170,39 @@ class Cell(ABC):
         return np.asarray(tape.gates[self.gates.index(name)])
 
 
+def activate(z: Array, logistic: int) -> Array:
+    """Turn the first blocks of z into σ(z) and the others into tanh(z), in place, and return z.
+
+    NumPy has a fast tanh but no logistic function, so σ(z) = 1 / (1 + exp(−z)) is computed as ½ + ½·tanh(z/2), and one
+    call of tanh serves all blocks.
+
+    Parameters
+    ----------
+    z : (G, B, H) array
+        The arguments; overwritten.
+    logistic
+        How many of the G blocks, the first ones, become σ(z).
+
+    Examples
+    --------
+    >>> activate(np.array([0.0, 100.0, 0.0]), 2)
+    array([0.5, 1. , 0. ])
+    """
+    sigmoids = z[:logistic]
+    sigmoids *= 0.5
+    np.tanh(z, out=z)
+    sigmoids *= 0.5
+    sigmoids += 0.5
+    return z
+
+
 def sigmoid(z: Array) -> Array:
     """Turn z into σ(z) in place, and return it.
-
-    NumPy has a fast tanh but no logistic function, so this computes σ(z) = 1 / (1 + exp(−z)) = ½ + ½·tanh(z/2).
 
     >>> sigmoid(np.array([0.0, 100.0]))
     array([0.5, 1. ])
     """
-    z *= 0.5
-    np.tanh(z, out=z)
-    z *= 0.5
-    z += 0.5
-    return z
+    return activate(z, len(z))
 
 
 def activation_derivative(y: Array, logistic: int) -> Array:

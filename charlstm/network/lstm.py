@@ -18,7 +18,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from charlstm.base.parameters import Array
-from charlstm.network.cell import Cell, Tape, activation_derivative, sigmoid
+from charlstm.network.cell import Cell, Tape, activate, activation_derivative
 
 
 class LSTM(Cell):
@@ -39,8 +39,7 @@ class LSTM(Cell):
         """Take step t; see `Cell.forward`."""
         (h, c), (tanh_c,) = tape.states, tape.saved
         z = np.add(x_U, h_W, out=tape.gates[:, t])  # (4, B, H)  in the gates' memory, where σ and tanh replace it
-        f, i, o = sigmoid(z[:3])
-        c_tilde = np.tanh(z[3], out=z[3])
+        f, i, o, c_tilde = activate(z, logistic=3)
         c[t + 1] = f * c[t] + i * c_tilde
         np.tanh(c[t + 1], out=tanh_c[t])
         np.multiply(o, tanh_c[t], out=h[t + 1])
