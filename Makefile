@@ -56,7 +56,7 @@ gallery: .venv/installed
 	$(BIN)/python docs/make_gallery.py gallery
 
 clean:
-	rm -rf .venv .venv-bench build gallery charlstm.egg-info rooms.npz rooms.resume.npz quality.npz quality.resume.npz quality.jsonl
+	rm -rf .venv .venv-bench build gallery charlstm.egg-info rooms.npz rooms.npz.resume quality.npz quality.npz.resume quality.jsonl
 
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
