@@ -119,7 +119,9 @@ def from_json(value: Mapping[str, Any]) -> Array:
     """
     encoded = json.dumps(value).encode()
     if _is_too_large(encoded):
-        raise CharlstmError(f"a file cannot hold this much text and so many names: at most {MOST_METADATA:,} bytes")
+        raise CharlstmError(
+            f"a file cannot hold this much text and this number of names: at most {MOST_METADATA:,} bytes"
+        )
     return np.frombuffer(encoded, np.uint8)
 
 

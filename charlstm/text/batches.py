@@ -77,7 +77,7 @@ class Parts:
 
     @classmethod
     def of_equal_length(cls, count: int, training: int, validation: int) -> Parts:
-        """Return so many parts of each kind, with so many characters."""
+        """Return a number of parts of each kind that have given numbers of characters."""
         starts = np.arange(count) * (training + validation)
         return cls(starts, starts + training, starts + training + validation)
 

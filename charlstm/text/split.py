@@ -123,7 +123,7 @@ def split_stream(ids: Array, config: TrainingConfig, file_starts: Sequence[int] 
 
 
 def choose_parts(length: int, config: TrainingConfig, file_starts: Sequence[int] | Array) -> Parts:
-    """Return the training and validation parts of a stream of so many characters."""
+    """Return the training and validation parts of a stream of a given length."""
     if config.split == "tails":
         starts = _group_files(np.asarray(file_starts), length)  # (K,)
         stops = np.append(starts[1:], length)

@@ -218,7 +218,7 @@ def _plan_new(options: Options, world: Team, started: float, announce: Callable[
 
 
 def choose_split(files: int, lines: bool) -> str:
-    """Return the kind of split that a corpus of so many files has if the user chooses none."""
+    """Return the kind of split of a corpus with a given number of files if the user chooses none."""
     return "tails" if files > 1 and not lines else "tail"
 
 

@@ -137,7 +137,7 @@ def is_piped(path: Path) -> bool:
 
 
 def describe(options: Options, earlier: RunRecord | None = None) -> RunRecord:
-    """Return the record of a run: of a new one, or of one that goes on from an earlier record."""
+    """Return the record of a run: of a new one, or of one that continues an earlier record."""
 
     def absolute(path: Path | None) -> str:
         return "" if path is None or is_piped(path) else str(path.absolute())
