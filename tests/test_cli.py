@@ -27,7 +27,10 @@ from charlstm.cli.commands import GroupedOption
 from charlstm.cli.main import COMMANDS, main
 from charlstm.cli.settings import DisplayConfig
 from charlstm.cli.status import show_elapsed
+from charlstm.cli.texts import TextOutput
+from charlstm.render.text_writer import TextWriter
 from charlstm.sampling.filters import SamplingConfig
+from charlstm.sampling.sampler import SampledCharacter
 from charlstm.sampling.stopping import StoppingRules
 
 TEXT = "the cat sat on the mat.\n" * 40
@@ -245,6 +248,22 @@ def test_after_ctrl_c_all_that_was_sampled_is_written(folder: Path, tmp_path: Pa
         made = "the" + json.loads(made)["text"] + "\n"
     whole = invoke("sample", "-m", folder / "charlstm.npz", "--seed", "the", "-n", len(made) - 4).output
     assert len(made) > 100 and made.rstrip("\n") == whole.rstrip("\n")
+
+
+def test_ctrl_c_while_a_character_is_written_neither_repeats_nor_loses_it() -> None:
+    class Interrupting(io.StringIO):
+        def write(self, text: str) -> int:
+            written = super().write(text)
+            if text == "b":
+                signal.raise_signal(signal.SIGINT)
+            return written
+
+    made = Interrupting()
+    with pytest.raises(KeyboardInterrupt), TextOutput(made, [TextWriter()], "x", "") as output:
+        for character in "abc":
+            output.add(SampledCharacter(0, character, None))  # type: ignore[arg-type]
+    assert made.getvalue() == "xab\n"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_the_model_is_found_through_the_environment(folder: Path, tmp_path: Path) -> None:

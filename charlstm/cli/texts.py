@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 class TextOutput:
     """Writes samples as text: the first while it is sampled, the others after it.
 
-    As a context manager it writes the seed at its start and, whatever ends it, all that was sampled at its end.
+    As a context manager it writes the seed at its start and, whatever ends it, all that was sampled at its end. Ctrl-C
+    while a character is written acts after it, so that every character is written once; a second Ctrl-C acts at once.
 
     Parameters
     ----------
@@ -41,8 +44,13 @@ class TextOutput:
         self._writers = writers
         self._separator = separator
         self._pieces = [[writer.seed(seed)] for writer in writers]
+        self._writing = self._interrupted = False
+        in_main = threading.current_thread() is threading.main_thread()  # only there signals can be handled
+        self._defers = in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
     def __enter__(self) -> TextOutput:
+        if self._defers:
+            signal.signal(signal.SIGINT, self._interrupt)
         self._flush()
         return self
 
@@ -55,16 +63,29 @@ class TextOutput:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if self._defers:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         self._flush()
         texts = ["".join(pieces) + writer.end() for pieces, writer in zip(self._pieces, self._writers, strict=True)]
         self._file.write(self._separator.join(texts))
 
     def _flush(self) -> None:
         """Write what the first sample has since the last call."""
+        self._writing = True
         self._file.write("".join(self._pieces[0]))
         self._pieces[0].clear()
+        self._writing = False
         if self._live:
             self._file.flush()
+        if self._interrupted:
+            self._interrupted = False
+            raise KeyboardInterrupt
+
+    def _interrupt(self, number: int, frame: object) -> None:
+        """Raise `KeyboardInterrupt`, or note it while a character is written."""
+        if not self._writing or self._interrupted:
+            raise KeyboardInterrupt
+        self._interrupted = True
 
 
 def text_writer(model: Model, display: DisplayConfig, to_file: bool = False) -> TextWriter:
