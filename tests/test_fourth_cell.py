@@ -42,7 +42,7 @@ class PeepholeLSTM(LSTM):
         tanh_c[t] = np.tanh(c[t + 1])
         h[t + 1] = sigmoid(z[2]) * tanh_c[t]
 
-    def backward(self, tape, t, d_states, d_gates, d_h_W):
+    def backward(self, tape, t, derivative, d_states, d_gates, d_h_W):
         (_, c), (tanh_c,), (p_f, p_i, p_o) = tape.states, tape.saved, tape.weights
         (f, i, o, c_tilde), (dh, dc) = tape.gates[:, t], d_states
         dz_o = dh * tanh_c[t] * o * (1.0 - o)

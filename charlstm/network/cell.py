@@ -52,7 +52,7 @@ class Cell(ABC):
     gates
         Names of the gates: each is a block of H columns of U, W and b, in this order.
     logistic
-        Those of the gates that are logistic functions, with values between 0 and 1.
+        The gates that are logistic functions, with values between 0 and 1; they come first among the gates.
     forget_gate
         The gate that multiplies the memory of the step before; None if the cell has none.
     input_gate
@@ -111,8 +111,14 @@ class Cell(ABC):
             h'·W.
         """
 
+    def differentiate_gates(self, tape: Tape, steps: slice) -> Array:
+        """Return ∂gate/∂z at some steps, (G, K, B, H), before these steps are taken back."""
+        return activation_derivative(tape.gates[:, steps], len(self.logistic))
+
     @abstractmethod
-    def backward(self, tape: Tape, t: int, d_states: tuple[Array, ...], d_gates: Array, d_h_W: Array) -> None:
+    def backward(
+        self, tape: Tape, t: int, derivative: Array, d_states: tuple[Array, ...], d_gates: Array, d_h_W: Array
+    ) -> None:
         """Take step t back: turn the gradient of the states after the step into that of everything before it.
 
         Parameters
@@ -121,6 +127,8 @@ class Cell(ABC):
             What forward wrote. The gates of this step are replaced by dz = ∂loss/∂(x·U + b), so write them last.
         t
             The step, 0 ≤ t < T.
+        derivative : (G, B, H) array
+            ∂gate/∂z at this step, from `differentiate_gates`.
         d_states : tuple of (B, H) arrays
             ∂loss/∂(states after the step). Replaced by ∂loss/∂(states before the step) along every path except the one
             through h'·W, which the network adds; that of h only if `direct_h`.
@@ -212,7 +220,7 @@ def activation_derivative(y: Array, logistic: int) -> Array:
 
     Parameters
     ----------
-    y : (G, B, H) array
+    y : (G, ...) array
         The values.
     logistic
         How many of the G blocks, the first ones, are σ(z); the others are tanh(z).

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from charlstm.base.parameters import Array
-from charlstm.network.cell import Cell, Tape, activation_derivative, sigmoid
+from charlstm.network.cell import Cell, Tape, sigmoid
 
 
 class GRU(Cell):
@@ -42,11 +42,12 @@ class GRU(Cell):
         h_tilde = np.tanh(x_U[2] + r * h_W_h[t], out=gates[2])
         h[t + 1] = u * (h[t] - h_tilde) + h_tilde  # = u·h' + (1 − u)·h~
 
-    def backward(self, tape: Tape, t: int, d_states: tuple[Array, ...], d_gates: Array, d_h_W: Array) -> None:
+    def backward(
+        self, tape: Tape, t: int, derivative: Array, d_states: tuple[Array, ...], d_gates: Array, d_h_W: Array
+    ) -> None:
         """Take step t back; see `Cell.backward`."""
         (h,), (h_W_h,) = tape.states, tape.saved
         r, u, h_tilde = gates = tape.gates[:, t]  # (3, B, H)
-        derivative = activation_derivative(gates, logistic=2)  # (3, B, H)
         (dh,) = d_states
         dr, du, dh_tilde = d_gates
 

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from charlstm.base.parameters import Array
-from charlstm.network.cell import Cell, Tape, activate, activation_derivative
+from charlstm.network.cell import Cell, Tape, activate
 
 
 class LSTM(Cell):
@@ -44,7 +44,9 @@ class LSTM(Cell):
         np.tanh(c[t + 1], out=tanh_c[t])
         np.multiply(o, tanh_c[t], out=h[t + 1])
 
-    def backward(self, tape: Tape, t: int, d_states: tuple[Array, ...], d_gates: Array, d_h_W: Array) -> None:
+    def backward(
+        self, tape: Tape, t: int, derivative: Array, d_states: tuple[Array, ...], d_gates: Array, d_h_W: Array
+    ) -> None:
         """Take step t back; see `Cell.backward`."""
         (h, c), (tanh_c,) = tape.states, tape.saved
         f, i, o, c_tilde = gates = tape.gates[:, t]  # (4, B, H)
@@ -58,7 +60,7 @@ class LSTM(Cell):
         np.multiply(dc, i, out=dc_tilde)
         dc *= f  # dc is the gradient of c' from here on
         dz = gates  # the gates are used for the last time, and dz takes their place
-        np.multiply(d_gates, activation_derivative(gates, logistic=3), out=dz)  # f, i, o = σ(z); c~ = tanh(z)
+        np.multiply(d_gates, derivative, out=dz)  # f, i, o = σ(z); c~ = tanh(z)
 
     def written(self, quantities: Mapping[str, Array]) -> Array:
         """Return i·c~."""

@@ -28,6 +28,8 @@ from charlstm.network.loss import cross_entropy, cross_entropy_gradient
 from charlstm.network.matmul import PackedMatrix, sum_by_id
 from charlstm.network.weights import PackedWeights, pack_weights, split_gates, weight_shapes
 
+DIFFERENTIATED_TOGETHER = 16_384  # values of a gate: few calls, and they stay in the cache
+
 
 class Pass(NamedTuple):
     """The result of a forward pass, which backward, the sampler and the inspector read.
@@ -321,10 +323,14 @@ class Network:
         for d_state in d_states:
             d_state.fill(0.0)
         dh = d_states[0]
+        K = max(1, DIFFERENTIATED_TOGETHER // (B * H))
         for t in reversed(range(T)):
+            k = t % K
+            if t == T - 1 or k == K - 1:
+                derivatives = self.cell.differentiate_gates(tape, slice(t - k, t + 1))  # (G, K, B, H)
             dh += d_output[t]
             d_h_W_t = d_h_W[:, t]  # (G, B, H)
-            self.cell.backward(tape, t, d_states, d_gates, d_h_W_t)
+            self.cell.backward(tape, t, derivatives[:, k], d_states, d_gates, d_h_W_t)
             if self.cell.direct_h:
                 dh += np.add.reduce(d_h_W_t @ W_T, axis=0)
             else:

@@ -30,10 +30,17 @@ class RNN(Cell):
         z = x_U[0] + h_W[0]  # (B, H)
         h[t + 1] = np.tanh(z) if self.activation == "tanh" else np.maximum(z, 0.0)
 
-    def backward(self, tape: Tape, t: int, d_states: tuple[Array, ...], d_gates: Array, d_h_W: Array) -> None:
+    def differentiate_gates(self, tape: Tape, steps: slice) -> Array:
+        """Return φ'(z) at some steps; see `Cell.differentiate_gates`."""
+        h = tape.states[0][1:][None, steps]  # (1, K, B, H)
+        return np.asarray(1.0 - h**2 if self.activation == "tanh" else h > 0.0)
+
+    def backward(
+        self, tape: Tape, t: int, derivative: Array, d_states: tuple[Array, ...], d_gates: Array, d_h_W: Array
+    ) -> None:
         """Take step t back; see `Cell.backward`."""
-        (h,), (dh,), dz = tape.states, d_states, tape.gates[:, t]
-        dz[0] = dh * (1.0 - h[t + 1] ** 2 if self.activation == "tanh" else h[t + 1] > 0.0)  # h = φ(z)
+        (dh,), dz = d_states, tape.gates[:, t]
+        np.multiply(dh, derivative, out=dz)  # h = φ(z)
 
     def unsquash_memory(self, quantities: Mapping[str, Array]) -> Array:
         """Return arctanh(h); with relu, which has no upper bound, h itself."""
