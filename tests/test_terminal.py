@@ -435,10 +435,6 @@ def test_new_lines_end_at_the_length_and_the_search_for_them_is_bounded(folder: 
     for length in (1, 20):
         done = run("sample", "-m", "endless.npz", "--new-only", "-n", length, "--temperature", "0")
         assert (done.exit_code, done.stdout) == (0, "a" * length + "\n")
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("charlstm.sampling.sampler.MAX_LINE", 500)
-        done = run("sample", "-m", "endless.npz", "--new-only", "--temperature", "0")
-    assert done.exit_code == 2 and "without an end" in done.stderr
 
 
 @pytest.mark.parametrize("rules", [("--repeat-penalty", "1e308", "--only", "ma"), ("--repeat-penalty", "1e308")])

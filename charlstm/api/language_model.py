@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from charlstm.base.config import check_text, check_whole
 from charlstm.base.errors import ConfigError
+from charlstm.base.symbols import END
 from charlstm.model import checkpoint
 from charlstm.model.model import Model
 from charlstm.network.loss import NATS_PER_BIT
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from charlstm.sampling.session import Session
 
 LENGTH = 500
+MOST_OF_A_DOCUMENT = 10_000  # characters
 
 
 class LanguageModel:
@@ -84,7 +86,7 @@ class LanguageModel:
         count
             Number of samples (B), 1 or more.
         new_only
-            True: omit lines that occur in the corpus; only for a model that was trained on lines.
+            True: omit documents that occur in the corpus; only for a model that was trained on documents.
 
         Returns
         -------
@@ -129,7 +131,8 @@ class LanguageModel:
         seed
             The text to continue; empty: start as a text of the corpus starts.
         length
-            Maximum number of new characters; by default 500, or no maximum if `lines` is given.
+            Maximum number of new characters; by default 500, 10,000 for a model of documents, which ends a text itself,
+            or no maximum if `lines` is given.
         temperature
             Divides the logits: values below 1 favour likely characters, values above 1 unlikely ones; 0 always takes
             the most likely character.
@@ -138,7 +141,7 @@ class LanguageModel:
         hide_stop
             True: omit the stop string.
         lines
-            Stop after this many newlines; by default 1 if the model was trained on lines and `length` is not given.
+            Stop after this many newlines.
         sentence
             True: stop at the end of the first sentence.
         rules
@@ -196,9 +199,8 @@ class LanguageModel:
         True
         """
         sampling = self._sampling_rules(temperature, rules)
-        return (
-            sampled.character for sampled in Sampler(self.model, check_text("seed", seed), sampling, StoppingRules())
-        )
+        sampler = Sampler(self.model, check_text("seed", seed), sampling, StoppingRules())
+        return (sampled.character for sampled in sampler if sampled.character != END)
 
     def beam(
         self,
@@ -254,7 +256,7 @@ class LanguageModel:
             Sample(
                 seed,
                 result.text,
-                -result.shown_log_probability / NATS_PER_BIT / len(result.text) if result.text else math.nan,
+                -result.shown_log_probability / NATS_PER_BIT / result.predicted if result.predicted else math.nan,
                 result.stop,
             )
             for result in results
@@ -306,7 +308,7 @@ class LanguageModel:
     ) -> StoppingRules:
         """Return where a text stops; without `length` and `lines` the model's kind of corpus decides."""
         if lines is None and length is None:
-            length, lines = (None, 1) if self.model.training.lines else (LENGTH, None)
+            length = MOST_OF_A_DOCUMENT if self.model.documents else LENGTH
         stopping = StoppingRules(length, stop, hide_stop, lines, sentence)
         stopping.check_possible(self.model.vocabulary)
         return stopping
@@ -363,9 +365,11 @@ class LanguageModel:
         several = [texts] if is_one else list(texts)
         files = [corpora] if isinstance(corpora, (str, os.PathLike)) else list(corpora)
         written = [one.text if isinstance(one, Sample) else check_text("texts", one) for one in several]
-        begun = [one.seed.rpartition("\n")[2] if isinstance(one, Sample) else "" for one in several]
-        found = measure_novelty(self.model, written, files, encoding, begun)
-        return NoveltyResult(found.copies, found.files, found.lines, found.least)
+        parse = self.model.documents.parse
+        begun = [parse(one.seed).rpartition(END)[2] if isinstance(one, Sample) else "" for one in several]
+        ended = [one.stop == "end" if isinstance(one, Sample) else False for one in several]
+        found = measure_novelty(self.model, written, files, encoding, begun, ended)
+        return NoveltyResult(found.copies, found.files, found.documents, found.least)
 
     def trace(self, text: str) -> TraceResult:
         """Return everything that the network does while it reads a text: activations, predictions, surprisal.
@@ -544,9 +548,8 @@ class LanguageModel:
         from charlstm.inspection.view import TextSource
         from charlstm.render.measures import ScoreResult
 
-        return ScoreResult(
-            *score_text(TextSource("the text", [check_text("text", text)]), [Scorer("the model", self.model, adapt)])[0]
-        )
+        source = TextSource("the text", [check_text("text", text)])
+        return ScoreResult(*score_text(source, [Scorer("the model", self.model, adapt)])[0])
 
     def cloze(self, pairs: Iterable[Sequence[str]]) -> ClozeResult:
         """Complete prompts whose answers are known.

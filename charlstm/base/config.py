@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from charlstm.base.errors import ConfigError, did_you_mean
 
 OPTIMIZERS = ("adam", "rmsprop", "sgd")
-SPLITS = ("tail", "tails", "stripes", "file")
+SPLITS = ("tail", "tails", "stripes", "random", "file")
 
 LARGEST = 2**63 - 1
 MOST_EPOCHS = 1e9
@@ -30,13 +30,14 @@ class TrainingConfig:
     steps
         Optimizer steps.
     batch_size
-        Rows of a batch (B): streams of the text, or whole lines.
+        Rows of a batch (B): streams of the text, or documents.
     seq_len
-        Truncated-BPTT length (T), for streams.
-    lines
-        True: each line is a separate document, read from the zero state.
+        Truncated-BPTT length (T), unless `documents` is "line".
+    documents
+        "": the text is a stream; "line", "blank-line", "file" or "row": what a document is, which is read from the zero
+        state; or the text that separates documents.
     curriculum
-        With `lines`: epochs' worth of steps at the start during which short lines come before long ones.
+        With `documents`: epochs' worth of steps at the start during which short documents come before long ones.
     optimizer
         "adam", "rmsprop" or "sgd".
     learning_rate
@@ -55,8 +56,9 @@ class TrainingConfig:
     clip
         Largest norm of the gradient; 0 disables clipping.
     split
-        Validation set: "tail", the end of the text (with `lines` a random sample of them); "tails", the end of each
-        file; "stripes", parts from all over the text; "file", the last of the files.
+        Validation set: "tail", the end of the text; "tails", the end of each file; "stripes", parts from all over the
+        text; "random", a random sample of the documents; "file", the last of the files. Runs of earlier versions have
+        "tail" for a random sample of the lines that separates copies.
     val_fraction
         Fraction of the text in the validation set, in [0, 1); unused with "file".
     validate_every
@@ -81,7 +83,7 @@ class TrainingConfig:
     steps: int
     batch_size: int = 32
     seq_len: int = 64
-    lines: bool = False
+    documents: str = ""
     curriculum: float = 0.0
     optimizer: str = "adam"
     learning_rate: float = 0.01
@@ -106,7 +108,7 @@ class TrainingConfig:
         set_fields(
             self,
             **{name: check_whole(name, getattr(self, name), least) for name, least in whole.items()},
-            **{name: check_flag(name, getattr(self, name)) for name in ("lines", "decay", "changed_on_resume")},
+            **{name: check_flag(name, getattr(self, name)) for name in ("decay", "changed_on_resume")},
             **{
                 name: check_number(name, getattr(self, name), 0.0) for name in ("learning_rate", "weight_decay", "clip")
             },
@@ -117,6 +119,7 @@ class TrainingConfig:
             optimizer=check_choice("optimizer", self.optimizer, OPTIMIZERS),
             split=check_choice("split", self.split, SPLITS),
             origin=check_text("origin", self.origin),
+            documents=check_text("documents", self.documents),
             schedule_changes=_check_schedule_changes(self.schedule_changes, self.steps),
         )
 

@@ -238,6 +238,11 @@ class GroupedCommand(click.Command):
                     formatter.dedent()
 
 
+def write_escapes(text: str) -> str:
+    r"""Return a text as `EscapedText` reads it: with \n for a newline, \t for a tab and \\ for a backslash."""
+    return "".join({value: f"\\{sign}" for sign, value in ESCAPES.items()}.get(each, each) for each in text)
+
+
 class EscapedText(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 has no argument for it
     r"""A text in which \\n is a newline, \\t a tab, and \\\\ a backslash."""
 

@@ -290,16 +290,16 @@ def open_texts(text: str | None, files: tuple[Path, ...], encoding: str, wanted:
     if files.count(STANDARD_INPUT) > 1:
         raise WrongUsage("standard input is given twice; it can be read once.")
     return [
-        TextSource("standard input", standard_input(encoding))
+        TextSource("standard input", standard_input(encoding), is_whole=True)
         if file == STANDARD_INPUT
-        else TextSource(str(file), corpus.read_blocks(file, encoding, corpus.Remarks()))
+        else TextSource(str(file), corpus.read_blocks(file, encoding, corpus.Remarks()), is_whole=True)
         for file in files
     ]
 
 
 def read_whole(loaded: api.LanguageModel, text: TextSource, unknown: str) -> str:
     """Return the whole text, without the characters that are to be skipped."""
-    read = skip_unknown(loaded.model, "".join(text.pieces), unknown)
+    read = skip_unknown(loaded.model, "".join(text.parse(loaded.model.documents)), unknown)
     if not read:
         raise WrongUsage("the text is empty; give one character or more, or no text for a summary of the model.")
     return read

@@ -9,8 +9,11 @@ from typing import Any
 
 import click
 
+from charlstm.base.config import TrainingConfig
+from charlstm.cli.commands import EscapedText, write_escapes
 from charlstm.inspection.view import count_of
 from charlstm.model.model import Model
+from charlstm.text.documents import LINE, STREAM
 from charlstm.training.options import Options
 from charlstm.training.plan import Plan
 from charlstm.training.run import Outcome, to_bits
@@ -31,17 +34,19 @@ def describe_plan(plan: Plan, processes: int) -> Iterator[str]:
     if plan.origin is not None:
         known = len(plan.origin.vocabulary)
         yield f"from      {options.init_from}: {known:,} characters known, {len(model.vocabulary) - known:,} new"
+    named = config.documents in (STREAM, LINE)
+    documents = "" if named else f", {count_of(split.hashes.size, 'distinct document')}"
     yield (
         f"read      {', '.join(facts.files)}: {count_of(facts.characters, 'character')},"
-        f" {len(model.vocabulary):,} distinct, {count_of(facts.lines, 'line')}"
+        f" {len(model.vocabulary) - bool(model.documents):,} distinct, {count_of(facts.lines, 'line')}{documents}"
     )
     yield f"validate  {_describe_validation(plan)}"
     yield (
         f"build     {shape.cell}, {count_of(shape.layers, 'layer')} of {count_of(shape.hidden, 'unit')}:"
         f" {count_of(model.network.parameters.flat.size, 'parameter')}"
     )
-    row = "line" if config.lines else "row"
-    length = "" if config.lines else f" of {count_of(config.seq_len, 'character')}"
+    row = _unit(config) if config.documents else "row"
+    length = "" if config.documents == LINE else f" of {count_of(config.seq_len, 'character')}"
     epochs = f"{config.steps / split.training.per_epoch:.1f}"
     yield (
         f"train     {count_of(config.steps, 'step')} of {count_of(config.batch_size, row)}{length}:"
@@ -64,8 +69,13 @@ def _describe_validation(plan: Plan) -> str:
         characters += f", of which {split.measured_characters:,} are measured"
     if config.split == "file":
         return f"{plan.model.facts.files[-1]}: {characters}"
-    part = "a random sample of the lines" if config.lines else PARTS[config.split]
+    part = f"a random sample of the {_unit(config)}s" if config.documents else PARTS[config.split]
     return f"{config.val_fraction:.0%}: {characters}, {part}"
+
+
+def _unit(config: TrainingConfig) -> str:
+    """Return what a document is called."""
+    return "line" if config.documents == LINE else "document"
 
 
 def _describe_resuming(plan: Plan) -> Iterator[str]:
@@ -116,8 +126,8 @@ def _describe_losses(model: Model, plan: Plan) -> Iterator[str]:
     yield f"loss      training {format_loss(float(history.training_loss[-1]))} per character"
     if validations.step.size:
         best = float(validations.validation_loss.min())
-        line = f"; {to_bits(best * plan.split.characters_per_line):.1f} bits per line"
-        yield f"{INDENT}validation {format_loss(best)} per character{line if model.training.lines else ''}"
+        of_documents = f"; {to_bits(best * plan.split.characters_per_document):.1f} bits per {_unit(model.training)}"
+        yield f"{INDENT}validation {format_loss(best)} per character{of_documents if model.documents else ''}"
         advice = advise(validations.validation_loss.tolist(), validations.step.tolist(), not plan.split.remarks)
         if advice:
             yield f"{INDENT}{advice}"
@@ -173,7 +183,9 @@ def spell_option(name: str, value: Any) -> str:
     """Return an option as the command line has it; None: only its name."""
     parameter = next(one for one in click.get_current_context().command.params if one.name == name)
     word = max(parameter.secondary_opts if value is False else parameter.opts, key=len)
-    return word if value is None or isinstance(value, bool) else f"{word} {shlex.quote(str(value))}"
+    if value is None or isinstance(value, bool):
+        return word
+    return f"{word} {shlex.quote(write_escapes(value) if isinstance(parameter.type, EscapedText) else str(value))}"
 
 
 def wrap_words(words: Iterator[str] | list[str]) -> str:

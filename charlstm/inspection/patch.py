@@ -16,6 +16,7 @@ import numpy as np
 
 from charlstm.base.errors import ConfigError
 from charlstm.base.parameters import Array, Buffers
+from charlstm.base.symbols import END
 from charlstm.inspection.continuation import write_greedily
 from charlstm.inspection.quantities import Unit, find_units, list_units
 from charlstm.inspection.trace import REACH, find_last_stretch, start_reader
@@ -24,7 +25,6 @@ from charlstm.model.model import Model, Reader
 from charlstm.network.cells import cells_that
 from charlstm.network.loss import NATS_PER_BIT, log_softmax
 from charlstm.network.network import Network
-from charlstm.text.documents import Documents
 from charlstm.text.vocabulary import name
 
 GUESSES = 5
@@ -257,8 +257,8 @@ def read_with(model: Model, text: str, changes: Interventions = Interventions())
     buffers = Buffers(state.dtype)
     weights = network.pack(1, buffers, batch_invariant=True)
     ids = model.vocabulary.encode(text)  # (N,)
-    for place, opens in enumerate(Documents(model.vocabulary, model.training.lines).openings(ids)):
-        if opens:
+    for place, index in enumerate(ids.tolist()):
+        if index == model.vocabulary.end:
             before, state = state, network.zero_state(1)
             for layer, number in frozen:
                 state[layer, memory, 0, number] = before[layer, memory, 0, number]
@@ -312,10 +312,10 @@ def freeze_units(network: Network, units: Sequence[Unit]) -> Network:
 
 
 def write_continuation(reader: Reader) -> str:
-    """Return the most probable text after what a reader has read, up to the end of the line or a full stop."""
+    """Return the most probable text after what a reader has read, up to the end of the line, a full stop or the end."""
     written = ""
     for (index,) in write_greedily(reader):
         written += reader.model.vocabulary.character(index)
-        if len(written) == LONGEST or written.endswith((".", "\n")):
+        if len(written) == LONGEST or written.endswith((".", "\n", END)):
             break
     return written

@@ -129,6 +129,7 @@ class Subject:
         if not isinstance(given, str):
             self.texts = TextInput([given] if isinstance(given, TextSource) else given, skip_unknown, name)
             return
+        given = model.documents.parse(given)
         self.texts = TextInput([TextSource("the text", [given])], skip_unknown, name)
         self.text = model.vocabulary.known(given) if skip_unknown else given
         if len(self.text) < len(given):

@@ -9,8 +9,9 @@ import numpy as np
 from charlstm.base.config import check_choice
 from charlstm.base.errors import ConfigError
 from charlstm.base.parameters import Array
+from charlstm.base.symbols import END
 from charlstm.inspection.quantities import list_units
-from charlstm.inspection.questions import QUESTIONS, match_pattern
+from charlstm.inspection.questions import QUESTIONS, answer, match_pattern
 from charlstm.inspection.ranking import Labels, Ranking, rank_units
 from charlstm.inspection.span_search import search_span
 from charlstm.inspection.trace import read_activations
@@ -54,7 +55,8 @@ def view_units(
     if like is not None:
         return search_span(model, text, like)
     if not given:
-        labels = {name: Labels(label(text)) for name, label in QUESTIONS.items()}
+        asked = [name for name in QUESTIONS if name != "position in document" or ("\n" in text and END in text)]
+        labels = {name: Labels(answer(name, text)) for name in asked}
         rankings = rank_units(Memories(model, text), labels)
         dashes = any(np.isnan(ranking.scores).any() for ranking in rankings.values())
         remark = "A dash means that the answer is the same at every character of the text."
@@ -64,7 +66,7 @@ def view_units(
         name, answers = f"inside {match}", match_pattern(text, match)
     else:
         name = check_choice("question", question, QUESTIONS)
-        answers = QUESTIONS[name](text)
+        answers = answer(name, text)
     one = Labels(answers)
     if not one.scale:
         raise ConfigError(f"the answer to {name!r} is the same at every character; give a text in which it differs")

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
 from charlstm.base.parameters import Array
 from charlstm.inspection.trace import Trace
+from charlstm.text.documents import Documents
 
 
 class TextSource(NamedTuple):
-    """A text of any length: its name, and its characters in pieces, which can be iterated over once."""
+    """A text of any length.
+
+    Attributes
+    ----------
+    name
+        What it is called.
+    pieces
+        Its characters in pieces, which can be iterated over once.
+    is_whole
+        True: it holds whole documents, so its end is also the end of its last one.
+    """
 
     name: str
     pieces: Iterable[str]
+    is_whole: bool = False
+
+    def parse(self, documents: Documents) -> Iterator[str]:
+        """Yield the text in pieces, with the end symbol after each document."""
+        return documents.parse_whole(self.pieces) if self.is_whole else documents.parse_blocks(self.pieces)
 
 
 class TextInput(NamedTuple):

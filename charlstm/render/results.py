@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 from charlstm.base.config import check_choice
 from charlstm.base.files import as_path, write_output
+from charlstm.base.symbols import END
 from charlstm.inspection.trace import Trace
 from charlstm.inspection.view import Column, Kind, View, count_of
 from charlstm.render import data, html, terminal
@@ -117,7 +118,7 @@ def _build_strip(trace: Trace) -> Iterator[str]:
 def build_sign(character: str, bits: float, title: str) -> str:
     """Return a character shaded by its surprisal, and where a line may end after it."""
     sign = "&nbsp;" if character == " " else escape(escape_character(character))
-    end = "<br>" if character == "\n" else "<wbr>"
+    end = "<br>" if character in ("\n", END) else "<wbr>"
     return f'<span title="{title}" style="{_shade(bits, Kind.BITS)}">{sign}</span>{end}'
 
 

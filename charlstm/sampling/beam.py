@@ -19,6 +19,7 @@ import numpy as np
 
 from charlstm.base.config import check_whole
 from charlstm.base.parameters import Array
+from charlstm.base.symbols import END
 from charlstm.model.model import Model, Reader
 from charlstm.network.loss import log_softmax
 from charlstm.sampling.filters import SamplingConfig
@@ -37,7 +38,7 @@ class BeamResult(NamedTuple):
     log_probability
         Log-probability of all characters under the network, in nats, including a hidden stop string.
     shown_log_probability
-        Log-probability of the characters of `text`, in nats.
+        Log-probability of the characters of `text`, and of the end symbol after a whole document, in nats.
     stop
         Why it stopped.
     """
@@ -46,6 +47,11 @@ class BeamResult(NamedTuple):
     log_probability: float
     shown_log_probability: float
     stop: str
+
+    @property
+    def predicted(self) -> int:
+        """Number of predictions in the text: its characters, and the end symbol after a whole document."""
+        return len(self.text) + (self.stop == "end")
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +96,7 @@ class Hypothesis:
             node = node.parent
         shown = path[::-1][: self.shown]
         shown_log_probability = shown[-1].log_probability if shown else 0.0
-        text = "".join(node.character for node in shown)
+        text = "".join(node.character for node in shown).removesuffix(END)
         return BeamResult(text, self.log_probability, shown_log_probability, self.stopper.reason or "length")
 
 
@@ -130,7 +136,7 @@ def beam_search(
     count = check_whole("count", count, 1, width)
     allowed = sampling.allowed(model.vocabulary.code_points)  # (V,)
     reader = Reader(model)
-    reader.read(model.vocabulary.encode(model.opening + seed, "the seed")[:, None])
+    reader.read(model.vocabulary.encode(model.opening + model.documents.parse(seed), "the seed")[:, None])
     reader = reader.copies(width)
     root = Hypothesis(Stopper(stopping if stopping.length is not None else replace(stopping, length=MAX_LENGTH)))
     if root.stopper.reason:

@@ -12,6 +12,7 @@ import numpy as np
 from charlstm.base.errors import ConfigError
 from charlstm.base.parameters import Array
 from charlstm.base.randomness import Purpose, generator
+from charlstm.base.symbols import END
 from charlstm.model.model import Model, Reader
 from charlstm.network.loss import NATS_PER_BIT, log_softmax
 from charlstm.sampling.filters import SamplingConfig, probabilities
@@ -97,7 +98,7 @@ def sample_steps(
         If the rules allow none of the model's characters. The iterator raises it if a prediction has no probabilities.
     """
     allowed = sampling.allowed(model.vocabulary.code_points)
-    ids = model.vocabulary.encode(model.opening + seed, "the seed")  # (N,)
+    ids = model.vocabulary.encode(model.opening + model.documents.parse(seed), "the seed")  # (N,)
     if reader is None:
         reader = Reader(model)
         reader.read(ids[:, None])
@@ -136,12 +137,13 @@ class _RecentCharacters:
         last = ids[max(0, len(ids) - self._size) :].astype(np.intp)  # (K,)
         self._window = deque(np.repeat(last[:, None], rows, axis=1))  # at most `size` arrays (B,)
         self._rows = np.arange(rows)  # (B,)
+        self._penalized = model.vocabulary.code_points != ord(END)  # (V,)
         self._counts = np.tile(np.bincount(last, minlength=len(model.vocabulary)), (rows, 1))  # (B, V)
 
     @property
     def mask(self) -> Array | None:
         """The characters in each window: (B, V) array of bool, or None without a penalty."""
-        return self._counts > 0 if self._size else None
+        return (self._counts > 0) & self._penalized if self._size else None
 
     def add(self, ids: Array) -> None:
         """Add the next character of each text, (B,), and drop the oldest of a full window."""

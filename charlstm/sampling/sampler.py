@@ -14,6 +14,7 @@ import numpy as np
 
 from charlstm.base.errors import ConfigError
 from charlstm.base.parameters import Array
+from charlstm.base.symbols import END
 from charlstm.model.model import Model, Reader
 from charlstm.network.loss import log_softmax
 from charlstm.sampling.decoder import DecodingStep, sample_steps, surprisal
@@ -54,10 +55,11 @@ class Sample(NamedTuple):
     text
         The new characters.
     bits_per_character
-        Mean surprisal of the new characters under the network, in bits, before any sampling rule; NaN if there are
-        none.
+        Mean surprisal of the new characters, and of the end symbol after them, under the network, in bits, before any
+        sampling rule; NaN if there are none.
     stop
-        Why it stopped: "length", "stop", "lines" or "sentence"; "interrupted" if sampling ended before that.
+        Why it stopped: "end" if it is a whole document; "length", "stop", "lines" or "sentence"; "interrupted" if
+        sampling ended before that.
     """
 
     seed: str
@@ -111,14 +113,15 @@ class Sampler:
         reader: Reader | None = None,
         first_stream: int = 0,
     ) -> None:
-        if new_only and not model.training.lines:
+        if new_only and not model.documents:
             raise ConfigError(
-                "the model stores no lines to compare with",
-                python="new_only needs a model that was trained with lines=True",
-                command="--new-only needs a model that was trained with --lines",
+                "the model stores no documents to compare with",
+                python="new_only needs a model that was trained with documents",
+                command="--new-only needs a model that was trained with --documents",
             )
         self.count = count
-        self._seed = seed
+        seed = model.documents.parse(seed)
+        self._seed = model.documents.format(seed)
         self._steps = sample_steps(model, seed, sampling, count, reader, first_stream)
         self._stoppers = [Stopper(stopping) for _ in range(count)]
         self._filters = [NewLines(model, seed) if new_only else None for _ in range(count)]
@@ -189,7 +192,7 @@ class Sampler:
         return [
             Sample(
                 self._seed,
-                "".join(characters),
+                "".join(characters).removesuffix(END),
                 bits / len(characters) if characters else math.nan,
                 stopper.reason or "interrupted",
             )
@@ -212,7 +215,7 @@ class NewLines:
 
     def __init__(self, model: Model, seed: str) -> None:
         self._model = model
-        self._begun = seed.rpartition("\n")[2]
+        self._begun = seed.rpartition(END)[2]
         self._line: list[SampledCharacter] = []
         self._known = 0
 
@@ -232,7 +235,7 @@ class NewLines:
             If the corpus contains a thousand sampled lines in a row, or a line of a text without a maximum length has
             100,000 characters and no end.
         """
-        if sampled.character != "\n":
+        if sampled.character != END:
             self._line.append(sampled)
             if left is not None and len(self._line) >= left + LOOKAHEAD:
                 line, self._line = self._line, []

@@ -16,6 +16,7 @@ from charlstm.base.config import LARGEST, check_text, check_whole
 from charlstm.base.errors import ConfigError, SessionError
 from charlstm.base.files import Files, as_path, charlstm_format
 from charlstm.base.parameters import Array
+from charlstm.base.symbols import END
 from charlstm.model.model import Model, Reader
 from charlstm.sampling import session_state
 from charlstm.sampling.filters import SamplingConfig
@@ -98,9 +99,9 @@ class Session:
 
     @property
     def text(self) -> str:
-        """The whole text: what the user added and what the model wrote."""
+        """The whole text: what the user added and what the model wrote, with a separator after each whole document."""
         self._catch_up()
-        return self._text
+        return self.model.documents.format(self._text)
 
     @property
     def state(self) -> SessionState:
@@ -122,7 +123,8 @@ class Session:
         UnknownCharacterError
             If it contains characters that the model does not know; the session is then unchanged.
         """
-        ids = self.model.vocabulary.encode(check_text("text", text))  # (N,)
+        text = self.model.documents.parse(check_text("text", text))
+        ids = self.model.vocabulary.encode(text)  # (N,)
         self._remember()
         self._read(ids)
         self._text += text
@@ -141,7 +143,7 @@ class Session:
         iterator of SampledCharacter
             The characters as they are sampled. The text has been read when the iterator is returned. Each character
             that you take from it becomes part of the session; you can stop at any of them. The iterator ends when
-            another method changes the text.
+            another method changes the text, or with the document; the next continuation then begins another one.
 
         Raises
         ------
@@ -294,7 +296,8 @@ class Session:
             if self._sampler is not sampler:
                 return
             self._unread.append(sampled.character)
-            yield sampled
+            if sampled.character != END:
+                yield sampled
 
     def _catch_up(self) -> None:
         """Read the characters that were shown, and no others that were sampled."""

@@ -25,10 +25,12 @@ from charlstm.base.config import check_text, check_whole, from_mapping, to_mappi
 from charlstm.base.errors import CharlstmError, CheckpointError
 from charlstm.base.files import write_file
 from charlstm.base.parameters import Array
+from charlstm.base.symbols import END
 from charlstm.model import archive, format2
 from charlstm.model.model import Model
 from charlstm.sampling.filters import SamplingConfig
 from charlstm.sampling.stopping import StoppingRules
+from charlstm.text.documents import LINE
 
 FORMAT = "charlstm session"
 VERSION = 2
@@ -145,6 +147,8 @@ def load(model: Model, path: str | PathLike[str]) -> SavedSession:
 def _saved(metadata: Mapping[str, Any], arrays: Mapping[str, Array], model: Model) -> SavedSession:
     """Return the content of a file once it is checked against the model."""
     network, text = model.network, check_text("text", metadata["text"])
+    if model.documents.kind == LINE:
+        text = text.replace("\n", END)  # earlier versions saved the newline that ended a line
     dtype, state = network.parameters.flat.dtype, network.zero_state(1)[:, :, 0]
     expected = {"state": (dtype, state.shape), "logits": (dtype, (len(model.vocabulary),))}
     if {name: (array.dtype, array.shape) for name, array in arrays.items()} != expected:

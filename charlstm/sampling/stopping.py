@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from charlstm.base.config import check_flag, check_text, check_whole, set_fields
 from charlstm.base.errors import ConfigError
+from charlstm.base.symbols import END
 from charlstm.text.vocabulary import Vocabulary
 
 SENTENCE_WINDOW = 8  # characters that the pattern of a sentence's end can span
@@ -87,7 +88,8 @@ class Stopper:
     Attributes
     ----------
     reason : str or None
-        The rule that stopped the text: "length", "stop", "lines" or "sentence"; None before that.
+        Why the text stopped: "end" after the end symbol, or the rule: "length", "stop", "lines" or "sentence"; None
+        before that.
     """
 
     def __init__(self, rules: StoppingRules) -> None:
@@ -106,9 +108,12 @@ class Stopper:
         """Take the next character and return how many characters can be shown now, this one and held-back ones.
 
         Characters that may begin a hidden stop string are held back. What is still held back when there is a reason is
-        never shown.
+        never shown. The end symbol counts as shown.
         """
         rules, waiting = self._rules, self._held_back + 1
+        if character == END:
+            self.reason = "end"
+            return waiting
         self._count += 1
         self._lines += character == "\n"
         self._recent = (self._recent + character)[-self._window :]

@@ -11,9 +11,11 @@ from __future__ import annotations
 import codecs
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -23,11 +25,13 @@ from charlstm.base.errors import ConfigError, CorpusError
 from charlstm.base.files import ARCHIVE_START, STANDARD_STREAM, format_of, shorten
 from charlstm.base.inputs import Input, as_input, as_inputs
 from charlstm.base.parameters import Array
+from charlstm.base.symbols import END
+from charlstm.text.documents import Documents, find_documents
 from charlstm.text.vocabulary import CODE_POINTS, Vocabulary, code_points_of
 
 BLOCK = 1 << 20
 IN_MEMORY = 1 << 28
-NEWLINE = ord("\n")
+STREAM = Documents("")
 SHOWN_NAMES = 2
 HEAD = 4096  # bytes by which something else than a text is recognised
 SHORTEST_UTF_16 = 8
@@ -96,7 +100,7 @@ class Corpus(NamedTuple):
     Attributes
     ----------
     ids : (N,) array of ids
-        The text; with `lines` it begins and ends with a newline.
+        The text; that of documents begins and ends with the end symbol, which also stands between them.
     vocabulary : Vocabulary
         Its characters.
     facts : CorpusFacts
@@ -114,9 +118,12 @@ class Corpus(NamedTuple):
     file_starts: Array
 
     @property
-    def last_file(self) -> int:
-        """Position in `ids` at which the last file begins."""
-        return int(self.file_starts[-1])
+    def document_lengths(self) -> Array:
+        """Predictions in each document, (K,): its characters and the end symbol; none for a stream."""
+        if self.vocabulary.end is None:
+            return np.zeros(0, np.int64)
+        spans = find_documents(self.ids, self.vocabulary.end)  # (K, 2)
+        return np.asarray(spans[:, 1] - spans[:, 0] + 1)
 
 
 class Remarks:
@@ -145,20 +152,20 @@ def describe_names(names: Sequence[str]) -> str:
 class Reading:
     """What one reading of a text found; two readings of the same text are equal."""
 
-    def __init__(self, files: int) -> None:
-        self.starts = np.zeros(files, np.int64)
+    def __init__(self) -> None:
         self.characters = 0
         self.newlines = 0
         self.last = ""
         self._digest = sha256()
 
-    def add(self, number: int, text: str) -> None:
-        """Record the next part of the text, which belongs to a file with this number."""
-        self.characters += len(text)
-        self.starts[number + 1 :] = self.characters
-        self.newlines += text.count("\n")
-        self.last = text[-1]
-        self._digest.update(text.encode("utf-8", "surrogatepass"))
+    def record(self, pieces: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+        """Yield the pieces of a text, each with the number of its file, and record them."""
+        for number, text in pieces:
+            self.characters += len(text)
+            self.newlines += text.count("\n")
+            self.last = text[-1]
+            self._digest.update(text.encode("utf-8", "surrogatepass"))
+            yield number, text
 
     @property
     def sha256(self) -> str:
@@ -169,10 +176,12 @@ class Reading:
 def read(
     paths: Sequence[str | os.PathLike[str]],
     encoding: str = "utf-8",
-    lines: bool = False,
+    documents: Documents = STREAM,
     known: Vocabulary | None = None,
 ) -> Corpus:
     """Read files as one text; a newline is added between files if the first does not end with one.
+
+    The end of a file is also the end of a document.
 
     Parameters
     ----------
@@ -180,8 +189,8 @@ def read(
         One file or more; - is standard input.
     encoding
         Name of a text encoding.
-    lines
-        True: the text begins and ends with a newline, because each line is a document.
+    documents
+        How the text is cut into documents.
     known
         Characters that the vocabulary contains whether or not they occur.
 
@@ -193,39 +202,53 @@ def read(
     inputs, remarks = as_inputs(paths), Remarks()
     names = describe_names([file.name for file in inputs])
     seen = np.zeros(CODE_POINTS, bool)
-    seen[NEWLINE] = lines
+    seen[ord(END)] = bool(documents)
     if known is not None:
         seen[known.code_points] = True
-    first = Reading(len(inputs))
-    for number, text in read_files(inputs, encoding, remarks):
+    first = Reading()
+    length = len(documents.opening)
+    starts = np.full(len(inputs), length)  # (F,)
+    for number, text in _cut_files(first.record(read_files(inputs, encoding, remarks)), documents):
         seen[code_points_of(text)] = True
-        first.add(number, text)
+        starts[number + 1 :] += len(text)
+        length += len(text)
     if first.characters < 2:
         verb, has = ("is", "has") if len(inputs) == 1 else ("are", "have")
         holds = f"{has} one character" if first.characters else f"{verb} empty"
         raise CorpusError(f"{names} {holds}; two characters or more are needed: one to read and one to predict")
 
-    vocabulary = Vocabulary(np.flatnonzero(seen))
-    unended = first.last != "\n"
-    ids = _allocate(first.characters + lines * (1 + unended), vocabulary.id_type)  # (N,)
-    second = Reading(len(inputs))
+    if documents and length < 2:
+        raise CorpusError(f"{names} {'has' if len(inputs) == 1 else 'have'} no document; give a text with one or more")
+    vocabulary = Vocabulary.of(np.flatnonzero(seen))
+    ids = _allocate(length, vocabulary.id_type)  # (N,)
+    second = Reading()
+    start = len(documents.opening)
     try:
-        for number, text in read_files(inputs, encoding, remarks):
-            points, start = code_points_of(text), lines + second.characters
-            second.add(number, text)
-            if second.characters > first.characters or not seen[points].all():
+        for _, text in _cut_files(second.record(read_files(inputs, encoding, remarks)), documents):
+            points, stop = code_points_of(text), start + len(text)
+            if stop > length or not seen[points].all():
                 break
-            ids[start : start + len(text)] = vocabulary.encode_known(points)
+            ids[start:stop] = vocabulary.encode_known(points)
+            start = stop
     except CorpusError as error:
         raise CorpusError(f"{names} changed while the text was read: {error}") from error
     if second.sha256 != first.sha256:
         raise CorpusError(f"{names} changed while the text was read; train on a copy that no other program writes")
-    if lines:
-        ids[0] = ids[-1] = vocabulary.id("\n")
+    ids[: len(documents.opening)] = vocabulary.end or 0
     facts = CorpusFacts(
-        tuple(name_for_facts(file) for file in inputs), first.characters, first.newlines + unended, first.sha256
+        tuple(name_for_facts(file) for file in inputs),
+        first.characters,
+        first.newlines + (first.last != "\n"),
+        first.sha256,
     )
-    return Corpus(ids, vocabulary, facts, remarks.list(), first.starts + lines)
+    return Corpus(ids, vocabulary, facts, remarks.list(), starts)
+
+
+def _cut_files(pieces: Iterable[tuple[int, str]], documents: Documents) -> Iterator[tuple[int, str]]:
+    """Yield the text of files, each piece with the number of its file, cut into documents that end with their file."""
+    for number, of_file in groupby(pieces, itemgetter(0)):
+        for text in documents.parse_whole(text for _, text in of_file):
+            yield number, text
 
 
 def name_for_facts(file: Input) -> str:
@@ -273,6 +296,11 @@ def read_files(paths: Sequence[str | os.PathLike[str]], encoding: str, remarks: 
     last, before = "\n", 0
     for number, path in enumerate(paths):
         for text in read_blocks(path, encoding, remarks):
+            if END in text:
+                raise CorpusError(
+                    f"{shorten(as_input(path).name)} has the character U+{ord(END):04X}, which charlstm uses for the"
+                    " end of a document; remove it"
+                )
             if last != "\n" and number != before:
                 yield before, "\n"
             last, before = text[-1], number

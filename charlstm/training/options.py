@@ -23,8 +23,10 @@ from charlstm.base.config import (
 )
 from charlstm.base.errors import ConfigError
 from charlstm.base.files import as_path
+from charlstm.base.symbols import END
 from charlstm.network.cells import CELLS
 from charlstm.network.config import NetworkConfig, activation_functions
+from charlstm.text.documents import LINE, STREAM
 from charlstm.training.durations import check_duration
 
 DEFAULTS: Mapping[str, Any] = to_mapping(NetworkConfig()) | to_mapping(TrainingConfig(steps=0))
@@ -32,7 +34,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "cell": tuple(CELLS),
     "activation": tuple(activation_functions()),
     "optimizer": OPTIMIZERS,
-    "split": tuple(name for name in SPLITS if name != "file"),
+    "split": tuple(name for name in SPLITS if name not in ("random", "file")),
 }
 OF_THE_NETWORK = frozenset(to_mapping(NetworkConfig()))
 # What the size of the text and the time decide where the user does not: see `recipe.py`.
@@ -111,6 +113,13 @@ def check_encoding(name: str, value: Any) -> str:
     return str(value)
 
 
+def check_documents(value: Any) -> str:
+    """Return how a text is cut into documents; raise ConfigError if it cannot be."""
+    if END in check_text("documents", value):
+        raise ConfigError("documents has the character U+FFFF, which charlstm uses for the end of a document")
+    return str(value)
+
+
 @dataclass(frozen=True)
 class Options:
     """The options of a training run; None: not given.
@@ -148,6 +157,9 @@ class Options:
     mpi
         True: share every batch among the processes that mpirun started.
 
+    lines
+        True: short for documents="line".
+
     All other attributes are those of `NetworkConfig` and `TrainingConfig`.
 
     Raises
@@ -180,6 +192,7 @@ class Options:
     patience: int | None = None
     validate_every: int | None = None
     init_from: Path | None = None
+    documents: str | None = None
     lines: bool | None = None
     curriculum: float | None = None
     split: str | None = None
@@ -215,6 +228,15 @@ class Options:
             set_fields(self, time=check_duration("time", self.time, above=True))
         if self.workers is not None:
             set_fields(self, workers=check_whole("workers", self.workers, 1))
+        if self.lines is not None:
+            lines = LINE if check_flag("lines", self.lines) else STREAM
+            if self.documents not in (None, lines):
+                raise OptionError(
+                    "{lines} and {documents} contradict each other; give one of them", lines=None, documents=None
+                )
+            set_fields(self, documents=lines)
+        if self.documents is not None:
+            set_fields(self, documents=check_documents(self.documents))
         given = self.given()
         shape = {name: given.pop(name) for name in OF_THE_NETWORK & set(given)}
         if "cell" not in shape and (self.resume or self.repeat is not None):
