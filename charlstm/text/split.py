@@ -195,7 +195,7 @@ def _compare(ids: Array, training: Array, validation: Array) -> tuple[str, ...]:
 def _hash_pairs(ids: Array, places: Array) -> Array:
     """Return a number below BUCKETS for each character at (K,) positions and the one before it: (K,)."""
     before = ids[np.maximum(places - 1, 0)].astype(np.int64)  # (K,)
-    return (before * (int(ids.max()) + 1) + ids[places]) % BUCKETS
+    return np.asarray((before * (int(ids.max()) + 1) + ids[places]) % BUCKETS)
 
 
 def measure_divergence(one: Array, other: Array) -> float:
