@@ -1,6 +1,10 @@
 """Every character is predicted as often as it should be, from the text that stands before it."""
 
+import math
+from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -380,3 +384,39 @@ def test_a_validation_set_of_another_kind_of_text_is_remarked(lines):
     ids = np.concatenate([one, other]).astype(np.uint8)
     assert not split_stream(ids, TrainingConfig(steps=1, split="tails"), [0, 45_000]).remarks
     assert not split_stream(ids[:200], TrainingConfig(steps=1, split="tail")).remarks
+
+
+@pytest.mark.parametrize("length", [3_000, 20_000, 100_000])
+def test_a_remark_needs_another_language_and_not_another_script(length):
+    """The words of the other language are reversed, so that its characters have the same frequencies."""
+    text = (Path(__file__).parent.parent / "data" / "rooms.txt").read_text()
+    config, rng, ratios, other = TrainingConfig(steps=1), np.random.default_rng(length), [], 0
+    for _ in range(20):
+        start = rng.integers(len(text) - length)
+        ids = np.frombuffer(text[start : start + length].encode(), np.uint8)
+        assert not split_stream(ids, config).remarks
+        tail = ids[-length // 10 :]
+        reversed_words = b" ".join(word[::-1] for word in tail.tobytes().split(b" "))
+        assert len(reversed_words) == len(tail)
+        other += bool(
+            split_stream(np.concatenate([ids[: -len(tail)], np.frombuffer(reversed_words, np.uint8)]), config).remarks
+        )
+        pairs = Counter(pairwise(ids[: -len(tail)].tolist()))
+        rest = length * 9 // 80
+        parts = [Counter(pairwise(ids[k * rest : (k + 1) * rest].tolist())) for k in range(8)] + [
+            Counter(pairwise(tail.tolist()))
+        ]
+        usual = [diverge(part, pairs - part if k < 8 else pairs) for k, part in enumerate(parts)]
+        ratios.append((usual[-1] / max(usual[:-1]), usual[-1] - np.mean(usual[:-1])))
+    assert other == 20
+    assert np.quantile([ratio for ratio, _ in ratios], 0.9) < 1.4 and max(difference for _, difference in ratios) < 0.15
+
+
+def diverge(one, other):
+    """Return the Jensen–Shannon divergence of two counters, in bits."""
+    total = 0.0
+    for mine, theirs in ((one, other), (other, one)):
+        for key, count in mine.items():
+            p, q = count / mine.total(), theirs[key] / theirs.total()
+            total += p * math.log2(2 * p / (p + q)) / 2
+    return total

@@ -190,6 +190,19 @@ def test_a_run_file_that_records_nothing_needs_its_text_again(folder: Path) -> N
     assert train("--resume", "--steps", 40).exit_code == 0
 
 
+def test_a_resumed_run_can_be_given_another_encoding(folder: Path) -> None:
+    text = "abc cab\nbca é\n" * 100
+    (folder / "text.txt").write_bytes(text.encode("latin-1"))
+    words = ("-m", "a.npz", *SMALL)
+    assert train("text.txt", "--encoding", "latin-1", "--steps", 5, *words).exit_code == 0
+    assert train("--resume", "--steps", 10, "-m", "a.npz").exit_code == 0
+    (folder / "text.txt").write_text(text, encoding="utf-8")
+    assert train("--resume", "--steps", 15, "-m", "a.npz").exit_code == 1
+    assert train("--resume", "--steps", 15, "-m", "a.npz", "--encoding", "utf-8").exit_code == 0
+    assert checkpoint.load_run(folder / "a.npz.resume").record.encoding == "utf-8"
+    charlstm.train("text.txt", model="a.npz", resume=True, steps=20)
+
+
 OTHERS = {
     "a plain run": (),
     "lines": ("--lines", "--curriculum", "1"),

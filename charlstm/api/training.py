@@ -67,7 +67,7 @@ def train(
     split: str | None = None,
     val: PathLike | None = None,
     val_fraction: float | None = None,
-    encoding: str = "utf-8",
+    encoding: str | None = None,
     random_seed: int | None = None,
     workers: int | None = None,
     mpi: bool = False,
@@ -150,7 +150,7 @@ def train(
     val_fraction
         Fraction of the text in the validation set, in [0, 1).
     encoding
-        Encoding of the text files.
+        Encoding of the text files; by default UTF-8, or that of the run to resume.
     random_seed
         Seed of all random numbers.
     workers

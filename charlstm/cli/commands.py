@@ -323,8 +323,10 @@ def model_option(heading: str, **settings: Any) -> Callable[[Decorated], Decorat
     )
 
 
-def check_encoding(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
+def check_encoding(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     """Return the name of a text encoding; refuse an unknown one."""
+    if value is None:
+        return None
     try:
         "a".encode(codecs.lookup(value).name)
     except (LookupError, UnicodeError, ValueError) as error:

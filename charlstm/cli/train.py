@@ -25,7 +25,7 @@ from charlstm.cli.commands import (
 from charlstm.cli.progress import ConsoleWatcher, QuietWatcher
 from charlstm.cli.report import spell_option
 from charlstm.training.durations import format_duration, parse_duration
-from charlstm.training.options import AUTOMATIC, CHOICES, DEFAULTS, OptionError, Options
+from charlstm.training.options import AUTOMATIC, CHOICES, DEFAULTS, ENCODING, OptionError, Options
 
 INTERRUPTED = 128
 RATE = click.FloatRange(0, 1, max_open=True)
@@ -139,7 +139,12 @@ running_option = options_of("Running")
     type=click.FloatRange(min=0),
     help="With --documents: epochs during which the shortest documents come first; 0 = off.",
 )
-@data_option("--encoding", default=Options.encoding, callback=check_encoding, help="Encoding of the text files.")
+@data_option(
+    "--encoding",
+    callback=check_encoding,
+    show_default=ENCODING,
+    help="Encoding of the text files. A run that is resumed keeps its encoding.",
+)
 @optimisation_option("--epochs", type=click.FloatRange(min=0), help="Passes over the training text (epochs).")
 @optimisation_option("--steps", type=click.IntRange(min=0), help="Optimizer steps.")
 @optimisation_option("--batch-size", type=click.IntRange(min=1), help="Batch size.")

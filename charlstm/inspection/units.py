@@ -19,6 +19,7 @@ from charlstm.inspection.view import Column, Kind, Table, View
 from charlstm.model.model import BLOCK, Model
 
 ROWS = 10
+MOST_KEPT = 1 << 28  # bytes of values that are kept for the second reading
 THRESHOLD = (
     "The threshold is the 95th percentile of the best unit under shifted labels; scores below it are not significant."
     " Scores are exact to 0.001."
@@ -35,7 +36,8 @@ def view_units(
     model
         The model.
     text
-        The text. It is read block by block, so that it needs no memory but for the labels, a byte or two a character.
+        The text. It is read twice, block by block, and needs no memory but for the labels, a byte or two a character.
+        A text that is so short that its values need at most 256 MB is read once.
     match
         A regular expression; the question is whether a character is inside a match.
     question
@@ -75,9 +77,10 @@ def view_units(
 
 
 class Memories:
-    """The memory of every unit over a text, layer by layer, in blocks: (T, U) arrays. Each iteration reads the text.
+    """The memory of every unit over a text, layer by layer, in blocks: (T, U) arrays.
 
-    The values have the order of the memory as it is shown, but are not crowded near −1 and 1.
+    Each iteration reads the text, unless an earlier one could keep all values. The values have the order of the memory
+    as it is shown, but are not crowded near −1 and 1.
 
     Parameters
     ----------
@@ -89,8 +92,16 @@ class Memories:
 
     def __init__(self, model: Model, text: str) -> None:
         self._model, self._ids = model, model.vocabulary.encode(text)  # (N,)
+        size = len(self._ids) * len(list_units(model.network.config)) * np.dtype(np.float32).itemsize
+        self._keeps, self._kept = size <= MOST_KEPT, list[Array]()
 
     def __iter__(self) -> Iterator[Array]:
+        if not self._keeps:
+            return self._read()
+        self._kept = self._kept or list(self._read())
+        return iter(self._kept)
+
+    def _read(self) -> Iterator[Array]:
         blocks: list[Array] = []
         count, cell = 0, self._model.network.cell
         for _, layers in read_activations(self._model, self._ids, [cell.memory]):

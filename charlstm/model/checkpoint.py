@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -41,6 +42,7 @@ from charlstm.base.parameters import Array
 from charlstm.base.symbols import END
 from charlstm.model import archive, format2, format3
 from charlstm.model.model import History, Model
+from charlstm.network.cells import CELLS
 from charlstm.network.config import NetworkConfig
 from charlstm.network.network import Network
 from charlstm.network.weights import weight_shapes
@@ -49,6 +51,8 @@ from charlstm.text.vocabulary import Vocabulary
 
 FORMAT = "charlstm"
 VERSION = 4
+MOST_MOMENTS = 2  # numbers that an optimizer keeps for a weight
+OTHER_MEMBERS = 32  # members beside the weights
 KEYS = ("network", "training", "corpus", "vocabulary")
 FIRST_SURROGATE, LAST_SURROGATE = 0xD800, 0xDFFF
 
@@ -237,15 +241,24 @@ def load(path: str | PathLike[str]) -> Model:
     return _load(path, _to_model, "model")
 
 
-def save_run(run: Run, path: Path) -> None:
+def save_run(run: Run, path: Path, removed: os.stat_result | None = None) -> None:
     """Write a run file: a model file with the newest weights and with further members.
+
+    Parameters
+    ----------
+    run
+        The run.
+    path
+        The file.
+    removed
+        A new file gets the permissions and the owner of this earlier one.
 
     Raises
     ------
     CharlstmError
         If the file cannot be written; its old content is then unchanged.
     """
-    write_file(path, partial(archive.write, _model_members(run.model) | _run_members(run)))
+    write_file(path, partial(archive.write, _model_members(run.model) | _run_members(run)), removed)
 
 
 def load_run(path: str | PathLike[str]) -> Run:
@@ -264,7 +277,7 @@ def _load(
 ) -> Loaded:
     """Read a file of a kind, and build what it holds from its metadata and its other members."""
     otherwise, missing = "train it again, or use a copy", "train a model first, or give the path of another one"
-    with archive.open_archive(path, kind, otherwise, missing) as file:
+    with archive.open_archive(path, kind, otherwise, missing, _largest_file) as file:
         members = archive.read(file)
         metadata = archive.to_json(members.pop("metadata"), FORMAT, (2, 3, VERSION), KEYS)
         if metadata["version"] == 2:
@@ -272,6 +285,25 @@ def _load(
         if metadata["version"] < VERSION:
             metadata, members = format3.upgrade(metadata, members)
         return build(metadata, members)
+
+
+def _largest_file(member: Array) -> int:
+    """Return how many bytes a model file or run file with given metadata has at most."""
+    metadata = archive.to_json(member, FORMAT, (2, VERSION), KEYS)
+    if metadata["version"] == 2:
+        metadata, _ = format2.upgrade(metadata, {})
+    config, training = (
+        from_mapping(NetworkConfig, metadata["network"]),
+        from_mapping(TrainingConfig, metadata["training"]),
+    )
+    shapes = weight_shapes(config, len(_to_vocabulary(metadata["vocabulary"])))
+    parameters = sum(map(math.prod, shapes.values()))
+    states = len(CELLS[config.cell].states) * config.layers * training.batch_size * config.hidden
+    lines = from_mapping(CorpusFacts, metadata["corpus"]).lines
+    history = len(History._fields) * (training.steps + 1)
+    headers = (len(shapes) + OTHER_MEMBERS) * archive.MOST_HEADER
+    numbers = (2 + MOST_MOMENTS) * parameters + states  # of float32
+    return member.nbytes + archive.MOST_METADATA + 4 * numbers + 8 * (history + lines + 1) + headers
 
 
 def _model_members(model: Model) -> dict[str, Array]:

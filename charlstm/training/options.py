@@ -44,8 +44,7 @@ AUTOMATIC = frozenset(
         *("steps", "batch_size", "seq_len", "learning_rate", "weight_decay", "hold", "workers"),
     }
 )
-
-
+ENCODING = "utf-8"
 PATHS = ("init_from", "val", "model", "log", "repeat")
 
 
@@ -139,7 +138,7 @@ class Options:
     init_from
         Model file that gives the first weights.
     encoding
-        Encoding of the text files.
+        Encoding of the text files; by default UTF-8, or that of the run to resume.
     model
         Model file to write; None: write none.
     log
@@ -198,7 +197,7 @@ class Options:
     split: str | None = None
     val: Path | None = None
     val_fraction: float | None = None
-    encoding: str = "utf-8"
+    encoding: str | None = None
     random_seed: int | None = None
     workers: int | None = None
     mpi: bool = False
@@ -218,8 +217,9 @@ class Options:
             **{name: check_flag(name, getattr(self, name)) for name in ("mpi", "force", "resume")},
             preview=check_whole("preview", self.preview, 0),
             save_every=check_duration("save_every", self.save_every),
-            encoding=check_encoding("encoding", self.encoding),
         )
+        if self.encoding is not None:
+            set_fields(self, encoding=check_encoding("encoding", self.encoding))
         if not (self.corpora or self.resume):
             raise ConfigError("there is no corpus; give a text file or several")
         if self.epochs is not None:
@@ -259,7 +259,7 @@ class Options:
 
     def given_files(self) -> dict[str, Any]:
         """Return the options about files that a run needs again to be repeated, by name."""
-        encoding = self.encoding if self.encoding != Options.encoding else None
+        encoding = self.encoding if self.encoding != ENCODING else None
         files = {"val": self.val, "init_from": self.init_from, "encoding": encoding}
         return {name: value for name, value in files.items() if value is not None}
 

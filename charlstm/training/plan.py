@@ -30,7 +30,7 @@ from charlstm.text.split import Split, split_corpus
 from charlstm.training import recipe, run_file, trainer
 from charlstm.training.durations import format_duration
 from charlstm.training.exchange import Requests
-from charlstm.training.options import AUTOMATIC, DEFAULTS, OF_THE_NETWORK, OptionError, Options, literal
+from charlstm.training.options import AUTOMATIC, DEFAULTS, ENCODING, OF_THE_NETWORK, OptionError, Options, literal
 from charlstm.training.processes import count_cores, memory_of_the_machine, start_team
 from charlstm.training.team import Team
 from charlstm.training.trainer import TrainingStep
@@ -205,7 +205,7 @@ def _plan_new(options: Options, world: Team, started: float, announce: Callable[
         _check_agrees(options, shape, str(options.init_from), "leave it out, or start from random weights")
         chosen |= shape | {"origin": origin.digest}
     documents, known = Documents(chosen["documents"]), origin.vocabulary if origin else None
-    text = corpus.read(options.files, options.encoding, documents, known)
+    text = corpus.read(options.files, options.encoding or ENCODING, documents, known)
 
     plan = _choose(text, recipe.choose_work(text.facts.characters), chosen, options)
     if options.time is not None:
@@ -409,7 +409,7 @@ def _read_same_corpus(options: Options, model: Model, what: str) -> Corpus:
     if (options.val is not None) != (model.training.split == "file"):
         ending = "has a validation file; give it with {val}" if options.val is None else "has none; leave out {val}"
         raise OptionError(f"{literal(what)} {ending}", val=None)
-    text = corpus.read(options.files, options.encoding, model.documents, model.vocabulary)
+    text = corpus.read(options.files, options.encoding or ENCODING, model.documents, model.vocabulary)
     if text.facts.sha256 != model.facts.sha256:
         raise CorpusError(
             f"the text is not that of {what}: it has {text.facts.characters:,} characters in"
