@@ -297,6 +297,8 @@ def _to_model(metadata: Mapping[str, Any], members: dict[str, Array]) -> Model:
     types = [np.int64, *[np.float64] * (len(history) - 1)]
     if [column.dtype for column in history] != types or {column.shape for column in history} != {(len(history.step),)}:
         raise CheckpointError("its history has columns of a wrong type or of different lengths")
+    if (np.diff(history.step) < 0).any() or any((column < 0).any() for column in history):
+        raise CheckpointError("its history is not in the order of its steps, or has numbers below zero")
     lines = members.pop("corpus/lines")
     if lines.dtype != np.uint64 or lines.ndim != 1 or (lines[1:] <= lines[:-1]).any():
         raise CheckpointError("its digests of lines are not ascending numbers of type uint64")
