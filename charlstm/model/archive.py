@@ -208,7 +208,8 @@ def open_archive(path: str | PathLike[str] | Input, kind: str, otherwise: str, m
     except OSError as error:
         raise CheckpointError(f"cannot read the {kind} {name}: {error.strerror or error}") from error
     except CharlstmError as error:
-        raise CheckpointError(f"{name} is not a {kind} that this charlstm can use: {error}") from error
+        end = "" if ";" in str(error) else f"; {otherwise}"
+        raise CheckpointError(f"{name} is not a {kind} that this charlstm can use: {error}{end}") from error
     except Exception as error:  # a damaged archive can raise nearly any exception
         raise CheckpointError(
             f"{name} is not a charlstm {kind}, or is damaged ({type(error).__name__}); {otherwise}"
