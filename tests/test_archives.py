@@ -135,6 +135,10 @@ def test_arrays_of_a_run_of_other_dimensions_are_refused(
         (lambda metadata: metadata.update(text=[]), "text"),
         (lambda metadata: metadata.update(text="abΩ"), "characters that the model does not know; give the name of a f"),
         (lambda metadata: metadata["stopping"].update(length=None), "never stop"),
+        (
+            lambda metadata: metadata["stopping"].update(stop=["ab"]) or metadata["sampling"].update(only="a"),
+            "excludes",
+        ),
         (lambda metadata: metadata["stopping"].update(length=10**400), "length"),
         (lambda metadata: metadata.update(continuation_start=99), "continuation_start"),
         (lambda metadata: metadata.update(stopping=[]), "damaged"),

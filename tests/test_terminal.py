@@ -423,7 +423,7 @@ def test_progress_is_one_line_with_the_time_left(columns: int, monkeypatch: pyte
         watcher.advance(Progress(**values))
         (_, line) = drawn.getvalue().split("\r")[-2:]
         assert "\n" not in line and wcswidth(line) == columns - 1
-        assert re.search(r"(^| )(\d+[dhms])+ left *$", line), line
+        assert re.search(r"(^| )(\d+[dhms]){1,2} left *$", line), line
         assert ("char/s" in line) == (columns == 200) or columns == 80
         assert (f"{step / 1000:4.0%}" in line) == (columns >= 20)  # what is left out is left out as a whole
         assert ("1.500 nats" in line) == (columns >= 40) and not set(line) & set("…")
@@ -469,6 +469,14 @@ def test_a_terminal_of_a_few_columns_gets_no_traceback(columns: int, monkeypatch
     assert run("sample", "-n", 20, "--alternatives", 2, "--novelty", "corpus.txt").exit_code == 0
 
 
+def test_a_plot_takes_numbers_of_any_size() -> None:
+    from charlstm.render.plots import plot_curves
+
+    x, y = (Column(name, [-1.7e308, 0.0, 1.7e308]) for name in "xy")
+    drawn = plot_curves(Curves(x, (y,)), 60)
+    assert [line.partition("|")[2].find(".") for line in drawn[1:9] if "." in line.partition("|")[2]] == [50, 25, 0]
+
+
 def test_fit_leaves_out_what_is_least_needed() -> None:
     pieces = [(1, "50%"), (3, "speed"), (2, "loss"), (0, "3 s left")]
     assert [status.fit(pieces, width) for width in (99, 26, 19, 13, 1)] == [
@@ -484,6 +492,13 @@ def test_fit_leaves_out_what_is_least_needed() -> None:
 def test_what_the_model_can_never_write_is_an_error_that_names_it(option: str, value: str) -> None:
     done = run("sample", option, value)
     assert done.exit_code == 2 and "'Ω' U+03A9" in done.stderr and option.removeprefix("--") in done.stderr
+
+
+def test_a_session_refuses_rules_that_exclude_its_stop_text() -> None:
+    typed = "/stop e\n/forbid e\n/only ma\n/forbid x\nmady\n/stop off\n/forbid e\n/stop me\n/text\n"
+    done = run("sample", "--interactive", "-n", 3, input=typed)
+    assert done.exit_code == 0 and done.stderr.count("which is never sampled because forbid or only excludes 'e'") == 3
+    assert "/forbid x\n" in done.stderr and done.stdout.splitlines()[-1].startswith("mady")
 
 
 def test_a_stop_text_may_have_escapes() -> None:
