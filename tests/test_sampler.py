@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from small import by_reference, every_kind, model, network, one_and_two_layers
 
 from charlstm.base.config import TrainingConfig
-from charlstm.base.errors import ConfigError, UnknownCharacterError
+from charlstm.base.errors import CharlstmError, ConfigError, UnknownCharacterError
 from charlstm.base.symbols import END
 from charlstm.model.model import BLOCK, Reader
+from charlstm.sampling.beam import beam_search
 from charlstm.sampling.decoder import UNIFORMS_AHEAD, sample_steps
 from charlstm.sampling.filters import SamplingConfig, probabilities
 from charlstm.sampling.sampler import SCORED_AT_ONCE, Sampler, preview
@@ -180,6 +181,57 @@ def test_new_only_needs_documents():
         Sampler(model(network("rnn"), "abcde"), "", SamplingConfig(), StoppingRules(9), new_only=True)
 
 
+@pytest.mark.parametrize("length", [None, 20])
+@pytest.mark.parametrize("known", [("a",), ()])
+def test_the_search_for_new_lines_takes_a_bounded_number_of_steps(monkeypatch, known, length):
+    """Greedy decoding samples the only known line forever, or a line without an end."""
+    monkeypatch.setattr("charlstm.sampling.sampler.MAX_LINE", 3000)
+    it = replace(model_of_known_lines(*known), training=TrainingConfig(steps=0, lines=True))
+    flat = it.network.parameters
+    flat.flat[:] = 0.0
+    flat["output/b"][...] = [0.0, 9.0, 0.0]
+    if known:  # after an a the newline is the most likely character
+        flat["layer0/U"][1] = 9.0
+        flat["output/W"][...] = [[9.0, 0.0, 0.0]] * 3
+    sampler = Sampler(it, "", SamplingConfig(0), StoppingRules(length), new_only=True)
+    bound, steps = 4000, sampler._steps
+    sampler._steps = (step if k < bound else pytest.fail("the search does not end") for k, step in enumerate(steps))
+    if known or length is None:
+        with pytest.raises(CharlstmError, match="last thousand" if known else "without an end"):
+            sampler.collect()
+    else:
+        assert sampler.collect()[0].text == "a" * length
+
+
+def test_the_numbers_of_samples_and_of_texts_in_a_beam_are_bounded():
+    it = model(network("lstm", np.float32), "abcde")
+    for call in (
+        lambda: Sampler(it, "", SamplingConfig(), StoppingRules(1), 100_001),
+        lambda: beam_search(it, "", 100_001, StoppingRules(1), SamplingConfig()),
+    ):
+        with pytest.raises(ConfigError, match="1 to 100000"):
+            call()
+
+
+@pytest.mark.parametrize("rules", [{"forbid": "c"}, {"only": "abd"}])
+def test_a_stop_text_that_the_rules_exclude_is_an_error(rules):
+    it = model(network("lstm", np.float32), "abcde")
+    sampling, stopping = SamplingConfig(**rules), StoppingRules(5, ("ab", "bc"))
+    for call in (lambda: Sampler(it, "", sampling, stopping), lambda: beam_search(it, "", 2, stopping, sampling)):
+        with pytest.raises(ConfigError, match=r"stop is 'bc', which is never sampled .* excludes 'c' U\+0063"):
+            call()
+
+
+def test_positions_of_unknown_characters_count_from_the_first_of_the_seed():
+    it = model(network("rnn", vocabulary=3), "\nab", lines=True)
+    for call in (
+        lambda: Sampler(it, "abx", SamplingConfig(), StoppingRules(1)),
+        lambda: beam_search(it, "abx", 1, StoppingRules(1), SamplingConfig()),
+    ):
+        with pytest.raises(UnknownCharacterError, match=r"'x' U\+0078 at character 3;"):
+            call()
+
+
 @pytest.mark.parametrize("stopping", [StoppingRules(300), StoppingRules(300, ("ce", "abcab"), hide_stop=True)])
 def test_collecting_shows_each_character_once_and_in_order(stopping):
     it = model(network("lstm", np.float32), "abcde")
@@ -333,7 +385,7 @@ def test_only_known_lines_in_a_row_end_the_sampling_of_new_ones(monkeypatch, kno
     )  # every line of k characters has a probability of 3^−(k+1)
     sampler = Sampler(it, "", SamplingConfig(temperature=1.0), StoppingRules(200), 200, new_only=True)
     if stops:
-        with pytest.raises(ConfigError, match="thousand"):
+        with pytest.raises(CharlstmError, match="thousand"):
             sampler.collect()
     else:
         assert not {sample.text for sample in sampler.collect()} & set(known)

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from charlstm.base.config import check_text, check_whole
+from charlstm.base.config import check_text, show_value
 from charlstm.base.errors import ConfigError
 from charlstm.base.symbols import END
 from charlstm.model import checkpoint
@@ -84,7 +84,7 @@ class LanguageModel:
         seed, length, temperature, stop, hide_stop, lines, sentence, rules
             See `sample`.
         count
-            Number of samples (B), 1 or more.
+            Number of samples (B), 1 to 100,000.
         new_only
             True: omit documents that occur in the corpus; only for a model that was trained on documents.
 
@@ -108,9 +108,7 @@ class LanguageModel:
         """
         stopping = self._stopping_rules(length, stop, hide_stop, lines, sentence)
         sampling = self._sampling_rules(temperature, rules)
-        return Sampler(
-            self.model, check_text("seed", seed), sampling, stopping, check_whole("count", count, 1), new_only
-        )
+        return Sampler(self.model, check_text("seed", seed), sampling, stopping, count, new_only)
 
     def sample(
         self,
@@ -360,8 +358,11 @@ class LanguageModel:
         """
         from charlstm.inspection.novelty import measure_novelty
         from charlstm.render.measures import NoveltyResult
+        from charlstm.training.options import check_encoding, check_paths
 
-        is_one = isinstance(texts, (str, Sample)) or not isinstance(texts, Iterable)
+        check_paths("corpora", corpora)
+        check_encoding("encoding", encoding)
+        is_one = isinstance(texts, (str, Sample)) or not isinstance(texts, (list, tuple))
         several = [texts] if is_one else list(texts)
         files = [corpora] if isinstance(corpora, (str, os.PathLike)) else list(corpora)
         written = [one.text if isinstance(one, Sample) else check_text("texts", one) for one in several]
@@ -401,7 +402,7 @@ class LanguageModel:
         from charlstm.inspection.trace import trace
         from charlstm.render.results import TraceResult
 
-        return TraceResult(*trace(self.model, check_text("text", text)))
+        return TraceResult(*trace(self.model, check_text("text", text, 1)))
 
     def view(
         self,
@@ -582,7 +583,11 @@ class LanguageModel:
         from charlstm.inspection.cloze import answer_questions
         from charlstm.render.measures import ClozeResult
 
-        return ClozeResult(*answer_questions(self.model, [_read_pair(pair) for pair in pairs]))
+        try:
+            several = list(pairs)
+        except TypeError as error:
+            raise ConfigError(f"pairs is {show_value(pairs)}; it must be a list of prompts and answers") from error
+        return ClozeResult(*answer_questions(self.model, [_read_pair(pair) for pair in several]))
 
     def _subject(self, text: str | TextSource | Sequence[TextSource] | None, skip_unknown: bool) -> Subject:
         from charlstm.inspection.registry import Subject
@@ -595,15 +600,20 @@ def _read_pair(pair: Sequence[str]) -> Question:
     from charlstm.inspection.cloze import Question
 
     if not isinstance(pair, (list, tuple)) or len(pair) != 2:
-        raise ConfigError(f"pairs has {pair!r}; each must be a prompt and an answer")
+        raise ConfigError(f"pairs has {show_value(pair)}; each must be a prompt and an answer")
     return Question(*(check_text("pairs", one) for one in pair))
 
 
 def _unwrap_models(options: dict[str, Any]) -> dict[str, Any]:
     """Return options with the models, instead of the language models, to compare."""
-    if "compare" in options:
-        options["compare"] = {name: other.model for name, other in options["compare"].items()}
-    return options
+    others = options.get("compare")
+    if others is None:
+        return options
+    if not isinstance(others, Mapping) or not all(
+        isinstance(name, str) and isinstance(other, LanguageModel) for name, other in others.items()
+    ):
+        raise ConfigError(f"compare is {show_value(others)}; it must be a dict of a name and a language model")
+    return options | {"compare": {name: other.model for name, other in others.items()}}
 
 
 def load(path: str | os.PathLike[str]) -> LanguageModel:

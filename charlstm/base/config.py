@@ -140,7 +140,7 @@ def from_mapping(kind: type[Settings], mapping: Mapping[str, Any]) -> Settings:
     names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
     for problem, odd in (("unknown", set(mapping) - names), ("missing", names - set(mapping))):
         if odd:
-            raise ConfigError(f"{problem} setting {sorted(odd)[0]!r} in {kind.__name__}")
+            raise ConfigError(f"{problem} setting {show_value(sorted(odd)[0])} in {kind.__name__}")
     return kind(**mapping)
 
 
@@ -154,7 +154,7 @@ def check_choice(name: str, value: Any, allowed: Collection[str]) -> str:
     """Return a value that is one of some words; raise ConfigError if it is not."""
     if not isinstance(value, str) or value not in allowed:
         end = did_you_mean(value, allowed) if isinstance(value, str) else ""
-        raise ConfigError(f"{name} is {value!r}; it must be one of {', '.join(allowed)}{end}")
+        raise ConfigError(f"{name} is {show_value(value)}; it must be one of {', '.join(allowed)}{end}")
     return value
 
 
@@ -175,7 +175,7 @@ def check_whole(name: str, value: Any, least: int, most: int | None = None) -> i
         allowed = (
             f"{least} or more" if most is None and not (sound and value > LARGEST) else f"{least} to {most or LARGEST}"
         )
-        raise ConfigError(f"{name} is {_show(value)}; it must be a whole number, {allowed}")
+        raise ConfigError(f"{name} is {show_value(value)}; it must be a whole number, {allowed}")
     return int(value)
 
 
@@ -196,21 +196,22 @@ def check_number(
         True: the value must differ from `least`, from `most`.
     """
     real = isinstance(value, Real) and not isinstance(value, bool) and _is_finite(value)
-    if not real or not least <= value <= most or (above and value == least) or (below and value == most):
+    number = value if isinstance(value, Integral) or not real else float(value)  # a float16 overflows beside a limit
+    if not real or not least <= number <= most or (above and number == least) or (below and number == most):
         low = f"above {least:g}" if above else f"{least:g} or more"
         high = f"below {most:g}" if below else f"at most {most:g}"
         limits = [*[low] * math.isfinite(least), *[high] * math.isfinite(most)]
         allowed = f"a number, {' and '.join(limits)}" if limits else "a finite number"
         if len(limits) == 2 and not above and not below:
             allowed = f"a number from {least:g} to {most:g}"
-        raise ConfigError(f"{name} is {_show(value)}; it must be {allowed}")
-    return int(value) if isinstance(value, Integral) else float(value)
+        raise ConfigError(f"{name} is {show_value(value)}; it must be {allowed}")
+    return int(number) if isinstance(number, Integral) else number
 
 
 def check_flag(name: str, value: Any) -> bool:
     """Return a truth value; raise ConfigError if it is something else."""
     if type(value) is not bool:
-        raise ConfigError(f"{name} is {_show(value)}; it must be True or False")
+        raise ConfigError(f"{name} is {show_value(value)}; it must be True or False")
     return value
 
 
@@ -218,8 +219,15 @@ def check_text(name: str, value: Any, least: int = 0) -> str:
     """Return a string of at least `least` characters; raise ConfigError if it is something else."""
     if not isinstance(value, str) or len(value) < least:
         allowed = "a string" if not least else f"a string of {least} character{'s' * (least != 1)} or more"
-        raise ConfigError(f"{name} is {_show(value)}; it must be {allowed}")
+        raise ConfigError(f"{name} is {show_value(value)}; it must be {allowed}")
     return value
+
+
+def check_texts(name: str, value: Any, least: int = 0) -> tuple[str, ...]:
+    """Return strings that are given as one or as several; raise ConfigError if they are something else."""
+    if not isinstance(value, (str, tuple, list)):
+        raise ConfigError(f"{name} is {show_value(value)}; it must be a string, or several in a tuple or list")
+    return tuple(check_text(name, each, least) for each in ((value,) if isinstance(value, str) else value))
 
 
 def _is_finite(value: Any) -> bool:
@@ -229,7 +237,7 @@ def _is_finite(value: Any) -> bool:
         return False
 
 
-def _show(value: Any) -> str:
+def show_value(value: Any) -> str:
     """Return a value as an error shows it, shortened where it is long."""
     if isinstance(value, int) and abs(value) > LARGEST:
         return f"a number of {len(str(abs(value))) if abs(value) < 10**4000 else 'thousands of'} digits"
@@ -243,8 +251,8 @@ def _check_schedule_changes(pairs: Any, steps: int) -> tuple[tuple[int, int], ..
     changes = tuple(tuple(pair) for pair in pairs) if isinstance(pairs, (list, tuple)) else None
     whole = changes is not None and all(len(pair) == 2 and all(type(n) is int for n in pair) for pair in changes)
     if changes is None or not whole:
-        raise ConfigError(f"schedule_changes is {pairs!r}; it must be {allowed}")
+        raise ConfigError(f"schedule_changes is {show_value(pairs)}; it must be {allowed}")
     places = [0, *(step for step, _ in changes)]
     if any(a >= b for a, b in pairwise(places)) or any(step > min(before, steps) for step, before in changes):
-        raise ConfigError(f"schedule_changes is {pairs!r}; it must be {allowed}")
+        raise ConfigError(f"schedule_changes is {show_value(pairs)}; it must be {allowed}")
     return changes

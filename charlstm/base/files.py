@@ -127,9 +127,17 @@ def as_path(path: str | os.PathLike[str]) -> Path:
     if not isinstance(path, (str, os.PathLike)) or not isinstance(os.fspath(path), str):
         raise ConfigError(f"{shorten(repr(path))} is not a path; give a str or an os.PathLike")
     name = os.fspath(path)
-    if not name or "\0" in name:
+    if not name or "\0" in name or not _is_encodable(name):
         raise ConfigError(f"{shorten(repr(name))} is not the name of a file; give one or more characters without NUL")
     return Path(path)
+
+
+def _is_encodable(name: str) -> bool:
+    """Return whether the system can have a file of this name: a lone surrogate has no encoding."""
+    try:
+        return bool(os.fsencode(name))
+    except UnicodeEncodeError:
+        return False
 
 
 def descriptor_of(path: Path, writing: bool = False) -> int | None:

@@ -128,12 +128,19 @@ def as_inputs(paths: Iterable[str | os.PathLike[str] | Input]) -> list[Input]:
     inputs = []
     for path in paths:
         found = as_input(path)
-        if descriptor_of(found.path) is not None or found.path.is_fifo():
+        if descriptor_of(found.path) is not None or _is_pipe(found.path):
             names = identities(found.path)
             found = next((pipes[name] for name in names if name in pipes), found)
             pipes |= dict.fromkeys(names, found)
         inputs.append(found)
     return inputs
+
+
+def _is_pipe(path: Path) -> bool:
+    try:
+        return path.is_fifo()
+    except OSError:  # such as a name that is too long; opening it reports that
+        return False
 
 
 def _copy_to_temporary_file(pipe: BinaryIO, copy_pipe: Copy) -> BinaryIO:

@@ -35,12 +35,14 @@ from charlstm.inspection.questions import QUESTIONS
 from charlstm.inspection.registry import VIEWS, Reads
 from charlstm.inspection.trace import REACH
 from charlstm.inspection.view import TextSource
+from charlstm.render import terminal
 from charlstm.render.data import FORMATS
 from charlstm.render.data import write as write_view
 from charlstm.text import corpus
 
 STANDARD_INPUT = Path("-")
 TABLE, PAGE = "table", "html"
+FILE_WIDTH = 80
 TABLE_SUFFIXES = ("", ".txt")
 NOT_FOR_TERMINALS = {"npz", PAGE}
 EXAMPLES = (
@@ -245,13 +247,11 @@ def command(
             write(output, lambda file: file.write(page))
             return
         view = loaded.view(name, read, skip_unknown=skip, **given)
-        if shape == TABLE:
-            width, depth = (terminal_width(), count_colours()) if output is None else (80, 0)
-            table = view.to_text(width, depth)
     if output is None and shape == TABLE:  # it has signs for control characters, and colours
-        sys.stdout.write(table)
+        for line in terminal.draw_lines(view, terminal_width(), count_colours()):
+            sys.stdout.write(line)
     elif shape == TABLE:
-        write(output, lambda file: file.write(table.encode("utf-8", "replace")))
+        write(output, partial(terminal.write, view, FILE_WIDTH))
     elif output is None and is_shown():
         write_text(str(view.dump(shape)))
     else:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -13,6 +14,7 @@ from charlstm.base.config import TrainingConfig
 from charlstm.cli.commands import EscapedText, write_escapes
 from charlstm.inspection.view import count_of
 from charlstm.model.model import Model
+from charlstm.text.corpus import describe_names
 from charlstm.text.documents import LINE, STREAM
 from charlstm.training.options import Options
 from charlstm.training.plan import Plan
@@ -22,6 +24,7 @@ from charlstm.training.schedule import learning_rate
 PARTS = {"tail": "the end of the text", "tails": "the end of each file", "stripes": "stripes from all over the text"}
 INDENT = 10 * " "
 WIDTH = 80
+MOST_PATHS = 20
 OVERFITTING = 0.02
 STILL_IMPROVING = 0.005
 
@@ -37,7 +40,7 @@ def describe_plan(plan: Plan, processes: int) -> Iterator[str]:
     named = config.documents in (STREAM, LINE)
     documents = "" if named else f", {count_of(split.hashes.size, 'distinct document')}"
     yield (
-        f"read      {', '.join(facts.files)}: {count_of(facts.characters, 'character')},"
+        f"read      {describe_names(facts.files)}: {count_of(facts.characters, 'character')},"
         f" {len(model.vocabulary) - bool(model.documents):,} distinct, {count_of(facts.lines, 'line')}{documents}"
     )
     yield f"validate  {_describe_validation(plan)}"
@@ -107,10 +110,9 @@ def describe_outcome(outcome: Outcome) -> Iterator[str]:
         yield f"{INDENT}{spell_resuming(plan)}"
         return
     if plan.deadline is not None:
-        files = [spell_option(*setting) for setting in options.given_files().items()]
-        words = ["charlstm", "train", *(shlex.quote(str(path)) for path in options.corpora)]
-        yield f"steps     {config.steps:,} in that time; to repeat the run without a clock:"
-        yield f"{INDENT}{wrap_words([*words, '--repeat', shlex.quote(str(options.model)), *files])}"
+        again = ", with the same text piped in" if "" in plan.record.corpora else ""
+        yield f"steps     {config.steps:,} in that time; to repeat the run without a clock{again}:"
+        yield f"{INDENT}{spell_repetition(plan)}"
     if done < config.steps:
         yield (
             f"patience  ended the run after step {done:,} of {config.steps:,}:"
@@ -167,14 +169,31 @@ def format_loss(nats: float) -> str:
     return f"{nats:.4f} nats ({to_bits(nats):.4f} bits)"
 
 
+def spell_repetition(plan: Plan) -> str:
+    """Return the command that repeats a timed run into a model file that does not exist yet."""
+    options, record = plan.options, plan.record
+    model = Path(options.model or "charlstm.npz")
+    names = (model.with_name(f"{model.stem}-again{number}{model.suffix}") for number in ("", *range(2, 1000)))
+    new = next((name for name in names if not name.exists()), model)
+    corpora = [str(path) if absolute else "-" for path, absolute in zip(options.corpora, record.corpora, strict=True)]
+    words = ["charlstm", "train", *spell_corpora(corpora), "--repeat", shlex.quote(str(model))]
+    files = [spell_option(*setting) for setting in options.given_files().items()]
+    return " ".join([*words, "-m", shlex.quote(str(new)), *files])
+
+
+def spell_corpora(paths: Sequence[str]) -> list[str]:
+    """Return text files as the command line has them; of very many only a word that stands for them."""
+    return [shlex.quote(path) for path in paths] if len(paths) <= MOST_PATHS else [f"<the same {len(paths):,} files>"]
+
+
 def spell_resuming(plan: Plan) -> str:
     """Return the command that resumes a run: what the run file records is left out."""
     options, record = plan.options, plan.record
-    corpora = (path or "-" for path in record.corpora) if "" in record.corpora else ()
+    corpora = [path or "-" for path in record.corpora] if "" in record.corpora else []
     val = options.val if options.val is not None and not record.val else None
     differing = {"save_every": f"{options.save_every:g}s", "preview": options.preview, "mpi": options.mpi}
     chosen = {name: value for name, value in differing.items() if getattr(options, name) != getattr(Options, name)}
-    words = ["charlstm", "train", *map(shlex.quote, corpora), "--resume", f"-m {shlex.quote(str(options.model))}"]
+    words = ["charlstm", "train", *spell_corpora(corpora), "--resume", f"-m {shlex.quote(str(options.model))}"]
     words += [spell_option(*each) for each in ({"val": val} | chosen).items() if each[1] is not None]
     return " ".join(words)
 

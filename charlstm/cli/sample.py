@@ -31,6 +31,7 @@ from charlstm.cli.settings import GROUP_OF, DisplayConfig, SessionSettings, long
 from charlstm.cli.streams import deliver, is_piped, standard_input
 from charlstm.cli.texts import TextOutput, format_json, format_text, text_writer, write_json
 from charlstm.render.text_writer import COLOURS
+from charlstm.sampling.decoder import MAX_ROWS
 from charlstm.sampling.filters import SamplingConfig
 from charlstm.sampling.sampler import Sample
 from charlstm.text import corpus
@@ -90,7 +91,7 @@ output_option = option_of("Output")
     default=DEFAULTS.temperature,
     help="Divide the logits by T: below 1 favours likely characters, above 1 unlikely ones; 0 is greedy decoding.",
 )
-@main_option("--samples", type=click.IntRange(min=1), metavar="N", default=1, help="Number of samples.")
+@main_option("--samples", type=click.IntRange(1, MAX_ROWS), metavar="N", default=1, help="Number of samples.")
 @main_option(
     "--stop",
     type=EscapedText(),
@@ -150,7 +151,7 @@ output_option = option_of("Output")
 @sampling_option("--new-only", is_flag=True, help="Omit documents that occur in the corpus.")
 @sampling_option(
     "--beam",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MAX_ROWS),
     metavar="N",
     help="Do not sample: find likely texts by beam search with a beam of N texts.",
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 from os import PathLike
@@ -116,10 +115,9 @@ class Trace(NamedTuple):
         write_output(path, lambda file: np.savez(file, **arrays), force)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return `arrays` as nested lists for JSON: text and vocabulary are strings, NaN is None."""
-        lists = {name: values.tolist() for name, values in self.arrays.items()}
-        bits = [None if math.isnan(value) else value for value in lists["surprise"]]
-        return lists | {"text": self.text, "vocabulary": self.vocabulary, "surprise": bits}
+        """Return `arrays` as nested lists for JSON: text and vocabulary are strings, what is not finite is None."""
+        lists = {name: _to_lists(values) for name, values in self.arrays.items()}
+        return lists | {"text": self.text, "vocabulary": self.vocabulary}
 
     def first(self, count: int) -> Trace:
         """Return the trace of the first characters only."""
@@ -143,6 +141,16 @@ class Trace(NamedTuple):
                 for indices, row in zip(order, chances, strict=True)
             ]
         return result
+
+
+def _to_lists(values: Array) -> Any:
+    """Return an array as nested lists, with None for what is not finite."""
+    finite = np.isfinite(values)
+    if finite.all():
+        return values.tolist()
+    objects = values.astype(object)
+    objects[~finite] = None
+    return objects.tolist()
 
 
 def trace(model: Model, text: str) -> Trace:

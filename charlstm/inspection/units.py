@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from charlstm.base.config import check_choice
+from charlstm.base.config import check_choice, show_value
 from charlstm.base.errors import ConfigError
 from charlstm.base.parameters import Array
 from charlstm.base.symbols import END
@@ -71,7 +71,9 @@ def view_units(
         answers = answer(name, text)
     one = Labels(answers)
     if not one.scale:
-        raise ConfigError(f"the answer to {name!r} is the same at every character; give a text in which it differs")
+        raise ConfigError(
+            f"the answer to {show_value(name)} is the same at every character; give a text in which it differs"
+        )
     ranking = rank_units(Memories(model, text), {name: one})[name]
     return View({name: _build_ranking_table(model, ranking)}, (THRESHOLD,))
 

@@ -174,12 +174,12 @@ def to_json(array: Array, form: str, versions: Collection[int], names: Collectio
         raise CheckpointError("it is a file of another program, or another kind of file")
     if value["version"] not in versions:
         raise CheckpointError(
-            f"its format version is {value['version']} and this charlstm reads {' and '.join(map(str, versions))};"
-            " install the charlstm that wrote it, or create it again"
+            f"its format version is {shorten(value['version'])} and this charlstm reads"
+            f" {' and '.join(map(str, versions))}; install the charlstm that wrote it, or create it again"
         )
     odd = set(value) ^ {"format", "version", *names}
     if odd:
-        raise CheckpointError(f"its metadata must not have, or lacks, the key {sorted(odd)[0]!r}")
+        raise CheckpointError(f"its metadata must not have, or lacks, the key {shorten(repr(sorted(odd)[0]))}")
     return value
 
 
@@ -220,7 +220,8 @@ def open_archive(
     except OSError as error:
         raise CheckpointError(f"cannot read the {kind} {name}: {error.strerror or error}") from error
     except CharlstmError as error:
-        raise CheckpointError(f"{name} is not a {kind} that this charlstm can use: {error}") from error
+        end = "" if ";" in str(error) else f"; {otherwise}"
+        raise CheckpointError(f"{name} is not a {kind} that this charlstm can use: {error}{end}") from error
     except Exception as error:  # a damaged archive can raise nearly any exception
         raise CheckpointError(
             f"{name} is not a charlstm {kind}, or is damaged ({type(error).__name__}); {otherwise}"

@@ -289,9 +289,11 @@ def _load(
 
 def _largest_file(member: Array) -> int:
     """Return how many bytes a model file or run file with given metadata has at most."""
-    metadata = archive.to_json(member, FORMAT, (2, VERSION), KEYS)
+    metadata = archive.to_json(member, FORMAT, (2, 3, VERSION), KEYS)
     if metadata["version"] == 2:
         metadata, _ = format2.upgrade(metadata, {})
+    if metadata["version"] < VERSION:
+        metadata, _ = format3.upgrade(metadata, {})
     config, training = (
         from_mapping(NetworkConfig, metadata["network"]),
         from_mapping(TrainingConfig, metadata["training"]),
@@ -332,6 +334,8 @@ def _to_model(metadata: Mapping[str, Any], members: dict[str, Array]) -> Model:
     types = [np.int64, *[np.float64] * (len(history) - 1)]
     if [column.dtype for column in history] != types or {column.shape for column in history} != {(len(history.step),)}:
         raise CheckpointError("its history has columns of a wrong type or of different lengths")
+    if (np.diff(history.step) < 0).any() or any((column < 0).any() for column in history):
+        raise CheckpointError("its history is not in the order of its steps, or has numbers below zero")
     hashes = members.pop("corpus/documents")
     if hashes.dtype != np.uint64 or hashes.ndim != 1 or (hashes[1:] <= hashes[:-1]).any():
         raise CheckpointError("its hashes of documents are not ascending numbers of type uint64")

@@ -22,7 +22,8 @@ def upgrade(metadata: Mapping[str, Any], arrays: Mapping[str, Array]) -> tuple[d
     described["training"] = training | {"documents": LINE if lines is True else STREAM}
     if lines is True:
         described["vocabulary"] = replace_newline(metadata["vocabulary"])
-    members["corpus/documents"] = members.pop("corpus/lines")
+    if "corpus/lines" in members:
+        members["corpus/documents"] = members.pop("corpus/lines")
     return described, members
 
 

@@ -9,7 +9,7 @@ from os import PathLike
 from typing import Any, BinaryIO
 
 from charlstm.base.config import check_choice
-from charlstm.base.files import as_path, write_output
+from charlstm.base.files import as_path, shorten, write_output
 from charlstm.base.symbols import END
 from charlstm.inspection.trace import Trace
 from charlstm.inspection.view import Column, Kind, View, count_of
@@ -73,11 +73,11 @@ class ViewResult(View):
             If the file cannot be written; an existing file is then unchanged.
         """
         suffixes = [f".{name}" for name in (*data.FORMATS, TEXT)]
-        suffix = check_choice(f"the suffix of {path}", as_path(path).suffix, suffixes)
+        suffix = check_choice(f"the suffix of {shorten(path)}", as_path(path).suffix, suffixes)
 
         def write(file: BinaryIO) -> None:
             if suffix == f".{TEXT}":
-                file.write(self.to_text().encode("utf-8", "replace"))
+                terminal.write(self, WIDTH, file)
             else:
                 data.write(self, suffix[1:], file)
 

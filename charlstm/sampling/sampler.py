@@ -12,12 +12,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from charlstm.base.errors import ConfigError
+from charlstm.base.config import check_whole
+from charlstm.base.errors import CharlstmError, ConfigError
 from charlstm.base.parameters import Array
 from charlstm.base.symbols import END
 from charlstm.model.model import Model, Reader
 from charlstm.network.loss import log_softmax
-from charlstm.sampling.decoder import DecodingStep, sample_steps, surprisal
+from charlstm.sampling.decoder import MAX_ROWS, DecodingStep, sample_steps, surprisal
 from charlstm.sampling.filters import SamplingConfig
 from charlstm.sampling.stopping import Stopper, StoppingRules
 
@@ -83,7 +84,7 @@ class Sampler:
     stopping
         Where each sample stops.
     count
-        Number of samples (B), 1 or more.
+        Number of samples (B), 1 to 100,000.
     new_only
         True: omit lines that occur in the model's corpus, as if they had not been sampled.
     reader, first_stream
@@ -99,7 +100,8 @@ class Sampler:
     UnknownCharacterError
         If the seed contains characters that the model does not know.
     ConfigError
-        If the rules allow no character, or `new_only` is set for a model that was not trained on lines.
+        If the rules allow no character or exclude a stop string, `count` is out of range, or `new_only` is set for a
+        model that was not trained on lines.
     """
 
     def __init__(
@@ -119,7 +121,9 @@ class Sampler:
                 python="new_only needs a model that was trained with documents",
                 command="--new-only needs a model that was trained with --documents",
             )
-        self.count = count
+        code_points = model.vocabulary.code_points
+        stopping.check_allowed(code_points, sampling.allowed(code_points))
+        self.count = check_whole("count", count, 1, MAX_ROWS)
         seed = model.documents.parse(seed)
         self._seed = model.documents.format(seed)
         self._steps = sample_steps(model, seed, sampling, count, reader, first_stream)
@@ -134,7 +138,7 @@ class Sampler:
 
         Raises
         ------
-        ConfigError
+        CharlstmError
             If a thousand lines in a row occur in the model's corpus, or a line does not end.
         """
         held_back: list[deque[SampledCharacter]] = [deque() for _ in range(self.count)]
@@ -231,7 +235,7 @@ class NewLines:
 
         Raises
         ------
-        ConfigError
+        CharlstmError
             If the corpus contains a thousand sampled lines in a row, or a line of a text without a maximum length has
             100,000 characters and no end.
         """
@@ -241,7 +245,7 @@ class NewLines:
                 line, self._line = self._line, []
                 return line
             if left is None and len(self._line) >= MAX_LINE:
-                raise ConfigError(
+                raise CharlstmError(
                     f"the model sampled a line of {MAX_LINE:,} characters without an end; give a maximum length, or"
                     " raise the temperature"
                 )
@@ -253,7 +257,7 @@ class NewLines:
             return [*line, sampled]
         self._known += 1
         if self._known > MAX_KNOWN_LINES:
-            raise ConfigError("the corpus contains the last thousand sampled lines; raise the temperature")
+            raise CharlstmError("the corpus contains the last thousand sampled lines; raise the temperature")
         return []
 
 

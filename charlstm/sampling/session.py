@@ -68,8 +68,8 @@ class Session:
 
     def __init__(self, model: Model, sampling: SamplingConfig, stopping: StoppingRules) -> None:
         self.model = model
-        self.sampling = sampling
         self._stopping = stopping
+        self.sampling = sampling
         self.suggestions: tuple[str, ...] = ()
         self._streams_used = 0
         self._before: deque[SessionState] = deque(maxlen=MAX_UNDO)
@@ -85,6 +85,7 @@ class Session:
     @sampling.setter
     def sampling(self, sampling: SamplingConfig) -> None:
         sampling.check_possible(self.model.vocabulary)
+        self._check_together(sampling, self._stopping)
         self._sampling = sampling
 
     @property
@@ -95,7 +96,12 @@ class Session:
     @stopping.setter
     def stopping(self, stopping: StoppingRules) -> None:
         stopping.check_possible(self.model.vocabulary)
+        self._check_together(self._sampling, stopping)
         self._stopping = stopping
+
+    def _check_together(self, sampling: SamplingConfig, stopping: StoppingRules) -> None:
+        code_points = self.model.vocabulary.code_points
+        stopping.check_allowed(code_points, sampling.allowed(code_points))
 
     @property
     def text(self) -> str:

@@ -155,13 +155,15 @@ def _saved(metadata: Mapping[str, Any], arrays: Mapping[str, Array], model: Mode
         raise CheckpointError("its arrays do not have the shapes of the model's")
     if not all(np.isfinite(array).all() for array in arrays.values()):
         raise CheckpointError("it contains numbers that are not finite")
-    model.vocabulary.encode(text)
+    if model.vocabulary.known(text) != text:
+        raise CheckpointError("its text has characters that the model does not know")
     start = check_whole("continuation_start", metadata["continuation_start"], 0, len(text))
     sampling = from_mapping(SamplingConfig, to_mapping(SamplingConfig()) | metadata["sampling"])
-    sampling.allowed(model.vocabulary.code_points)
+    allowed = sampling.allowed(model.vocabulary.code_points)
     stopping = from_mapping(StoppingRules, to_mapping(StoppingRules()) | metadata["stopping"])
     if not stopping.can_stop:
         raise CheckpointError("its stopping rules never stop a text")
+    stopping.check_allowed(model.vocabulary.code_points, allowed)
     return SavedSession(
         SessionState(text, start, arrays["state"][:, :, None], arrays["logits"][None]),
         check_whole("streams_used", metadata["streams_used"], 0),

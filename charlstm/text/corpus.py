@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from charlstm.base.config import check_text, check_whole, set_fields
+from charlstm.base.config import check_text, check_whole, set_fields, show_value
 from charlstm.base.errors import ConfigError, CorpusError
 from charlstm.base.files import ARCHIVE_START, STANDARD_STREAM, format_of, shorten
 from charlstm.base.inputs import Input, as_input, as_inputs
@@ -84,7 +84,7 @@ class CorpusFacts:
 
     def __post_init__(self) -> None:
         if not isinstance(self.files, (list, tuple)):
-            raise ConfigError(f"files is {self.files!r}; it must be a list of names")
+            raise ConfigError(f"files is {show_value(self.files)}; it must be a list of names")
         set_fields(
             self,
             files=tuple(check_text("files", file) for file in self.files),
@@ -146,7 +146,8 @@ def describe_names(names: Sequence[str]) -> str:
     shown = [shorten(name) for name in names]
     if len(names) <= SHOWN_NAMES:
         return " and ".join(shown)
-    return f"{', '.join(shown[:SHOWN_NAMES])} and {len(names) - SHOWN_NAMES:,} other files"
+    others = len(names) - SHOWN_NAMES
+    return f"{', '.join(shown[:SHOWN_NAMES])} and {others:,} other file{'s' * (others != 1)}"
 
 
 class Reading:

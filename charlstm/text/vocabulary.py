@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from charlstm.base.config import show_value
 from charlstm.base.errors import ConfigError, UnknownCharacterError
 from charlstm.base.parameters import Array
 from charlstm.base.symbols import END
@@ -91,7 +92,7 @@ class Vocabulary:
             return text.replace("\n", END)
         return text.replace(END, "\n") if END in text and END not in self else text
 
-    def encode(self, text: str, what: str = "the text", before: int = 0) -> Array:
+    def encode(self, text: str, what: str = "the text", before: int = 0, skippable: bool = True) -> Array:
         """Return the ids of a text: (N,) array of `id_type`. See `translate`.
 
         Parameters
@@ -102,6 +103,8 @@ class Vocabulary:
             What the text is called in an error.
         before
             Characters of it that come before these.
+        skippable
+            Whether the option --unknown applies to the text, for the advice of an error.
 
         Raises
         ------
@@ -115,7 +118,7 @@ class Vocabulary:
             if not np.isin(points, self.code_points).all():
                 every = code_points_of(text)
                 unknown = np.flatnonzero(~np.isin(every, self.code_points))
-                raise self._unknown(every, unknown, what, before)
+                raise self._unknown(every, unknown, what, before, skippable)
             ids[first : first + BLOCK] = self.encode_known(points)
         return ids
 
@@ -138,15 +141,15 @@ class Vocabulary:
             named = [name(chr(point)) for point in unknown[:NAMED_AT_MOST]]
             more = [f"{len(unknown) - NAMED_AT_MOST:,} others"] if len(unknown) > NAMED_AT_MOST else []
             raise ConfigError(
-                f"{setting} is {text!r}; it must have only characters that the model knows, and it does not know"
-                f" {', '.join([*named, *more])}"
+                f"{setting} is {show_value(text)}; it must have only characters that the model knows, and it does"
+                f" not know {', '.join([*named, *more])}"
             )
 
     def decode(self, ids: Array) -> str:
         """Return the text of ids: (N,) array → N characters."""
         return text_of(self.code_points[ids])
 
-    def _unknown(self, points: Array, where: Array, what: str, before: int) -> UnknownCharacterError:
+    def _unknown(self, points: Array, where: Array, what: str, before: int, skippable: bool) -> UnknownCharacterError:
         odd, first, count = np.unique(points[where], return_index=True, return_counts=True)
         named = [
             f"{name(chr(point))} at character {before + where[place] + 1:,}"
@@ -155,12 +158,11 @@ class Vocabulary:
         ]
         if len(named) > NAMED_AT_MOST:
             named[NAMED_AT_MOST:] = [f"{len(named) - NAMED_AT_MOST:,} others"]
-        use = f"use the {len(self):,} that it knows"
         return UnknownCharacterError(
-            f"{what} has characters that the model has never seen: {'; '.join(named)}",
-            python=f"{use}, which vocabulary.known(text) keeps",
-            command=f"{use}, or leave the others out with --unknown skip",
-            session=f"{use}, or leave the others out with /unknown skip",
+            f"{what} has characters that are not in the model's vocabulary: {'; '.join(named)}",
+            python="remove them, for example with model.model.vocabulary.known(text)",
+            command=f"remove them{', or skip them with --unknown skip' * skippable}",
+            session=f"remove them{', or skip them with /unknown skip' * skippable}",
         )
 
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from charlstm.base import files as base_files
 from charlstm.base.config import TrainingConfig
 from charlstm.base.errors import CharlstmError
-from charlstm.base.files import check_target, exit_at_signals, lock
+from charlstm.base.files import check_is_regular, check_target, exit_at_signals, lock
 from charlstm.model import checkpoint
 from charlstm.model.checkpoint import Run, RunState
 from charlstm.model.model import Model
@@ -213,6 +213,7 @@ def run(options: Options, watcher: Watcher, sample: Callable[[Model, int], str])
             check_options(options)
             if options.model is not None:
                 check_target(options.model)
+                check_is_regular(options.model)
                 if world.rank == 0:
                     stack.enter_context(lock(options.model, watcher.warn))
             path, resumed, what, wanted = None, None, "", options
