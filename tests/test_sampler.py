@@ -186,7 +186,7 @@ def test_new_only_needs_documents():
 def test_the_search_for_new_lines_takes_a_bounded_number_of_steps(monkeypatch, known, length):
     """Greedy decoding samples the only known line forever, or a line without an end."""
     monkeypatch.setattr("charlstm.sampling.sampler.MAX_LINE", 3000)
-    it = replace(model_of_known_lines(*known), training=TrainingConfig(steps=0, lines=True))
+    it = replace(model_of_known_lines(*known), training=TrainingConfig(steps=0, documents="line"))
     flat = it.network.parameters
     flat.flat[:] = 0.0
     flat["output/b"][...] = [0.0, 9.0, 0.0]

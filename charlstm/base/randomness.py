@@ -22,6 +22,7 @@ class Purpose(IntEnum):
     SAMPLE = 5
     WEIGHT_DROPOUT = 6
     CHANCE = 7
+    LABEL = 8
 
 
 def generator(seed: int, purpose: Purpose, *index: int) -> np.random.Generator:

@@ -27,7 +27,7 @@ from charlstm.inspection.trace import start_reader
 from charlstm.inspection.view import Column, Curves, Kind, Part, Table, View, count_of
 from charlstm.model.model import Model
 from charlstm.network.loss import cross_entropy_gradient
-from charlstm.network.network import Network, Pass
+from charlstm.network.network import Pass
 
 THIS = "this model"
 LAGS = 100
@@ -124,29 +124,29 @@ def median_norms(model: Model, text: str, places: Array, K: int) -> dict[tuple[i
     K
         The largest lag.
     """
-    network = model.network.with_weights(model.network.parameters.flat.astype(np.float64))
+    model = replace(model, network=model.network.with_weights(model.network.parameters.flat.astype(np.float64)))
     ids = model.vocabulary.encode(text)  # (N,)
-    before = record_states(replace(model, network=network), ids, places - K)  # (L, S, N, H)
+    before = record_states(model, ids, places - K)  # (L, S, N, H)
     norms = np.concatenate(
         [
-            norms_by_lag(network, ids[some + np.arange(1 - K, 2)[:, None]], before[:, :, first : first + BATCH])
+            norms_by_lag(model, ids[some + np.arange(1 - K, 2)[:, None]], before[:, :, first : first + BATCH])
             for first in range(0, len(places), BATCH)
             for some in [places[first : first + BATCH]]
         ],
         axis=-1,
     )  # (L, S, K, N)
     middle = np.median(norms, axis=-1)  # (L, S, K)
-    names = network.cell.states
+    names = model.network.cell.states
     return {(layer, name): middle[layer, s] for layer in range(len(middle)) for s, name in enumerate(names)}
 
 
-def norms_by_lag(network: Network, ids: Array, state: Array) -> Array:
+def norms_by_lag(model: Model, ids: Array, state: Array) -> Array:
     """Return the norm of the gradient of the last prediction with respect to the states before it.
 
     Parameters
     ----------
-    network
-        The network.
+    model
+        The model.
     ids : (K + 1, B) array of ids
         K characters that are read, and the target of the last prediction.
     state : (L, S, B, H) array
@@ -162,17 +162,17 @@ def norms_by_lag(network: Network, ids: Array, state: Array) -> Array:
     weights[-1] = 1.0
     L, S, _, H = state.shape
     d_before = np.empty((L, K, S, B, H), state.dtype)
-    backpropagate(network, ids, state, weights, d_before)
+    backpropagate(model, ids, state, weights, d_before)
     return np.asarray(np.linalg.norm(d_before[:, ::-1], axis=-1).swapaxes(1, 2))  # (L, S, K, B)
 
 
-def backpropagate(network: Network, ids: Array, state: Array, weights: Array, d_before: Array | None = None) -> Pass:
+def backpropagate(model: Model, ids: Array, state: Array, weights: Array, d_before: Array | None = None) -> Pass:
     """Read, backpropagate the weighted loss, and return the pass, whose gates then hold ∂loss/∂z.
 
     Parameters
     ----------
-    network
-        The network.
+    model
+        The model.
     ids : (T + 1, B) array of ids
         Inputs ids[:-1] and targets ids[1:].
     state : (L, S, B, H) array
@@ -182,10 +182,10 @@ def backpropagate(network: Network, ids: Array, state: Array, weights: Array, d_
     d_before : (L, T, S, B, H) array, optional
         Overwritten with ∂loss/∂(state before each step).
     """
-    buffers = Buffers(state.dtype)
-    done = network.forward(ids[:-1], state, None, buffers)
+    network, inputs, buffers = model.network, model.inputs(ids[:-1]), Buffers(state.dtype)
+    done = network.forward(inputs, state, None, buffers)
     cross_entropy_gradient(done.logits.reshape(weights.size, -1), ids[1:].reshape(-1), weights.reshape(-1))
-    network.backward(done, ids[:-1], done.logits, None, buffers, network.parameters.like(), d_before)
+    network.backward(done, inputs, done.logits, None, buffers, network.parameters.like(), d_before)
     return done
 
 

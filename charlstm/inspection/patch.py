@@ -227,7 +227,7 @@ def ablate_each(begun: Reader, text: str) -> Array:
     buffers = Buffers(state.dtype)
     weights = model.network.pack(1 + len(units), buffers)
     logits = np.zeros(0)
-    for index in model.vocabulary.encode(stretch):
+    for index in model.inputs(model.vocabulary.encode(stretch)[:, None])[:, 0]:
         state[:, 0] *= mask
         done = model.network.forward(np.full((1, 1 + len(units)), index), state, mask, buffers, weights)
         state, logits = done.state, done.logits[0]
@@ -260,6 +260,7 @@ def read_with(model: Model, text: str, changes: Interventions = Interventions())
     buffers = Buffers(state.dtype)
     weights = network.pack(1, buffers, batch_invariant=True)
     ids = model.vocabulary.encode(text)  # (N,)
+    inputs = model.inputs(ids[:, None])  # (N, 1)
     for place, index in enumerate(ids.tolist()):
         if index == model.vocabulary.end:
             before, state = state, network.zero_state(1)
@@ -275,7 +276,7 @@ def read_with(model: Model, text: str, changes: Interventions = Interventions())
             frozen += more
             network = freeze_units(network, more)
             weights = network.pack(1, buffers, batch_invariant=True)
-        done = network.forward(ids[place : place + 1, None], state, None, buffers, weights)
+        done = network.forward(inputs[place : place + 1], state, None, buffers, weights)
         state, logits = done.state, done.logits[-1].copy()
     reader = Reader(replace(model, network=network))
     reader.state, reader.logits = state, logits

@@ -123,7 +123,7 @@ class DynamicEvaluation:
         """Predict the next characters of a segment; if they complete it, take a step on the loss of all of it."""
         network = self._network
         self._segment = np.concatenate([self._segment, ids])  # (T + 1,)
-        inputs, targets = self._segment[:-1, None], self._segment[1:]  # (T, 1), (T,)
+        inputs, targets = self._model.inputs(self._segment[:-1, None]), self._segment[1:]  # (T, 1), (T,)
         bits = np.full(len(ids), np.nan)  # (N,)
         if complete:
             self._left = self._longest

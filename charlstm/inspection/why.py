@@ -160,10 +160,10 @@ def measure_gradient(begun: Reader, text: str, target: str) -> Array:
     ids = begun.model.vocabulary.encode(stretch + target)[:, None]  # (M, 1)
     weights = np.zeros((len(ids) - 1, 1), network.parameters.flat.dtype)
     weights[-len(target) :] = -1.0  # the gradient of log p is that of −loss
-    done = backpropagate(network, ids, state, weights)
+    done = backpropagate(begun.model, ids, state, weights)
     dz = done.tapes[0].gates[:, :, 0]  # (G, M − 1, H)
     U = network.split_gates(network.parameters["layer0/U"])  # (G, V, H)
-    slopes = np.einsum("gth,gth->t", dz, U[:, ids[:-1, 0]])  # (M − 1,)
+    slopes = np.einsum("gth,gth->t", dz, U[:, begun.model.inputs(ids[:-1])[:, 0]])  # (M − 1,)
     return np.concatenate([np.zeros(len(text) - len(stretch)), slopes[: len(stretch)]])
 
 

@@ -330,6 +330,9 @@ def _to_model(metadata: Mapping[str, Any], members: dict[str, Array]) -> Model:
     training = from_mapping(TrainingConfig, metadata["training"])
     if bool(training.documents) != (END in vocabulary):
         raise CheckpointError("its vocabulary has an end symbol without documents, or none with them")
+    facts = from_mapping(CorpusFacts, metadata["corpus"])
+    if len(facts.labels) != config.labels:
+        raise CheckpointError("its network and its corpus have different numbers of labels")
     history = History(*(members.pop(f"history/{name}") for name in History._fields))
     types = [np.int64, *[np.float64] * (len(history) - 1)]
     if [column.dtype for column in history] != types or {column.shape for column in history} != {(len(history.step),)}:
@@ -351,7 +354,7 @@ def _to_model(metadata: Mapping[str, Any], members: dict[str, Array]) -> Model:
         if array.dtype != np.float32 or not np.isfinite(array).all():
             raise CheckpointError(f"array {name} does not consist of finite float32 numbers")
         network.parameters[name][...] = array
-    return Model(network, vocabulary, training, from_mapping(CorpusFacts, metadata["corpus"]), history, hashes)
+    return Model(network, vocabulary, training, facts, history, hashes)
 
 
 def _run_members(run: Run) -> dict[str, Array]:

@@ -20,6 +20,8 @@ def upgrade(metadata: Mapping[str, Any], arrays: Mapping[str, Array]) -> tuple[d
     described, members, training = dict(metadata), dict(arrays), dict(metadata["training"])
     lines = training.pop("lines")
     described["training"] = training | {"documents": LINE if lines is True else STREAM}
+    described["network"] = dict(metadata["network"]) | {"labels": 0}
+    described["corpus"] = dict(metadata["corpus"]) | {"labels": []}
     if lines is True:
         described["vocabulary"] = replace_newline(metadata["vocabulary"])
     if "corpus/lines" in members:

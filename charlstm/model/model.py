@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from itertools import pairwise
@@ -12,11 +12,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from charlstm.base.config import TrainingConfig, to_mapping
+from charlstm.base.config import TrainingConfig, show_value, to_mapping
+from charlstm.base.errors import ConfigError, did_you_mean
 from charlstm.base.parameters import Array, Buffers
+from charlstm.base.randomness import Purpose, generator
 from charlstm.base.symbols import END
 from charlstm.network.network import Network, Pass
-from charlstm.text.corpus import CorpusFacts
+from charlstm.text.corpus import CorpusFacts, describe_names
 from charlstm.text.documents import LINE, STREAM, Documents, hash_document
 from charlstm.text.vocabulary import Vocabulary
 
@@ -75,6 +77,8 @@ class Model:
         Losses and gradient norms during training.
     hashes : (K,) uint64 array
         Hashes of the corpus's documents, ascending; empty for a model of a stream.
+    label
+        The label with which documents are read; None if none is chosen.
     """
 
     network: Network
@@ -83,6 +87,7 @@ class Model:
     facts: CorpusFacts
     history: History = NO_HISTORY
     hashes: Array = field(default_factory=lambda: np.zeros(0, np.uint64))
+    label: str | None = None
 
     def has_seen(self, document: str) -> bool:
         """Return whether the corpus of a model of documents contains a document."""
@@ -100,7 +105,8 @@ class Model:
         points, documents = self.vocabulary.code_points.tolist(), self.training.documents
         if documents == LINE:  # as in files of version 3, where the newline ended a line
             points[points.index(ord(END))] = ord("\n")
-        settings = [dict(config), {STREAM: False, LINE: True}.get(documents, documents), points]
+        config = {name: value for name, value in config.items() if (name, value) != ("labels", 0)}  # as version 3 did
+        settings = [config, {STREAM: False, LINE: True}.get(documents, documents), points]
         return sha256(json.dumps(settings).encode() + self.network.parameters.flat.tobytes()).hexdigest()
 
     @property
@@ -112,6 +118,66 @@ class Model:
     def documents(self) -> Documents:
         """How the model tells one document from the next."""
         return Documents(self.training.documents)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the labels of its documents, in the order of their ids, which follow those of the characters."""
+        return tuple(name for name, _ in self.facts.labels)
+
+    def with_label(self, label: str | None) -> Model:
+        """Return the model as one that reads documents with a label.
+
+        Raises
+        ------
+        ConfigError
+            If the model has no such label.
+        """
+        if label is not None and label not in self.labels:
+            known = f"it must be one of {describe_names(self.labels)}" if self.labels else "the model has no labels"
+            raise ConfigError(f"label is {show_value(label)}; {known}{did_you_mean(label, self.labels)}")
+        return replace(self, label=label)
+
+    def opening_ids(self, rows: int) -> Array:
+        """Return what opens a document in each of B rows: the end symbol, or the chosen label; (B,) ids.
+
+        Raises
+        ------
+        ConfigError
+            If the model has labels, and none is chosen.
+        """
+        if self.labels and self.label is None:
+            raise ConfigError(
+                f"the model's documents have labels, and none is chosen; choose one of {describe_names(self.labels)}",
+                python="choose one with model.with_label(name)",
+                command="choose one with --label",
+                session="choose one with /label",
+            )
+        opening = self.vocabulary.end if self.label is None else len(self.vocabulary) + self.labels.index(self.label)
+        return np.full(rows, opening, np.intp)
+
+    def inputs(self, ids: Array) -> Array:
+        """Return (T, B) ids as the network reads them: what opens a document stands in the place of the end symbol."""
+        if self.vocabulary.end is None:
+            return ids
+        return np.where(ids == self.vocabulary.end, self.opening_ids(ids.shape[1]), ids)
+
+    def draw_labels(self, random_seed: int, first: int, rows: int) -> Array:
+        """Return what opens each of B documents, (B,) ids: labels drawn as often as the corpus has them.
+
+        Document number k depends on the random seed and k alone.
+
+        Parameters
+        ----------
+        random_seed
+            Seed of the random numbers.
+        first
+            Number of the first document.
+        rows
+            Number of documents (B).
+        """
+        shares = np.cumsum([count for _, count in self.facts.labels])  # (K,)
+        draws = [generator(random_seed, Purpose.LABEL, first + row).random() for row in range(rows)]
+        return np.asarray(len(self.vocabulary) + np.searchsorted(shares, np.array(draws) * shares[-1], side="right"))
 
     def copy_weights(self, origin: Model) -> int:
         """Copy the weights of a model of the same shape, matching characters; return the number of its characters.
@@ -149,6 +215,8 @@ class Reader:
         The model that reads.
     rows
         Number of texts (B).
+    openings : (B,) array of ids, optional
+        What is read in the place of an end symbol; by default `Model.opening_ids`.
 
     Attributes
     ----------
@@ -160,13 +228,16 @@ class Reader:
         The prediction of the next character; before the first character it is the output layer's bias.
     """
 
-    def __init__(self, model: Model, rows: int = 1) -> None:
+    def __init__(self, model: Model, rows: int = 1, openings: Array | None = None) -> None:
         network = model.network
         self.model = model
         self._network = network
         self._buffers = Buffers(network.parameters.flat.dtype)
         self._weights = network.pack(rows, self._buffers, batch_invariant=True)
         self._end = model.vocabulary.end
+        self._openings = openings
+        if openings is None and self._end is not None:
+            self._openings = model.opening_ids(rows)
         self.state = network.zero_state(rows)
         self.logits: Array = np.tile(network.parameters["output/b"], (rows, 1))  # (B, V)
 
@@ -199,7 +270,8 @@ class Reader:
         """
         cuts = {*range(0, len(ids), BLOCK), len(ids)}
         opens = None if self._end is None else ids == self._end  # (T, B)
-        if opens is not None:
+        if opens is not None and self._openings is not None:
+            ids = np.where(opens, self._openings, ids)
             cuts.update(np.flatnonzero(opens.any(axis=1)).tolist())
         for start, stop in pairwise(sorted(cuts)):
             if opens is not None:

@@ -9,6 +9,7 @@ from charlstm.base.errors import ConfigError
 from charlstm.network.cells import CELLS, cells_that
 
 MOST_UNITS = 1_000_000
+MOST_LABELS = 100_000
 MOST_LAYERS = 1_000
 MOST_BIAS = 1_000.0  # far beyond what closes or opens a gate for good
 
@@ -35,6 +36,8 @@ class NetworkConfig:
         Initial bias of the forget gate, from -1000 to 1000, where the cell has one and `chrono_init` is 0.
     chrono_init
         T > 0: chrono initialisation for dependencies of up to T characters; 0: off.
+    labels
+        Number of labels: symbols that are read like characters, but never predicted.
 
     Raises
     ------
@@ -50,6 +53,7 @@ class NetworkConfig:
     weight_dropout: float = 0.0
     forget_bias: float = 1.0
     chrono_init: int = 0
+    labels: int = 0
 
     def __post_init__(self) -> None:
         set_fields(
@@ -62,6 +66,7 @@ class NetworkConfig:
             weight_dropout=check_number("weight_dropout", self.weight_dropout, 0.0, 1.0, below=True),
             forget_bias=check_number("forget_bias", self.forget_bias, -MOST_BIAS, MOST_BIAS),
             chrono_init=check_whole("chrono_init", self.chrono_init, 0),
+            labels=check_whole("labels", self.labels, 0, MOST_LABELS),
         )
         allowed = CELLS[self.cell].activations
         if self.activation not in allowed:

@@ -25,8 +25,8 @@ def weight_shapes(config: NetworkConfig, vocabulary_size: int) -> Shapes:
     Returns
     -------
     mapping
-        layer0/U (V, G·H), layer0/W (H, G·H), layer0/b (G·H,), each of `Cell.weights` (H,), layer1/U (H, G·H), …,
-        output/W (H, V), output/b (V,).
+        layer0/U (V + labels, G·H), layer0/W (H, G·H), layer0/b (G·H,), each of `Cell.weights` (H,), layer1/U (H, G·H),
+        …, output/W (H, V), output/b (V,).
 
     Examples
     --------
@@ -37,7 +37,7 @@ def weight_shapes(config: NetworkConfig, vocabulary_size: int) -> Shapes:
     G = len(cell.gates)
     table: dict[str, tuple[int, ...]] = {}
     for layer in range(config.layers):
-        table[f"layer{layer}/U"] = (vocabulary_size if layer == 0 else H, G * H)
+        table[f"layer{layer}/U"] = (vocabulary_size + config.labels if layer == 0 else H, G * H)
         table[f"layer{layer}/W"] = (H, G * H)
         table[f"layer{layer}/b"] = (G * H,)
         table |= {f"layer{layer}/{name}": (H,) for name in cell.weights}
@@ -57,8 +57,8 @@ class PackedWeights(NamedTuple):
 
     Attributes
     ----------
-    character_table : (G, V, H) array
-        U + b of the first layer. Its x is a one-hot character, so that x·U + b is a row of this table.
+    character_table : (G, V + labels, H) array
+        U + b of the first layer. Its x is a one-hot symbol, so that x·U + b is a row of this table.
     U : tuple of L − 1 PackedMatrix
         U of each layer above.
     b : tuple of L − 1 (G, 1, H) arrays

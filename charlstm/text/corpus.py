@@ -70,6 +70,8 @@ class CorpusFacts:
         Newlines, plus one for a last line without a newline.
     sha256
         Hexadecimal digest of the text in UTF-8, line ends as newlines.
+    labels
+        The labels of its documents, each with its number of documents, in the order of their names.
 
     Raises
     ------
@@ -81,6 +83,7 @@ class CorpusFacts:
     characters: int
     lines: int
     sha256: str
+    labels: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.files, (list, tuple)):
@@ -91,7 +94,19 @@ class CorpusFacts:
             characters=check_whole("characters", self.characters, 0),
             lines=check_whole("lines", self.lines, 0),
             sha256=check_text("sha256", self.sha256),
+            labels=_check_labels(self.labels),
         )
+
+
+def _check_labels(value: Any) -> tuple[tuple[str, int], ...]:
+    """Return labels with their counts; raise ConfigError if they are something else."""
+    is_list = isinstance(value, (list, tuple))
+    if not is_list or not all(isinstance(one, (list, tuple)) and len(one) == 2 for one in value):
+        raise ConfigError(f"labels is {value!r}; it must be a list of pairs of a name and a number of documents")
+    labels = tuple((check_text("labels", name, 1), check_whole("labels", count, 1)) for name, count in value)
+    if [name for name, _ in labels] != sorted({name for name, _ in labels}):
+        raise ConfigError("labels must be different names in ascending order")
+    return labels
 
 
 class Corpus(NamedTuple):
