@@ -11,7 +11,7 @@ from charlstm.training.trainer import train
 
 STEPS = 100
 ROWS = 5  # not a multiple of any team's size
-KINDS = ("streams", "lines", "dropout")
+KINDS = ("streams", "lines", "documents", "dropout")
 
 
 def prepared(kind):
@@ -20,7 +20,9 @@ def prepared(kind):
     it = network("lstm", hidden=6, layers=2, dropout=0.3 if kind == "dropout" else 0.0)
     it.initialise(1)
     ids = np.concatenate([[0], rng.integers(0, 5, 900), [0]])
-    batches = DocumentBatches(ids, spans_of(ids), ROWS) if kind == "lines" else StreamBatches(ids[:800], ROWS, 12)
+    batches = StreamBatches(ids[:800], ROWS, 12)
+    if kind in ("lines", "documents"):  # documents are read in several windows
+        batches = DocumentBatches(ids, spans_of(ids), ROWS, None if kind == "lines" else 3)
     return (
         it,
         batches,

@@ -305,8 +305,8 @@ def choose_validation(
         order = order[sizes[order] <= most][::-1]
         taken = order[np.cumsum(sizes[order]) <= most]
     else:  # at equal distances in the order, so that every file has its share
-        counted = np.cumsum(sizes[order])  # (D,)
-        taken = order[np.diff(counted * wanted // max(len(starts), 1), prepend=0) > 0]
+        some = round(len(order) * config.val_fraction)
+        taken = order[np.diff(np.arange(len(order) + 1) * some // max(len(order), 1)) > 0]
     return np.isin(group, taken)
 
 
