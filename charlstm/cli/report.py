@@ -11,6 +11,7 @@ import click
 
 from charlstm.inspection.view import count_of
 from charlstm.model.model import Model
+from charlstm.text.remarks import describe_names
 from charlstm.training.options import Options
 from charlstm.training.plan import Plan
 from charlstm.training.run import Outcome, to_bits
@@ -32,7 +33,7 @@ def describe_plan(plan: Plan, processes: int) -> Iterator[str]:
         known = len(plan.origin.vocabulary)
         yield f"from      {options.init_from}: {known:,} characters known, {len(model.vocabulary) - known:,} new"
     yield (
-        f"read      {', '.join(facts.files)}: {count_of(facts.characters, 'character')},"
+        f"read      {describe_names(facts.files)}: {count_of(facts.characters, 'character')},"
         f" {len(model.vocabulary):,} distinct, {count_of(facts.lines, 'line')}"
     )
     yield f"validate  {_describe_validation(plan)}"

@@ -11,13 +11,14 @@ from typing import NamedTuple
 import numpy as np
 
 from charlstm.base.errors import ConfigError
-from charlstm.base.inputs import as_input, as_inputs
+from charlstm.base.inputs import Input
 from charlstm.base.parameters import Array
 from charlstm.inspection.view import Column, Kind, Part, Table, View
 from charlstm.model.model import Model
 from charlstm.text import corpus
 from charlstm.text.documents import find_lines
 from charlstm.text.matching import Matches, find_matches
+from charlstm.text.sources import Sources
 from charlstm.text.split import split_spans
 from charlstm.text.vocabulary import Vocabulary, text_of
 
@@ -205,6 +206,7 @@ def measure_novelty(
     corpora: Sequence[str | PathLike[str]],
     encoding: str = "utf-8",
     begun: Sequence[str] = (),
+    field: str | None = None,
 ) -> Novelty:
     """Find what of some texts also stands in a corpus.
 
@@ -218,11 +220,13 @@ def measure_novelty(
     texts
         One or more.
     corpora
-        The files of the corpus, one or more, read as in training.
+        The files and folders of the corpus, one or more, read as in training.
     encoding
         Their text encoding.
     begun
         For each text the start of its first line, if that was not written by the model.
+    field
+        Name of the field of tables that has the texts of the corpus; None: the files are texts.
 
     Raises
     ------
@@ -231,32 +235,33 @@ def measure_novelty(
     ConfigError
         If there is no text or no file.
     """
-    corpora = as_inputs(corpora)  # a pipe is read once, however often the corpus is
     if not texts or not corpora:
         raise ConfigError("there is nothing to compare; give one text or more, and one file or more")
+    sources = Sources(corpora, encoding, field)
     first_lines: dict[int, int] = {}
     least = LEAST if sum(map(len, texts)) <= MANY else LEAST_OF_MANY
-    copies = find_matches(texts, _count_lines(corpora, encoding, first_lines), least)
-    files = [(corpus.name_for_facts(as_input(corpora[number])), before) for number, before in first_lines.items()]
+    copies = find_matches(texts, _count_lines(sources, first_lines), least)
+    files = [(sources.files[number].name, before) for number, before in first_lines.items()]
     whole = [first + text for first, text in zip(begun or [""] * len(texts), texts, strict=True)]
-    lines = _compare_lines(model, whole, corpora, encoding) if model.training.lines else []
+    # A pipe is read once, however often the corpus is.
+    lines = _compare_lines(model, whole, sources.inputs, encoding, field) if model.training.lines else []
     return Novelty(copies, files, lines, least)
 
 
-def _count_lines(corpora: Sequence[str | PathLike[str]], encoding: str, first_lines: dict[int, int]) -> Iterator[str]:
+def _count_lines(sources: Sources, first_lines: dict[int, int]) -> Iterator[str]:
     """Yield the pieces of a corpus, and store for each file that is not empty the number of lines before it."""
     lines = 0
-    for number, text in corpus.read_files(corpora, encoding, corpus.Remarks()):
+    for number, text in sources.read_joined():
         first_lines.setdefault(number, lines)
         lines += text.count("\n")
         yield text
 
 
 def _compare_lines(
-    model: Model, texts: Sequence[str], corpora: Sequence[str | PathLike[str]], encoding: str
+    model: Model, texts: Sequence[str], corpora: Sequence[Input], encoding: str, field: str | None
 ) -> list[LineCounts]:
     written = [[line for line in text.split("\n")[:-1] if line] for text in texts]
-    text = corpus.read(corpora, encoding, lines=True)
+    text = corpus.read(corpora, encoding, lines=True, field=field)
     spans = find_lines(text.ids, text.vocabulary.id("\n"))
     training_spans, validation_spans = split_spans(spans, model.training, text.last_file)
     wanted = {line for lines in written for line in lines}

@@ -2,54 +2,27 @@
 
 The second reading is checked against the first. Ids have the smallest integer type that holds them; those of a large
 text are kept in an unnamed file.
-
-Line ends of any kind become newlines, and a byte order mark is removed. A remark reports both.
 """
 
 from __future__ import annotations
 
-import codecs
-import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from charlstm.base.config import check_text, check_whole, set_fields
 from charlstm.base.errors import ConfigError, CorpusError
-from charlstm.base.files import ARCHIVE_START, STANDARD_STREAM, format_of, shorten
-from charlstm.base.inputs import Input, as_input, as_inputs
 from charlstm.base.parameters import Array
+from charlstm.text.remarks import describe_names
+from charlstm.text.sources import Sources
 from charlstm.text.vocabulary import CODE_POINTS, Vocabulary, code_points_of
 
-BLOCK = 1 << 20
 IN_MEMORY = 1 << 28
 NEWLINE = ord("\n")
-SHOWN_NAMES = 2
-HEAD = 4096  # bytes by which something else than a text is recognised
-SHORTEST_UTF_16 = 8
-UNPACK, EXPORT = "unpack it, and give the text file", "save it as plain text, and give that file"
-SIGNATURES = (
-    (b"\x1f\x8b", "a gzip archive", UNPACK),
-    (ARCHIVE_START, "a zip archive or a document that is one, such as .docx or .epub", EXPORT),
-    (b"BZh", "a bzip2 archive", UNPACK),
-    (b"\xfd7zXZ\x00", "an xz archive", UNPACK),
-    (b"\x28\xb5\x2f\xfd", "a zstd archive", UNPACK),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", UNPACK),
-    (b"Rar!\x1a\x07", "a rar archive", UNPACK),
-    (b"%PDF-", "a PDF document", EXPORT),
-    (b"{\\rtf", "an RTF document", EXPORT),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a document of an office program", EXPORT),
-    (b"SQLite format 3\x00", "a database", EXPORT),
-    (b"\x93NUMPY", "a NumPy array", EXPORT),
-    (b"\x89PNG\r\n", "an image", EXPORT),
-    (b"\xff\xd8\xff", "an image", EXPORT),
-    (b"GIF8", "an image", "give a text file"),
-    (b"\x7fELF", "a program", "give a text file"),
-)
 
 
 @dataclass(frozen=True)
@@ -59,7 +32,7 @@ class CorpusFacts:
     Attributes
     ----------
     files
-        File names without their folders.
+        Names of files and folders without the folders above them; that of a folder ends with its number of files.
     characters
         Length of the text.
     lines
@@ -105,6 +78,8 @@ class Corpus(NamedTuple):
         What reading changed.
     file_starts : (F,) array
         Position in `ids` at which each file begins.
+    last_given : int
+        Index of the first file of the last given path, which may be a folder.
     """
 
     ids: Array
@@ -112,41 +87,20 @@ class Corpus(NamedTuple):
     facts: CorpusFacts
     remarks: tuple[str, ...]
     file_starts: Array
+    last_given: int
 
     @property
     def last_file(self) -> int:
-        """Position in `ids` at which the last file begins."""
-        return int(self.file_starts[-1])
-
-
-class Remarks:
-    """What reading changed in files: for each kind of change the files."""
-
-    def __init__(self) -> None:
-        self._files: dict[str, dict[str, None]] = {}
-
-    def add(self, change: str, name: str) -> None:
-        """Record a change of a file."""
-        self._files.setdefault(change, {})[name] = None
-
-    def list(self) -> tuple[str, ...]:
-        """Return a sentence for each kind of change."""
-        return tuple(f"{describe_names(list(names))}: {change}" for change, names in self._files.items())
-
-
-def describe_names(names: Sequence[str]) -> str:
-    """Return the names of files for a message: two of them, and the number of the others."""
-    shown = [shorten(name) for name in names]
-    if len(names) <= SHOWN_NAMES:
-        return " and ".join(shown)
-    return f"{', '.join(shown[:SHOWN_NAMES])} and {len(names) - SHOWN_NAMES:,} other files"
+        """Position in `ids` at which the last file or folder begins."""
+        return int(self.file_starts[self.last_given])
 
 
 class Reading:
     """What one reading of a text found; two readings of the same text are equal."""
 
     def __init__(self, files: int) -> None:
-        self.starts = np.zeros(files, np.int64)
+        self._starts = np.zeros(files, np.int64)
+        self._file = 0
         self.characters = 0
         self.newlines = 0
         self.last = ""
@@ -154,11 +108,19 @@ class Reading:
 
     def add(self, number: int, text: str) -> None:
         """Record the next part of the text, which belongs to a file with this number."""
+        if number != self._file:
+            self._starts[self._file + 1 : number + 1] = self.characters
+            self._file = number
         self.characters += len(text)
-        self.starts[number + 1 :] = self.characters
         self.newlines += text.count("\n")
         self.last = text[-1]
         self._digest.update(text.encode("utf-8", "surrogatepass"))
+
+    @property
+    def starts(self) -> Array:
+        """Position in the text at which each file begins, (F,)."""
+        self._starts[self._file + 1 :] = self.characters
+        return self._starts
 
     @property
     def sha256(self) -> str:
@@ -171,46 +133,49 @@ def read(
     encoding: str = "utf-8",
     lines: bool = False,
     known: Vocabulary | None = None,
+    field: str | None = None,
 ) -> Corpus:
-    """Read files as one text; a newline is added between files if the first does not end with one.
+    """Read files as one text; a newline is added between documents if the first does not end with one.
 
     Parameters
     ----------
     paths
-        One file or more; - is standard input.
+        One file or folder, or several; - is standard input.
     encoding
         Name of a text encoding.
     lines
         True: the text begins and ends with a newline, because each line is a document.
     known
         Characters that the vocabulary contains whether or not they occur.
+    field
+        Name of the field of tables that has the texts; None: the files are texts.
 
     Raises
     ------
     CorpusError
         If a file cannot be read or decoded, changes while it is read, or the text has fewer than two characters.
     """
-    inputs, remarks = as_inputs(paths), Remarks()
-    names = describe_names([file.name for file in inputs])
+    sources = Sources(paths, encoding, field)
+    names = describe_names([file.name for file in sources.inputs])
     seen = np.zeros(CODE_POINTS, bool)
     seen[NEWLINE] = lines
     if known is not None:
         seen[known.code_points] = True
-    first = Reading(len(inputs))
-    for number, text in read_files(inputs, encoding, remarks):
+    first = Reading(len(sources.files))
+    for number, text in sources.read_joined():
         seen[code_points_of(text)] = True
         first.add(number, text)
     if first.characters < 2:
-        verb, has = ("is", "has") if len(inputs) == 1 else ("are", "have")
+        verb, has = ("is", "has") if len(sources.inputs) == 1 else ("are", "have")
         holds = f"{has} one character" if first.characters else f"{verb} empty"
         raise CorpusError(f"{names} {holds}; two characters or more are needed: one to read and one to predict")
 
     vocabulary = Vocabulary(np.flatnonzero(seen))
     unended = first.last != "\n"
     ids = _allocate(first.characters + lines * (1 + unended), vocabulary.id_type)  # (N,)
-    second = Reading(len(inputs))
+    second = Reading(len(sources.files))
     try:
-        for number, text in read_files(inputs, encoding, remarks):
+        for number, text in sources.read_joined():
             points, start = code_points_of(text), lines + second.characters
             second.add(number, text)
             if second.characters > first.characters or not seen[points].all():
@@ -222,15 +187,9 @@ def read(
         raise CorpusError(f"{names} changed while the text was read; train on a copy that no other program writes")
     if lines:
         ids[0] = ids[-1] = vocabulary.id("\n")
-    facts = CorpusFacts(
-        tuple(name_for_facts(file) for file in inputs), first.characters, first.newlines + unended, first.sha256
-    )
-    return Corpus(ids, vocabulary, facts, remarks.list(), first.starts + lines)
-
-
-def name_for_facts(file: Input) -> str:
-    """Return the name of a file without its folder."""
-    return file.name if str(file.path) == STANDARD_STREAM else file.path.name
+    facts = CorpusFacts(sources.names(), first.characters, first.newlines + unended, first.sha256)
+    last = next(k for k, file in enumerate(sources.files) if file.given == sources.files[-1].given)
+    return Corpus(ids, vocabulary, facts, sources.remarks.list(), first.starts + lines, last)
 
 
 def _allocate(count: int, kind: np.dtype[Any]) -> Array:
@@ -247,151 +206,3 @@ def _allocate(count: int, kind: np.dtype[Any]) -> Array:
             return np.memmap(file, kind, shape=(count,))
     except (OSError, AttributeError):
         return np.empty(count, kind)
-
-
-def read_text(path: str | os.PathLike[str], encoding: str = "utf-8") -> str:
-    """Return the text of a file, decoded as `read` decodes it.
-
-    Raises
-    ------
-    CorpusError
-        If the file cannot be read or decoded.
-    """
-    return "".join(read_blocks(path, encoding, Remarks()))
-
-
-def read_files(paths: Sequence[str | os.PathLike[str]], encoding: str, remarks: Remarks) -> Iterator[tuple[int, str]]:
-    """Yield the text of files in blocks that are not empty, each with the number of its file.
-
-    An added newline belongs to the file that it ends. What reading changed is added to `remarks`.
-
-    Raises
-    ------
-    CorpusError
-        If a file cannot be read or decoded.
-    """
-    last, before = "\n", 0
-    for number, path in enumerate(paths):
-        for text in read_blocks(path, encoding, remarks):
-            if last != "\n" and number != before:
-                yield before, "\n"
-            last, before = text[-1], number
-            yield number, text
-
-
-def read_blocks(path: str | os.PathLike[str], encoding: str, remarks: Remarks) -> Iterator[str]:
-    """Yield the text of a file in blocks that are not empty.
-
-    Raises
-    ------
-    CorpusError
-        If it cannot be read or decoded.
-    """
-    source = as_input(path)
-    try:
-        with source.open() as file:
-            yield from decode(file, source.name, encoding, remarks)
-    except OSError as error:
-        raise CorpusError(f"cannot read {shorten(source.name)}: {error.strerror or error}") from error
-
-
-def decode(file: BinaryIO, name: str, encoding: str, remarks: Remarks) -> Iterator[str]:
-    """Yield the text of an open binary file in blocks that are not empty.
-
-    Parameters
-    ----------
-    file
-        Read to its end.
-    name
-        What the file is called in errors and remarks.
-    encoding
-        Name of a text encoding.
-    remarks
-        Receives what decoding changed.
-
-    Raises
-    ------
-    CorpusError
-        If it cannot be decoded, or is recognised as something else than a text.
-    """
-    read_so_far = 0
-    head = file.read(HEAD)
-    check_is_text(head, name, encoding)
-    marked = head.startswith(codecs.BOM_UTF8) and codecs.lookup(encoding).name == "utf-8"
-    if marked:
-        remarks.add("the byte order mark was removed", name)
-    decoder = codecs.getincrementaldecoder("utf-8-sig" if marked else encoding)()
-    newlines = io.IncrementalNewlineDecoder(decoder, translate=True)
-    try:
-        for data in _split(file, head):
-            read_so_far += len(data)
-            text = newlines.decode(data, final=not data)
-            if text:
-                yield text
-    except UnicodeError as error:
-        raise _decode_error(name, encoding, error, read_so_far, 0 in head) from error
-    found = newlines.newlines
-    if found is not None and found != "\n":
-        remarks.add("line ends of another kind than \\n (such as CRLF) were read as newlines", name)
-
-
-def _split(file: BinaryIO, head: bytes) -> Iterator[bytes]:
-    """Yield the first bytes of a file and all others in blocks, then an empty block."""
-    yield from (head[k : k + BLOCK] for k in range(0, len(head), BLOCK))
-    while data := file.read(BLOCK):
-        yield data
-    yield b""
-
-
-def check_is_text(head: bytes, name: str, encoding: str) -> None:
-    """Refuse what is recognised by its first bytes as something else than a text in an encoding.
-
-    Raises
-    ------
-    CorpusError
-        If it is an archive, a document, an image, binary data, or text in UTF-16 or UTF-32 where another encoding is
-        given.
-    """
-    if format_of(head):
-        raise CorpusError(f"{shorten(name)} is a charlstm model or session, not a text; give a text file")
-    if head[257:262] == b"ustar":
-        raise CorpusError(f"{shorten(name)} is a tar archive, not a text; {UNPACK}")
-    is_ascii = head.isascii() and 0 not in head
-    for start, kind, advice in SIGNATURES:
-        if head.startswith(start) and (not is_ascii or advice == EXPORT):
-            raise CorpusError(f"{shorten(name)} is {kind}, not a text; {advice}")
-    codec = codecs.lookup(encoding).name
-    if codec.startswith(("utf-16", "utf-32")):
-        return
-    even, odd = head[::2].count(0), head[1::2].count(0)
-    half, wide = len(head) // 2, ""
-    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
-        wide = "utf-32"
-    elif head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        wide = "utf-16"
-    elif half >= SHORTEST_UTF_16 and max(even, odd) > half * 0.5 and min(even, odd) < half * 0.05:
-        wide = "utf-16-le" if odd > even else "utf-16-be"
-    if wide:
-        raise CorpusError(
-            f"{shorten(name)} is text in {wide.upper()[:6]}, not in {encoding}; give its encoding, {wide}"
-        )
-    if head.count(0) and not codec.startswith("utf"):
-        raise CorpusError(
-            f"{shorten(name)} contains NUL bytes, so it is binary data and not {encoding} text; give a text"
-        )
-
-
-def _decode_error(name: str, encoding: str, error: UnicodeError, read_so_far: int, binary: bool) -> CorpusError:
-    where = ""
-    if isinstance(error, UnicodeDecodeError):
-        offset = read_so_far - len(error.object) + error.start
-        where = f" at byte {offset:,} (0x{error.object[error.start]:02X})"
-        if binary:
-            return CorpusError(
-                f"{shorten(name)} is binary data, not {encoding} text: it cannot be decoded{where}; give a text file"
-            )
-    return CorpusError(
-        f"{shorten(name)} is not {encoding} text: it cannot be decoded{where}",
-        python='give a text file, or its encoding, such as encoding="latin-1"',
-        command="give a text file, or its encoding with --encoding (for example latin-1 or cp1252)",
-    )
