@@ -26,6 +26,8 @@ from charlstm.network.weights import weight_shapes
 from charlstm.text import corpus
 from charlstm.text.corpus import Corpus
 from charlstm.text.documents import hash_lines
+from charlstm.text.remarks import describe_names
+from charlstm.text.sources import count_files
 from charlstm.text.split import Split, split_corpus
 from charlstm.training import recipe, run_file, trainer
 from charlstm.training.durations import format_duration
@@ -84,7 +86,7 @@ class Plan(NamedTuple):
         """Return the options that give the same run, by name: all that are automatic or differ from their defaults."""
         recorded = _recorded(self.model) | {"workers": self.workers}
         config = self.model.training
-        split = choose_split(len(self.options.corpora), config.lines)
+        split = choose_split(count_files(self.model.facts.files), config.lines)
         defaults = {**DEFAULTS, "warmup": recipe.choose_warmup(config.steps), "split": split}
         implied = {"schedule_changes"} | ({"split"} if self.model.training.split == "file" else set())
         implied |= {"seq_len"} if self.model.training.lines else set()
@@ -193,8 +195,6 @@ def _plan_new(options: Options, world: Team, started: float, announce: Callable[
     chosen = {name: value for name, value in chosen.items() if name not in ("steps", "workers")}
     if options.val is not None:
         chosen["split"] = "file"
-    else:
-        chosen.setdefault("split", choose_split(len(options.corpora), chosen["lines"]))
     origin = None
     if options.init_from is not None:
         origin = checkpoint.load(options.init_from)
@@ -202,7 +202,9 @@ def _plan_new(options: Options, world: Team, started: float, announce: Callable[
         del shape["dropout"], shape["weight_dropout"]  # settings of the new run, as the learning rate is
         _check_agrees(options, shape, str(options.init_from), "leave it out, or start from random weights")
         chosen |= shape | {"origin": origin.digest}
-    text = corpus.read(options.files, options.encoding, chosen["lines"], origin.vocabulary if origin else None)
+    known = origin.vocabulary if origin else None
+    text = corpus.read(options.files, options.encoding, chosen["lines"], known, options.field)
+    chosen.setdefault("split", choose_split(count_files(text.facts.files), chosen["lines"]))
 
     plan = _choose(text, recipe.choose_work(text.facts.characters), chosen, options)
     if options.time is not None:
@@ -407,17 +409,19 @@ def _read_same_corpus(options: Options, model: Model, what: str) -> Corpus:
     if (options.val is not None) != (model.training.split == "file"):
         ending = "has a validation file; give it with {val}" if options.val is None else "has none; leave out {val}"
         raise OptionError(f"{literal(what)} {ending}", val=None)
-    text = corpus.read(options.files, options.encoding, model.training.lines, model.vocabulary)
+    text = corpus.read(options.files, options.encoding, model.training.lines, model.vocabulary, options.field)
     if text.facts.sha256 != model.facts.sha256:
         raise CorpusError(
             f"the text is not that of {what}: it has {text.facts.characters:,} characters in"
-            f" {', '.join(text.facts.files)}, the run {model.facts.characters:,} in {', '.join(model.facts.files)};"
+            f" {describe_names(text.facts.files)}, the run {model.facts.characters:,} in"
+            f" {describe_names(model.facts.files)};"
             " give the same text, or start another run"
         )
-    if model.training.split == "tails" and len(text.facts.files) != len(model.facts.files):
+    had, has = count_files(model.facts.files), count_files(text.facts.files)
+    if model.training.split == "tails" and had != has:
         raise CorpusError(
-            f"{what} read {len(model.facts.files):,} files, each with a part in the validation set, and"
-            f" {len(text.facts.files):,} are given; give the same files"
+            f"{what} read {had:,} files, each with a part in the validation set, and {has:,} are given; give the same"
+            " files"
         )
     return text
 
