@@ -109,11 +109,16 @@ class Files:
             raise ConfigError(f"{shorten(where)} is an input, so it is not replaced; give another name for the output")
         if found & self._outputs:
             raise ConfigError(f"{shorten(where)} is the path of two outputs; give them different names")
-        for folder in () if model or descriptor_of(where) is not None else self._folders:
-            if Path(os.path.realpath(folder)) in Path(os.path.realpath(where)).parents:
+        for folder in self._folders if descriptor_of(where) is None else ():
+            if not model and Path(os.path.realpath(folder)) in Path(os.path.realpath(where)).parents:
                 raise ConfigError(
                     f"{shorten(where)} is in the input folder {shorten(folder)}, so it would be read as one of its"
                     " texts; give a path outside of this folder"
+                )
+            if where.is_file() and not charlstm_format(where) and contains_file(folder, where):
+                raise ConfigError(
+                    f"{shorten(where)} is a file of the input folder {shorten(folder)}, so it is not replaced; give"
+                    " another name for the output"
                 )
         check_target(where)
         if model:
@@ -162,6 +167,17 @@ def identities(path: Path) -> set[object]:
         return set()
     numbers = (status.st_dev, status.st_ino)
     return {numbers} if descriptor is not None else {numbers, os.path.normcase(os.path.realpath(path))}
+
+
+def contains_file(folder: Path, path: Path) -> bool:
+    """Return whether a file is in a folder or in a folder below it, under any name."""
+    wanted = path.stat()
+    for where, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                if os.path.samestat(Path(where, name).stat(), wanted):
+                    return True
+    return False
 
 
 def kind_of(mode: int) -> str:

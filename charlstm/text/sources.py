@@ -22,6 +22,7 @@ from charlstm.text.tables import Fields, find_table_kind, read_rows, remove_suff
 
 LABELS = ("folder", "file")
 FIELD_LABEL = "field:"
+OF_A_RUN = (".lock", ".tmp")  # hidden files that `base.files` writes beside a model
 TABLES = ".csv, .tsv or .jsonl"
 FILES_IN_FOLDER = re.compile(r"/ \(([\d,]+) files?\)$")
 
@@ -91,8 +92,6 @@ class Sources:
         The paths as they were given.
     files : list of Source
         The files that they lead to.
-    has_folder : bool
-        Whether one of the paths is a folder.
     remarks : Remarks
         What was left out of folders, and, once the files are read, what reading changed.
 
@@ -113,24 +112,28 @@ class Sources:
     ) -> None:
         self.inputs = as_inputs(paths)
         self.files: list[Source] = []
-        self.has_folder = False
         self.remarks = Remarks()
         self._encoding = encoding
         self._label = label
         self._fields = _choose_fields(field, label)
+        self._folders = [is_folder(source.path) for source in self.inputs]
         for given, source in enumerate(self.inputs):
-            if is_folder(source.path):
-                self.has_folder = True
+            if self._folders[given]:
                 self.files += self._expand(source.path, given)
             else:
                 if self._fields is not None:
                     _check_is_table(source)
                 self.files.append(_describe(source, given))
 
+    @property
+    def has_folder(self) -> bool:
+        """Whether one of the given paths is a folder."""
+        return any(self._folders)
+
     def _expand(self, folder: Path, given: int) -> list[Source]:
         """Return the text files in a folder; all others are added to the remarks."""
         found, others = list_files(folder)
-        files, left_out, top = [], list(others), folder.absolute().name
+        files, left_out, top = [], list(others), _name_of(folder)
         for parts in found:
             path = folder.joinpath(*parts)
             source = Input(path.absolute() if str(path) == STANDARD_STREAM else path)  # a file with this name
@@ -190,7 +193,7 @@ class Sources:
             If one cannot be read or is no text.
         """
         for source in self.files:
-            if not is_folder(self.inputs[source.given].path):  # the start of a file in a folder has been read
+            if not self._folders[source.given]:  # the start of a file in a folder has been read
                 next(self._read_file(source.input), None)
 
     def names(self) -> tuple[str, ...]:
@@ -202,10 +205,8 @@ class Sources:
         for source in self.files:
             counts[source.given] += 1
         return tuple(
-            f"{source.path.absolute().name}/ ({count:,} file{'s' * (count != 1)})"
-            if is_folder(source.path)
-            else _describe(source, 0).name
-            for source, count in zip(self.inputs, counts, strict=True)
+            f"{_name_of(source.path)}/ ({count:,} file{'s' * (count != 1)})" if folder else _describe(source, 0).name
+            for source, count, folder in zip(self.inputs, counts, self._folders, strict=True)
         )
 
 
@@ -234,7 +235,7 @@ def list_files(folder: Path) -> tuple[list[tuple[str, ...]], list[tuple[str, ...
     files : list of tuple of str
         Regular files and links to them.
     others : list of tuple of str
-        Hidden files, hidden folders, links to folders, pipes, devices and sockets.
+        Hidden files, hidden folders, links to folders, pipes, devices and sockets; without the locks of runs.
 
     Raises
     ------
@@ -251,7 +252,8 @@ def list_files(folder: Path) -> tuple[list[tuple[str, ...]], list[tuple[str, ...
                 for entry in entries:
                     name = (*parts, entry.name)
                     if entry.name.startswith("."):
-                        others.append(name)
+                        if not entry.name.endswith(OF_A_RUN):
+                            others.append(name)
                     elif entry.is_dir(follow_symlinks=False):
                         folders.append(name)
                     elif entry.is_file(follow_symlinks=False) or Path(entry.path).is_file():
@@ -315,14 +317,14 @@ def _choose_fields(field: str | None, label: str) -> Fields | None:
     ConfigError
         If there is no such label, or it is a field where no field has the texts.
     """
-    if label and label not in LABELS and not label.startswith(FIELD_LABEL):
+    if label and label not in LABELS and not (label.startswith(FIELD_LABEL) and label != FIELD_LABEL):
         raise ConfigError(
             f"label is {label!r}; it must be {', '.join(LABELS)} or {FIELD_LABEL} and the name of a field"
         )
-    of_rows = label.removeprefix(FIELD_LABEL) if label.startswith(FIELD_LABEL) else ""
-    if field is None and label.startswith(FIELD_LABEL):
+    of_a_row = label.removeprefix(FIELD_LABEL) if label not in LABELS else ""
+    if field is None and of_a_row:
         raise ConfigError(f"label is {label!r}, a field of a table; give the field with the texts as well")
-    return None if field is None else Fields(field, of_rows)
+    return None if field is None else Fields(field, of_a_row)
 
 
 def _check_is_table(source: Input) -> None:
@@ -340,7 +342,12 @@ def _describe(source: Input, given: int) -> Source:
         name = source.name if str(source.path) == STANDARD_STREAM else source.path.name
         return Source(source, given, name, "", name)
     path = source.path
-    return Source(source, given, path.name, path.absolute().parent.name, _remove_suffixes(path.name))
+    return Source(source, given, path.name, _name_of(path.parent), _remove_suffixes(path.name))
+
+
+def _name_of(folder: Path) -> str:
+    """Return the name of a folder, also of one that is given as . or .."""
+    return Path(os.path.abspath(folder)).name  # noqa: PTH100  # it keeps the names of links
 
 
 def _remove_suffixes(name: str) -> str:
