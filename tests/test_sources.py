@@ -603,6 +603,9 @@ def test_samples_are_compared_with_folders_compressed_files_and_fields(folder: P
     write(folder, {"t.csv": b'id,joke\nabcdefghi,x\n1,"a\nabcdefgh"\n'})
     (run,) = loaded.novelty("xyabcdefghizz", "t.csv", field="joke").runs()
     assert (run.file, run.line, run.column, run.text) == ("t.csv", 3, 1, "abcdefgh")
+    write(folder, {"image": gzip.compress(PNG)})
+    checkpoint.save(loaded.model, Path("m.npz"))
+    assert is_one_sentence(invoke("sample", "-m", "m.npz", "-n", "3", "--novelty", "image"))  # before any text
 
 
 def test_a_folder_is_inspected_as_the_text_that_training_reads(folder: Path) -> None:
