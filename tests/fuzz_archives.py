@@ -24,6 +24,7 @@ import numpy as np
 from charlstm.api.language_model import LanguageModel
 from charlstm.base.config import TrainingConfig
 from charlstm.base.errors import CharlstmError
+from charlstm.base.symbols import END
 from charlstm.model import checkpoint
 from charlstm.model.checkpoint import Best, Run, RunState, Sums
 from charlstm.model.model import History, Model
@@ -46,8 +47,8 @@ def build_model(cell: str = "gru") -> Model:
     network = Network(NetworkConfig(cell=cell, hidden=3, layers=2), 5)
     network.initialise(7)
     history = History(np.array([10, 20]), np.array([2.5, 1.5]), np.array([np.nan, 1.75]), np.array([0.5, 0.25]))
-    training = TrainingConfig(steps=20, lines=True, batch_size=4)
-    return Model(network, Vocabulary(code_points_of("\n abc")), training, CorpusFacts(("a",), 9, 2, "ab"), history)
+    training = TrainingConfig(steps=20, documents="line", batch_size=4)
+    return Model(network, Vocabulary(code_points_of(f"{END} abc")), training, CorpusFacts(("a",), 9, 2, "ab"), history)
 
 
 def build_originals(folder: Path) -> dict[str, bytes]:

@@ -4,8 +4,8 @@ import numpy as np
 from small import network
 
 from charlstm.base.config import TrainingConfig
-from charlstm.text.batches import LineBatches, StreamBatches
-from charlstm.text.documents import find_lines
+from charlstm.text.batches import DocumentBatches, StreamBatches
+from charlstm.text.documents import find_documents
 from charlstm.text.split import validation_batches
 from charlstm.training.trainer import train
 
@@ -20,7 +20,7 @@ def prepared(kind):
     it = network("lstm", hidden=6, layers=2, dropout=0.3 if kind == "dropout" else 0.0)
     it.initialise(1)
     ids = np.concatenate([[0], rng.integers(0, 5, 900), [0]])
-    batches = LineBatches(ids, spans_of(ids), ROWS, 0) if kind == "lines" else StreamBatches(ids[:800], ROWS, 12)
+    batches = DocumentBatches(ids, spans_of(ids), ROWS) if kind == "lines" else StreamBatches(ids[:800], ROWS, 12)
     return (
         it,
         batches,
@@ -31,7 +31,7 @@ def prepared(kind):
 
 def spans_of(ids):
     """Where the lines stand; their number leaves a last batch of one row, too few for every process to have one."""
-    spans = find_lines(ids, 0)
+    spans = find_documents(ids, 0)
     return spans[: len(spans) - (len(spans) - 1) % ROWS]
 
 

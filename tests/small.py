@@ -8,11 +8,12 @@ import reference
 
 from charlstm.base.config import TrainingConfig
 from charlstm.base.parameters import Buffers
+from charlstm.base.symbols import END
 from charlstm.model.model import Model
 from charlstm.network.config import NetworkConfig
 from charlstm.network.dropout import unit_masks
 from charlstm.network.network import Network
-from charlstm.text.corpus import CorpusFacts
+from charlstm.text.corpus import Corpus, CorpusFacts
 from charlstm.text.vocabulary import Vocabulary
 
 KINDS = {
@@ -72,6 +73,13 @@ def by_reference(kind, network, ids, state=None, masks=None):
 
 
 def model(network, characters, lines=False):
-    """Return a model with this network, as if it had been trained."""
-    vocabulary = Vocabulary(np.array(sorted(map(ord, characters))))
-    return Model(network, vocabulary, TrainingConfig(steps=0, lines=lines), CorpusFacts((), 0, 0, ""))
+    """Return a model with this network, as if it had been trained; with lines, the end symbol for the newline."""
+    known = characters.replace("\n", END) if lines else characters
+    training = TrainingConfig(steps=0, documents="line" if lines else "")
+    return Model(network, Vocabulary.of(np.array([*map(ord, known)])), training, CorpusFacts((), 0, 0, ""))
+
+
+def corpus_of(ids, last_file=0):
+    """Return a corpus of documents, which 0 separates; every other id is a character of its own."""
+    vocabulary = Vocabulary.of(np.array([ord(END), *range(ord("0"), ord("0") + int(max(ids)))]))
+    return Corpus(ids, vocabulary, CorpusFacts((), len(ids), 0, ""), (), np.array([1, *[last_file] * (last_file > 0)]))

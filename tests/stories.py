@@ -5,11 +5,12 @@ from itertools import permutations
 import numpy as np
 
 from charlstm.base.config import TrainingConfig
+from charlstm.base.symbols import END
 from charlstm.model.model import Model
 from charlstm.network.config import NetworkConfig
 from charlstm.network.network import Network
-from charlstm.text.corpus import CorpusFacts
-from charlstm.text.split import split_lines
+from charlstm.text.corpus import Corpus, CorpusFacts
+from charlstm.text.split import split_documents
 from charlstm.text.vocabulary import Vocabulary
 from charlstm.training.trainer import train
 
@@ -31,12 +32,13 @@ def learnt(steps=STEPS):
     one, two = stories()
     asked = [story for k, story in enumerate(two) if k // len(SPEAKERS) % HELD_OUT == 1]
     known = one + [story for story in two if story not in asked]
-    text = "\n" + "".join(f"{story} {answer}.\n" for story, answer in known)
-    vocabulary = Vocabulary(np.array(sorted(set(map(ord, text)))))
-    training = TrainingConfig(steps, batch_size=16, lines=True, learning_rate=0.02, val_fraction=0.0)
+    text = END + "".join(f"{story} {answer}.{END}" for story, answer in known)
+    vocabulary = Vocabulary.of(np.array([*set(map(ord, text))]))
+    training = TrainingConfig(steps, batch_size=16, documents="line", learning_rate=0.02, val_fraction=0.0)
     network = Network(NetworkConfig(hidden=32, chrono_init=40), len(vocabulary))
     network.initialise(0)
-    lines = split_lines(vocabulary.encode(text), vocabulary.id("\n"), training).training
+    facts = CorpusFacts((), len(text), 0, "")
+    lines = split_documents(Corpus(vocabulary.encode(text), vocabulary, facts, (), np.array([1])), training).training
     for _ in train(network, lines, None, training):
         pass
-    return Model(network, vocabulary, training, CorpusFacts((), len(text), 0, "")), asked
+    return Model(network, vocabulary, training, facts), asked

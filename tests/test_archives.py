@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import struct
 import tracemalloc
 import zipfile
@@ -132,7 +133,12 @@ def test_arrays_of_a_run_of_other_dimensions_are_refused(
     ("change", "said"),
     [
         (lambda metadata: metadata.update(text=[]), "text"),
+        (lambda metadata: metadata.update(text="abΩ"), "characters that the model does not know; give the name of a f"),
         (lambda metadata: metadata["stopping"].update(length=None), "never stop"),
+        (
+            lambda metadata: metadata["stopping"].update(stop=["ab"]) or metadata["sampling"].update(only="a"),
+            "excludes",
+        ),
         (lambda metadata: metadata["stopping"].update(length=10**400), "length"),
         (lambda metadata: metadata.update(continuation_start=99), "continuation_start"),
         (lambda metadata: metadata.update(stopping=[]), "damaged"),
@@ -148,6 +154,66 @@ def test_a_session_without_text_or_end_is_refused(
     with pytest.raises(CheckpointError, match=said):
         session.load(str(path))
     assert session.text == "ab"
+
+
+def with_history(**columns: list[float]) -> dict[str, np.ndarray[Any, Any]]:
+    """Return the members of a history of two reports, with other numbers in some columns."""
+    plain: dict[str, list[float]] = {
+        "step": [1, 2], "training_loss": [2.0, 1.0], "validation_loss": [math.nan, 1.0], "gradient_norm": [1.0, 1.0],
+    }  # fmt: skip
+    return {
+        f"history__{name}": np.array(values, np.int64 if name == "step" else np.float64)
+        for name, values in (plain | columns).items()
+    }
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [{"step": [2, 1]}, {"step": [-(2**63), 2**63 - 1]}, {"training_loss": [-1e308, 1e308]}, {"gradient_norm": [0, -1]}],
+)
+def test_a_history_that_no_run_has_is_refused(
+    tmp_path: Path, originals: dict[str, bytes], columns: dict[str, list[float]]
+) -> None:
+    path = tmp_path / "m.npz"
+    path.write_bytes(with_metadata(originals["model"], lambda metadata: None, **with_history(**columns)))
+    with pytest.raises(CheckpointError, match="its history is not in the order of its steps, or has numbers below"):
+        checkpoint.load(path)
+
+
+@pytest.mark.parametrize("loss", [0.0, 1e-320, 1.7e308, math.inf, math.nan])
+@pytest.mark.parametrize("step", [0, 2**63 - 1])
+@pytest.mark.filterwarnings("ignore:.*encountered")
+def test_a_history_of_extreme_numbers_is_shown(
+    tmp_path: Path, originals: dict[str, bytes], loss: float, step: int
+) -> None:
+    path = tmp_path / "m.npz"
+    columns = with_history(step=[0, step], training_loss=[0.0, loss], validation_loss=[loss, 1.7e308])
+    path.write_bytes(with_metadata(originals["model"], lambda metadata: None, **columns))
+    for view in ("history", "summary"):
+        shown = LanguageModel(checkpoint.load(path)).view(view)
+        for width in (1, 40, 200):
+            assert shown.to_text(width)
+        json.loads(shown.dump("json"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda metadata: metadata["network"].update(cell="x" * 5000),
+        lambda metadata: metadata["training"].update(optimizer=["x"] * 5000),
+        lambda metadata: metadata["training"].update(schedule_changes=["x"] * 5000),
+        lambda metadata: metadata.update(version=10**4000),
+        lambda metadata: metadata.update({"x" * 5000: 1}),
+    ],
+)
+def test_long_values_of_a_file_are_shortened(
+    tmp_path: Path, originals: dict[str, bytes], change: Callable[[dict[str, Any]], object]
+) -> None:
+    path = tmp_path / "m.npz"
+    path.write_bytes(with_metadata(originals["model"], change))
+    with pytest.raises(CheckpointError) as caught:
+        checkpoint.load(path)
+    assert len(str(caught.value)) < 700
 
 
 def test_a_session_that_could_not_be_loaded_is_not_saved(tmp_path: Path) -> None:

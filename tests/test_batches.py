@@ -1,19 +1,24 @@
 """Every character is predicted as often as it should be, from the text that stands before it."""
 
+import math
+from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from small import corpus_of
 
 from charlstm.base.config import TrainingConfig
 from charlstm.base.errors import CorpusError
-from charlstm.text.batches import CHARACTERS_PER_BATCH, LINES_SORTED_TOGETHER, LineBatches, StreamBatches
-from charlstm.text.documents import LONGEST_LINE, find_lines
+from charlstm.text.batches import BATCHES_SORTED_TOGETHER, CHARACTERS_PER_BATCH, DocumentBatches, StreamBatches
+from charlstm.text.documents import LONGEST_WINDOW, find_documents
 from charlstm.text.split import (
     VALIDATION_CONTEXT,
-    split_lines,
+    split_documents,
     split_stream,
     validation_batches,
 )
@@ -30,7 +35,7 @@ def text(characters):
 def text_of_lines(lengths):
     """Line k is the character k + 1, over and over; with where the lines stand."""
     ids = np.concatenate([[0], *([k + 1] * length + [0] for k, length in enumerate(lengths))])
-    return ids, find_lines(ids, 0)
+    return ids, find_documents(ids, 0)
 
 
 def lines_in(batch, lengths):
@@ -95,7 +100,7 @@ def test_a_stream_needs_something_to_read_and_something_to_predict(characters):
 @given(line_lengths, st.integers(1, 9), st.integers(0, 3), st.sampled_from([0.0, 0.3, 1.0, 2.5]))
 def test_every_line_is_learnt_once_an_epoch_after_the_short_ones(lengths, rows, seed, curriculum):
     ids, spans = text_of_lines(lengths)
-    lines = LineBatches(ids, spans, rows, seed, curriculum)
+    lines = DocumentBatches(ids, spans, rows, None, seed, curriculum)
     ramp = round(curriculum * lines.per_epoch)
     for step in range(ramp):
         reach = max(lines.rows, len(lengths) * (step + 1) // ramp)
@@ -111,7 +116,7 @@ def test_every_line_is_learnt_once_an_epoch_after_the_short_ones(lengths, rows, 
 
 @given(line_lengths, st.integers(1, 9))
 def test_lines_in_order_are_all_lines_shortest_first(lengths, rows):
-    batches = LineBatches(*text_of_lines(lengths), rows, 0).in_order()
+    batches = DocumentBatches(*text_of_lines(lengths), rows, None, 0).in_order()
     numbers = all_lines_in(batches, lengths)
     assert sorted(numbers) == list(range(len(lengths)))
     assert [lengths[line] for line in numbers] == sorted(lengths)
@@ -119,7 +124,7 @@ def test_lines_in_order_are_all_lines_shortest_first(lengths, rows):
 
 @given(line_lengths, st.integers(1, 4), st.randoms(use_true_random=False))
 def test_a_batch_of_lines_depends_on_seed_and_step_alone(lengths, rows, random):
-    lines, others = (LineBatches(*text_of_lines(lengths), rows, 5, curriculum=0.5) for _ in range(2))
+    lines, others = (DocumentBatches(*text_of_lines(lengths), rows, None, 5, curriculum=0.5) for _ in range(2))
     steps = list(range(3 * lines.per_epoch))
     in_order = [lines.batch(step) for step in steps]
     random.shuffle(steps)
@@ -130,23 +135,23 @@ def test_epochs_and_seeds_have_their_own_order():
     lengths = [3] * 50
     orders = []
     for seed, epoch in [(0, 0), (0, 1), (1, 0)]:
-        lines = LineBatches(*text_of_lines(lengths), 5, seed)
+        lines = DocumentBatches(*text_of_lines(lengths), 5, None, seed)
         orders.append(all_lines_in([lines.batch(10 * epoch + k) for k in range(10)], lengths))
     assert orders[0] != orders[1] != orders[2] != orders[0]
 
 
 def test_the_ramp_goes_from_short_lines_of_about_one_length_to_all():
     lengths = list(range(1, 801))
-    lines = LineBatches(*text_of_lines(lengths), 2, 0, curriculum=1.0)
+    lines = DocumentBatches(*text_of_lines(lengths), 2, None, 0, curriculum=1.0)
     drawn = [lines_in(lines.batch(step), lengths) for step in range(lines.per_epoch)]
     assert max(map(max, drawn[-40:])) > 600
-    assert max(abs(one - other) for one, other in drawn) <= 2 * LINES_SORTED_TOGETHER
+    assert max(abs(one - other) for one, other in drawn) <= 2 * BATCHES_SORTED_TOGETHER
     assert len({tuple(batch) for batch in drawn}) > len(drawn) // 2
 
 
 def test_epochs_of_lines_have_little_padding_and_do_not_run_from_short_to_long():
     lengths = list(range(1, 201)) * 2
-    lines = LineBatches(*text_of_lines(lengths), 8, 0)
+    lines = DocumentBatches(*text_of_lines(lengths), 8, None, 0)
     epoch = [lines.batch(step) for step in range(lines.per_epoch)]
     assert sum(batch.loss_mask.sum() for batch in epoch) > 0.9 * sum(batch.loss_mask.size for batch in epoch)
     widths = [len(batch.ids) for batch in epoch]
@@ -155,7 +160,7 @@ def test_epochs_of_lines_have_little_padding_and_do_not_run_from_short_to_long()
 
 def test_lines_meet_others_in_every_epoch():
     lengths = list(range(1, 801))
-    lines = LineBatches(*text_of_lines(lengths), 2, 0)
+    lines = DocumentBatches(*text_of_lines(lengths), 2, None, 0)
     one, other = (
         {frozenset(lines_in(lines.batch(epoch * lines.per_epoch + k), lengths)) for k in range(lines.per_epoch)}
         for epoch in range(2)
@@ -165,32 +170,26 @@ def test_lines_meet_others_in_every_epoch():
 
 def test_the_ramp_reaches_one_line_more_in_every_step():
     lengths = [1, 2, 3, 4, 5]
-    runs = [LineBatches(*text_of_lines(lengths), 1, seed, curriculum=1.0) for seed in range(60)]
+    runs = [DocumentBatches(*text_of_lines(lengths), 1, None, seed, curriculum=1.0) for seed in range(60)]
     for step in range(5):
         drawn = {line for lines in runs for line in lines_in(lines.batch(step), lengths)}
         assert drawn == set(range(step + 1))
 
 
 def test_long_lines_come_in_smaller_batches():
-    lengths = [LONGEST_LINE] * 30
-    lines = LineBatches(*text_of_lines(lengths), 64, 0)
+    lengths = [LONGEST_WINDOW] * 30
+    lines = DocumentBatches(*text_of_lines(lengths), 64, None, 0)
     full = next(lines.in_order()).ids
     assert lines.rows == full.shape[1]
-    assert full.size <= CHARACTERS_PER_BATCH < full.size + LONGEST_LINE + 1
-
-
-def test_a_line_may_be_as_long_as_the_longest_and_no_longer():
-    assert len(text_of_lines([3, LONGEST_LINE])[1]) == 2
-    with pytest.raises(CorpusError, match=r"line 2 has 10,001 characters.*10,000"):
-        text_of_lines([3, LONGEST_LINE + 1])
+    assert full.size <= CHARACTERS_PER_BATCH < full.size + LONGEST_WINDOW + 1
 
 
 @pytest.mark.parametrize("piece", [1, 2, 4, 100])
 def test_empty_lines_are_left_out(monkeypatch, piece):
     monkeypatch.setattr("charlstm.text.documents.BLOCK", piece)
     ids = np.array([0, 0, 1, 1, 0, 0, 0, 2, 0])
-    assert [ids[a:b].tolist() for a, b in find_lines(ids, 0)] == [[1, 1], [2]]
-    assert find_lines(np.array([0, 0, 0]), 0).shape == (0, 2)
+    assert [ids[a:b].tolist() for a, b in find_documents(ids, 0)] == [[1, 1], [2]]
+    assert find_documents(np.array([0, 0, 0]), 0).shape == (0, 2)
 
 
 @given(st.integers(2, 40_000), st.floats(0.0, 1.0, exclude_max=True), st.integers(1, 300))
@@ -266,7 +265,7 @@ def test_the_last_file_is_held_out_as_it_stands():
     np.testing.assert_array_equal(np.sort(predicted), np.arange(83, 100))
     lengths = [3, 1, 4, 1, 5]
     ids, spans = text_of_lines(lengths)
-    split = split_lines(ids, 0, replace(config, lines=True), last_file=int(spans[3, 0]))
+    split = split_documents(corpus_of(ids, int(spans[3, 0])), replace(config, documents="line"))
     assert sorted(all_lines_in(split.validation(), lengths)) == [3, 4]
 
 
@@ -275,8 +274,8 @@ def test_of_much_that_is_held_out_a_million_characters_are_measured(monkeypatch,
     monkeypatch.setattr("charlstm.text.split.MOST_VALIDATION_CHARACTERS", 4000)
     if how == "lines":
         ids, _ = text_of_lines([9] * 2000)
-        split = split_lines(ids, 0, TrainingConfig(steps=1, lines=True, val_fraction=0.5))
-        assert split.characters_per_line == 10.0
+        split = split_documents(corpus_of(ids), TrainingConfig(steps=1, documents="line", val_fraction=0.5))
+        assert split.characters_per_document == 10.0
     else:
         split = split_stream(text(20_000), TrainingConfig(steps=1, split=how, val_fraction=0.5))
     assert split.validation_characters == 10_000
@@ -285,14 +284,14 @@ def test_of_much_that_is_held_out_a_million_characters_are_measured(monkeypatch,
 
 @given(line_lengths, st.floats(0.0, 0.95), st.integers(1, 6), st.integers(0, 3))
 def test_lines_are_split_into_two_parts_that_are_all_of_them(lengths, share, rows, seed):
-    config = TrainingConfig(steps=1, batch_size=rows, lines=True, val_fraction=share, random_seed=seed)
+    config = TrainingConfig(steps=1, batch_size=rows, documents="line", val_fraction=share, random_seed=seed)
     ids, _ = text_of_lines(lengths)
     held = round(len(lengths) * share)
     if held == len(lengths):
-        with pytest.raises(CorpusError, match="no line is left"):
-            split_lines(ids, 0, config)
+        with pytest.raises(CorpusError, match="no document is left"):
+            split_documents(corpus_of(ids), config)
         return
-    split = split_lines(ids, 0, config)
+    split = split_documents(corpus_of(ids), config)
     training = split.training
     learnt = all_lines_in([training.batch(step) for step in range(training.per_epoch)], lengths)
     kept = all_lines_in(split.validation(), lengths) if held else []
@@ -307,7 +306,9 @@ def test_held_out_lines_are_drawn_by_the_seed_from_everywhere():
     ids, _ = text_of_lines([2] * 100)
     kept = []
     for seed in (0, 0, 1):
-        split = split_lines(ids, 0, TrainingConfig(steps=1, lines=True, val_fraction=0.2, random_seed=seed))
+        split = split_documents(
+            corpus_of(ids), TrainingConfig(steps=1, documents="line", val_fraction=0.2, random_seed=seed)
+        )
         kept.append(sorted(all_lines_in(split.validation(), [2] * 100)))
     assert kept[0] == kept[1] != kept[2]
     assert min(kept[0]) < 25
@@ -316,9 +317,9 @@ def test_held_out_lines_are_drawn_by_the_seed_from_everywhere():
 
 
 def test_the_ramp_is_the_one_asked_for():
-    config = TrainingConfig(steps=1, batch_size=1, lines=True, val_fraction=0.0, curriculum=1.0)
+    config = TrainingConfig(steps=1, batch_size=1, documents="line", val_fraction=0.0, curriculum=1.0)
     lengths = list(range(1, 31))
-    split = split_lines(text_of_lines(lengths)[0], 0, config)
+    split = split_documents(corpus_of(text_of_lines(lengths)[0]), config)
     assert lines_in(split.training.batch(0), lengths) == [0]  # the shortest of all
 
 
@@ -376,10 +377,46 @@ def test_a_validation_set_of_another_kind_of_text_is_remarked(lines):
     for end, remarked in ((other, True), (alike, False)):
         ids = np.concatenate([one, end]).astype(np.uint8)
         ids[::50] = ids[-1] = 0
-        config = TrainingConfig(steps=1, lines=lines, split="file" if lines else "tail")
-        split = split_lines(ids, 0, config, 45_000) if lines else split_stream(ids, config)
+        config = TrainingConfig(steps=1, documents="line" if lines else "", split="file" if lines else "tail")
+        split = split_documents(corpus_of(ids, 45_000), config) if lines else split_stream(ids, config)
         assert bool(split.remarks) == remarked
         assert not remarked or ("does not mean overfitting" in split.remarks[0] and "\n" not in split.remarks[0])
     ids = np.concatenate([one, other]).astype(np.uint8)
     assert not split_stream(ids, TrainingConfig(steps=1, split="tails"), [0, 45_000]).remarks
     assert not split_stream(ids[:200], TrainingConfig(steps=1, split="tail")).remarks
+
+
+@pytest.mark.parametrize("length", [3_000, 20_000, 100_000])
+def test_a_remark_needs_another_language_and_not_another_script(length):
+    """The words of the other language are reversed, so that its characters have the same frequencies."""
+    text = (Path(__file__).parent.parent / "data" / "rooms.txt").read_text()
+    config, rng, ratios, other = TrainingConfig(steps=1), np.random.default_rng(length), [], 0
+    for _ in range(20):
+        start = rng.integers(len(text) - length)
+        ids = np.frombuffer(text[start : start + length].encode(), np.uint8)
+        assert not split_stream(ids, config).remarks
+        tail = ids[-length // 10 :]
+        reversed_words = b" ".join(word[::-1] for word in tail.tobytes().split(b" "))
+        assert len(reversed_words) == len(tail)
+        other += bool(
+            split_stream(np.concatenate([ids[: -len(tail)], np.frombuffer(reversed_words, np.uint8)]), config).remarks
+        )
+        pairs = Counter(pairwise(ids[: -len(tail)].tolist()))
+        rest = length * 9 // 80
+        parts = [Counter(pairwise(ids[k * rest : (k + 1) * rest].tolist())) for k in range(8)] + [
+            Counter(pairwise(tail.tolist()))
+        ]
+        usual = [diverge(part, pairs - part if k < 8 else pairs) for k, part in enumerate(parts)]
+        ratios.append((usual[-1] / max(usual[:-1]), usual[-1] - np.mean(usual[:-1])))
+    assert other == 20
+    assert np.quantile([ratio for ratio, _ in ratios], 0.9) < 1.4 and max(difference for _, difference in ratios) < 0.15
+
+
+def diverge(one, other):
+    """Return the Jensen–Shannon divergence of two counters, in bits."""
+    total = 0.0
+    for mine, theirs in ((one, other), (other, one)):
+        for key, count in mine.items():
+            p, q = count / mine.total(), theirs[key] / theirs.total()
+            total += p * math.log2(2 * p / (p + q)) / 2
+    return total

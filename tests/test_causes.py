@@ -11,6 +11,7 @@ from stories import NAMES, SPEAKERS, learnt
 
 from charlstm.api.language_model import LanguageModel
 from charlstm.base.errors import ConfigError, UnknownCharacterError
+from charlstm.base.symbols import END
 from charlstm.inspection.memory import view_memory
 from charlstm.inspection.patch import (
     Freeze,
@@ -96,9 +97,9 @@ def test_gradient_times_input_is_the_slope_along_the_character(kind, layers, lin
 
 def test_the_gradient_ends_where_a_line_begins():
     it = small("lstm", lines=True)
-    found = measure_gradient(start_reader(it), "ab\ncad b", TARGET)
+    found = measure_gradient(start_reader(it), f"ab{END}cad b", TARGET)
     assert not found[:2].any() and found[2]
-    np.testing.assert_allclose(found[2:], measure_gradient(start_reader(it), "\ncad b", TARGET), rtol=1e-12)
+    np.testing.assert_allclose(found[2:], measure_gradient(start_reader(it), f"{END}cad b", TARGET), rtol=1e-12)
     np.testing.assert_allclose(found[3:], measure_gradient(start_reader(it), "cad b", TARGET), rtol=1e-12)
 
 
@@ -210,7 +211,7 @@ def test_nothing_reads_an_ablated_unit(kind, layers):
 @pytest.mark.parametrize("lines", [False, True])
 def test_each_unit_is_ablated_as_if_alone(kind, layers, lines):
     it = small(kind, layers, lines)
-    text = "ab\ncad b"
+    text = it.documents.parse("ab\ncad b")
     every = [Unit(layer, number) for layer in range(layers) for number in range(it.network.config.hidden)]
     wanted = [read_with(it, text, Interventions(ablated=cut)).logits[0] for cut in ([], *([unit] for unit in every))]
     np.testing.assert_allclose(ablate_each(start_reader(it), text), wanted, rtol=1e-9)

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from charlstm.base.config import TrainingConfig
 from charlstm.base.errors import CharlstmError, CheckpointError
+from charlstm.base.symbols import END
 from charlstm.model import checkpoint
 from charlstm.model.model import History, Model
 from charlstm.network.config import NetworkConfig
@@ -32,8 +33,8 @@ def a_model(cell: str = "lstm", layers: int = 2, characters: str = "\n abc🎈")
     facts = CorpusFacts(("poem.txt", "Ünïcode.txt"), 1234, 56, "ab" * 32)
     return Model(
         network,
-        Vocabulary(code_points_of(characters)),
-        TrainingConfig(steps=20, lines="\n" in characters),
+        Vocabulary.of(code_points_of(characters.replace("\n", END))),
+        TrainingConfig(steps=20, documents="line" if "\n" in characters else ""),
         facts,
         history,
     )
@@ -119,8 +120,8 @@ def test_numpy_alone_reads_the_documented_arrays(content: bytes) -> None:
     }
     assert np.array_equal(members["layer1/b"][:3], np.full(3, model.network.config.forget_bias))
     metadata = metadata_of(content)
-    assert (metadata["format"], metadata["version"]) == ("charlstm", 3)
-    assert "".join(map(chr, metadata["vocabulary"])) == "\n abc🎈"
+    assert (metadata["format"], metadata["version"]) == ("charlstm", 4)
+    assert "".join(map(chr, metadata["vocabulary"])) == f"{END} abc🎈"
     assert metadata["corpus"]["files"] == ["poem.txt", "Ünïcode.txt"] and metadata["network"]["hidden"] == 3
     assert members["history/step"].tolist() == [10, 20]
 
@@ -180,11 +181,11 @@ def test_a_forged_file_that_fits_together_is_read(tmp_path: Path, content: bytes
         ("", "extra", 1, "extra"),
         ("", "vocabulary", [3, 2, 1, 4, 5, 6], "damaged"),
         ("", "vocabulary", [1, 2, 3, 4, 5, 2000000], "damaged"),
-        ("", "vocabulary", [10, 11, 12], "has shape"),
+        ("", "vocabulary", [0xFFFF, 11, 12], "has shape"),
         ("", "vocabulary", "abcdef", "list of code points"),
         ("", "vocabulary", [1.0, 10.0], "list of code points"),
         ("", "vocabulary", [10, 97, 0xD800, 0xDFFF, 0xE000, 0xE001], "surrogates"),
-        ("", "vocabulary", [97, 98, 99, 100, 101, 102], "no newline"),
+        ("", "vocabulary", [97, 98, 99, 100, 101, 102], "end symbol"),
         ("network", "layers", 1_000_000, "layers is 1000000"),
         ("training", "steps", 10**400, "steps"),
         ("network", "hidden", 4, "has shape"),
@@ -198,7 +199,7 @@ def test_a_forged_file_that_fits_together_is_read(tmp_path: Path, content: bytes
         ("network", "dropout", 1, "dropout"),
         ("network", "dropout", "0", "dropout"),
         ("network", "peepholes", True, "peepholes"),
-        ("training", "lines", 1, "lines"),
+        ("training", "documents", 1, "documents"),
         ("training", "momentum", 0.9, "momentum"),
         ("training", "learning_rate", None, "learning_rate"),
         ("corpus", "files", "abc", "files"),

@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 
 import charlstm.text.vocabulary
 from charlstm.base.errors import CorpusError, UnknownCharacterError
+from charlstm.base.symbols import END
 from charlstm.text import corpus, decoding
 from charlstm.text.corpus import read
-from charlstm.text.documents import hash_line, hash_lines
+from charlstm.text.documents import LINE, STREAM, Documents, find_documents, hash_document, hash_documents
 from charlstm.text.vocabulary import Vocabulary, code_points_of, text_of
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"), min_size=2, max_size=60)
@@ -53,9 +54,9 @@ def test_any_text_survives_the_way_to_ids_and_back(
 
 
 @pytest.mark.parametrize(("text", "wanted"), [("\0a\nb", "\n\0a\nb\n"), ("\0a\n", "\n\0a\n"), ("ab", "\nab\n")])
-def test_a_text_of_lines_begins_and_ends_with_a_newline(tmp_path: Path, text: str, wanted: str) -> None:
-    found = read(written(tmp_path, text.encode()), lines=True)
-    assert found.vocabulary.decode(found.ids) == wanted
+def test_a_text_of_lines_begins_and_ends_with_the_end_symbol(tmp_path: Path, text: str, wanted: str) -> None:
+    found = read(written(tmp_path, text.encode()), documents=Documents(LINE))
+    assert found.vocabulary.decode(found.ids) == wanted.replace("\n", END)
 
 
 def test_where_the_disk_is_full_a_large_text_stands_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,9 +96,10 @@ def test_lines_are_known_again_by_their_digests(tmp_path_factory: pytest.TempPat
     text = "\n".join(lines)
     if len(text) < 2 or text.startswith("\ufeff"):
         return
-    digests = hash_lines(*read(written(tmp_path_factory.mktemp("lines"), text.encode()), lines=True)[:2])
-    assert digests.tolist() == sorted({hash_line(line) for line in lines})
-    assert len(digests) == len(set(lines))
+    found = read(written(tmp_path_factory.mktemp("lines"), text.encode()), documents=Documents(LINE))
+    hashes = hash_documents(found.ids, find_documents(found.ids, found.vocabulary.end), found.vocabulary)
+    assert sorted({*hashes.tolist()}) == sorted({hash_document(line) for line in lines if line})
+    assert len(hashes) == len([*filter(None, lines)])
 
 
 @pytest.mark.parametrize("lines", [False, True])
@@ -105,10 +107,14 @@ def test_lines_are_known_again_by_their_digests(tmp_path_factory: pytest.TempPat
     "contents", [(b"ab", b"cd\n"), (b"ab\n", b"c"), (b"a\n", b"", b"bcd"), (b"abc",), (b"ab\n", b"")]
 )
 def test_where_the_last_file_begins_is_known(tmp_path: Path, contents: tuple[bytes, ...], lines: bool) -> None:
-    found = read(written(tmp_path, *contents), lines=lines, known=Vocabulary(np.array([ord("d"), ord("z")])))
+    found = read(
+        written(tmp_path, *contents),
+        documents=Documents(LINE if lines else STREAM),
+        known=Vocabulary(np.array([ord("d"), ord("z")])),
+    )
     last = contents[-1].decode()
-    rest = found.vocabulary.decode(found.ids[found.last_file :])
-    assert rest == last + "\n" * (lines and not last.endswith("\n") and last != "")
+    rest = found.vocabulary.decode(found.ids[found.file_starts[-1] :])
+    assert rest == ("".join(f"{line}{END}" for line in last.split("\n") if line) if lines else last)
     assert set(found.vocabulary.decode(np.arange(len(found.vocabulary)))) == set(
         found.vocabulary.decode(found.ids) + "dz"
     )
@@ -121,10 +127,10 @@ def test_files_are_joined_at_line_ends(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"one\ntwo", b"one\ntwo\n", b"\n\none\n\ntwo\n\n"])
-def test_lines_stand_between_newlines(tmp_path: Path, content: bytes) -> None:
-    found = read(written(tmp_path, content), lines=True)
+def test_lines_stand_between_end_symbols(tmp_path: Path, content: bytes) -> None:
+    found = read(written(tmp_path, content), documents=Documents(LINE))
     text = found.vocabulary.decode(found.ids)
-    assert text == "\n" + content.decode().removesuffix("\n") + "\n"
+    assert text == f"{END}one{END}two{END}"
 
 
 SIGNATURES = tuple(start for start, _, _ in decoding.SIGNATURES)
@@ -221,7 +227,7 @@ def test_a_vocabulary_is_distinct_ascending_code_points(points: list[int]) -> No
 
 @pytest.mark.parametrize(("size", "name"), [(2, "uint8"), (256, "uint8"), (257, "uint16"), (70_000, "uint32")])
 def test_ids_take_the_smallest_type(size: int, name: str) -> None:
-    vocabulary = Vocabulary(range(size))  # type: ignore[arg-type]
+    vocabulary = Vocabulary.of(np.arange(size))
     assert vocabulary.encode(chr(size - 1)).dtype == name and vocabulary.id(chr(size - 1)) == size - 1
 
 
@@ -233,7 +239,9 @@ def test_an_empty_file_between_others_changes_nothing(
     if len(b"".join(full)) < 2:
         return
     folder = tmp_path_factory.mktemp("corpus")
-    found, wanted = (read(written(folder, *some), lines=lines) for some in (contents, full))
+    found, wanted = (
+        read(written(folder, *some), documents=Documents(LINE if lines else STREAM)) for some in (contents, full)
+    )
     text = b"".join(
         one + b"\n" * (k + 1 < len(full) and not one.endswith(b"\n")) for k, one in enumerate(full)
     ).decode()
@@ -278,7 +286,7 @@ def test_a_file_that_changes_while_it_is_read_is_an_error(
 
     monkeypatch.setattr(corpus, "_allocate", allocate)
     with pytest.raises(CorpusError, match=r"changed while the text was read[^\n]*$") as caught:
-        read([first, path], lines=lines)
+        read([first, path], documents=Documents(LINE if lines else STREAM))
     assert "1.txt" in str(caught.value)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -12,6 +14,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -210,13 +214,13 @@ def test_a_session_does_not_replace_a_model(folder: Path) -> None:
 def test_a_file_that_is_replaced_keeps_its_permissions(folder: Path, mode: int) -> None:
     old = os.umask(0o022)
     try:
-        for name in ("n.npz", "s.npz", "out.txt", "run.log"):
+        for name in ("n.npz", "n.npz.resume", "s.npz", "out.txt", "run.log"):
             Path(name).touch()
             Path(name).chmod(mode)
         assert invoke("train", "c.txt", "-m", "n.npz", "--log", "run.log", "--force", *TRAIN).exit_code == 0
         assert invoke("sample", "-m", "m.npz", "-n", "3", "-o", "out.txt").exit_code == 0
         charlstm.load("m.npz").session(length=3).save("s.npz", replace=True)
-        for name in ("n.npz", "s.npz", "out.txt", "run.log"):
+        for name in ("n.npz", "n.npz.resume", "s.npz", "out.txt", "run.log"):
             assert stat.S_IMODE(Path(name).stat().st_mode) == mode
         charlstm.load("m.npz").trace("ab").save("fresh.npz")
         assert stat.S_IMODE(Path("fresh.npz").stat().st_mode) == 0o644
@@ -334,7 +338,113 @@ def test_links_that_others_have_laid_are_not_followed(folder: Path) -> None:
     assert Path("victim").read_text() == "precious"
 
 
-@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL])
+def test_a_write_protected_file_is_not_replaced(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    access, old = os.access, Path("d.txt").read_bytes()
+    Path("d.txt").chmod(0o444)
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: access(path, mode) and (mode, Path(path).name) != (os.W_OK, "d.txt")
+    )
+    for words in (
+        ("sample", "-m", "m.npz", "-n", "3", "-o", "d.txt"),
+        ("inspect", "-m", "m.npz", "ab", "-o", "d.txt", "--force"),
+        ("train", "c.txt", "-m", "d.txt", "--force", *TRAIN),
+        ("train", "c.txt", "-m", "new.npz", "--log", "d.txt", "--force", *TRAIN),
+    ):
+        done = invoke(*words)
+        assert is_one_sentence(done) and "write-protected" in done.output, done.output
+    with pytest.raises(CharlstmError, match="write-protected"):
+        charlstm.load("m.npz").trace("ab").save("d.txt")
+    assert Path("d.txt").read_bytes() == old
+
+
+def test_a_minus_is_standard_output_for_an_output_and_standard_input_for_an_input(folder: Path) -> None:
+    saved = run_command("train", "-", "-m", "new.npz", "--log", "-", *TRAIN, input=TEXT.encode())
+    assert saved.returncode == 0 and not saved.stderr and saved.stdout.startswith(b'{"step": 1,')
+    code = "import charlstm; charlstm.load('m.npz').trace('ab').save('-')"
+    printed = subprocess.run([sys.executable, "-c", code], input=b"", capture_output=True, check=True).stdout
+    with np.load(io.BytesIO(printed)) as found:
+        np.testing.assert_array_equal(found["surprise"], charlstm.load("m.npz").trace("ab").surprise)
+    assert not Path("-").exists()
+
+
+@pytest.mark.parametrize("mode", ["wb", "ab"])
+def test_a_log_to_a_stream_is_added_where_the_stream_is(folder: Path, mode: str) -> None:
+    Path("all.txt").write_bytes(b"old\n")
+    with Path("all.txt").open(mode) as file:
+        file.write(b"before\n")
+        file.flush()
+        run_command("train", "c.txt", "-m", "new.npz", "--log", "/dev/stdout", *TRAIN, stdout=file)
+        file.seek(0, os.SEEK_END)
+        file.write(b"after\n")
+    *start, entry, last = Path("all.txt").read_bytes().splitlines()
+    assert start == [b"old", b"before"][mode == "wb" :] and last == b"after" and entry.startswith(b'{"step": 1,')
+
+
+def test_a_pipe_is_no_saved_session(folder: Path) -> None:
+    os.mkfifo("pipe")  # without a writer: opening it would wait for one
+    for path in ("pipe", "/dev/stdin", "-"):
+        words = ("sample", "-m", "m.npz", "--interactive", "-n", "3")
+        done = run_command(*words, input=f"/load {path}\nab\n".encode())
+        assert done.returncode == 0 and done.stdout.startswith(b"ab"), done
+        assert done.stderr.count(b"cannot read the saved session") == 1
+        with pytest.raises(CharlstmError, match="it is a"):
+            charlstm.load("m.npz").session(length=3).load(path)
+
+
+def count_written(pipe: int, start: bytes, endless: bytes) -> int:
+    """Write a text, then another again and again until nobody reads it, and return the number of bytes."""
+    written = 0
+    with suppress(BrokenPipeError), os.fdopen(pipe, "wb", buffering=0) as file:
+        written += file.write(start)
+        while endless:
+            written += file.write(endless)
+    return written
+
+
+@pytest.mark.parametrize("case", ["whole", "run", "version", "member", "session", "other", "endless text"])
+def test_a_model_from_a_pipe_is_read_no_further_than_its_settings_allow(folder: Path, case: str) -> None:
+    assert invoke("train", "c.txt", "-m", "run.npz", *TRAIN).exit_code == 0
+    start = Path({"run": "run.npz.resume", "session": "s.npz"}.get(case, "m.npz")).read_bytes()
+    said = {"session": "another program", "other": "another program", "member": "another program"}
+    if case == "other":
+        start = b"x" * 100
+    elif case == "member":
+        start = start.replace(b"metadata.npy", b"metadatb.npy")
+    elif case == "version":
+        start = (Path(__file__).parent / "data" / "version-2" / "stream.npz").read_bytes()
+    reading, writing = os.pipe()
+    with ThreadPoolExecutor() as pool:
+        written = pool.submit(count_written, writing, start, b"abc" * 1000)
+        try:
+            with pytest.raises(CharlstmError, match=said.get(case, r"longer than the [\d,]+ bytes")) as error:
+                charlstm.load(f"/dev/fd/{reading}")
+        finally:
+            os.close(reading)
+    assert written.result() < (1 << 27 if case not in said else 1 << 21) + len(start), error.value
+
+
+@pytest.mark.parametrize("name", ["train", "score", "novelty"])
+def test_a_pipe_does_not_fill_the_disk(folder: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(folder)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=20_000_000))
+    for text, fits in ((TEXT.encode() * 1000, True), (TEXT.encode() * 25_000, False)):
+        reading, writing = os.pipe()
+        words = {
+            "train": ("train", f"/dev/fd/{reading}", "-m", "new.npz", "--force", *TRAIN),
+            "score": ("inspect", "-m", "m.npz", "--score", "--file", f"/dev/fd/{reading}"),
+            "novelty": ("sample", "-m", "m.npz", "-n", "3", "--novelty", f"/dev/fd/{reading}"),
+        }[name]
+        with ThreadPoolExecutor() as pool:
+            pool.submit(count_written, writing, text, b"")
+            done = invoke(*words)
+            os.close(reading)
+        assert done.exit_code == (0 if fits else 1), done.output
+        assert fits or (is_one_sentence(done) and "longer than 10,000,000 bytes" in done.output), done.output
+
+
+@pytest.mark.parametrize(
+    "number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM, errno.EIO, errno.ESTALE]
+)
 def test_a_file_system_without_locks_and_flushes_is_used_with_a_remark(
     folder: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
@@ -342,12 +452,14 @@ def test_a_file_system_without_locks_and_flushes_is_used_with_a_remark(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr("fcntl.flock", fail)
-    monkeypatch.setattr("os.fsync", fail)
+    if number in files.UNSUPPORTED:
+        monkeypatch.setattr("os.fsync", fail)
     told: list[str] = []
     with files.lock(Path("new.npz"), told.append):
         write_file(Path("new.npz"), lambda file: file.write(b"abc"))
-    assert Path("new.npz").read_bytes() == b"abc" and len(told) == 1 and "locks" in told[0]
+    assert Path("new.npz").read_bytes() == b"abc" and len(told) == 1 and "locked" in told[0]
     assert invoke("train", "c.txt", "-m", "new.npz", "--force", *TRAIN).exit_code == 0
+    assert not list(folder.glob(".*"))
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP])

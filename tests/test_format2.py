@@ -63,9 +63,9 @@ def test_settings_are_found_under_the_names_of_today() -> None:
 
 @every_model
 def test_an_old_model_samples_the_same_text(folder: Path, name: str) -> None:
-    assert run("sample", "-m", f"{name}.npz", "--seed", "a", "--length", "40", "--random-seed", "3").rstrip("\n") == (
-        f"a{SAMPLES[name]}".rstrip("\n")
-    )
+    made = run("sample", "-m", f"{name}.npz", "--seed", "a", "--length", "40", "--random-seed", "3")
+    wanted = f"a{SAMPLES[name]}" if name == "stream" else f"a{SAMPLES[name]}".partition("\n")[0]  # a line is a document
+    assert made.rstrip("\n") == wanted.rstrip("\n")
 
 
 @every_run

@@ -11,11 +11,13 @@ from small import model, network
 from charlstm.api.language_model import LanguageModel
 from charlstm.base.config import TrainingConfig
 from charlstm.base.errors import ConfigError, CorpusError
+from charlstm.base.symbols import END
 from charlstm.model.model import Model
 from charlstm.sampling.sampler import Sample
 from charlstm.text import corpus, decoding
+from charlstm.text.documents import LINE, Documents
 from charlstm.text.matching import find_matches
-from charlstm.text.split import split_lines
+from charlstm.text.split import split_documents
 
 few = st.text("ab\n", max_size=24)
 many = st.text("abc\né漢🎈\ud800\n", max_size=24)
@@ -150,9 +152,9 @@ def test_lines_are_new_or_in_the_training_or_the_validation_set(tmp_path, split)
     files = [tmp_path / "names.txt", tmp_path / "more.txt"]
     files[0].write_text("\n".join(LINES[:12]) + "\n\n")
     files[1].write_text("\n".join(LINES[10:]))
-    text = corpus.read(files, lines=True)
-    config = TrainingConfig(9, batch_size=4, lines=True, split=split, val_fraction=0.3, random_seed=3)
-    parts = split_lines(text.ids, text.vocabulary.id("\n"), config, text.last_file)
+    text = corpus.read(files, documents=Documents(LINE))
+    config = TrainingConfig(9, batch_size=4, documents="line", split=split, val_fraction=0.3, random_seed=3)
+    parts = split_documents(text, config)
     learnt = lines_of([parts.training.batch(step) for step in range(parts.training.per_epoch)], text)
     held_out = lines_of(parts.validation(), text) - learnt
     assert held_out
@@ -161,19 +163,19 @@ def test_lines_are_new_or_in_the_training_or_the_validation_set(tmp_path, split)
     made = ["anna met monica\nnobody\n\notto met", "bob met eve\nbob met felix\n" + "".join(f"{x}\n" for x in LINES)]
     novelty = it.novelty(made, files)
     for number, ended in enumerate((["anna met monica", "nobody"], ["bob met eve", "bob met felix", *LINES])):
-        found = novelty.lines[number]
+        found = novelty.documents[number]
         known = sum(line in learnt for line in ended), sum(line in held_out for line in ended)
         assert (found.training, found.validation) == known and found.total == len(ended) == sum(found[1:])
-        assert dict(novelty.of(number).view().parts["lines"]) == {
-            "lines": len(ended),
+        assert dict(novelty.of(number).view().parts["documents"]) == {
+            "documents": len(ended),
             "in the training set": known[0],
             "in the validation set": known[1],
             "new": found.new,
         }
-    assert it.novelty(Sample("no\nan", "na met monica\n", 0.0, "lines"), files).lines[0].new == 0
+    assert it.novelty(Sample("no\nan", "na met monica\n", 0.0, "lines"), files).documents[0].new == 0
     other = it.novelty(made, files[0])
-    assert other.lines[1].training is None and "another corpus" in other.view().remarks[-1]
-    assert other.lines[1].new == 1 + len([line for line in ["bob met felix", *LINES] if line not in LINES[:12]])
+    assert other.documents[1].training is None and "another corpus" in other.view().remarks[-1]
+    assert other.documents[1].new == 1 + len([line for line in ["bob met felix", *LINES] if line not in LINES[:12]])
 
 
 def lines_of(batches, text):
@@ -181,7 +183,7 @@ def lines_of(batches, text):
     lines = set()
     for batch in batches:
         for row in batch.targets.T:
-            lines.add(text.vocabulary.decode(row).split("\n")[0])
+            lines.add(text.vocabulary.decode(row).split(END)[0])
     return lines
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from charlstm.training import recipe
@@ -29,11 +30,11 @@ def test_the_work_grows_with_the_square_root_of_the_text_up_to_a_limit() -> None
         (99_999, 0, {}, ("batch_size", 16)),
         (100_000, 0, {}, ("batch_size", 32)),
         # lines learn at a quarter of the rate, 32 side by side however short the text
-        (20_000, 3_000, {"lines": True}, ("batch_size", 32)),
-        (1_000_000, 100_000, {"lines": True, "hidden": 512}, ("learning_rate", 0.0035)),
+        (20_000, 3_000, {"documents": "line"}, ("batch_size", 32)),
+        (1_000_000, 100_000, {"documents": "line", "hidden": 512}, ("learning_rate", 0.0035)),
         # 31,250 windows of 64 characters in 32 rows are 64 epochs, and 9,375 batches of 32 lines are 3
         (1_000_000, 0, {"steps": 31_250}, ("dropout", 0.3)),
-        (1_000_000, 100_000, {"lines": True, "steps": 9_375}, ("dropout", 0.1, "weight_dropout", 0.14)),
+        (1_000_000, 100_000, {"documents": "line", "steps": 9_375}, ("dropout", 0.1, "weight_dropout", 0.14)),
         (1_000_000, 0, {"epochs": 1.0}, ("dropout", 0.05, "weight_dropout", 0.07)),
         (1_000_000, 0, {"epochs": 1.0, "hidden": 32}, ("dropout", 0.01, "weight_dropout", 0.02)),
         (1_000_000, 0, {"dropout": 0.6, "forget_bias": 2.0}, ("dropout", 0.6, "forget_bias", 2.0)),
@@ -42,16 +43,17 @@ def test_the_work_grows_with_the_square_root_of_the_text_up_to_a_limit() -> None
 def test_the_settings_follow_from_the_text_and_the_work(
     characters: int, lines: int, given: dict[str, Any], wanted: tuple[Any, ...]
 ) -> None:
-    chosen = {"lines": False} | given
+    chosen = {"documents": ""} | given
     epochs, steps = chosen.pop("epochs", None), chosen.pop("steps", None)
-    found = recipe.choose_settings(characters, lines, recipe.choose_work(characters), epochs, steps, chosen)
+    lengths = np.full(lines, characters // max(lines, 1))
+    found = recipe.choose_settings(characters, lengths, recipe.choose_work(characters), epochs, steps, chosen)
     assert {name: found[name] for name in wanted[::2]} == dict(zip(wanted[::2], wanted[1::2], strict=True))
 
 
 def test_only_a_stream_has_windows_and_forgets_by_default() -> None:
     stream, lines, chrono = (
-        recipe.choose_settings(10_000, 100, 1e12, None, None, chosen)
-        for chosen in ({"lines": False}, {"lines": True}, {"lines": False, "chrono_init": 9})
+        recipe.choose_settings(10_000, np.full(100, 100), 1e12, None, None, chosen)
+        for chosen in ({"documents": ""}, {"documents": "line"}, {"documents": "", "chrono_init": 9})
     )
     assert stream["seq_len"] == 64 and stream["forget_bias"] == 0.0
     assert not {"seq_len", "forget_bias"} & set(lines) and "forget_bias" not in chrono

@@ -79,7 +79,7 @@ def test_a_run_that_began_with_another_model_is_repeated_with_that_model(folder:
         (("--lr", 0.5), "--learning-rate 0.5 contradicts the run of first.npz"),
         (("--steps", 41), "--steps 41 contradicts the run of first.npz, which has 40"),
         (("--workers", 2), "--workers 2 contradicts the run of first.npz, which has 1"),
-        (("--lines",), "--lines contradicts the run of first.npz, which does not use it"),
+        (("--lines",), "--documents line contradicts the run of first.npz, which does not use it"),
         (("--no-decay",), "--no-decay contradicts the run of first.npz"),
         (("--random-seed", 1), "--random-seed 1 contradicts"),
         (("--time", "2s"), "--time begins a new run; give it without --repeat"),

@@ -190,6 +190,19 @@ def test_a_run_file_that_records_nothing_needs_its_text_again(folder: Path) -> N
     assert train("--resume", "--steps", 40).exit_code == 0
 
 
+def test_a_resumed_run_can_be_given_another_encoding(folder: Path) -> None:
+    text = "abc cab\nbca é\n" * 100
+    (folder / "text.txt").write_bytes(text.encode("latin-1"))
+    words = ("-m", "a.npz", *SMALL)
+    assert train("text.txt", "--encoding", "latin-1", "--steps", 5, *words).exit_code == 0
+    assert train("--resume", "--steps", 10, "-m", "a.npz").exit_code == 0
+    (folder / "text.txt").write_text(text, encoding="utf-8")
+    assert train("--resume", "--steps", 15, "-m", "a.npz").exit_code == 1
+    assert train("--resume", "--steps", 15, "-m", "a.npz", "--encoding", "utf-8").exit_code == 0
+    assert checkpoint.load_run(folder / "a.npz.resume").record.encoding == "utf-8"
+    charlstm.train("text.txt", model="a.npz", resume=True, steps=20)
+
+
 OTHERS = {
     "a plain run": (),
     "lines": ("--lines", "--curriculum", "1"),
@@ -282,6 +295,31 @@ def test_a_timed_run_goes_on_for_the_time_that_was_left(
     assert repeated.exit_code == 0, repeated.output
     assert (folder / "again.npz").read_bytes() == (folder / "timed.npz").read_bytes()
     assert arrays_of(folder / "again.npz.resume") == arrays_of(folder / "timed.npz.resume")
+
+
+def test_the_printed_command_repeats_a_timed_run(folder: Path) -> None:
+    (folder / "timed-again.npz").write_bytes(b"another file")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Clock, "plan_steps", lambda self, done: 20)
+        done = train("corpus.txt", *SMALL, "--time", "1h", "-m", "timed.npz")
+    assert done.exit_code == 0, done.output
+    (printed,) = [line for line in done.output.splitlines() if " --repeat " in line]
+    words = shlex.split(printed)
+    assert words == ["charlstm", "train", "corpus.txt", "--repeat", "timed.npz", "-m", "timed-again2.npz"]
+    assert train(*words[2:]).exit_code == 0
+    assert (folder / "timed-again2.npz").read_bytes() == (folder / "timed.npz").read_bytes()
+
+
+def test_messages_name_two_of_many_files(folder: Path) -> None:
+    names = [f"part{number}.txt" for number in range(30)]
+    for name in names:
+        (folder / name).write_text("abcab" * 20)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Clock, "plan_steps", lambda self, done: 3)
+        done = train(*names, *SMALL, "--time", "1h", "-m", "timed.npz")
+    assert done.exit_code == 0, done.output
+    assert "read      part0.txt, part1.txt and 28 other files: " in done.output and "part3.txt" not in done.output
+    assert "charlstm train <the same 30 files> --repeat timed.npz -m timed-again.npz" in done.output
 
 
 def test_a_timed_run_can_be_given_a_number_of_steps_instead(

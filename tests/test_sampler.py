@@ -4,7 +4,7 @@ import math
 import tracemalloc
 from collections import deque
 from dataclasses import replace
-from itertools import groupby, islice
+from itertools import islice
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,14 +15,16 @@ from hypothesis import strategies as st
 from small import by_reference, every_kind, model, network, one_and_two_layers
 
 from charlstm.base.config import TrainingConfig
-from charlstm.base.errors import ConfigError, UnknownCharacterError
+from charlstm.base.errors import CharlstmError, ConfigError, UnknownCharacterError
+from charlstm.base.symbols import END
 from charlstm.model.model import BLOCK, Reader
+from charlstm.sampling.beam import beam_search
 from charlstm.sampling.decoder import UNIFORMS_AHEAD, sample_steps
 from charlstm.sampling.filters import SamplingConfig, probabilities
 from charlstm.sampling.sampler import SCORED_AT_ONCE, Sampler, preview
 from charlstm.sampling.stopping import StoppingRules
 from charlstm.text.batches import StreamBatches
-from charlstm.text.documents import hash_line
+from charlstm.text.documents import hash_document
 from charlstm.training.trainer import train
 
 CLOSE = {"rtol": 1e-12, "atol": 1e-12}
@@ -53,11 +55,11 @@ def test_predictions_depend_on_the_whole_text_before(monkeypatch, kind, lines, s
     )
     it = model(network(kind, layers=2), "\nabcd", lines)
     text = "".join(islice(characters(it, seed, SamplingConfig(3.0)), 25))
-    assert set(text) == set("\nabcd")
+    assert set(text) == set(it.vocabulary.characters)
     for count, logits in enumerate(seen):
         since = it.opening + seed + text[:count]
         if lines:
-            since = since[since.rindex("\n") :]  # a line does not depend on the line before it
+            since = since[since.rindex(END) :]  # a line does not depend on the line before it
         read = by_reference(kind, it.network, it.vocabulary.encode(since)[:, None])
         wanted = read.logits[-1][0] if since else it.network.parameters["output/b"]
         np.testing.assert_allclose(logits[0], wanted, **CLOSE)
@@ -162,39 +164,72 @@ def test_a_sampler_shows_all_but_the_hidden_stop_string(seed, length, stop):
 def model_of_known_lines(*lines):
     """A model of lines whose corpus contained these lines."""
     it = model(network("rnn", vocabulary=3), "\nab", lines=True)
-    return replace(it, lines=np.sort(np.array([hash_line(line) for line in lines], np.uint64)))
+    return replace(it, hashes=np.sort(np.array([hash_document(line) for line in lines], np.uint64)))
 
 
-@pytest.mark.parametrize("seed", ["", "a", "b\nab"])
-@pytest.mark.parametrize("count", [1, 3])
-def test_new_only_omits_the_lines_of_the_corpus_and_changes_no_other(seed, count):
+@given(seed=st.integers(0, 1000))
+def test_new_only_gives_the_first_document_that_the_corpus_lacks(seed):
     known = ("", "a", "ab", "ba", "bb")
-    it, sampling, rules = model_of_known_lines(*known), SamplingConfig(1.5), StoppingRules(lines=60)
-    plain = Sampler(it, seed, sampling, rules, count).collect()
-    new = Sampler(it, seed, sampling, rules, count, new_only=True).collect()
-    for sample, other in zip(new, plain, strict=True):
-        begun = seed.rpartition("\n")[2]
-        lines = (begun + other.text).splitlines(keepends=True)
-        wanted = "".join(line for line in lines if line[:-1] not in known)
-        if begun and lines[0][:-1] not in known:
-            wanted = wanted.removeprefix(begun)
-        assert sample.text.startswith(wanted) and 0 < len(wanted) < len(other.text)
-        assert sample.text.count("\n") == 60 and sample.stop == "lines"
+    it, sampling = model_of_known_lines(*known), SamplingConfig(1.5, random_seed=seed)
+    (new,) = Sampler(it, "", sampling, StoppingRules(500), new_only=True).collect()
+    plain = "".join(islice(characters(it, "", sampling), 2000)).split(END)
+    assert (new.text, new.stop) == (next(text for text in plain if text not in known), "end")
 
 
-def test_new_only_gives_up_after_a_thousand_known_lines_in_a_row(monkeypatch):
-    it, rules = model_of_known_lines("", "a", "b"), StoppingRules(lines=200)
-    plain = Sampler(it, "", SamplingConfig(1.5), StoppingRules(lines=600)).collect()[0].text
-    known = [line in ("", "a", "b") for line in plain.splitlines()]
-    longest = max(len(list(group)) for flag, group in groupby(known) if flag)
-    assert sum(known) > longest > 1
-    monkeypatch.setattr("charlstm.sampling.sampler.MAX_KNOWN_LINES", longest)
-    assert Sampler(it, "", SamplingConfig(1.5), rules, new_only=True).collect()[0].stop == "lines"
-    monkeypatch.setattr("charlstm.sampling.sampler.MAX_KNOWN_LINES", 1)
-    with pytest.raises(ConfigError, match="last thousand sampled lines"):
-        Sampler(it, "", SamplingConfig(1.5), rules, new_only=True).collect()
-    with pytest.raises(ConfigError, match="trained with lines=True"):
-        Sampler(model(network("rnn"), "abcde"), "", SamplingConfig(), rules, new_only=True)
+def test_new_only_needs_documents():
+    with pytest.raises(ConfigError, match="trained with documents"):
+        Sampler(model(network("rnn"), "abcde"), "", SamplingConfig(), StoppingRules(9), new_only=True)
+
+
+@pytest.mark.parametrize("length", [None, 20])
+@pytest.mark.parametrize("known", [("a",), ()])
+def test_the_search_for_new_lines_takes_a_bounded_number_of_steps(monkeypatch, known, length):
+    """Greedy decoding samples the only known line forever, or a line without an end."""
+    monkeypatch.setattr("charlstm.sampling.sampler.MAX_LINE", 3000)
+    it = replace(model_of_known_lines(*known), training=TrainingConfig(steps=0, lines=True))
+    flat = it.network.parameters
+    flat.flat[:] = 0.0
+    flat["output/b"][...] = [0.0, 9.0, 0.0]
+    if known:  # after an a the newline is the most likely character
+        flat["layer0/U"][1] = 9.0
+        flat["output/W"][...] = [[9.0, 0.0, 0.0]] * 3
+    sampler = Sampler(it, "", SamplingConfig(0), StoppingRules(length), new_only=True)
+    bound, steps = 4000, sampler._steps
+    sampler._steps = (step if k < bound else pytest.fail("the search does not end") for k, step in enumerate(steps))
+    if known or length is None:
+        with pytest.raises(CharlstmError, match="last thousand" if known else "without an end"):
+            sampler.collect()
+    else:
+        assert sampler.collect()[0].text == "a" * length
+
+
+def test_the_numbers_of_samples_and_of_texts_in_a_beam_are_bounded():
+    it = model(network("lstm", np.float32), "abcde")
+    for call in (
+        lambda: Sampler(it, "", SamplingConfig(), StoppingRules(1), 100_001),
+        lambda: beam_search(it, "", 100_001, StoppingRules(1), SamplingConfig()),
+    ):
+        with pytest.raises(ConfigError, match="1 to 100000"):
+            call()
+
+
+@pytest.mark.parametrize("rules", [{"forbid": "c"}, {"only": "abd"}])
+def test_a_stop_text_that_the_rules_exclude_is_an_error(rules):
+    it = model(network("lstm", np.float32), "abcde")
+    sampling, stopping = SamplingConfig(**rules), StoppingRules(5, ("ab", "bc"))
+    for call in (lambda: Sampler(it, "", sampling, stopping), lambda: beam_search(it, "", 2, stopping, sampling)):
+        with pytest.raises(ConfigError, match=r"stop is 'bc', which is never sampled .* excludes 'c' U\+0063"):
+            call()
+
+
+def test_positions_of_unknown_characters_count_from_the_first_of_the_seed():
+    it = model(network("rnn", vocabulary=3), "\nab", lines=True)
+    for call in (
+        lambda: Sampler(it, "abx", SamplingConfig(), StoppingRules(1)),
+        lambda: beam_search(it, "abx", 1, StoppingRules(1), SamplingConfig()),
+    ):
+        with pytest.raises(UnknownCharacterError, match=r"'x' U\+0078 at character 3;"):
+            call()
 
 
 @pytest.mark.parametrize("stopping", [StoppingRules(300), StoppingRules(300, ("ce", "abcab"), hide_stop=True)])
@@ -234,7 +269,8 @@ def test_after_an_interrupt_the_samples_are_what_was_shown(length):
 @pytest.mark.parametrize("lines", [False, True])
 def test_a_preview_is_a_text_of_the_default_rules(lines):
     it = model(network("lstm", np.float32), "\nabcd", lines)
-    assert preview(it, 300, 4) == "".join(islice(characters(it, "", SamplingConfig(random_seed=4)), 300))
+    whole = "".join(islice(characters(it, "", SamplingConfig(random_seed=4)), 300))
+    assert preview(it, 300, 4) == whole.partition(END)[0]
 
 
 def test_an_empty_text_has_no_bits_per_character():
@@ -345,11 +381,11 @@ def test_only_known_lines_in_a_row_end_the_sampling_of_new_ones(monkeypatch, kno
     it = network("rnn", vocabulary=3)
     it.parameters.flat[:] = 0.0
     it = replace(
-        model(it, "\nab", lines=True), lines=np.array(sorted(map(hash_line, known)), np.uint64)
+        model(it, "\nab", lines=True), hashes=np.array(sorted(map(hash_document, known)), np.uint64)
     )  # every line of k characters has a probability of 3^−(k+1)
-    sampler = Sampler(it, "", SamplingConfig(temperature=1.0), StoppingRules(lines=200), new_only=True)
+    sampler = Sampler(it, "", SamplingConfig(temperature=1.0), StoppingRules(200), 200, new_only=True)
     if stops:
-        with pytest.raises(ConfigError, match="thousand"):
+        with pytest.raises(CharlstmError, match="thousand"):
             sampler.collect()
     else:
-        assert not set(sampler.collect()[0].text.splitlines()) & set(known)
+        assert not {sample.text for sample in sampler.collect()} & set(known)

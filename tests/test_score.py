@@ -59,7 +59,7 @@ def test_the_bits_are_those_of_the_plain_equations(kind, layers, lines):
     found, wanted = LanguageModel(it).score(text), plain_bits(kind, it, text)
     np.testing.assert_allclose(found.surprise, wanted, rtol=1e-9)
     counted = wanted if lines else wanted[1:]
-    assert (found.text, found.characters, found.predicted) == (text, len(text), len(counted))
+    assert (found.text, found.characters, found.predicted) == (it.documents.parse(text), len(text), len(counted))
     assert found.bits == pytest.approx(sum(counted), rel=1e-12)
     assert found.bits_per_character == pytest.approx(sum(counted) / len(counted))
     chances = [2.0**-bits for bits in counted]
@@ -84,7 +84,7 @@ def test_a_text_longer_than_a_piece_is_scored_to_its_end(lines, monkeypatch):
     (found,) = score_text(TextSource("it", [text[:10], text[10:2000], "", text[2000:]]), [Scorer("m", it)], kept=1000)
     wanted = trace(it, text).surprise
     np.testing.assert_allclose(found.surprise, wanted[:1000], rtol=1e-9)
-    assert (found.text, found.characters) == (text[:1000], 3000)
+    assert (found.text, found.characters) == (it.documents.parse(text)[:1000], 3000)
     assert found.bits == pytest.approx(np.nansum(wanted), rel=1e-12)
     assert found.passages == LanguageModel(it).score(text).passages
 
@@ -293,7 +293,7 @@ def test_dynamic_evaluation_takes_one_step_a_line_and_one_every_seq_len_characte
 
 
 def test_a_line_longer_than_any_in_training_is_learnt_from_in_parts(monkeypatch):
-    monkeypatch.setattr(sys.modules[DynamicEvaluation.__module__], "LONGEST_LINE", 20)
+    monkeypatch.setattr(sys.modules[DynamicEvaluation.__module__], "LONGEST_WINDOW", 20)
     it, steps = small(lines=True), []
     clip = optimizers.clip_gradient_norm
     monkeypatch.setattr(optimizers, "clip_gradient_norm", lambda *given: steps.append(0) or clip(*given))

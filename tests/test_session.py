@@ -123,12 +123,12 @@ def test_continuation_number_k_uses_random_stream_number_k(lines):
     assert text_of(session.generate()) == by_stream(text, 1)
     assert text_of(session.again()) == by_stream(text, 2)
     text = session.text
-    made = [by_stream(text, number) for number in (3, 4, 5)]
-    suggested = session.suggest(3)
+    made = [by_stream(text, number) for number in range(3, 12)]
+    suggested = session.suggest(9)
     assert len(set(suggested)) == len(suggested) > 1
     assert [it for it in suggested if any(one.startswith(it) for one in made)] == list(suggested)
     assert session.pick(2) == suggested[1] and session.text == text + suggested[1] and not session.suggestions
-    assert text_of(session.again()) == by_stream(text, 6)
+    assert text_of(session.again()) == by_stream(text, 12)
     session.reseed(3)
     assert text_of(session.again()) == by_stream(text, 0)
 

@@ -34,9 +34,11 @@ from small import network
 import charlstm
 from charlstm.base.errors import CharlstmError, ConfigError, CorpusError
 from charlstm.base.inputs import Input
+from charlstm.base.symbols import END
 from charlstm.cli.main import main
 from charlstm.model import checkpoint
 from charlstm.text import compression, corpus, decoding, sources, tables
+from charlstm.text.documents import FILE, LINE, ROW, Documents
 from charlstm.text.sources import Sources
 
 TRAIN = ("--steps", "1", "--hidden", "3", "--batch-size", "2", "--seq-len", "8", "--quiet")
@@ -135,7 +137,7 @@ def test_what_is_no_text_is_left_out_of_a_folder_with_one_remark(folder: Path) -
     assert found.vocabulary.decode(found.ids) == "def\noutside\nabc\n"
     assert found.remarks == ("poems/.git, poems/.hidden and 8 other files: left out, because hidden or no text",)
     assert found.facts.files == ("poems/ (4 files)",)
-    assert found.file_starts.tolist() == [0, 4, 12, 16] and found.last_file == 0
+    assert found.file_starts.tolist() == [0, 4, 12, 16] and found.files_of_last == 4
 
 
 def test_a_folder_without_texts_is_one_sentence(folder: Path) -> None:
@@ -504,7 +506,7 @@ def test_a_table_from_a_pipe_is_recognised_by_its_first_line(folder: Path, kind:
         digests.add(checkpoint.load("m.npz").digest)
     assert len(digests) == 1
     shown = run("inspect", "-m", "m.npz", "-", "--view", "score", "--field", "joke", piped=content).stdout
-    assert str(sum(len(row["joke"]) + 1 for row in rows) - 1).encode() in shown
+    assert f" {sum(len(row['joke']) + 1 for row in rows)} ".encode() in shown
 
 
 # Labels
@@ -635,3 +637,16 @@ def test_a_folder_is_no_seed_and_no_model(folder: Path) -> None:
     assert invoke("sample", "-m", "m.npz", "--seed-file", "seed.gz", "-n", "2").output.startswith("abc")
     with pytest.raises(CharlstmError, match="folder"):
         charlstm.load("poems")
+
+
+def test_rows_and_files_are_documents_that_nothing_is_added_to(folder: Path) -> None:
+    jokes = ["one\n\ntwo", "three\n", "\n", "four"]
+    write(folder, {"t.csv": dump("csv", [{"id": "x", "joke": joke} for joke in jokes], "\r\n").encode()})
+    write(folder, {f"poems/{k}": joke.encode() for k, joke in enumerate(jokes)})
+    for path, kind, field in (("t.csv", ROW, "joke"), ("poems", FILE, None)):
+        found = corpus.read([path], documents=Documents(kind), field=field)
+        assert found.vocabulary.decode(found.ids) == "".join(f"{END}{joke}" for joke in jokes) + END
+    whole = charlstm.train("t.csv", field="joke", steps=1, hidden=3, val_fraction=0)
+    assert whole.model.documents.kind == ROW
+    found = corpus.read(["t.csv"], documents=Documents(LINE), field="joke")
+    assert found.vocabulary.decode(found.ids) == END + END.join(["one", "two", "three", "four"]) + END

@@ -266,6 +266,24 @@ def test_a_log_whose_broken_line_cannot_be_cut_at_once_is_cut_before_the_next_li
     assert len(steps) == len(checkpoint.load(folder / "charlstm.npz").history.step) - 1
 
 
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("options", [("--steps", "5"), ("--time", "1h")], ids=["reading", "measuring"])
+def test_a_signal_before_the_first_step_leaves_nothing(folder: Path, sent: int, options: tuple[str, ...]) -> None:
+    os.mkfifo("pipe")
+    corpus = "corpus.txt" if "--time" in options else "pipe"  # without a writer: the run waits for one
+    words = [*COMMAND[:4], corpus, *SMALL[:-1], "2", *options]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+        if "--time" in options:
+            wait_for(process, "measure ")
+        while not Path(".charlstm.npz.lock").exists():
+            time.sleep(0.01)
+            assert process.poll() is None
+        process.send_signal(sent)
+        assert process.wait() == 128 + sent
+        assert process.stderr is not None and "Traceback" not in process.stderr.read()
+    assert names() == {"corpus.txt", "pipe"}
+
+
 def test_a_log_is_written_into_a_device_and_never_waits_for_a_reader(folder: Path) -> None:
     os.mkfifo("pipe")
     done = train("corpus.txt", *SMALL, "--steps", 50, "--log", "pipe")

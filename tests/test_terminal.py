@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import io
 import json
+import math
 import os
 import re
 import shlex
 import subprocess
 import sys
 import time
+import tracemalloc
+import warnings
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,10 +30,14 @@ from small import model, network
 from test_cli import in_a_terminal
 from wcwidth import wcswidth
 
-from charlstm.cli import keyboard, output, progress, status
+from charlstm.base.config import check_number
+from charlstm.cli import console, keyboard, output, progress, status
 from charlstm.cli.main import COMMANDS, main
+from charlstm.inspection.view import Column, Curves, Kind, Strip, Table, View
 from charlstm.model import checkpoint
+from charlstm.render import data, terminal
 from charlstm.render.characters import escape_character, escape_line, isolate, pad, wrap_words
+from charlstm.sampling.sampler import Sample
 from charlstm.text.corpus import CorpusFacts
 from charlstm.training.run import Progress
 
@@ -339,7 +348,65 @@ def test_data_of_a_long_text_is_written_in_pieces_that_add_up_to_the_same() -> N
         assert max(map(len, data.PIECES[format](view))) < 5000 < len(file.getvalue())
 
 
-@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_data_of_parts_is_written_column_by_column() -> None:
+    from charlstm import load
+    from charlstm.render import data
+
+    it = load("m.npz")
+    for name, options in (("memory", {}), ("cell", {"units": "0:1"}), ("units", {}), ("summary", {}), ("history", {})):
+        view = it.view(name, None if name in ("summary", "history") else TEXT, **options)
+        assert view.dump("json") == data.dump_json(view.to_dict()), name
+
+
+def test_infinite_numbers_are_written_to_csv_and_are_null_in_json() -> None:
+    values = [1.5, math.inf, -math.inf, math.nan, np.float32("inf"), 1e-300]
+    columns = (
+        Column("n", list(range(6)), Kind.WHOLE),
+        Column("value", values),
+        Column("bits", np.array(values), Kind.BITS),
+    )
+    for part in (Table(columns), Curves(columns[0], columns[1:]), Strip("abcdef", columns[1:])):
+        view = View({"part": part, "facts": {"loss": math.inf}})
+        rows = list(csv.DictReader(io.StringIO(data.as_csv(view))))
+        for name in ("value", "bits"):
+            assert [float(row[name] or "nan") for row in rows] == pytest.approx(list(map(float, values)), nan_ok=True)
+        read = json.loads(data.as_json(view), parse_constant=pytest.fail)
+        assert read["part"]["value"] == [1.5, None, None, None, None, 1e-300] and read["facts"] == {"loss": None}
+    read = json.loads(data.sample_json(Sample("a", "b", math.inf, "length")), parse_constant=pytest.fail)
+    assert read["bits_per_character"] is None
+
+
+def test_a_trace_with_infinite_numbers_is_valid_json() -> None:
+    from charlstm import load
+
+    trace = load("m.npz").trace("the room")
+    trace.layers[0]["c"][2, 3], trace.surprise[3] = np.inf, -np.inf
+    read = json.loads(json.dumps(trace.to_dict()), parse_constant=pytest.fail)
+    assert read["layer0/c"][2][3] is None and read["surprise"][3] is None
+    assert read["layer0/c"][2][:3] == trace.layers[0]["c"][2, :3].tolist()
+
+
+@pytest.mark.parametrize("kind", ["table", "strip"])
+@pytest.mark.parametrize("shape", ["txt", "csv", "json"])
+def test_text_and_data_of_a_long_view_are_written_in_pieces(kind: str, shape: str) -> None:
+    """120,000 values; as strings they would take 6 MB and more."""
+    names = [f"c{k}" for k in range(20)]
+    columns = tuple(Column(name, np.arange(6_000.0) / 7e3, Kind.SHARE) for name in names)
+    view = View({"part": Table(columns) if kind == "table" else Strip("a" * 6_000, columns)})
+    with Path(os.devnull).open("wb") as file:
+        tracemalloc.start()
+        try:
+            if shape == "txt":
+                terminal.write(view, 80, file)
+            else:
+                data.write(view, shape, file)
+            held = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert held < 1_500_000
+
+
+@pytest.mark.parametrize("columns", [10, 12, 20, 40, 80, 200])
 def test_progress_is_one_line_with_the_time_left(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(status, "columns", lambda: columns)
     monkeypatch.setattr(progress, "columns", lambda: columns)
@@ -348,7 +415,7 @@ def test_progress_is_one_line_with_the_time_left(columns: int, monkeypatch: pyte
     drawn = io.StringIO()
     monkeypatch.setattr(sys, "stderr", drawn)
     watcher = progress.ConsoleWatcher()
-    watcher._started -= 3661.0
+    watcher._started -= 3661.0 * (columns >= 40)
     fields = dict.fromkeys(Progress._fields) if hasattr(Progress, "_fields") else {}
     for step in (1, 500, 1000):
         values = {**fields, "step": step, "steps": 1000, "loss": 1.5, "characters": 2048, "validation_loss": 1.25}
@@ -356,9 +423,10 @@ def test_progress_is_one_line_with_the_time_left(columns: int, monkeypatch: pyte
         watcher.advance(Progress(**values))
         (_, line) = drawn.getvalue().split("\r")[-2:]
         assert "\n" not in line and wcswidth(line) == columns - 1
-        assert re.search(r" (\d+[dhms])+ left *$", line), line
+        assert re.search(r"(^| )(\d+[dhms]){1,2} left *$", line), line
         assert ("char/s" in line) == (columns == 200) or columns == 80
-        assert f"{step / 1000:4.0%}" in line and "1.500 nats" in line
+        assert (f"{step / 1000:4.0%}" in line) == (columns >= 20)  # what is left out is left out as a whole
+        assert ("1.500 nats" in line) == (columns >= 40) and not set(line) & set("…")
     watcher.close()
     assert drawn.getvalue().endswith("\r") and "\n" not in drawn.getvalue()
 
@@ -379,6 +447,36 @@ def test_a_terminal_that_becomes_narrower_gets_no_new_lines(folder: Path) -> Non
     assert len(bars) == 1 and min(len(line) for line in bars[0].split("\r")[1:] if "left" in line) == 39
 
 
+@pytest.mark.parametrize("term", [None, "", "dumb"])
+def test_a_terminal_that_cannot_redraw_gets_plain_lines(term: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", SimpleNamespace(isatty=lambda: True))
+    if term is None:
+        monkeypatch.delenv("TERM", raising=False)
+    else:
+        monkeypatch.setenv("TERM", term)
+    assert not status.can_redraw() and not console.has_colour(sys.stderr)
+    monkeypatch.setenv("TERM", "xterm")
+    assert status.can_redraw() and console.has_colour(sys.stderr)
+
+
+@pytest.mark.parametrize("columns", [1, 2, 5, 9, 10, 13])
+def test_a_terminal_of_a_few_columns_gets_no_traceback(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    views = ["gates", "cell", "units", "score", "saturation", "memory", "why", "patch", "gradients"]
+    for words in ([], *(["the room", "--view", view] for view in views)):
+        done = run("inspect", *words)
+        assert done.exit_code == 0 and done.stdout, (words, done.exc_info)
+    assert run("sample", "-n", 20, "--alternatives", 2, "--novelty", "corpus.txt").exit_code == 0
+
+
+def test_a_plot_takes_numbers_of_any_size() -> None:
+    from charlstm.render.plots import plot_curves
+
+    x, y = (Column(name, [-1.7e308, 0.0, 1.7e308]) for name in "xy")
+    drawn = plot_curves(Curves(x, (y,)), 60)
+    assert [line.partition("|")[2].find(".") for line in drawn[1:9] if "." in line.partition("|")[2]] == [50, 25, 0]
+
+
 def test_fit_leaves_out_what_is_least_needed() -> None:
     pieces = [(1, "50%"), (3, "speed"), (2, "loss"), (0, "3 s left")]
     assert [status.fit(pieces, width) for width in (99, 26, 19, 13, 1)] == [
@@ -394,6 +492,13 @@ def test_fit_leaves_out_what_is_least_needed() -> None:
 def test_what_the_model_can_never_write_is_an_error_that_names_it(option: str, value: str) -> None:
     done = run("sample", option, value)
     assert done.exit_code == 2 and "'Ω' U+03A9" in done.stderr and option.removeprefix("--") in done.stderr
+
+
+def test_a_session_refuses_rules_that_exclude_its_stop_text() -> None:
+    typed = "/stop e\n/forbid e\n/only ma\n/forbid x\nmady\n/stop off\n/forbid e\n/stop me\n/text\n"
+    done = run("sample", "--interactive", "-n", 3, input=typed)
+    assert done.exit_code == 0 and done.stderr.count("which is never sampled because forbid or only excludes 'e'") == 3
+    assert "/forbid x\n" in done.stderr and done.stdout.splitlines()[-1].startswith("mady")
 
 
 def test_a_stop_text_may_have_escapes() -> None:
@@ -417,12 +522,14 @@ def test_a_pattern_matches_line_by_line() -> None:
     assert match_pattern("T: a\nb\nT: c\n", "^T:.*$").astype(int).tolist() == [1] * 4 + [0] * 3 + [1] * 4 + [0]
 
 
-@pytest.mark.parametrize("text", ["- hello", "--hello", "-- hello"])
+@pytest.mark.parametrize("text", ["- hello", "--hello", "-- hello", "-hello", "-x", "--encoding of hello"])
 def test_a_text_that_begins_with_a_dash_gets_a_hint(text: str) -> None:
     done = run("inspect", text)
     assert done.exit_code == 2 and "a text that begins with a dash goes after --" in done.stderr
     assert run("inspect", "--", text).exit_code == 0
     assert run("sample", "--seed", text, "-n", "1").stdout.startswith(text)
+    assert "a corpus that begins with a dash goes after --" in run("train", "-x.txt").stderr
+    assert "dash" not in run("inspect", "--encodin", "utf-8").stderr + run("sample", "-x").stderr
 
 
 def test_new_lines_end_at_the_length_and_the_search_for_them_is_bounded(folder: Path) -> None:
@@ -435,10 +542,40 @@ def test_new_lines_end_at_the_length_and_the_search_for_them_is_bounded(folder: 
     for length in (1, 20):
         done = run("sample", "-m", "endless.npz", "--new-only", "-n", length, "--temperature", "0")
         assert (done.exit_code, done.stdout) == (0, "a" * length + "\n")
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("charlstm.sampling.sampler.MAX_LINE", 500)
-        done = run("sample", "-m", "endless.npz", "--new-only", "--temperature", "0")
-    assert done.exit_code == 2 and "without an end" in done.stderr
+
+
+HUGE = [
+    ["inspect"], ["inspect", "the room"], ["sample", "-n", "20"], ["sample", "-n", "5", "--beam", "2"],
+    ["sample", "-n", "20", "--top-p", "0.5", "--min-p", "0.1", "--top-k", "3", "--repeat-penalty", "1e308"],
+    ["sample", "-n", "20", "--format", "jsonl", "--novelty", "corpus.txt"],
+    ["sample", "-n", "20", "--alternatives", "2", "--temperature", "1e-300"],
+    ["inspect", "--score", "the room", "--adapt", "0.1"],
+    ["train", "corpus.txt", "--steps", "2", "--preview", "5", "--workers", "2", "-m", "h.npz", "--force"],
+    *(["inspect", "the room", *words.split()] for words in (
+        "--view cell", "--view saturation", "--view memory --ask the --answer a --answer b", "--view why --target the",
+        "--view patch", "--view patch --set 0:1=3.4e38@2", "--view gradients", "--view units --question vowels",
+        "--view units --like the[0:2]", "--format json", "--format csv", "--format html",
+    )),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", HUGE, ids=" ".join)
+@pytest.mark.parametrize("kind", ["lstm", "gru", "rnn"])
+def test_no_command_prints_a_warning_of_numpy(kind: str, words: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    """Weights and states beyond the range of float32 give infinite numbers or NaN, or one sentence."""
+    characters = TEXT + "".join(map(chr, range(32, 127)))
+    for number, weight in enumerate((3.4e38, 1e30)):
+        net = network(kind, np.float32, vocabulary=len(set(characters)), hidden=4)
+        net.parameters.flat[:] = np.where(np.arange(net.parameters.flat.size) % 3 == number, -weight, weight)
+        checkpoint.save(model(net, "".join(set(characters))), Path("huge.npz"))
+        start = ["--init-from", "huge.npz"] if words[0] == "train" else ["-m", "huge.npz"]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            done = run(words[0], *start, *words[1:], input="")
+        printed = done.stderr + capfd.readouterr().err
+        assert isinstance(done.exception, SystemExit | None), done.exc_info
+        assert "Warning" not in printed and "Traceback" not in printed
+        assert done.exit_code == 0 or printed.splitlines()[-1].startswith("Error: "), printed
 
 
 @pytest.mark.parametrize("rules", [("--repeat-penalty", "1e308", "--only", "ma"), ("--repeat-penalty", "1e308")])
@@ -453,13 +590,19 @@ def test_no_rule_leads_to_a_number_that_is_none(rules: tuple[str, ...], temperat
 
 
 def test_a_prediction_that_is_no_number_is_an_error() -> None:
-    from charlstm.base.errors import ConfigError
+    from charlstm.base.errors import CharlstmError, ConfigError
+    from charlstm.sampling.beam import beam_search
+    from charlstm.sampling.filters import SamplingConfig
     from charlstm.sampling.sampler import preview
+    from charlstm.sampling.stopping import StoppingRules
 
     net = network("rnn")
     net.parameters["output/b"][...] = np.nan
-    with pytest.raises(ConfigError, match="NaN"):
-        preview(model(net, "abcde"), 5, 0)
+    it = model(net, "abcde")
+    for call in (lambda: preview(it, 5, 0), lambda: beam_search(it, "a", 2, StoppingRules(5), SamplingConfig())):
+        with pytest.raises(CharlstmError, match="NaN") as caught:
+            call()
+        assert not isinstance(caught.value, ConfigError)  # the usage is right: exit code 1
 
 
 STAYS = [
@@ -596,9 +739,16 @@ def test_results_have_a_representation_of_one_line_and_show_themselves_in_a_note
 def test_advice_fits_the_place_where_an_error_appears() -> None:
     from charlstm import UnknownCharacterError, load
 
-    assert "--unknown skip" in run("sample", "--seed", "Ω").stderr
-    assert "/unknown skip" in run("sample", "--interactive", input="Ω\n").stderr
-    with pytest.raises(UnknownCharacterError) as caught:
+    end = "has characters that are not in the model's vocabulary: 'Ω' U+03A9 at character 1; remove them"
+    assert run("sample", "--seed", "Ω").stderr == f"Error: the seed {end}, or skip them with --unknown skip.\n"
+    typed = run("sample", "--interactive", input="Ω\n").stderr
+    assert typed == f"Error: the text {end}, or skip them with /unknown skip.\n"
+    for words in (
+        ("why", "--target", "Ω"), ("patch", "--swap-memory", "Ω"), ("memory", "--ask", "Ω", "--answer", "a"),
+        ("memory", "--ask", "a", "--answer", "Ω"), ("units", "--like", "Ω[0:1]"),
+    ):  # fmt: skip
+        assert run("inspect", "the room", "--view", *words).stderr.endswith(f" {end}.\n"), words
+    with pytest.raises(UnknownCharacterError, match=r"model\.model\.vocabulary\.known\(text\)$") as caught:
         load("m.npz").sample("Ω")
     assert "--unknown" not in str(caught.value) and "/unknown" not in str(caught.value)
     run("sample", "--interactive", "-n", "1", input="a\n/save kept.sess\n")
@@ -628,6 +778,21 @@ WRONG: list[Callable[[Any], object]] = [
     lambda it: it.sample("a", top_p=None),
     lambda it: it.sample("a", stop=3),
     lambda it: it.sample("a", temperature=10**400),
+    lambda it: it.cloze(5),
+    lambda it: it.trace(""),
+    lambda it: it.view("units", "abc", match=5),
+    lambda it: it.view("units", "abc", like=["a"]),
+    lambda it: it.view("units", "abc", question=5),
+    lambda it: it.view("why", "abc", target=5),
+    lambda it: it.view("memory", "abc", ask="a", answers=[""]),
+    lambda it: it.view("patch", "abc", set=5),
+    lambda it: it.view("patch", "abc", freeze=[5]),
+    lambda it: it.view("patch", "abc", without=None),
+    lambda it: it.view("patch", "abc", swap_memory=5),
+    lambda it: it.view("cell", "abc", by=5),
+    lambda it: it.view("gates", "abc", units=[5]),
+    lambda it: it.view("score", "abc", compare=it),
+    lambda it: it.view("gradients", "abc", compare={"other": "m.npz"}),
 ]
 
 
@@ -639,6 +804,58 @@ def test_a_wrong_type_is_an_error_that_names_the_argument(wrong: Callable[[Any],
         wrong(load("m.npz"))
 
 
+NO_FILES: list[Any] = [5, None, object(), b"corpus.txt", "", "a\0b", "\ud800", "n" * 300, ["corpus.txt", 5]]
+
+
+@pytest.mark.parametrize("path", NO_FILES, ids=lambda path: repr(path)[:20])
+def test_what_is_no_path_of_a_file_is_an_error_in_one_sentence(path: Any) -> None:
+    from charlstm import CharlstmError, load, train
+
+    it = load("m.npz")
+    for call in (
+        lambda: it.novelty("a", path),
+        lambda: load(path),
+        lambda: train(path, steps=1),
+        lambda: train("corpus.txt", steps=1, val=path or 5),
+        lambda: it.session(length=1).load(path),
+        lambda: it.trace("a").save(path),
+    ):
+        with pytest.raises(CharlstmError) as caught:
+            call()
+        assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+    for words in (("sample", "--novelty"), ("train",), ("train", "corpus.txt", "--val")):
+        if isinstance(path, str) and "\0" not in path:
+            done = run(*words, path)
+            assert done.exit_code in (1, 2) and len(done.stderr) < 500, done.stderr
+
+
+def test_an_encoding_that_does_not_exist_is_an_error_in_python() -> None:
+    from charlstm import ConfigError, load
+
+    for encoding in ("no-such", "", 5, None):
+        with pytest.raises(ConfigError, match="encoding"):
+            load("m.npz").novelty("a", "corpus.txt", encoding)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("inspect", "a", "--view", "LONG"), ("inspect", "a", "--show", "LONG"), ("inspect", "a", "--unit", "LONG"),
+        ("inspect", "a", "--view", "units", "--match", "((((LONG"),
+        ("inspect", "a", "--view", "units", "--like", "LONG"),
+        ("inspect", "a", "--view", "patch", "--set", "LONG"),
+        ("inspect", "a", "--view", "patch", "--freeze", "0:1@LONG"),
+        ("sample", "--only", "ΩLONG"), ("sample", "--stop", "ΩLONG"), ("sample", "--forbid", "LONG", "--only", "x"),
+        ("sample", "--encoding", "LONG"), ("LONG",), ("sample", "--LONG"), ("sample", "-o", "/LONG/x"),
+        ("train", "LONG"), ("train", "corpus.txt", "--time", "LONG"), ("train", "corpus.txt", "--repeat", "LONG"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_long_values_are_shortened_in_messages(words: tuple[str, ...]) -> None:
+    done = run(*(word.replace("LONG", "x" * 3000) for word in words))
+    assert done.exit_code in (1, 2) and len(done.stderr) < 1000, done.stderr
+
+
 def test_numpy_numbers_are_numbers() -> None:
     from charlstm import load
 
@@ -646,3 +863,6 @@ def test_numpy_numbers_are_numbers() -> None:
     plain = it.sample("mady", length=9, temperature=0.5, top_k=3, top_p=0.75, random_seed=2, lines=1)
     numbers = {"length": np.int64(9), "temperature": np.float32(0.5), "top_k": np.uint8(3), "top_p": np.float64(0.75)}
     assert it.sample("mady", random_seed=np.int16(2), lines=np.int8(1), **numbers) == plain
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert check_number("time", np.float16(0.5), 0.0, 1e9) == 0.5  # the limit is no float16

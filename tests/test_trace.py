@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from small import by_reference, every_kind, model, network, one_and_two_layers
 
 from charlstm.base.errors import ConfigError, UnknownCharacterError
+from charlstm.base.symbols import END
 from charlstm.inspection.gates import view_gates
 from charlstm.inspection.quantities import Unit, find_units
 from charlstm.inspection.trace import Trace, read_activations, trace
@@ -33,20 +34,22 @@ SHOWN = {
 @pytest.mark.parametrize("text", ["a", "abcddcba", "dab"])
 def test_a_trace_is_what_the_plain_equations_give(kind, layers, lines, text):
     it = model(network(kind, np.float32, layers=layers), CHARACTERS, lines)
-    result = trace(it, text)
+    result, vocabulary = trace(it, text), it.vocabulary.characters
     first = len(it.opening)
     wanted = by_reference(kind, it.network, it.vocabulary.encode(it.opening + text)[:, None])
     chances = [reference.probabilities(rows[0]) for rows in wanted.logits]
 
     close = {"rtol": 1e-6, "atol": 2e-6}
-    assert result.text == text
-    assert result.vocabulary == CHARACTERS
+    assert result.text == it.documents.parse(text)
+    assert result.vocabulary == vocabulary and sorted(vocabulary.replace(END, "\n")) == sorted(CHARACTERS)
     np.testing.assert_allclose(np.exp(result.log_probabilities), chances[first:], **close)
     for layer, quantities in zip(result.layers, wanted.quantities, strict=True):
         assert list(layer) == SHOWN[kind]
         for name, values in layer.items():
             np.testing.assert_allclose(values, np.array(quantities[name])[first:, 0], **close, err_msg=name)
-    bits = [-math.log2(chance[CHARACTERS.index(c)]) for chance, c in zip(chances, text[1 - first :], strict=False)]
+    bits = [
+        -math.log2(chance[vocabulary.index(c)]) for chance, c in zip(chances, result.text[1 - first :], strict=False)
+    ]
     np.testing.assert_allclose(result.surprise, bits if lines else [math.nan, *bits], rtol=1e-5, atol=1e-6)
 
 

@@ -15,8 +15,9 @@ from charlstm.base.errors import TrainingError
 from charlstm.base.parameters import Buffers
 from charlstm.network import optimizers
 from charlstm.network.dropout import unit_masks, weight_mask
-from charlstm.text.batches import LineBatches, StreamBatches
-from charlstm.text.split import find_lines, validation_batches
+from charlstm.text.batches import DocumentBatches, StreamBatches
+from charlstm.text.documents import find_documents
+from charlstm.text.split import validation_batches
 from charlstm.training.exchange import Requests
 from charlstm.training.trainer import evaluate, train
 
@@ -35,7 +36,7 @@ def learn(kind="lstm", steps=150, batches=None, held_out=None, seed=0, hidden=16
 
 def lines(rows=3):
     ids = np.array([0, *(character for line in LINES for character in (*line, 0))])
-    return LineBatches(ids, find_lines(ids, 0), rows, seed=0)
+    return DocumentBatches(ids, find_documents(ids, 0), rows)
 
 
 @every_kind

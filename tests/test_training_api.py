@@ -193,8 +193,8 @@ def test_training_works_in_another_thread() -> None:
     ("options", "message"),
     [
         ({"epochs": 1, "steps": 2}, "epochs and steps both set the length of the run; give one of them"),
-        ({"curriculum": 1.0}, "curriculum orders lines by length; give lines=True with it"),
-        ({"lines": True, "split": "stripes"}, "split='stripes' is for streams; with lines=True the validation set"),
+        ({"curriculum": 1.0}, "curriculum orders documents by length; give documents with it"),
+        ({"lines": True, "split": "stripes"}, "split='stripes' is for streams; with documents the validation set"),
         ({"time": "5s", "decay": False}, "time plans the decay of the learning rate; leave out decay=False"),
         ({"resume": True}, "resume=True needs the model file of the run; give model"),
         ({"model": "there.npz"}, "there.npz exists already; resume its run with resume=True"),

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from small import KINDS, every_kind, model, network, one_and_two_layers
 
 from charlstm.base.errors import ConfigError, UnknownCharacterError
+from charlstm.base.symbols import END
 from charlstm.cli.main import main
 from charlstm.inspection.gradients import POSITIONS, choose_positions, view_gradients
 from charlstm.inspection.view import columns_of
@@ -77,11 +78,11 @@ def test_the_norms_are_those_of_differences(kind, layers, lines):
 def test_predictions_have_as_many_characters_before_them_as_are_looked_at(text, K, by_line):
     broken = [n for n, character in enumerate(text) if by_line and character == "\n"]
     wanted = [t for t in range(K, len(text) - 1) if not any(t - K <= n <= t for n in broken)]
-    assert list(choose_positions(text, K, by_line)) == wanted
+    assert list(choose_positions(text.replace("\n", END) if by_line else text, K)) == wanted
 
 
 def test_a_long_text_gives_predictions_spread_evenly():
-    found = choose_positions("a" * 9000, 50, False)
+    found = choose_positions("a" * 9000, 50)
     assert len(found) == POSITIONS and (found[0], found[-1]) == (50, 8998)
     assert max(np.diff(found)) - min(np.diff(found)) <= 1
 

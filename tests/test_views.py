@@ -15,6 +15,7 @@ from small import by_reference, every_kind, model, network
 
 from charlstm.api import LanguageModel
 from charlstm.base.errors import ConfigError
+from charlstm.inspection import units
 from charlstm.inspection.colouring import view_cell
 from charlstm.inspection.memory import score_answers, view_memory
 from charlstm.inspection.quantities import find_steadiest
@@ -421,6 +422,19 @@ def test_the_memory_that_a_text_of_lines_takes_does_not_grow_with_it(kind):
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.5 * peaks[0] + 16 * len(text)
+
+
+def test_a_short_text_is_read_once_and_a_long_one_twice_with_the_same_scores(monkeypatch):
+    it, text, reads, found = two_layers(hidden=8), TEXT * 300, [], []
+    read = units.read_activations
+    monkeypatch.setattr(units, "read_activations", lambda *given: reads.append(1) or read(*given))
+    size = 4 * 16 * len(text)
+    for most, times in ((size, 1), (size - 1, 2)):
+        monkeypatch.setattr(units, "MOST_KEPT", most)
+        found.append(view_units(it, text))
+        assert len(reads) == times
+        reads.clear()
+    assert found[0] == found[1]
 
 
 def test_similar_places_are_those_where_the_same_units_are_on():

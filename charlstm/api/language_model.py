@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from charlstm.base.config import check_text, check_whole
+from charlstm.base.config import check_text, show_value
 from charlstm.base.errors import ConfigError
+from charlstm.base.symbols import END
 from charlstm.model import checkpoint
 from charlstm.model.model import Model
 from charlstm.network.loss import NATS_PER_BIT
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from charlstm.sampling.session import Session
 
 LENGTH = 500
+MOST_OF_A_DOCUMENT = 10_000  # characters
 
 
 class LanguageModel:
@@ -82,9 +84,9 @@ class LanguageModel:
         seed, length, temperature, stop, hide_stop, lines, sentence, rules
             See `sample`.
         count
-            Number of samples (B), 1 or more.
+            Number of samples (B), 1 to 100,000.
         new_only
-            True: omit lines that occur in the corpus; only for a model that was trained on lines.
+            True: omit documents that occur in the corpus; only for a model that was trained on documents.
 
         Returns
         -------
@@ -106,9 +108,7 @@ class LanguageModel:
         """
         stopping = self._stopping_rules(length, stop, hide_stop, lines, sentence)
         sampling = self._sampling_rules(temperature, rules)
-        return Sampler(
-            self.model, check_text("seed", seed), sampling, stopping, check_whole("count", count, 1), new_only
-        )
+        return Sampler(self.model, check_text("seed", seed), sampling, stopping, count, new_only)
 
     def sample(
         self,
@@ -129,7 +129,8 @@ class LanguageModel:
         seed
             The text to continue; empty: start as a text of the corpus starts.
         length
-            Maximum number of new characters; by default 500, or no maximum if `lines` is given.
+            Maximum number of new characters; by default 500, 10,000 for a model of documents, which ends a text itself,
+            or no maximum if `lines` is given.
         temperature
             Divides the logits: values below 1 favour likely characters, values above 1 unlikely ones; 0 always takes
             the most likely character.
@@ -138,7 +139,7 @@ class LanguageModel:
         hide_stop
             True: omit the stop string.
         lines
-            Stop after this many newlines; by default 1 if the model was trained on lines and `length` is not given.
+            Stop after this many newlines.
         sentence
             True: stop at the end of the first sentence.
         rules
@@ -196,9 +197,8 @@ class LanguageModel:
         True
         """
         sampling = self._sampling_rules(temperature, rules)
-        return (
-            sampled.character for sampled in Sampler(self.model, check_text("seed", seed), sampling, StoppingRules())
-        )
+        sampler = Sampler(self.model, check_text("seed", seed), sampling, StoppingRules())
+        return (sampled.character for sampled in sampler if sampled.character != END)
 
     def beam(
         self,
@@ -254,7 +254,7 @@ class LanguageModel:
             Sample(
                 seed,
                 result.text,
-                -result.shown_log_probability / NATS_PER_BIT / len(result.text) if result.text else math.nan,
+                -result.shown_log_probability / NATS_PER_BIT / result.predicted if result.predicted else math.nan,
                 result.stop,
             )
             for result in results
@@ -306,7 +306,7 @@ class LanguageModel:
     ) -> StoppingRules:
         """Return where a text stops; without `length` and `lines` the model's kind of corpus decides."""
         if lines is None and length is None:
-            length, lines = (None, 1) if self.model.training.lines else (LENGTH, None)
+            length = MOST_OF_A_DOCUMENT if self.model.documents else LENGTH
         stopping = StoppingRules(length, stop, hide_stop, lines, sentence)
         stopping.check_possible(self.model.vocabulary)
         return stopping
@@ -361,14 +361,19 @@ class LanguageModel:
         """
         from charlstm.inspection.novelty import measure_novelty
         from charlstm.render.measures import NoveltyResult
+        from charlstm.training.options import check_encoding, check_paths
 
-        is_one = isinstance(texts, (str, Sample)) or not isinstance(texts, Iterable)
+        check_paths("corpora", corpora)
+        check_encoding("encoding", encoding)
+        is_one = isinstance(texts, (str, Sample)) or not isinstance(texts, (list, tuple))
         several = [texts] if is_one else list(texts)
         files = [corpora] if isinstance(corpora, (str, os.PathLike)) else list(corpora)
         written = [one.text if isinstance(one, Sample) else check_text("texts", one) for one in several]
-        begun = [one.seed.rpartition("\n")[2] if isinstance(one, Sample) else "" for one in several]
-        found = measure_novelty(self.model, written, files, encoding, begun, field)
-        return NoveltyResult(found.copies, found.files, found.lines, found.least)
+        parse = self.model.documents.parse
+        begun = [parse(one.seed).rpartition(END)[2] if isinstance(one, Sample) else "" for one in several]
+        ended = [one.stop == "end" if isinstance(one, Sample) else False for one in several]
+        found = measure_novelty(self.model, written, files, encoding, begun, ended, field)
+        return NoveltyResult(found.copies, found.files, found.documents, found.least)
 
     def trace(self, text: str) -> TraceResult:
         """Return everything that the network does while it reads a text: activations, predictions, surprisal.
@@ -400,7 +405,7 @@ class LanguageModel:
         from charlstm.inspection.trace import trace
         from charlstm.render.results import TraceResult
 
-        return TraceResult(*trace(self.model, check_text("text", text)))
+        return TraceResult(*trace(self.model, check_text("text", text, 1)))
 
     def view(
         self,
@@ -547,9 +552,8 @@ class LanguageModel:
         from charlstm.inspection.view import TextSource
         from charlstm.render.measures import ScoreResult
 
-        return ScoreResult(
-            *score_text(TextSource("the text", [check_text("text", text)]), [Scorer("the model", self.model, adapt)])[0]
-        )
+        source = TextSource("the text", [check_text("text", text)])
+        return ScoreResult(*score_text(source, [Scorer("the model", self.model, adapt)])[0])
 
     def cloze(self, pairs: Iterable[Sequence[str]]) -> ClozeResult:
         """Complete prompts whose answers are known.
@@ -582,7 +586,11 @@ class LanguageModel:
         from charlstm.inspection.cloze import answer_questions
         from charlstm.render.measures import ClozeResult
 
-        return ClozeResult(*answer_questions(self.model, [_read_pair(pair) for pair in pairs]))
+        try:
+            several = list(pairs)
+        except TypeError as error:
+            raise ConfigError(f"pairs is {show_value(pairs)}; it must be a list of prompts and answers") from error
+        return ClozeResult(*answer_questions(self.model, [_read_pair(pair) for pair in several]))
 
     def _subject(self, text: str | TextSource | Sequence[TextSource] | None, skip_unknown: bool) -> Subject:
         from charlstm.inspection.registry import Subject
@@ -595,15 +603,20 @@ def _read_pair(pair: Sequence[str]) -> Question:
     from charlstm.inspection.cloze import Question
 
     if not isinstance(pair, (list, tuple)) or len(pair) != 2:
-        raise ConfigError(f"pairs has {pair!r}; each must be a prompt and an answer")
+        raise ConfigError(f"pairs has {show_value(pair)}; each must be a prompt and an answer")
     return Question(*(check_text("pairs", one) for one in pair))
 
 
 def _unwrap_models(options: dict[str, Any]) -> dict[str, Any]:
     """Return options with the models, instead of the language models, to compare."""
-    if "compare" in options:
-        options["compare"] = {name: other.model for name, other in options["compare"].items()}
-    return options
+    others = options.get("compare")
+    if others is None:
+        return options
+    if not isinstance(others, Mapping) or not all(
+        isinstance(name, str) and isinstance(other, LanguageModel) for name, other in others.items()
+    ):
+        raise ConfigError(f"compare is {show_value(others)}; it must be a dict of a name and a language model")
+    return options | {"compare": {name: other.model for name, other in others.items()}}
 
 
 def load(path: str | os.PathLike[str]) -> LanguageModel:

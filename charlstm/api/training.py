@@ -61,12 +61,13 @@ def train(
     patience: int | None = None,
     validate_every: int | None = None,
     init_from: PathLike | None = None,
+    documents: str | None = None,
     lines: bool | None = None,
     curriculum: float | None = None,
     split: str | None = None,
     val: PathLike | None = None,
     val_fraction: float | None = None,
-    encoding: str = "utf-8",
+    encoding: str | None = None,
     field: str | None = None,
     random_seed: int | None = None,
     workers: int | None = None,
@@ -116,7 +117,7 @@ def train(
     batch_size
         Rows of a batch (B).
     seq_len
-        Truncated-BPTT length in characters (T); ignored with `lines`.
+        Truncated-BPTT length in characters (T); ignored for lines.
     optimizer
         "adam", "rmsprop" or "sgd".
     learning_rate
@@ -137,10 +138,13 @@ def train(
         Steps between two validations.
     init_from
         Model file that gives the first weights, for fine-tuning on another text.
+    documents
+        What a document is: "line", "blank-line" (the text between blank lines) or "file"; or the text that separates
+        documents. By default the text is one stream.
     lines
-        True: each line is a separate document.
+        True: short for documents="line".
     curriculum
-        Epochs during which short lines come first; needs `lines`.
+        Epochs during which short documents come first; needs `documents`.
     split
         Validation set: "tail", the end of the text; "tails", the end of each file, by default for several; or
         "stripes" from all over the text.
@@ -149,7 +153,7 @@ def train(
     val_fraction
         Fraction of the text in the validation set, in [0, 1).
     encoding
-        Encoding of the text files.
+        Encoding of the text files; by default UTF-8, or that of the run to resume.
     field
         Name of the field of tables (.csv, .tsv, .jsonl) that has the texts: each row is a document.
     random_seed
@@ -238,6 +242,7 @@ def train(
         patience=patience,
         validate_every=validate_every,
         init_from=init_from,
+        documents=documents,
         lines=lines,
         curriculum=curriculum,
         split=split,

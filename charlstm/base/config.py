@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from charlstm.base.errors import ConfigError, did_you_mean
 
 OPTIMIZERS = ("adam", "rmsprop", "sgd")
-SPLITS = ("tail", "tails", "stripes", "file")
+SPLITS = ("tail", "tails", "stripes", "random", "file")
 
 LARGEST = 2**63 - 1
 MOST_EPOCHS = 1e9
@@ -30,13 +30,14 @@ class TrainingConfig:
     steps
         Optimizer steps.
     batch_size
-        Rows of a batch (B): streams of the text, or whole lines.
+        Rows of a batch (B): streams of the text, or documents.
     seq_len
-        Truncated-BPTT length (T), for streams.
-    lines
-        True: each line is a separate document, read from the zero state.
+        Truncated-BPTT length (T), unless `documents` is "line".
+    documents
+        "": the text is a stream; "line", "blank-line", "file" or "row": what a document is, which is read from the zero
+        state; or the text that separates documents.
     curriculum
-        With `lines`: epochs' worth of steps at the start during which short lines come before long ones.
+        With `documents`: epochs' worth of steps at the start during which short documents come before long ones.
     optimizer
         "adam", "rmsprop" or "sgd".
     learning_rate
@@ -55,8 +56,9 @@ class TrainingConfig:
     clip
         Largest norm of the gradient; 0 disables clipping.
     split
-        Validation set: "tail", the end of the text (with `lines` a random sample of them); "tails", the end of each
-        file; "stripes", parts from all over the text; "file", the last of the files.
+        Validation set: "tail", the end of the text; "tails", the end of each file; "stripes", parts from all over the
+        text; "random", a random sample of the documents; "file", the last of the files. Runs of earlier versions have
+        "tail" for a random sample of the lines that separates copies.
     val_fraction
         Fraction of the text in the validation set, in [0, 1); unused with "file".
     validate_every
@@ -81,7 +83,7 @@ class TrainingConfig:
     steps: int
     batch_size: int = 32
     seq_len: int = 64
-    lines: bool = False
+    documents: str = ""
     curriculum: float = 0.0
     optimizer: str = "adam"
     learning_rate: float = 0.01
@@ -106,7 +108,7 @@ class TrainingConfig:
         set_fields(
             self,
             **{name: check_whole(name, getattr(self, name), least) for name, least in whole.items()},
-            **{name: check_flag(name, getattr(self, name)) for name in ("lines", "decay", "changed_on_resume")},
+            **{name: check_flag(name, getattr(self, name)) for name in ("decay", "changed_on_resume")},
             **{
                 name: check_number(name, getattr(self, name), 0.0) for name in ("learning_rate", "weight_decay", "clip")
             },
@@ -117,6 +119,7 @@ class TrainingConfig:
             optimizer=check_choice("optimizer", self.optimizer, OPTIMIZERS),
             split=check_choice("split", self.split, SPLITS),
             origin=check_text("origin", self.origin),
+            documents=check_text("documents", self.documents),
             schedule_changes=_check_schedule_changes(self.schedule_changes, self.steps),
         )
 
@@ -137,7 +140,7 @@ def from_mapping(kind: type[Settings], mapping: Mapping[str, Any]) -> Settings:
     names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
     for problem, odd in (("unknown", set(mapping) - names), ("missing", names - set(mapping))):
         if odd:
-            raise ConfigError(f"{problem} setting {sorted(odd)[0]!r} in {kind.__name__}")
+            raise ConfigError(f"{problem} setting {show_value(sorted(odd)[0])} in {kind.__name__}")
     return kind(**mapping)
 
 
@@ -151,7 +154,7 @@ def check_choice(name: str, value: Any, allowed: Collection[str]) -> str:
     """Return a value that is one of some words; raise ConfigError if it is not."""
     if not isinstance(value, str) or value not in allowed:
         end = did_you_mean(value, allowed) if isinstance(value, str) else ""
-        raise ConfigError(f"{name} is {value!r}; it must be one of {', '.join(allowed)}{end}")
+        raise ConfigError(f"{name} is {show_value(value)}; it must be one of {', '.join(allowed)}{end}")
     return value
 
 
@@ -172,7 +175,7 @@ def check_whole(name: str, value: Any, least: int, most: int | None = None) -> i
         allowed = (
             f"{least} or more" if most is None and not (sound and value > LARGEST) else f"{least} to {most or LARGEST}"
         )
-        raise ConfigError(f"{name} is {_show(value)}; it must be a whole number, {allowed}")
+        raise ConfigError(f"{name} is {show_value(value)}; it must be a whole number, {allowed}")
     return int(value)
 
 
@@ -193,21 +196,22 @@ def check_number(
         True: the value must differ from `least`, from `most`.
     """
     real = isinstance(value, Real) and not isinstance(value, bool) and _is_finite(value)
-    if not real or not least <= value <= most or (above and value == least) or (below and value == most):
+    number = value if isinstance(value, Integral) or not real else float(value)  # a float16 overflows beside a limit
+    if not real or not least <= number <= most or (above and number == least) or (below and number == most):
         low = f"above {least:g}" if above else f"{least:g} or more"
         high = f"below {most:g}" if below else f"at most {most:g}"
         limits = [*[low] * math.isfinite(least), *[high] * math.isfinite(most)]
         allowed = f"a number, {' and '.join(limits)}" if limits else "a finite number"
         if len(limits) == 2 and not above and not below:
             allowed = f"a number from {least:g} to {most:g}"
-        raise ConfigError(f"{name} is {_show(value)}; it must be {allowed}")
-    return int(value) if isinstance(value, Integral) else float(value)
+        raise ConfigError(f"{name} is {show_value(value)}; it must be {allowed}")
+    return int(number) if isinstance(number, Integral) else number
 
 
 def check_flag(name: str, value: Any) -> bool:
     """Return a truth value; raise ConfigError if it is something else."""
     if type(value) is not bool:
-        raise ConfigError(f"{name} is {_show(value)}; it must be True or False")
+        raise ConfigError(f"{name} is {show_value(value)}; it must be True or False")
     return value
 
 
@@ -215,8 +219,15 @@ def check_text(name: str, value: Any, least: int = 0) -> str:
     """Return a string of at least `least` characters; raise ConfigError if it is something else."""
     if not isinstance(value, str) or len(value) < least:
         allowed = "a string" if not least else f"a string of {least} character{'s' * (least != 1)} or more"
-        raise ConfigError(f"{name} is {_show(value)}; it must be {allowed}")
+        raise ConfigError(f"{name} is {show_value(value)}; it must be {allowed}")
     return value
+
+
+def check_texts(name: str, value: Any, least: int = 0) -> tuple[str, ...]:
+    """Return strings that are given as one or as several; raise ConfigError if they are something else."""
+    if not isinstance(value, (str, tuple, list)):
+        raise ConfigError(f"{name} is {show_value(value)}; it must be a string, or several in a tuple or list")
+    return tuple(check_text(name, each, least) for each in ((value,) if isinstance(value, str) else value))
 
 
 def _is_finite(value: Any) -> bool:
@@ -226,7 +237,7 @@ def _is_finite(value: Any) -> bool:
         return False
 
 
-def _show(value: Any) -> str:
+def show_value(value: Any) -> str:
     """Return a value as an error shows it, shortened where it is long."""
     if isinstance(value, int) and abs(value) > LARGEST:
         return f"a number of {len(str(abs(value))) if abs(value) < 10**4000 else 'thousands of'} digits"
@@ -240,8 +251,8 @@ def _check_schedule_changes(pairs: Any, steps: int) -> tuple[tuple[int, int], ..
     changes = tuple(tuple(pair) for pair in pairs) if isinstance(pairs, (list, tuple)) else None
     whole = changes is not None and all(len(pair) == 2 and all(type(n) is int for n in pair) for pair in changes)
     if changes is None or not whole:
-        raise ConfigError(f"schedule_changes is {pairs!r}; it must be {allowed}")
+        raise ConfigError(f"schedule_changes is {show_value(pairs)}; it must be {allowed}")
     places = [0, *(step for step, _ in changes)]
     if any(a >= b for a, b in pairwise(places)) or any(step > min(before, steps) for step, before in changes):
-        raise ConfigError(f"schedule_changes is {pairs!r}; it must be {allowed}")
+        raise ConfigError(f"schedule_changes is {show_value(pairs)}; it must be {allowed}")
     return changes

@@ -29,8 +29,9 @@ except ImportError:  # Windows
 STANDARD_STREAM = "-"
 DESCRIPTOR = re.compile(r"/dev/(stdin|stdout|stderr)|/(?:dev|proc/self)/fd/(\d+)")
 STREAMS = {"stdin": 0, "stdout": 1, "stderr": 2}
-# What a file system answers that has no locks, or a file that cannot be flushed to a disk.
-UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EROFS}
+# What a file system answers where a file cannot be flushed to a disk, and where another process holds a lock.
+UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EROFS}
+LOCKED = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES}
 PERMISSIONS = 0o777
 ARCHIVE_START = b"PK\x03\x04"
 FORMAT = re.compile(rb'\{"format": "(charlstm[ \w]*)"')
@@ -104,7 +105,7 @@ class Files:
             If no file can be written there.
         """
         where = as_path(path)
-        found = identities(where)
+        found = identities(where, writing=True)
         if found & self._inputs:
             raise ConfigError(f"{shorten(where)} is an input, so it is not replaced; give another name for the output")
         if found & self._outputs:
@@ -141,24 +142,35 @@ def as_path(path: str | os.PathLike[str]) -> Path:
     if not isinstance(path, (str, os.PathLike)) or not isinstance(os.fspath(path), str):
         raise ConfigError(f"{shorten(repr(path))} is not a path; give a str or an os.PathLike")
     name = os.fspath(path)
-    if not name or "\0" in name:
+    if not name or "\0" in name or not _is_encodable(name):
         raise ConfigError(f"{shorten(repr(name))} is not the name of a file; give one or more characters without NUL")
     return Path(path)
 
 
-def descriptor_of(path: Path) -> int | None:
-    """Return the open file of this process that a path such as - or /dev/stdout means; None for any other path."""
+def _is_encodable(name: str) -> bool:
+    """Return whether the system can have a file of this name: a lone surrogate has no encoding."""
+    try:
+        return bool(os.fsencode(name))
+    except UnicodeEncodeError:
+        return False
+
+
+def descriptor_of(path: Path, writing: bool = False) -> int | None:
+    """Return the open file of this process that a path such as /dev/stdout means; None for any other path.
+
+    The path - is standard input for reading and standard output for writing.
+    """
     if str(path) == STANDARD_STREAM:
-        return 0
+        return 1 if writing else 0
     match = DESCRIPTOR.fullmatch(str(path))
     if match is None:
         return None
     return STREAMS[match[1]] if match[1] else int(match[2])
 
 
-def identities(path: Path) -> set[object]:
+def identities(path: Path, writing: bool = False) -> set[object]:
     """Return what identifies a file: where its path leads, and its device and inode. A device has none: /dev/null."""
-    descriptor = descriptor_of(path)
+    descriptor = descriptor_of(path, writing)
     try:
         status = path.stat() if descriptor is None else os.fstat(descriptor)
     except (OSError, OverflowError):
@@ -225,7 +237,8 @@ def check_target(path: Path) -> None:
     Raises
     ------
     CharlstmError
-        If the path is a folder, its folder does not exist or is not writable, or its name is too long.
+        If the path is a folder or a write-protected file, its folder does not exist or is not writable, or its name is
+        too long.
     """
     if descriptor_of(path) is not None:
         return
@@ -235,6 +248,10 @@ def check_target(path: Path) -> None:
         folder = Path(os.path.realpath(path)).parent if path.is_symlink() else path.parent
         if path.is_dir():
             raise CharlstmError(f"{shorten(path)} is a folder; give the path of a file in it")
+        if path.is_file() and not os.access(path, os.W_OK):
+            raise CharlstmError(
+                f"{shorten(path)} is write-protected; give another path, or change the permissions of the file"
+            )
         if not folder.is_dir():
             raise CharlstmError(
                 f"the folder {shorten(folder)} of {shorten(path)} does not exist; create it, or give another path"
@@ -253,7 +270,7 @@ def shorten(text: object, most: int = MOST_SHOWN) -> str:
     return whole if len(whole) <= most else f"{whole[: most // 2]}…{whole[-(most // 2) :]}"
 
 
-def write_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
+def write_file(path: Path, write: Callable[[BinaryIO], object], removed: os.stat_result | None = None) -> None:
     """Write a file. A regular file is replaced whole or not at all; into a device or a pipe the content is written.
 
     The new file has the permissions of the old one and, where the system allows it, its owner. A symbolic link stays,
@@ -265,6 +282,8 @@ def write_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
         The file.
     write
         Writes the whole content into an open file.
+    removed
+        A new file gets the permissions and the owner of this earlier one.
 
     Raises
     ------
@@ -272,7 +291,7 @@ def write_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
         If a step fails; a regular file is then unchanged.
     """
     target = Path(os.path.realpath(path))
-    descriptor = descriptor_of(path)
+    descriptor = descriptor_of(path, writing=True)
     end = ""
     try:
         if descriptor is not None or (target.exists() and not target.is_file()):
@@ -284,7 +303,7 @@ def write_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
             write(file)
             file.flush()
             _flush_to_disk(file.fileno())
-            _copy_permissions(target, file.fileno())
+            _copy_permissions(target, file.fileno(), removed)
             file.close()
             temporary.replace(target)
         with suppress(OSError):  # makes the replacement durable, on systems that can open a folder
@@ -327,7 +346,7 @@ def _temporary_file(target: Path) -> Iterator[tuple[BinaryIO, Path]]:
 
     The file is created exclusively, so that no link is followed.
     """
-    with _exit_at_signals():
+    with exit_at_signals():
         handle, name = tempfile.mkstemp(prefix=f".{target.name[:40]}.", suffix=".tmp", dir=target.parent)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -338,8 +357,8 @@ def _temporary_file(target: Path) -> Iterator[tuple[BinaryIO, Path]]:
 
 
 @contextmanager
-def _exit_at_signals() -> Iterator[None]:
-    """Let a signal that would end the process at once raise SystemExit instead, so that temporary files are removed."""
+def exit_at_signals() -> Iterator[None]:
+    """Let a signal that would end the process at once raise SystemExit instead, so that files are cleaned up."""
 
     def leave(number: int, frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
@@ -358,13 +377,15 @@ def _exit_at_signals() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
 
 
-def _copy_permissions(target: Path, handle: int) -> None:
-    """Give a new file the permissions and the owner of the file that it will replace, or those of a new file."""
+def _copy_permissions(target: Path, handle: int, removed: os.stat_result | None) -> None:
+    """Give a file the permissions and the owner of the file that it will replace, or of a removed one, or of none."""
     if not hasattr(os, "fchmod"):  # Windows
         return
     try:
-        old = target.stat()
+        old: os.stat_result | None = target.stat()
     except OSError:
+        old = removed
+    if old is None:
         mask = os.umask(PERMISSIONS)
         os.umask(mask)
         os.fchmod(handle, 0o666 & ~mask)
@@ -415,22 +436,24 @@ def lock(path: Path, warn: Callable[[str], object] = lambda message: None) -> It
         handle = os.open(lock_file, flags, 0o666)
     except OSError as error:
         raise CharlstmError(f"cannot create the lock {shorten(lock_file)}: {error.strerror or error}") from error
-    locked = False
+    free = False
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            locked = os.path.samestat(os.fstat(handle), lock_file.lstat())  # else its last owner has removed it
-            free = locked
+            free = os.path.samestat(os.fstat(handle), lock_file.lstat())  # else its last owner has removed it
         except OSError as error:
-            free = error.errno in UNSUPPORTED
+            free = error.errno not in LOCKED
             if free:
-                warn(f"the file system of {path} has no locks, so make sure that no other run writes this file")
+                warn(
+                    f"{shorten(path)} cannot be locked ({error.strerror or error}), so make sure that no other run"
+                    " writes this file"
+                )
         if not free:
             raise CharlstmError(
                 f"another training run is writing {shorten(path)}; wait until it ends, or give another path"
             )
         yield
     finally:
-        if locked:
+        if free:
             lock_file.unlink(missing_ok=True)
         os.close(handle)

@@ -1,7 +1,7 @@
 """How files are read: each as often as needed, also what can be read only once, and nothing that has no end.
 
 `-` is standard input. A pipe, which can be read only once, is copied to an unnamed temporary file when it is first
-opened.
+opened. The copy takes at most half of the space that is free there.
 """
 
 from __future__ import annotations
@@ -10,13 +10,40 @@ import errno
 import os
 import stat
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
 
 from charlstm.base.files import STANDARD_STREAM, as_path, descriptor_of, identities, kind_of
 
 BLOCK = 1 << 20
+MOST_OF_THE_DISK = 0.5  # share of the free space that the copy of a pipe may take
+
+Copy = Callable[[BinaryIO, BinaryIO], None]
+
+
+def copy_all(pipe: BinaryIO, copy: BinaryIO) -> None:
+    """Copy a pipe to its end.
+
+    Raises
+    ------
+    OSError
+        If it is longer than half of the free space on the disk.
+    """
+    import shutil  # only a pipe needs it
+    import tempfile
+
+    folder = tempfile.gettempdir()
+    left = most = int(shutil.disk_usage(folder).free * MOST_OF_THE_DISK)
+    while block := pipe.read(BLOCK):
+        left -= len(block)
+        if left < 0:
+            raise OSError(
+                errno.EFBIG,
+                f"it is longer than {most:,} bytes, half of the free space in {folder}, where a pipe is copied;"
+                " save it as a file, and give that file",
+            )
+        copy.write(block)
 
 
 class Input(os.PathLike[str]):
@@ -44,13 +71,13 @@ class Input(os.PathLike[str]):
     def __fspath__(self) -> str:
         return str(self.path)
 
-    def open(self, start: bytes = b"") -> BinaryIO:
+    def open(self, copy_pipe: Copy | None = copy_all) -> BinaryIO:
         """Open the input at its beginning.
 
         Parameters
         ----------
-        start
-            The bytes with which the content must begin. A pipe with another content is not read any further.
+        copy_pipe
+            Copies what is needed of a pipe to a file; None: a pipe is refused.
 
         Returns
         -------
@@ -60,26 +87,29 @@ class Input(os.PathLike[str]):
         Raises
         ------
         OSError
-            If it cannot be opened, or is a folder, a socket or a device. A terminal and /dev/null can be read.
+            If it cannot be opened, is a folder, a socket or a device, or is a pipe that is refused or too long. A
+            terminal and /dev/null can be read.
         """
         if self._copy is None:
-            file = self._open_once()
+            file = self._open_once(copy_pipe is not None)
             if file.seekable():
                 if self._start is None:  # standard input may have been read in part
                     self._start = file.tell()
                 file.seek(self._start)
                 return file
+            assert copy_pipe is not None
             with file:
-                self._copy = _copy_to_temporary_file(file, start)
+                self._copy = _copy_to_temporary_file(file, copy_pipe)
                 weakref.finalize(self, self._copy.close)
         self._copy.seek(0)
         return os.fdopen(os.dup(self._copy.fileno()), "rb")
 
-    def _open_once(self) -> BinaryIO:
+    def _open_once(self, also_pipes: bool) -> BinaryIO:
         descriptor = descriptor_of(self.path)
         mode = (self.path.stat() if descriptor is None else os.fstat(descriptor)).st_mode
-        readable = stat.S_ISREG(mode) or stat.S_ISFIFO(mode) or (stat.S_ISSOCK(mode) and descriptor is not None)
-        if readable or stat.S_ISCHR(mode):
+        is_pipe = stat.S_ISFIFO(mode) or (stat.S_ISSOCK(mode) and descriptor is not None)
+        readable = stat.S_ISREG(mode) or (is_pipe and also_pipes)
+        if readable or (stat.S_ISCHR(mode) and also_pipes):
             file = self.path.open("rb") if descriptor is None else os.fdopen(os.dup(descriptor), "rb")
             if readable or file.isatty() or os.path.samestat(os.fstat(file.fileno()), Path(os.devnull).stat()):
                 return file
@@ -98,7 +128,7 @@ def as_inputs(paths: Iterable[str | os.PathLike[str] | Input]) -> list[Input]:
     inputs = []
     for path in paths:
         found = as_input(path)
-        if descriptor_of(found.path) is not None or found.path.is_fifo():
+        if descriptor_of(found.path) is not None or _is_pipe(found.path):
             names = identities(found.path)
             found = next((pipes[name] for name in names if name in pipes), found)
             pipes |= dict.fromkeys(names, found)
@@ -106,17 +136,22 @@ def as_inputs(paths: Iterable[str | os.PathLike[str] | Input]) -> list[Input]:
     return inputs
 
 
-def _copy_to_temporary_file(file: BinaryIO, start: bytes) -> BinaryIO:
-    """Return an unnamed temporary file with the rest of a file."""
+def _is_pipe(path: Path) -> bool:
+    try:
+        return path.is_fifo()
+    except OSError:  # such as a name that is too long; opening it reports that
+        return False
+
+
+def _copy_to_temporary_file(pipe: BinaryIO, copy_pipe: Copy) -> BinaryIO:
+    """Return an unnamed temporary file with what is needed of a pipe."""
     import tempfile  # only a pipe needs it
 
     copy = tempfile.TemporaryFile()  # noqa: SIM115  # its owner closes it
-    block = file.read(max(len(start), BLOCK))
-    if block.startswith(start):
-        while block:
-            copy.write(block)
-            block = file.read(BLOCK)
-    else:
-        copy.write(block)
-    copy.flush()
+    try:
+        copy_pipe(pipe, copy)
+        copy.flush()
+    except BaseException:
+        copy.close()
+        raise
     return copy

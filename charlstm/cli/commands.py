@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from charlstm.base.config import show_value
 from charlstm.base.errors import CharlstmError, ConfigError, did_you_mean
-from charlstm.base.files import STANDARD_STREAM, Files
+from charlstm.base.files import STANDARD_STREAM, Files, shorten
 from charlstm.cli.output import discard, safe_streams, write_message
 from charlstm.render.characters import printable
 
@@ -31,7 +32,7 @@ COMPLETE = "_CHARLSTM_COMPLETE"  # set by the shell that asks for completions
 ESCAPES = {"n": "\n", "t": "\t", "\\": "\\"}
 NEED_LESS = {
     "train": "smaller --hidden, --batch-size or --seq-len need less",
-    "sample": "fewer --samples need less",
+    "sample": "fewer --samples or a smaller --beam need less",
     "inspect": "a shorter text needs less",
 }
 
@@ -74,7 +75,7 @@ class LazyGroup(click.Group):
         word = args[0]
         if word not in self._modules and not word.startswith("-"):
             end = did_you_mean(word, self._modules) or f"; the commands are {', '.join(self._modules)}."
-            raise click.UsageError(f"there is no command {word!r}{end}", ctx)
+            raise click.UsageError(f"there is no command {show_value(word)}{end}", ctx)
         return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -140,7 +141,7 @@ def _translate_errors(ctx: click.Context | None = None) -> Iterator[None]:
         write_message("")
         raise click.exceptions.Exit(INTERRUPTED) from None
     except OSError as error:
-        what = f"use {error.filename}" if error.filename else "write to standard output"
+        what = f"use {shorten(error.filename)}" if error.filename else "write to standard output"
         if not error.filename:
             discard(sys.stdout)
         raise click.ClickException(f"cannot {what}: {error.strerror or error}.") from error
@@ -205,12 +206,20 @@ class GroupedCommand(click.Command):
                 known = [word for parameter in self.params for word in (*parameter.opts, *parameter.secondary_opts)]
                 options = [word for word in known if word.startswith("-")]
                 end = did_you_mean(error.option_name, options) or "; --help lists the options"
-                if not end.endswith("?"):
-                    takes_text = any(isinstance(one, click.Argument) for one in self.params)
-                    end += f"; a text that begins with a dash goes after --: {ctx.command_path} -- TEXT." * takes_text
-                    end = end.rstrip(".") + "."
-                message = f"there is no option {error.option_name}{end}"
+                names = [str(one.metavar or one.name) for one in self.params if isinstance(one, click.Argument)]
+                if names and not (end.endswith("?") and error.option_name.startswith("--")):
+                    name = names[0].strip(".").upper()
+                    end = f" ({end.removeprefix('; ')})" if end.endswith("?") else end
+                    end += f"; a {name.lower()} that begins with a dash goes after --: {ctx.command_path} -- {name}"
+                message = f"there is no option {shorten(error.option_name)}{end}{'' if end.endswith('?') else '.'}"
             raise click.UsageError(message, ctx) from error
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; numbers beyond the range of floats become infinite or NaN, without a warning of NumPy."""
+        import numpy as np  # --help needs none
+
+        with np.errstate(all="ignore"):
+            return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, each under its heading, the main options first."""
@@ -236,6 +245,11 @@ class GroupedCommand(click.Command):
                     formatter.indent()
                     formatter.write_text(sentence)
                     formatter.dedent()
+
+
+def write_escapes(text: str) -> str:
+    r"""Return a text as `EscapedText` reads it: with \n for a newline, \t for a tab and \\ for a backslash."""
+    return "".join({value: f"\\{sign}" for sign, value in ESCAPES.items()}.get(each, each) for each in text)
 
 
 class EscapedText(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 has no argument for it
@@ -318,13 +332,15 @@ def model_option(heading: str, **settings: Any) -> Callable[[Decorated], Decorat
     )
 
 
-def check_encoding(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
+def check_encoding(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     """Return the name of a text encoding; refuse an unknown one."""
+    if value is None:
+        return None
     try:
         "a".encode(codecs.lookup(value).name)
     except (LookupError, UnicodeError, ValueError) as error:
         raise click.BadParameter(
-            f"Python has no text encoding {value!r}; utf-8 and latin-1 are two that it has."
+            f"Python has no text encoding {show_value(value)}; utf-8 and latin-1 are two that it has."
         ) from error
     return value
 

@@ -73,8 +73,12 @@ def has_colour(stream: TextIO | None = None) -> bool:
         return False
     if any(os.environ.get(name, "0") not in ("", "0") for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
         return True
-    is_capable = os.environ.get("TERM", "dumb" if os.name == "posix" else "") != "dumb"
-    return is_capable and os.environ.get("CLICOLOR") != "0" and (stream or sys.stdout).isatty()
+    return not is_dumb() and os.environ.get("CLICOLOR") != "0" and (stream or sys.stdout).isatty()
+
+
+def is_dumb() -> bool:
+    """Return whether TERM says that the terminal can only print lines: it is dumb, or on a Unix system missing."""
+    return (os.environ.get("TERM") or ("dumb" if os.name == "posix" else "")) == "dumb"
 
 
 def count_colours() -> int:

@@ -31,17 +31,19 @@ from charlstm.cli.commands import (
 from charlstm.cli.console import count_colours, print_message, skip_unknown, terminal_width
 from charlstm.cli.output import binary_output, is_shown, write_text
 from charlstm.cli.status import show_elapsed
-from charlstm.cli.streams import is_piped, standard_input
+from charlstm.cli.streams import is_piped, read_standard_input
 from charlstm.inspection.questions import QUESTIONS
 from charlstm.inspection.registry import VIEWS, Reads
 from charlstm.inspection.trace import REACH
 from charlstm.inspection.view import TextSource
+from charlstm.render import terminal
 from charlstm.render.data import FORMATS
 from charlstm.render.data import write as write_view
-from charlstm.text.sources import Sources
+from charlstm.text.sources import Block, Sources
 
 STANDARD_INPUT = Path("-")
 TABLE, PAGE = "table", "html"
+FILE_WIDTH = 80
 TABLE_SUFFIXES = ("", ".txt")
 NOT_FOR_TERMINALS = {"npz", PAGE}
 EXAMPLES = (
@@ -250,13 +252,11 @@ def command(
             write(output, lambda file: file.write(page))
             return
         view = loaded.view(name, read, skip_unknown=skip, **given)
-        if shape == TABLE:
-            width, depth = (terminal_width(), count_colours()) if output is None else (80, 0)
-            table = view.to_text(width, depth)
     if output is None and shape == TABLE:  # it has signs for control characters, and colours
-        sys.stdout.write(table)
+        for line in terminal.draw_lines(view, terminal_width(), count_colours()):
+            sys.stdout.write(line)
     elif shape == TABLE:
-        write(output, lambda file: file.write(table.encode("utf-8", "replace")))
+        write(output, partial(terminal.write, view, FILE_WIDTH))
     elif output is None and is_shown():
         write_text(str(view.dump(shape)))
     else:
@@ -297,24 +297,24 @@ def open_texts(
     if files.count(STANDARD_INPUT) > 1:
         raise WrongUsage("standard input is given twice; it can be read once.")
     return [
-        TextSource("standard input", standard_input(encoding, field))
+        TextSource("standard input", blocks=read_standard_input(encoding, field))
         if file == STANDARD_INPUT
-        else TextSource(str(file), read_file(file, encoding, field))
+        else TextSource(str(file), blocks=read_file(file, encoding, field))
         for file in files
     ]
 
 
-def read_file(file: Path, encoding: str, field: str | None) -> Iterator[str]:
-    """Yield the text of a file or a folder in pieces."""
+def read_file(file: Path, encoding: str, field: str | None) -> Iterator[Block]:
+    """Yield the documents of a file or a folder as one text; see `Sources.read_joined`."""
     sources = Sources([file], encoding, field)
     for remark in sources.remarks.list():
         print_message(remark)
-    yield from (text for _, text in sources.read_joined())
+    yield from sources.read_joined()
 
 
 def read_whole(loaded: api.LanguageModel, text: TextSource, unknown: str) -> str:
     """Return the whole text, without the characters that are to be skipped."""
-    read = skip_unknown(loaded.model, "".join(text.pieces), unknown)
+    read = skip_unknown(loaded.model, "".join(text.parse(loaded.model.documents)), unknown)
     if not read:
         raise WrongUsage("the text is empty; give one character or more, or no text for a summary of the model.")
     return read

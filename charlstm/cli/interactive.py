@@ -11,7 +11,9 @@ from typing import NamedTuple
 
 import click
 
+from charlstm.base.config import show_value
 from charlstm.base.errors import CharlstmError, did_you_mean
+from charlstm.base.files import shorten
 from charlstm.cli.commands import WrongUsage, as_sentence
 from charlstm.cli.console import dimmed, print_help, print_message, print_note, skip_unknown, terminal_width
 from charlstm.cli.keyboard import keep_output, read_lines
@@ -139,7 +141,7 @@ class Conversation:
         if name in self.commands:
             command = self.commands[name]
             if not command.argument and argument.strip():
-                raise WrongUsage(f"/{name} takes no argument, but {argument.strip()!r} is given.")
+                raise WrongUsage(f"/{name} takes no argument, but {show_value(argument.strip())} is given.")
             command.run(argument)
         elif name in self._settings.options:
             if argument:
@@ -148,7 +150,7 @@ class Conversation:
         else:
             known = [f"{COMMAND}{each}" for each in self.names]
             end = did_you_mean(f"{COMMAND}{name}", known) or "; /help lists the commands."
-            raise WrongUsage(f"there is no command /{name.partition(chr(10))[0]}{end}")
+            raise WrongUsage(f"there is no command /{shorten(name.partition(chr(10))[0])}{end}")
 
     def _generate(self, typed: str) -> None:
         typed = skip_unknown(self._session.model, typed, self._settings.display.unknown)

@@ -15,7 +15,7 @@ from charlstm.training.run import Outcome, Progress, SmoothLoss, Watcher, to_bit
 SECONDS_BETWEEN_LINES = 60.0
 SECONDS_BETWEEN_BARS = 0.1
 # What a narrow line leaves out first has the highest rank; the time left always stays.
-RANKS = {"left": 0, "nats": 1, "step": 2, "validation": 3, "bits": 4, "speed": 5}
+RANKS = {"left": 0, "percent": 1, "nats": 2, "step": 3, "validation": 4, "bits": 5, "speed": 6}
 NARROWEST_BAR, WIDEST_BAR = 5, 40
 
 
@@ -91,7 +91,7 @@ class ConsoleWatcher(Watcher):
             "bits": f"{to_bits(loss):.3f} bits",
             "validation": "" if self._validation is None else f"validation {self._validation:.3f}",
             "speed": f"{speed:,.0f} char/s",
-            "left": f"{format_duration(left)} left",
+            "left": f"{format_duration(left, 2)} left",
         }
 
     def _describe(self, progress: Progress) -> str:
@@ -103,13 +103,12 @@ class ConsoleWatcher(Watcher):
     def _draw(self, progress: Progress, width: int) -> str:
         """Return the progress as a line of a terminal: what is least needed gives way to the rest."""
         share = progress.step / max(progress.steps, 1)
-        pieces = self._pieces(progress)
-        ranked = [(RANKS[name], text) for name, text in pieces.items() if text]
-        percent, text = f"{share:4.0%}", fit(ranked, width - 6)
-        room = min(width - width_of(text) - 7, WIDEST_BAR)
+        pieces = {"percent": f"{share:4.0%}"} | self._pieces(progress)
+        text = fit([(RANKS[name], piece) for name, piece in pieces.items() if piece], width)
+        room = min(width - width_of(text) - 1, WIDEST_BAR)
         if room < NARROWEST_BAR:
-            return f"{percent}  {text}"
-        return f"{percent}|{'█' * int(share * room):{room}}| {text}"
+            return text
+        return text.replace("%  ", f"%|{'█' * int(share * room):{room}}| ", 1)
 
 
 class QuietWatcher(Watcher):

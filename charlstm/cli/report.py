@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import shlex
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
+from charlstm.base.config import TrainingConfig
+from charlstm.cli.commands import EscapedText, write_escapes
 from charlstm.inspection.view import count_of
 from charlstm.model.model import Model
+from charlstm.text.documents import LINE, STREAM
 from charlstm.text.remarks import describe_names
 from charlstm.training.options import Options
 from charlstm.training.plan import Plan
@@ -20,6 +24,7 @@ from charlstm.training.schedule import learning_rate
 PARTS = {"tail": "the end of the text", "tails": "the end of each file", "stripes": "stripes from all over the text"}
 INDENT = 10 * " "
 WIDTH = 80
+MOST_PATHS = 20
 OVERFITTING = 0.02
 STILL_IMPROVING = 0.005
 
@@ -32,17 +37,19 @@ def describe_plan(plan: Plan, processes: int) -> Iterator[str]:
     if plan.origin is not None:
         known = len(plan.origin.vocabulary)
         yield f"from      {options.init_from}: {known:,} characters known, {len(model.vocabulary) - known:,} new"
+    named = config.documents in (STREAM, LINE)
+    documents = "" if named else f", {count_of(split.hashes.size, 'distinct document')}"
     yield (
         f"read      {describe_names(facts.files)}: {count_of(facts.characters, 'character')},"
-        f" {len(model.vocabulary):,} distinct, {count_of(facts.lines, 'line')}"
+        f" {len(model.vocabulary) - bool(model.documents):,} distinct, {count_of(facts.lines, 'line')}{documents}"
     )
     yield f"validate  {_describe_validation(plan)}"
     yield (
         f"build     {shape.cell}, {count_of(shape.layers, 'layer')} of {count_of(shape.hidden, 'unit')}:"
         f" {count_of(model.network.parameters.flat.size, 'parameter')}"
     )
-    row = "line" if config.lines else "row"
-    length = "" if config.lines else f" of {count_of(config.seq_len, 'character')}"
+    row = _unit(config) if config.documents else "row"
+    length = "" if config.documents == LINE else f" of {count_of(config.seq_len, 'character')}"
     epochs = f"{config.steps / split.training.per_epoch:.1f}"
     yield (
         f"train     {count_of(config.steps, 'step')} of {count_of(config.batch_size, row)}{length}:"
@@ -65,8 +72,13 @@ def _describe_validation(plan: Plan) -> str:
         characters += f", of which {split.measured_characters:,} are measured"
     if config.split == "file":
         return f"{plan.model.facts.files[-1]}: {characters}"
-    part = "a random sample of the lines" if config.lines else PARTS[config.split]
+    part = f"a random sample of the {_unit(config)}s" if config.documents else PARTS[config.split]
     return f"{config.val_fraction:.0%}: {characters}, {part}"
+
+
+def _unit(config: TrainingConfig) -> str:
+    """Return what a document is called."""
+    return "line" if config.documents == LINE else "document"
 
 
 def _describe_resuming(plan: Plan) -> Iterator[str]:
@@ -98,10 +110,9 @@ def describe_outcome(outcome: Outcome) -> Iterator[str]:
         yield f"{INDENT}{spell_resuming(plan)}"
         return
     if plan.deadline is not None:
-        files = [spell_option(*setting) for setting in options.given_files().items()]
-        words = ["charlstm", "train", *(shlex.quote(str(path)) for path in options.corpora)]
-        yield f"steps     {config.steps:,} in that time; to repeat the run without a clock:"
-        yield f"{INDENT}{wrap_words([*words, '--repeat', shlex.quote(str(options.model)), *files])}"
+        again = ", with the same text piped in" if "" in plan.record.corpora else ""
+        yield f"steps     {config.steps:,} in that time; to repeat the run without a clock{again}:"
+        yield f"{INDENT}{spell_repetition(plan)}"
     if done < config.steps:
         yield (
             f"patience  ended the run after step {done:,} of {config.steps:,}:"
@@ -117,8 +128,8 @@ def _describe_losses(model: Model, plan: Plan) -> Iterator[str]:
     yield f"loss      training {format_loss(float(history.training_loss[-1]))} per character"
     if validations.step.size:
         best = float(validations.validation_loss.min())
-        line = f"; {to_bits(best * plan.split.characters_per_line):.1f} bits per line"
-        yield f"{INDENT}validation {format_loss(best)} per character{line if model.training.lines else ''}"
+        of_documents = f"; {to_bits(best * plan.split.characters_per_document):.1f} bits per {_unit(model.training)}"
+        yield f"{INDENT}validation {format_loss(best)} per character{of_documents if model.documents else ''}"
         advice = advise(validations.validation_loss.tolist(), validations.step.tolist(), not plan.split.remarks)
         if advice:
             yield f"{INDENT}{advice}"
@@ -158,14 +169,31 @@ def format_loss(nats: float) -> str:
     return f"{nats:.4f} nats ({to_bits(nats):.4f} bits)"
 
 
+def spell_repetition(plan: Plan) -> str:
+    """Return the command that repeats a timed run into a model file that does not exist yet."""
+    options, record = plan.options, plan.record
+    model = Path(options.model or "charlstm.npz")
+    names = (model.with_name(f"{model.stem}-again{number}{model.suffix}") for number in ("", *range(2, 1000)))
+    new = next((name for name in names if not name.exists()), model)
+    corpora = [str(path) if absolute else "-" for path, absolute in zip(options.corpora, record.corpora, strict=True)]
+    words = ["charlstm", "train", *spell_corpora(corpora), "--repeat", shlex.quote(str(model))]
+    files = [spell_option(*setting) for setting in options.given_files().items()]
+    return " ".join([*words, "-m", shlex.quote(str(new)), *files])
+
+
+def spell_corpora(paths: Sequence[str]) -> list[str]:
+    """Return text files as the command line has them; of very many only a word that stands for them."""
+    return [shlex.quote(path) for path in paths] if len(paths) <= MOST_PATHS else [f"<the same {len(paths):,} files>"]
+
+
 def spell_resuming(plan: Plan) -> str:
     """Return the command that resumes a run: what the run file records is left out."""
     options, record = plan.options, plan.record
-    corpora = (path or "-" for path in record.corpora) if "" in record.corpora else ()
+    corpora = [path or "-" for path in record.corpora] if "" in record.corpora else []
     val = options.val if options.val is not None and not record.val else None
     differing = {"save_every": f"{options.save_every:g}s", "preview": options.preview, "mpi": options.mpi}
     chosen = {name: value for name, value in differing.items() if getattr(options, name) != getattr(Options, name)}
-    words = ["charlstm", "train", *map(shlex.quote, corpora), "--resume", f"-m {shlex.quote(str(options.model))}"]
+    words = ["charlstm", "train", *spell_corpora(corpora), "--resume", f"-m {shlex.quote(str(options.model))}"]
     words += [spell_option(*each) for each in ({"val": val} | chosen).items() if each[1] is not None]
     return " ".join(words)
 
@@ -174,7 +202,9 @@ def spell_option(name: str, value: Any) -> str:
     """Return an option as the command line has it; None: only its name."""
     parameter = next(one for one in click.get_current_context().command.params if one.name == name)
     word = max(parameter.secondary_opts if value is False else parameter.opts, key=len)
-    return word if value is None or isinstance(value, bool) else f"{word} {shlex.quote(str(value))}"
+    if value is None or isinstance(value, bool):
+        return word
+    return f"{word} {shlex.quote(write_escapes(value) if isinstance(parameter.type, EscapedText) else str(value))}"
 
 
 def wrap_words(words: Iterator[str] | list[str]) -> str:

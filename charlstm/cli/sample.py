@@ -32,6 +32,7 @@ from charlstm.cli.settings import GROUP_OF, DisplayConfig, SessionSettings, long
 from charlstm.cli.streams import deliver, is_piped, standard_input
 from charlstm.cli.texts import TextOutput, format_json, format_text, text_writer, write_json
 from charlstm.render.text_writer import COLOURS
+from charlstm.sampling.decoder import MAX_ROWS
 from charlstm.sampling.filters import SamplingConfig
 from charlstm.sampling.sampler import Sample
 from charlstm.text.decoding import read_text
@@ -77,11 +78,13 @@ output_option = option_of("Output")
 @main_option(
     "-n",
     "--length",
+    "--max-length",
+    "length",
     type=click.IntRange(min=0),
     metavar="N",
     show_default="auto",
-    help=f"Maximum number of new characters. Auto: {api.LENGTH}; one line for a model trained with --lines; none with"
-    " --lines N.",
+    help=f"Maximum number of new characters. Auto: {api.LENGTH}; {api.MOST_OF_A_DOCUMENT:,} for a model of documents,"
+    " which ends a text itself; none with --lines.",
 )
 @main_option(
     "--temperature",
@@ -90,7 +93,7 @@ output_option = option_of("Output")
     default=DEFAULTS.temperature,
     help="Divide the logits by T: below 1 favours likely characters, above 1 unlikely ones; 0 is greedy decoding.",
 )
-@main_option("--samples", type=click.IntRange(min=1), metavar="N", default=1, help="Number of samples.")
+@main_option("--samples", type=click.IntRange(1, MAX_ROWS), metavar="N", default=1, help="Number of samples.")
 @main_option(
     "--stop",
     type=EscapedText(),
@@ -147,12 +150,10 @@ output_option = option_of("Output")
     default=DEFAULTS.random_seed,
     help="Seed of the random numbers.",
 )
-@sampling_option(
-    "--new-only", is_flag=True, help="Omit lines that occur in the corpus; for models trained with --lines."
-)
+@sampling_option("--new-only", is_flag=True, help="Omit documents that occur in the corpus.")
 @sampling_option(
     "--beam",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MAX_ROWS),
     metavar="N",
     help="Do not sample: find likely texts by beam search with a beam of N texts.",
 )
@@ -225,7 +226,8 @@ def command(
         run(session, SessionSettings(session, display, command.params), given, encoding, model.name)
         return
     seed = skip_unknown(language_model.model, read_seed(seed, seed_file, encoding), display.unknown)
-    shown, separator = "" if display.hide_seed else seed, "" if language_model.model.training.lines else "\n"
+    documents = language_model.model.documents
+    shown = "" if display.hide_seed else documents.format(seed)
     compare = partial(find_novelty, language_model, compared, encoding, field)
 
     def write(file: TextIO) -> list[Sample]:
@@ -233,7 +235,7 @@ def command(
             rules = {name: sampling[name] for name in BEAM_RULES}
             results = language_model.beam(seed, beam, count=samples, **stopping, **rules)
             if shape == "text":
-                file.write(format_text(results, shown, separator, file.isatty()))
+                file.write(format_text(results, shown, documents, file.isatty()))
             else:
                 file.write(format_json(results, compare(results), file.isatty()))
             return results
@@ -241,7 +243,7 @@ def command(
         if shape == "jsonl":
             return write_json(file, sampler, compare)
         writers = [text_writer(language_model.model, display, output is not None) for _ in range(samples)]
-        with TextOutput(file, writers, shown, separator) as text_output:
+        with TextOutput(file, writers, shown, documents) as text_output:
             return sampler.collect(text_output.add)
 
     written = deliver(output, write)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event, Thread
 
+from charlstm.cli.console import is_dumb
 from charlstm.render.characters import pad, width_of
 
 PATIENCE = 2.0
@@ -17,7 +18,11 @@ INTERVAL = 0.5
 
 
 class StatusLine:
-    """A line on standard error that never takes more than one row, whatever the width of the terminal becomes."""
+    """A line on standard error that never takes more than one row, whatever the width of the terminal becomes.
+
+    tqdm draws the bars of Python programs, but not this line: it cuts a line that is too long at its end, in the middle
+    of the time left, and cannot leave out whole pieces by their rank.
+    """
 
     def draw(self, text: str) -> None:
         """Replace the line by a text, which is cut if it does not fit."""
@@ -32,7 +37,7 @@ class StatusLine:
 
 def can_redraw() -> bool:
     """Return whether standard error is a terminal on which a line can be drawn again."""
-    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    return sys.stderr.isatty() and not is_dumb()
 
 
 def columns() -> int:

@@ -31,15 +31,20 @@ def is_piped() -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
 
 
-def standard_input(encoding: str, field: str | None = None) -> Iterator[str]:
+def standard_input(encoding: str) -> Iterator[str]:
     """Yield the text of standard input in pieces, read as a file is."""
+    return (block.text for block in read_standard_input(encoding))
+
+
+def read_standard_input(encoding: str, field: str | None = None) -> Iterator[Block]:
+    """Yield the documents of standard input as one text; see `Sources.read_joined`."""
     if sys.stdin is None:
         raise WrongUsage("there is no standard input to read.")
     if sys.stdin.isatty():
         print_message("type the text; end it with Ctrl-D at the start of a line")
     fields = None if field is None else Fields(field)
     documents = read_documents(sys.stdin.buffer, "standard input", encoding, Remarks(), fields)
-    yield from (text for _, text in join_documents(Block(0, *document) for document in documents))
+    yield from join_documents(Block(0, *document) for document in documents)
 
 
 def deliver(output: Path | None, write: Callable[[TextIO], Result]) -> Result:

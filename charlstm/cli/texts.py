@@ -15,6 +15,7 @@ from charlstm.model.model import Model
 from charlstm.render.characters import shown_text
 from charlstm.render.text_writer import AlternativesWriter, TextWriter
 from charlstm.sampling.sampler import Sample, SampledCharacter, Sampler
+from charlstm.text.documents import Documents
 
 if TYPE_CHECKING:
     from charlstm.inspection.novelty import Novelty
@@ -34,15 +35,15 @@ class TextOutput:
         One for each sample.
     seed
         The text before each sample.
-    separator
-        The text between two samples.
+    documents
+        What stands between two samples.
     """
 
-    def __init__(self, file: TextIO, writers: Sequence[TextWriter], seed: str, separator: str) -> None:
+    def __init__(self, file: TextIO, writers: Sequence[TextWriter], seed: str, documents: Documents) -> None:
         self._file = file
         self._live = file.isatty()
         self._writers = writers
-        self._separator = separator
+        self._documents = documents
         self._pieces = [[writer.seed(seed)] for writer in writers]
         self._writing = self._interrupted = False
         in_main = threading.current_thread() is threading.main_thread()  # only there signals can be handled
@@ -66,8 +67,7 @@ class TextOutput:
         if self._defers:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         self._flush()
-        texts = ["".join(pieces) + writer.end() for pieces, writer in zip(self._pieces, self._writers, strict=True)]
-        self._file.write(self._separator.join(texts))
+        self._file.write(join_texts(["".join(pieces) for pieces in self._pieces], self._writers, self._documents))
 
     def _flush(self) -> None:
         """Write what the first sample has since the last call."""
@@ -121,12 +121,28 @@ def write_json(file: TextIO, sampler: Sampler, compare: Callable[[Sequence[Sampl
     return sampler.samples
 
 
-def format_text(samples: Sequence[Sample], seed: str, separator: str, shown: bool) -> str:
+def format_text(samples: Sequence[Sample], seed: str, documents: Documents, shown: bool) -> str:
     """Return samples as text, each after the seed; `shown`: a terminal shows it."""
     writers = [TextWriter(shown=shown) for _ in samples]
-    return separator.join(
-        writer.seed(seed + sample.text) + writer.end() for writer, sample in zip(writers, samples, strict=True)
-    )
+    texts = [writer.seed(seed + sample.text) for writer, sample in zip(writers, samples, strict=True)]
+    return join_texts(texts, writers, documents)
+
+
+def join_texts(texts: Sequence[str], writers: Sequence[TextWriter], documents: Documents) -> str:
+    """Return texts as one: separated as a corpus separates its documents, otherwise by an empty line.
+
+    Parameters
+    ----------
+    texts
+        One or more.
+    writers
+        What wrote each of them.
+    documents
+        How the model's corpus is cut into documents.
+    """
+    if documents and not isinstance(writers[0], AlternativesWriter):
+        return documents.separator.join(texts) + writers[-1].end()
+    return "\n".join(text + writer.end() for text, writer in zip(texts, writers, strict=True))
 
 
 def format_json(samples: Sequence[Sample], novelty: Novelty | None, shown: bool) -> str:

@@ -13,6 +13,7 @@ from charlstm.base.errors import CharlstmError, ConfigError
 from charlstm.cli.commands import (
     MAIN_OPTIONS,
     Decorated,
+    EscapedText,
     FilePath,
     GroupedCommand,
     WrongUsage,
@@ -25,7 +26,7 @@ from charlstm.cli.commands import (
 from charlstm.cli.progress import ConsoleWatcher, QuietWatcher
 from charlstm.cli.report import spell_option
 from charlstm.training.durations import format_duration, parse_duration
-from charlstm.training.options import AUTOMATIC, CHOICES, DEFAULTS, OptionError, Options
+from charlstm.training.options import AUTOMATIC, CHOICES, DEFAULTS, ENCODING, OptionError, Options
 
 INTERRUPTED = 128
 RATE = click.FloatRange(0, 1, max_open=True)
@@ -92,7 +93,15 @@ running_option = options_of("Running")
     metavar="DURATION",
     help="Duration of the run, such as 90s, 10m, 1h30m or 1d; it also determines the size of the network.",
 )
-@main_option("--lines", is_flag=True, default=None, help="Treat each line as a separate document.")
+@main_option(
+    "--documents",
+    type=EscapedText(),
+    metavar="WHAT",
+    show_default="one stream",
+    help="What a document is: a line, the text between blank lines (blank-line), or a file; or the text that separates"
+    " documents, such as '\\n%\\n', in which \\n is a newline, \\t a tab and \\\\ a backslash.",
+)
+@main_option("--lines", is_flag=True, default=None, help="Short for --documents line.")
 @main_option("--hidden", type=click.IntRange(min=1), help="Units per layer.")
 @model_option(MAIN_OPTIONS, help="Model file to write.")
 @main_option("--force", is_flag=True, help="Replace the model file if it exists.")
@@ -124,19 +133,24 @@ running_option = options_of("Running")
 @data_option(
     "--val-fraction",
     type=RATE,
-    help="Fraction of the text in the validation set; with --lines a random sample of the lines.",
+    help="Fraction of the text in the validation set; with --documents a random sample of the documents.",
 )
 @data_option(
     "--curriculum",
     type=click.FloatRange(min=0),
-    help="With --lines: epochs during which the shortest lines come first; 0 = off.",
+    help="With --documents: epochs during which the shortest documents come first; 0 = off.",
+)
+@data_option(
+    "--encoding",
+    callback=check_encoding,
+    show_default=ENCODING,
+    help="Encoding of the text files. A run that is resumed keeps its encoding.",
 )
 @field_option("Data", help="Read this field of tables (.csv, .tsv, .jsonl); each row is a document.")
-@data_option("--encoding", default=Options.encoding, callback=check_encoding, help="Encoding of the text files.")
 @optimisation_option("--epochs", type=click.FloatRange(min=0), help="Passes over the training text (epochs).")
 @optimisation_option("--steps", type=click.IntRange(min=0), help="Optimizer steps.")
 @optimisation_option("--batch-size", type=click.IntRange(min=1), help="Batch size.")
-@optimisation_option("--seq-len", type=click.IntRange(min=1), help="Truncated-BPTT length; ignored with --lines.")
+@optimisation_option("--seq-len", type=click.IntRange(min=1), help="Truncated-BPTT length; ignored for lines.")
 @optimisation_option("--optimizer", type=click.Choice(CHOICES["optimizer"]), help="Optimizer.")
 @optimisation_option("--learning-rate", "--lr", type=click.FloatRange(min=0), help="Peak learning rate.")
 @optimisation_option(

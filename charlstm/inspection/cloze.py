@@ -18,6 +18,7 @@ import numpy as np
 
 from charlstm.base.errors import ConfigError, CorpusError
 from charlstm.base.parameters import Array
+from charlstm.base.symbols import END
 from charlstm.inspection.continuation import copy_reader, score_continuations, write_greedily
 from charlstm.inspection.trace import group_by_length, start_reader
 from charlstm.inspection.view import Column, Kind, Part, Table, TextInput, View, skip_remark
@@ -144,9 +145,10 @@ def answer_questions(model: Model, questions: Sequence[Question], skip: bool = F
     UnknownCharacterError
         If the model does not know a character and does not skip it.
     """
-    known = model.vocabulary.known if skip else str
+    known, parse = model.vocabulary.known if skip else str, model.documents.parse
     questions = [
-        question._replace(prompt=known(question.prompt), answer=known(question.answer)) for question in questions
+        question._replace(prompt=known(parse(question.prompt)), answer=known(parse(question.answer)))
+        for question in questions
     ]
     if not questions:
         raise ConfigError("there is no prompt; give one or more, each with its answer")
@@ -173,7 +175,8 @@ def _cut(continuation: str, answer: str) -> str:
     """Return a continuation as long as an answer, and to the end of the word there, within one line."""
     found = re.compile(rf".{{{len(answer)}}}\w{{0,{MAX_WORD}}}", re.DOTALL).match(continuation)
     assert found is not None
-    return found[0] if "\n" in answer else found[0].partition("\n")[0]
+    text = found[0] if "\n" in answer else found[0].partition("\n")[0]
+    return text if END in answer else text.partition(END)[0]
 
 
 def view_cloze(model: Model, given: TextInput) -> View:
@@ -193,7 +196,7 @@ def view_cloze(model: Model, given: TextInput) -> View:
     ConfigError, UnknownCharacterError
         As for `answer_questions`.
     """
-    questions = [question for name, pieces in given.texts for question in parse_questions(pieces, name)]
+    questions = [question for text in given.texts for question in parse_questions(text.read(), text.name)]
     return view_questions(model, questions, given.skip_unknown)
 
 

@@ -22,6 +22,7 @@ import numpy as np
 from charlstm.base.config import check_whole
 from charlstm.base.errors import ConfigError
 from charlstm.base.parameters import Array, Buffers
+from charlstm.base.symbols import END
 from charlstm.inspection.trace import start_reader
 from charlstm.inspection.view import Column, Curves, Kind, Part, Table, View, count_of
 from charlstm.model.model import Model
@@ -63,13 +64,13 @@ def view_gradients(
         If the text has characters that a model does not know.
     """
     models = {THIS: model, **{Path(name).name: other for name, other in (compare or {}).items()}}
-    by_line = any(model.training.lines for model in models.values())
-    longest = max(stop - start for start, stop in find_stretches(text, by_line)) - 1
+    text = model.documents.parse(text)
+    longest = max(stop - start for start, stop in find_stretches(text)) - 1
     K = max(1, min(LAGS, longest // 2)) if lags is None else check_whole("lags", lags, 1)
     if longest < K:
         less = f", or set lags to at most {longest}" if longest > 0 else ""
         raise ConfigError(f"no prediction in the text has {K} characters before it; give a longer text{less}")
-    places = choose_positions(text, K, by_line)  # (N,)
+    places = choose_positions(text, K)  # (N,)
     lag = Column("lag", np.arange(1, K + 1), Kind.WHOLE)
     columns = [
         Column(state, values, Kind.NUMBER, f"{name}, layer {layer}" if len(models) > 1 else f"layer {layer}")
@@ -90,26 +91,22 @@ def view_gradients(
     )
 
 
-def find_stretches(text: str, by_line: bool) -> list[tuple[int, int]]:
+def find_stretches(text: str) -> list[tuple[int, int]]:
     """Return start and stop of the stretches read without a reset of the state; a character follows each of theirs.
 
     Parameters
     ----------
     text
-        The whole text.
-    by_line
-        True: each line is a stretch.
+        The whole text, in which an end symbol resets the state.
     """
-    breaks = [n for n, character in enumerate(text) if character == "\n"] if by_line else []
+    breaks = [n for n, character in enumerate(text) if character == END]
     starts = [0, *(n + 1 for n in breaks)]
     return [(start, min(stop, len(text) - 1)) for start, stop in zip(starts, [*breaks, len(text)], strict=True)]
 
 
-def choose_positions(text: str, K: int, by_line: bool) -> Array:
+def choose_positions(text: str, K: int) -> Array:
     """Return up to 256 positions, spread evenly, with K characters before them in their stretch and one after: (N,)."""
-    every = np.concatenate(
-        [np.arange(start + K, max(start + K, stop)) for start, stop in find_stretches(text, by_line)]
-    )
+    every = np.concatenate([np.arange(start + K, max(start + K, stop)) for start, stop in find_stretches(text)])
     return np.asarray(every[np.linspace(0, len(every) - 1, min(len(every), POSITIONS)).astype(int)])
 
 

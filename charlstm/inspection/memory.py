@@ -119,8 +119,8 @@ def score_answers(model: Model, text: str, ask: str, answers: Sequence[str]) -> 
         states.append(reader.state)
     asked = reader.copies(len(text))
     asked.state = np.concatenate(states, axis=2)  # (L, S, N, H)
-    asked.read(np.tile(vocabulary.encode(ask, "the question")[:, None], (1, len(text))))
-    ids = [vocabulary.encode(answer, "the answer") for answer in answers]
+    asked.read(np.tile(vocabulary.encode(ask, "the question", skippable=False)[:, None], (1, len(text))))
+    ids = [vocabulary.encode(answer, "the answer", skippable=False) for answer in answers]
     return np.stack([score_continuations(copy_reader(asked), [one] * len(text)).log_probability for one in ids])
 
 

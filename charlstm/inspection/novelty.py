@@ -12,15 +12,14 @@ import numpy as np
 
 from charlstm.base.errors import ConfigError
 from charlstm.base.inputs import Input
-from charlstm.base.parameters import Array
+from charlstm.base.symbols import END
 from charlstm.inspection.view import Column, Kind, Part, Table, View
 from charlstm.model.model import Model
 from charlstm.text import corpus
-from charlstm.text.documents import find_lines
+from charlstm.text.documents import find_documents, hash_document, hash_documents
 from charlstm.text.matching import Matches, find_matches
 from charlstm.text.sources import Sources
-from charlstm.text.split import split_spans
-from charlstm.text.vocabulary import Vocabulary, text_of
+from charlstm.text.split import choose_validation
 
 SHORTEST_PART = 4
 LEAST, LEAST_OF_MANY = 8, 16
@@ -53,18 +52,18 @@ class CopiedRun(NamedTuple):
     column: int
 
 
-class LineCounts(NamedTuple):
-    """How many lines of a text are new.
+class DocumentCounts(NamedTuple):
+    """How many documents of a text are new.
 
     Attributes
     ----------
     total
-        Complete lines of the text, without empty ones.
+        Whole documents of the text, without empty ones.
     training, validation
-        Number of these that are lines of the training set; of the validation set only. None if the corpus is not the
-        one that the model was trained on.
+        Number of these that are in the training set; in the validation set only. None if the corpus is not the one that
+        the model was trained on.
     new
-        Number of these that are not lines of the corpus.
+        Number of these that are not in the corpus.
     """
 
     total: int
@@ -83,15 +82,15 @@ class Novelty:
         The matches of each text.
     files : list of (str, int)
         The corpus: name of each file that is not empty, and the number of lines before it.
-    lines : list of LineCounts
-        The counts for each text, for a model of lines; otherwise empty.
+    documents : list of DocumentCounts
+        The counts for each text, for a model of documents; otherwise empty.
     least
         Length of the shortest run that is reported.
     """
 
     copies: Sequence[Matches]
     files: Sequence[tuple[str, int]]
-    lines: Sequence[LineCounts]
+    documents: Sequence[DocumentCounts]
     least: int
 
     def __repr__(self) -> str:
@@ -103,7 +102,7 @@ class Novelty:
 
     def of(self, number: int) -> Novelty:
         """Return the result for one of the texts."""
-        return replace(self, copies=self.copies[number : number + 1], lines=self.lines[number : number + 1])
+        return replace(self, copies=self.copies[number : number + 1], documents=self.documents[number : number + 1])
 
     @property
     def novel(self) -> dict[int, tuple[int, int]]:
@@ -145,7 +144,7 @@ class Novelty:
 
     def view(self) -> View:
         """Return the result as a view."""
-        parts: dict[str, Part] = {"lines": self._sum_lines()} if self.lines else {}
+        parts: dict[str, Part] = {"documents": self._sum_documents()} if self.documents else {}
         remarks = []
         novel = {length: counts for length, counts in self.novel.items() if length >= SHORTEST_PART}
         if novel:
@@ -157,19 +156,19 @@ class Novelty:
             parts["longest parts copied from the corpus"] = self._build_run_table(runs)
         elif novel:
             remarks.append(f"No part of {self.least} characters or more is copied from the corpus.")
-        if self.lines and self.lines[0].training is None:
+        if self.documents and self.documents[0].training is None:
             remarks.append(
                 "The model was trained on another corpus, so its training set and validation set are not distinguished."
             )
         return View(parts, tuple(remarks))
 
-    def _sum_lines(self) -> dict[str, int]:
-        total, new = (sum(getattr(lines, name) for lines in self.lines) for name in ("total", "new"))
-        if self.lines[0].training is None:
-            return {"lines": total, "in the corpus": total - new, "new": new}
-        training = sum(lines.training or 0 for lines in self.lines)
+    def _sum_documents(self) -> dict[str, int]:
+        total, new = (sum(getattr(counts, name) for counts in self.documents) for name in ("total", "new"))
+        if self.documents[0].training is None:
+            return {"documents": total, "in the corpus": total - new, "new": new}
+        training = sum(counts.training or 0 for counts in self.documents)
         return {
-            "lines": total,
+            "documents": total,
             "in the training set": training,
             "in the validation set": total - new - training,
             "new": new,
@@ -206,12 +205,14 @@ def measure_novelty(
     corpora: Sequence[str | PathLike[str]],
     encoding: str = "utf-8",
     begun: Sequence[str] = (),
+    ended: Sequence[bool] = (),
     field: str | None = None,
 ) -> Novelty:
     """Find what of some texts also stands in a corpus.
 
     The corpus is read in blocks and compared with an index of the texts, so a long corpus needs little memory; see
-    `matching`. For a model of lines it is also read as in training, to find the set that each line belongs to.
+    `matching`. For a model of documents it is also read as in training, to find the set that each document belongs
+    to.
 
     Parameters
     ----------
@@ -224,7 +225,9 @@ def measure_novelty(
     encoding
         Their text encoding.
     begun
-        For each text the start of its first line, if that was not written by the model.
+        For each text what stands before it, if that was not written by the model.
+    ended
+        For each text whether its last document is whole.
     field
         Name of the field of tables that has the texts of the corpus; None: the files are texts.
 
@@ -242,45 +245,43 @@ def measure_novelty(
     least = LEAST if sum(map(len, texts)) <= MANY else LEAST_OF_MANY
     copies = find_matches(texts, _count_lines(sources, first_lines), least)
     files = [(sources.files[number].name, before) for number, before in first_lines.items()]
-    whole = [first + text for first, text in zip(begun or [""] * len(texts), texts, strict=True)]
+    if not model.documents:
+        return Novelty(copies, files, [], least)
+    ends = [END if is_whole else "" for is_whole in ended or [False] * len(texts)]
+    whole = [first + text + end for first, text, end in zip(begun or [""] * len(texts), texts, ends, strict=True)]
     # A pipe is read once, however often the corpus is.
-    lines = _compare_lines(model, whole, sources.inputs, encoding, field) if model.training.lines else []
-    return Novelty(copies, files, lines, least)
+    return Novelty(copies, files, _compare_documents(model, whole, sources.inputs, encoding, field), least)
 
 
 def _count_lines(sources: Sources, first_lines: dict[int, int]) -> Iterator[str]:
     """Yield the pieces of a corpus, and store for each file that is not empty the number of lines before it."""
     lines = 0
-    for number, text in sources.read_joined():
-        first_lines.setdefault(number, lines)
-        lines += text.count("\n")
-        yield text
+    for block in sources.read_joined():
+        first_lines.setdefault(block.file, lines)
+        lines += block.text.count("\n")
+        yield block.text
 
 
-def _compare_lines(
+def _compare_documents(
     model: Model, texts: Sequence[str], corpora: Sequence[Input], encoding: str, field: str | None
-) -> list[LineCounts]:
-    written = [[line for line in text.split("\n")[:-1] if line] for text in texts]
-    text = corpus.read(corpora, encoding, lines=True, field=field)
-    spans = find_lines(text.ids, text.vocabulary.id("\n"))
-    training_spans, validation_spans = split_spans(spans, model.training, text.last_file)
-    wanted = {line for lines in written for line in lines}
-    training = _select_lines(training_spans, text.ids, text.vocabulary, wanted)
-    validation = _select_lines(validation_spans, text.ids, text.vocabulary, wanted - training)
+) -> list[DocumentCounts]:
+    written = [[one for one in model.documents.parse(text).split(END)[:-1] if one] for text in texts]
+    text = corpus.read(corpora, encoding, model.documents, field=field)
+    assert text.vocabulary.end is not None
+    spans = find_documents(text.ids, text.vocabulary.end)  # (K, 2)
+    hashes = hash_documents(text.ids, spans, text.vocabulary)  # (K,)
+    in_validation = choose_validation(
+        spans[:, 0], hashes, model.training, text.starts_for(model.training.split)
+    )  # (K,)
+    training = set(hashes[~in_validation].tolist())
+    validation = set(hashes[in_validation].tolist()) - training
     same = text.facts.sha256 == model.facts.sha256
     return [
-        LineCounts(
-            len(lines),
-            sum(line in training for line in lines) if same else None,
-            sum(line in validation for line in lines) if same else None,
-            sum(line not in training | validation for line in lines),
+        DocumentCounts(
+            len(found),
+            sum(one in training for one in found) if same else None,
+            sum(one in validation for one in found) if same else None,
+            sum(one not in training and one not in validation for one in found),
         )
-        for lines in written
+        for found in [[hash_document(one) for one in several] for several in written]
     ]
-
-
-def _select_lines(spans: Array, ids: Array, vocabulary: Vocabulary, wanted: set[str]) -> set[str]:
-    """Return those of the wanted lines that are among the (K, 2) spans of a text."""
-    possible = np.isin(spans[:, 1] - spans[:, 0], [len(line) for line in wanted])  # (K,)
-    points = vocabulary.code_points
-    return wanted.intersection(text_of(points[ids[start:stop]]) for start, stop in spans[possible].tolist())

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from charlstm.base.parameters import Array
+from charlstm.base.symbols import END
 
 WINDOW = 24
 COUNT = 10
@@ -43,9 +44,15 @@ class PassageFinder:
 
     A passage is a window of 24 characters, or a whole shorter text, that weighs more than all windows that overlap with
     it; of equal ones the first. So the result does not depend on how the text is cut into pieces.
+
+    Parameters
+    ----------
+    newlines_at_end
+        Number of newlines for which an end symbol stands.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, newlines_at_end: int = 0) -> None:
+        self._newlines_at_end = newlines_at_end
         self.best: list[Passage] = []
         self._text = ""
         self._rows: Array = np.empty((0, 0))
@@ -98,9 +105,9 @@ class PassageFinder:
         return Passage(line, column, self._text[n : n + window], tuple((sums / window).tolist()))
 
     def _find_place(self, n: int) -> tuple[int, int]:
-        newlines = self._text.count("\n", 0, n)
-        column = n - self._text.rindex("\n", 0, n) if newlines else self._column + n
-        return self._line + newlines, column
+        newlines, ends = (self._text.count(character, 0, n) for character in ("\n", END))
+        last = max(self._text.rfind(character, 0, n) for character in ("\n", END))
+        return self._line + newlines + ends * self._newlines_at_end, self._column + n if last < 0 else n - last
 
     def _drop(self, count: int) -> None:
         """Drop the first characters, which overlap with no window that is still to be examined."""

@@ -14,8 +14,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from charlstm.base.config import check_number, show_value
 from charlstm.base.errors import ConfigError
 from charlstm.base.parameters import Array, Buffers
+from charlstm.base.symbols import END
 from charlstm.inspection.continuation import write_greedily
 from charlstm.inspection.quantities import Unit, find_units, list_units
 from charlstm.inspection.trace import REACH, find_last_stretch, start_reader
@@ -24,12 +26,12 @@ from charlstm.model.model import Model, Reader
 from charlstm.network.cells import cells_that
 from charlstm.network.loss import NATS_PER_BIT, log_softmax
 from charlstm.network.network import Network
-from charlstm.text.documents import Documents
 from charlstm.text.vocabulary import name
 
 GUESSES = 5
 ROWS = 10
 LONGEST = 60
+LARGEST_STATE = float(np.finfo(np.float32).max)
 SATURATED = 1e4  # a bias that makes a gate 0 or 1 in any float type
 
 
@@ -152,16 +154,17 @@ def parse_interventions(
     config = model.network.config
     edits = []
     for words in set_:
-        found = re.fullmatch(r"([^=@]+)=([-+]?\d+(?:\.\d*)?)(?:@(\d+))?", words, re.ASCII)
+        found = re.fullmatch(r"([^=@]+)=([-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)(?:@(\d+))?", words, re.ASCII)
         if found is None:
-            raise ConfigError(f"set is {words!r}; it must be unit=value@position, such as 0:17=-1@40")
+            raise ConfigError(f"set is {show_value(words)}; it must be unit=value@position, such as 0:17=-1@40")
+        check_number("the value of set", float(found[2]), -LARGEST_STATE, LARGEST_STATE)
         place = _parse_position(found[3], text)
         edits += [StateEdit(unit, float(found[2]), place) for unit in find_units([found[1]], config)]
     freezes = []
     for words in freeze:
         unit_name, _, digits = words.partition("@")
         if digits and not re.fullmatch(r"\d+", digits, re.ASCII):
-            raise ConfigError(f"freeze is {words!r}; it must be unit@position, such as 0:17@40")
+            raise ConfigError(f"freeze is {show_value(words)}; it must be unit@position, such as 0:17@40")
         freezes += [Freeze(unit, _parse_position(digits, text)) for unit in find_units([unit_name], config)]
     swap_at = _parse_position(None if at is None else str(at), text)
     return Interventions(edits, freezes, find_units(without, config), swap, swap_at)
@@ -250,15 +253,15 @@ def read_with(model: Model, text: str, changes: Interventions = Interventions())
     memory = model.network.cell.states.index(model.network.cell.memory)
     other = start_reader(model)
     if changes.swap is not None:
-        other.read(model.vocabulary.encode(changes.swap, "the other text")[:, None])
+        other.read(model.vocabulary.encode(changes.swap, "the other text", skippable=False)[:, None])
     begun = start_reader(model)
     network, state, logits = model.network, begun.state, begun.logits  # (L, S, 1, H), (1, V)
     frozen: list[Unit] = []
     buffers = Buffers(state.dtype)
     weights = network.pack(1, buffers, batch_invariant=True)
     ids = model.vocabulary.encode(text)  # (N,)
-    for place, opens in enumerate(Documents(model.vocabulary, model.training.lines).openings(ids)):
-        if opens:
+    for place, index in enumerate(ids.tolist()):
+        if index == model.vocabulary.end:
             before, state = state, network.zero_state(1)
             for layer, number in frozen:
                 state[layer, memory, 0, number] = before[layer, memory, 0, number]
@@ -312,10 +315,10 @@ def freeze_units(network: Network, units: Sequence[Unit]) -> Network:
 
 
 def write_continuation(reader: Reader) -> str:
-    """Return the most probable text after what a reader has read, up to the end of the line or a full stop."""
+    """Return the most probable text after what a reader has read, up to the end of the line, a full stop or the end."""
     written = ""
     for (index,) in write_greedily(reader):
         written += reader.model.vocabulary.character(index)
-        if len(written) == LONGEST or written.endswith((".", "\n")):
+        if len(written) == LONGEST or written.endswith((".", "\n", END)):
             break
     return written

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from charlstm.base.config import show_value
 from charlstm.base.errors import ConfigError
 from charlstm.base.parameters import Array
 from charlstm.inspection.trace import Trace
@@ -47,7 +48,9 @@ def find_units(names: Iterable[str], config: NetworkConfig) -> list[Unit]:
 def _find(name: str, config: NetworkConfig) -> list[Unit]:
     found = re.fullmatch(r"(?:(\d+):)?(\d+)", name, re.ASCII)
     if found is None:
-        raise ConfigError(f"unit is {name!r}; it must be layer:number, such as 0:17, or a number for every layer")
+        raise ConfigError(
+            f"unit is {show_value(name)}; it must be layer:number, such as 0:17, or a number for every layer"
+        )
     number = int(found[2])
     layers = range(config.layers) if found[1] is None else [int(found[1])]
     if number >= config.hidden:

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
+from charlstm.base.config import show_value
 from charlstm.base.errors import ConfigError
 from charlstm.base.parameters import Array
+from charlstm.base.symbols import END
 from charlstm.text.vocabulary import code_points_of
 
 OPENING, CLOSING = "([{", ")]}"
@@ -28,6 +30,11 @@ def position_in_line(text: str) -> Array:
     """Return the share of the line, newline included, before each character: (N,), 0 … 1."""
     lengths = np.array([len(line) + 1 for line in text.split("\n")])
     return np.asarray(since_newline(text) / np.repeat(lengths, lengths)[: len(text)])
+
+
+def position_in_document(text: str) -> Array:
+    """Return the share of the document, its end symbol included, before each character: (N,), 0 … 1."""
+    return position_in_line(text.replace("\n", " ").replace(END, "\n"))
 
 
 def inside_quotes(text: str) -> Array:
@@ -73,6 +80,7 @@ QUESTIONS: Mapping[str, Callable[[str], Array]] = {
     "inside quotes": inside_quotes,
     "inside brackets": inside_brackets,
     "bracket depth": bracket_depth,
+    "position in document": position_in_document,
     "position in line": position_in_line,
     "since newline": since_newline,
     "upper case": upper_case,
@@ -81,10 +89,16 @@ QUESTIONS: Mapping[str, Callable[[str], Array]] = {
 }
 
 
+def answer(question: str, text: str) -> Array:
+    """Return the answer to one of `QUESTIONS` at each character of a text, (N,); an end symbol ends a line too."""
+    is_about_documents = QUESTIONS[question] is position_in_document
+    return QUESTIONS[question](text if is_about_documents else text.replace(END, "\n"))
+
+
 def match_pattern(text: str, pattern: str) -> Array:
     r"""Return True inside the matches of a regular expression, or inside their first group if it has one: (N,).
 
-    ^ and $ match at the start and the end of every line.
+    ^ and $ match at the start and the end of every line. An end symbol is a newline.
 
     Raises
     ------
@@ -101,9 +115,9 @@ def match_pattern(text: str, pattern: str) -> Array:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a set such as [[a], which a later Python may read in another way
-            return _mark_matches(text, pattern)
+            return _mark_matches(text.replace(END, "\n"), pattern)
     except (re.error, OverflowError, RecursionError, MemoryError) as error:
-        raise ConfigError(f"match is {pattern!r}; it must be a regular expression ({error})") from error
+        raise ConfigError(f"match is {show_value(pattern)}; it must be a regular expression ({error})") from error
 
 
 def _mark_matches(text: str, pattern: str) -> Array:

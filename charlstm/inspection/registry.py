@@ -11,7 +11,7 @@ from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from charlstm.base.config import check_choice
+from charlstm.base.config import check_choice, check_text, check_texts, show_value
 from charlstm.base.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from charlstm.model.model import Model
 
 SEVERAL = {"units", "answers", "set", "freeze", "without"}  # options that take one value or more
+WORDS = {"show", "by", "match", "question", "like", "ask", "target", "swap_memory"}  # options that take one text
 HIDING = {"set"}  # options whose parameter has an underscore, because it would hide a built-in name
 
 
@@ -129,6 +130,7 @@ class Subject:
         if not isinstance(given, str):
             self.texts = TextInput([given] if isinstance(given, TextSource) else given, skip_unknown, name)
             return
+        given = model.documents.parse(given)
         self.texts = TextInput([TextSource("the text", [given])], skip_unknown, name)
         self.text = model.vocabulary.known(given) if skip_unknown else given
         if len(self.text) < len(given):
@@ -170,7 +172,9 @@ def check_view(name: str, subject: Subject, options: Collection[str]) -> None:
     for option in options:
         if option not in known:
             end = did_you_mean(option, known)
-            raise ConfigError(f"the view {name} has no option {option!r}; it has {', '.join(known) or 'none'}{end}")
+            raise ConfigError(
+                f"the view {name} has no option {show_value(option)}; it has {', '.join(known) or 'none'}{end}"
+            )
     if reads is Reads.NOTHING and subject.texts is not None:
         raise ConfigError(f"the view {name} shows the model alone; leave the text out")
     if not subject.has(reads):
@@ -196,16 +200,20 @@ def build_view(name: str, subject: Subject, options: Mapping[str, Any]) -> View:
     """
     module, reads, _, _ = VIEWS[name]
     function: Callable[..., View] = getattr(import_module(f"charlstm.inspection.{module}"), f"view_{name}")
-    arguments = {
-        option + "_" * (option in HIDING): (value,) if option in SEVERAL and isinstance(value, str) else value
-        for option, value in options.items()
-    }
+    arguments = {option + "_" * (option in HIDING): _check_option(option, value) for option, value in options.items()}
     if reads is Reads.NOTHING:
         return function(subject.model, **arguments)
     if reads is Reads.TEXTS:
         return function(subject.model, subject.texts, **arguments)
     view = function(subject.model, subject.trace if reads is Reads.TRACE else subject.text, **arguments)
     return view._replace(remarks=(*view.remarks, *subject.remarks))
+
+
+def _check_option(option: str, value: Any) -> Any:
+    """Return the value of an option that takes texts; raise ConfigError if it is something else."""
+    if option in SEVERAL:
+        return check_texts(option, value, 1)
+    return check_text(option, value) if option in WORDS and value is not None else value
 
 
 def build_all_views(subject: Subject, first: str | None, options: Mapping[str, Any]) -> dict[str, View]:

@@ -31,6 +31,7 @@ from charlstm.inspection.view import (
 )
 from charlstm.model.model import Model
 from charlstm.network.loss import perplexity
+from charlstm.text.documents import LINE
 from charlstm.text.vocabulary import code_points_of, text_of
 
 PIECE = 1 << 16
@@ -135,10 +136,11 @@ def score_text(text: TextSource, scorers: Sequence[Scorer], skip: bool = False, 
     """
     evaluations = [scorer.start() for scorer in scorers]
     compared = 2 if [scorer.rate for scorer in scorers[:2]] == [0.0, 0.0] else 1
-    finder, totals, characters, predicted = PassageFinder(), np.zeros(len(scorers)), 0, 0
+    finder = PassageFinder(scorers[0].model.documents.separator.count("\n"))
+    totals, characters, predicted = np.zeros(len(scorers)), 0, 0
     head: list[str] = []
     surprise: list[Array] = []
-    for piece in cut_evenly(text.pieces, PIECE):
+    for piece in cut_evenly(text.parse(scorers[0].model.documents), PIECE):
         rows = np.stack(
             [
                 _read(evaluation, scorer, piece, text.name, characters, skip)
@@ -186,7 +188,7 @@ def _read(evaluation: Evaluation, scorer: Scorer, piece: str, name: str, before:
     vocabulary = scorer.model.vocabulary
     if not skip:
         return evaluation.read(vocabulary.encode(piece, f"{name}, read by {scorer.name},", before))
-    points = code_points_of(piece)
+    points = code_points_of(vocabulary.translate(piece))
     known = np.isin(points, vocabulary.code_points)  # (N,)
     bits = np.full(len(points), np.nan)
     bits[known] = evaluation.read(vocabulary.encode(text_of(points[known])))
@@ -290,7 +292,7 @@ def _list_remarks(scorers: Sequence[Scorer], found: Sequence[Score], rate: float
         yield f"The models have vocabularies of different size: {each} characters. Characters that both know count."
     if rate:
         trainings = [scorer.model.training for scorer in scorers]
-        spans = dict.fromkeys("line" if it.lines else count_of(it.seq_len, "character") for it in trainings)
+        spans = dict.fromkeys("line" if it.documents == LINE else count_of(it.seq_len, "character") for it in trainings)
         yield (
             f"Dynamic evaluation takes a gradient step after every {' or '.join(spans)}. Each text starts from the"
             " weights of the model file, which stays unchanged."

@@ -14,6 +14,7 @@ import re
 
 import numpy as np
 
+from charlstm.base.config import show_value
 from charlstm.base.errors import ConfigError
 from charlstm.base.parameters import Array
 from charlstm.inspection.quantities import list_units
@@ -88,7 +89,9 @@ def parse_span(span: str) -> tuple[str, int, int]:
     """
     found = re.fullmatch(r"(.+)\[(\d*):(\d*)\]", span, re.DOTALL | re.ASCII)
     if found is None:
-        raise ConfigError(f"like is {span!r}; it must be a text and two positions, such as 'mady said hi[0:4]'")
+        raise ConfigError(
+            f"like is {show_value(span)}; it must be a text and two positions, such as 'mady said hi[0:4]'"
+        )
     text, start, stop = found[1], int(found[2] or 0), int(found[3] or len(found[1]))
     if not 0 <= start < stop <= len(text):
         raise ConfigError(f"the span {start}:{stop} is empty; its text has {len(text)} characters, counted from 0")
@@ -97,7 +100,7 @@ def parse_span(span: str) -> tuple[str, int, int]:
 
 def find_sides(model: Model, text: str, start: int, stop: int) -> Array:
     """Return, for every unit, 1 or −1 if it is on, on that side of zero, over the whole span; otherwise 0: (U,)."""
-    cell, ids = model.network.cell, model.vocabulary.encode(text)
+    cell, ids = model.network.cell, model.vocabulary.encode(text, "the text of like", skippable=False)
     sides = np.concatenate([_threshold(cell, layers) for _, layers in read_activations(model, ids)])  # (N, U)
     over = sides[start:stop].astype(int).sum(axis=0)  # (U,)
     return np.asarray(np.sign(over) * (np.abs(over) == stop - start))

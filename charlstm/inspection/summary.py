@@ -25,14 +25,14 @@ def view_summary(model: Model) -> View:
         "files": describe_names(model.facts.files),
         "characters": model.facts.characters,
         "lines": model.facts.lines,
-        "distinct characters": len(model.vocabulary),
+        "distinct characters": len(model.vocabulary) - bool(model.documents),
         "sha256": model.facts.sha256,
     }
     return View(
         {
             "network": {**to_mapping(network.config), "parameters": network.parameters.flat.size},
             "corpus": corpus,
-            "training": to_mapping(model.training),
+            "training": to_mapping(model.training) | {"documents": model.documents.kind or "one stream"},
             "outcome": outcome,
             "losses (nats per character)": _build_loss_curves(model),
         }

@@ -20,7 +20,7 @@ from charlstm.network import optimizers
 from charlstm.network.loss import NATS_PER_BIT, cross_entropy_gradient, log_softmax
 from charlstm.network.network import Pass
 from charlstm.text import batches
-from charlstm.text.documents import LONGEST_LINE, Documents
+from charlstm.text.documents import LINE, LONGEST_WINDOW
 
 ROWS = 64
 
@@ -36,7 +36,7 @@ class Evaluation(Protocol):
 
 
 class StaticEvaluation:
-    """An evaluation with fixed weights; whole lines of a model of lines are read in batches.
+    """An evaluation with fixed weights; whole documents are read in batches.
 
     Parameters
     ----------
@@ -52,16 +52,16 @@ class StaticEvaluation:
     def read(self, ids: Array) -> Array:
         """Read the next characters; see `Evaluation.read`."""
         bits = np.empty(len(ids))  # (N,)
-        first, last = self._find_whole_lines(ids)
+        first, last = self._find_whole_documents(ids)
         bits[:first] = self._read_in_order(ids[:first])
         if first < last:
-            bits[first:last] = measure_lines(self._model, ids[first:last])
-        bits[last:] = self._read_in_order(ids[last:])  # the state is that after a newline, the same after every line
+            bits[first:last] = measure_documents(self._model, ids[first:last])
+        bits[last:] = self._read_in_order(ids[last:])  # the state is that after an end symbol, always the same
         return bits
 
-    def _find_whole_lines(self, ids: Array) -> tuple[int, int]:
-        """Return the span of the lines that are complete within a piece, their newlines included."""
-        stops = _find_line_stops(self._model, ids)  # (K,)
+    def _find_whole_documents(self, ids: Array) -> tuple[int, int]:
+        """Return the span of the documents that are complete within a piece, their end symbols included."""
+        stops = _find_stops(self._model, ids)  # (K,)
         return (int(stops[0]), int(stops[-1])) if len(stops) else (len(ids), len(ids))
 
     def _read_in_order(self, ids: Array) -> Array:
@@ -79,8 +79,8 @@ class StaticEvaluation:
 class DynamicEvaluation:
     """An evaluation in which a copy of the weights takes one gradient step after every segment.
 
-    A segment is `seq_len` characters of a stream, or a line, as in training. The step is that of stochastic gradient
-    descent on the mean loss of the segment, with the gradient-norm clipping of the training.
+    A segment is as in training: `seq_len` characters, or fewer at the end of a document. The step is that of stochastic
+    gradient descent on the mean loss of the segment, with the gradient-norm clipping of the training.
 
     Parameters
     ----------
@@ -95,10 +95,10 @@ class DynamicEvaluation:
         self._network = model.network.with_weights(model.network.parameters.flat)
         self._gradient = self._network.parameters.like()
         self._buffers = Buffers(self._gradient.flat.dtype)
-        self._documents = Documents(model.vocabulary, model.training.lines)
+        self._end = model.vocabulary.end
         self._state = self._network.zero_state(1)  # before the segment
         self._segment = model.vocabulary.encode(model.opening)  # what was read of it, after the character before it
-        self._longest = LONGEST_LINE if model.training.lines else model.training.seq_len
+        self._longest = LONGEST_WINDOW if model.documents.kind == LINE else model.training.seq_len
         self._left = self._longest  # characters until the segment ends
 
     def read(self, ids: Array) -> Array:
@@ -111,12 +111,11 @@ class DynamicEvaluation:
         """
         bits, place = [np.empty(0)], 0
         with np.errstate(over="ignore", invalid="ignore"):
-            for stop in [*self._documents.ends(ids).tolist(), len(ids)]:
+            for stop in [*_find_stops(self._model, ids).tolist(), len(ids)]:
                 while place < stop:
                     part = ids[place : min(stop, place + self._left)]
                     self._left -= len(part)
-                    is_line = bool(self._documents.openings(part[-1:]).any())
-                    bits.append(self._read_part(part, complete=is_line or not self._left))
+                    bits.append(self._read_part(part, complete=part[-1] == self._end or not self._left))
                     place += len(part)
         return np.concatenate(bits)
 
@@ -138,7 +137,7 @@ class DynamicEvaluation:
             raise TrainingError(f"dynamic evaluation diverged at a learning rate of {self._rate:g}; give a lower rate")
         if complete:
             self._segment = self._segment[-1:]
-            self._state = network.zero_state(1) if self._documents.openings(self._segment).any() else done.state
+            self._state = network.zero_state(1) if self._segment[-1] == self._end else done.state
         return bits
 
     def _step(self, done: Pass, inputs: Array, targets: Array) -> float:
@@ -157,22 +156,22 @@ def surprisal(logits: Array, ids: Array) -> Array:
     return np.asarray(0.0 - predicted.astype(np.float64) / NATS_PER_BIT)
 
 
-def _find_line_stops(model: Model, ids: Array) -> Array:
-    """Return the positions after the newlines, in a model of lines; none for a stream."""
-    if not model.training.lines:
+def _find_stops(model: Model, ids: Array) -> Array:
+    """Return the positions after the end symbols; none for a stream."""
+    if not model.documents:
         return np.zeros(0, np.intp)
-    return np.flatnonzero(ids == model.vocabulary.id("\n")) + 1  # (K,)
+    return np.flatnonzero(ids == model.vocabulary.end) + 1  # (K,)
 
 
-def measure_lines(model: Model, ids: Array) -> Array:
-    """Return the surprisal of every character of complete lines, read in batches, each from a fresh state.
+def measure_documents(model: Model, ids: Array) -> Array:
+    """Return the surprisal of every character of whole documents, read in batches, each from the zero state.
 
     Parameters
     ----------
     model
-        A model of lines.
+        A model of documents.
     ids : (N,) array of ids
-        Lines, each with the newline that ends it.
+        Documents, each with the end symbol.
 
     Returns
     -------
@@ -180,14 +179,14 @@ def measure_lines(model: Model, ids: Array) -> Array:
         −log₂ p, in bits.
     """
     bits = np.empty(len(ids))  # (N,)
-    stops = np.flatnonzero(ids == model.vocabulary.id("\n"))  # (K,)
+    stops = np.flatnonzero(ids == model.vocabulary.end)  # (K,)
     starts = np.concatenate([[0], stops + 1])[:-1]  # (K,)
     order = np.argsort(starts - stops, kind="stable")  # (K,)  the longest first
     while len(order):
         longest = int(stops[order[0]] - starts[order[0]]) + 1
         rows, order = np.split(order, [max(1, min(ROWS, MAX_BATCH // longest))])
         where, loss_mask = batches.pad_spans(starts[rows], stops[rows] + 1)  # (T, B) each
-        inputs, targets = ids[where - 1], ids[where]  # index −1, before the first line, is a newline too
+        inputs, targets = ids[where - 1], ids[where]  # index −1, before the first document, is an end symbol too
         place = 0
         for done in Reader(model, len(rows)).passes(inputs):
             steps = slice(place, place + len(done.logits))

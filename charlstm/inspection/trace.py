@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 from os import PathLike
@@ -13,6 +12,7 @@ import numpy as np
 from charlstm.base.errors import ConfigError
 from charlstm.base.files import write_output
 from charlstm.base.parameters import Array
+from charlstm.base.symbols import END
 from charlstm.model.model import BLOCK, Model, Reader
 from charlstm.network.cell import Cell
 from charlstm.network.loss import NATS_PER_BIT, log_softmax
@@ -46,8 +46,8 @@ class Trace(NamedTuple):
         The kind of cell, which says what each quantity is.
     before : tuple of L dict
         For each layer, name of a state (h and c for the LSTM) → (N, H) array: the state that the network reads each
-        character in. It is zero at the start of a stream and at a newline in a model of lines; at the first character
-        of such a text it is the state after the newline before it.
+        character in. It is zero at the start of a stream and at an end symbol; at the first character of a document it
+        is the state after the end symbol before it.
     """
 
     text: str
@@ -115,10 +115,9 @@ class Trace(NamedTuple):
         write_output(path, lambda file: np.savez(file, **arrays), force)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return `arrays` as nested lists for JSON: text and vocabulary are strings, NaN is None."""
-        lists = {name: values.tolist() for name, values in self.arrays.items()}
-        bits = [None if math.isnan(value) else value for value in lists["surprise"]]
-        return lists | {"text": self.text, "vocabulary": self.vocabulary, "surprise": bits}
+        """Return `arrays` as nested lists for JSON: text and vocabulary are strings, what is not finite is None."""
+        lists = {name: _to_lists(values) for name, values in self.arrays.items()}
+        return lists | {"text": self.text, "vocabulary": self.vocabulary}
 
     def first(self, count: int) -> Trace:
         """Return the trace of the first characters only."""
@@ -144,6 +143,16 @@ class Trace(NamedTuple):
         return result
 
 
+def _to_lists(values: Array) -> Any:
+    """Return an array as nested lists, with None for what is not finite."""
+    finite = np.isfinite(values)
+    if finite.all():
+        return values.tolist()
+    objects = values.astype(object)
+    objects[~finite] = None
+    return objects.tolist()
+
+
 def trace(model: Model, text: str) -> Trace:
     """Read a text as in training and keep every activation.
 
@@ -152,7 +161,7 @@ def trace(model: Model, text: str) -> Trace:
     model
         The model that reads.
     text
-        One character or more. A model of lines also reads the newline before it, which is not part of the trace.
+        One character or more. A model of documents also reads the end symbol before it, which is not part of the trace.
 
     Raises
     ------
@@ -169,6 +178,7 @@ def trace(model: Model, text: str) -> Trace:
             f" at most {MAX_NUMBERS // per_character:,} characters, or use the views saturation, units or score, which"
             " read texts of any length"
         )
+    text = model.documents.parse(text)
     ids = model.vocabulary.encode(text)  # (N,)
     before = start_reader(model).logits  # (1, V)
     primes = {f"{name}'": name for name in cell.states}
@@ -190,7 +200,7 @@ def trace(model: Model, text: str) -> Trace:
 
 
 def start_reader(model: Model, rows: int = 1) -> Reader:
-    """Return a reader at the start of a text: in a model of lines it has read the newline before the text."""
+    """Return a reader at the start of a text: in a model of documents it has read an end symbol."""
     reader = Reader(model, rows)
     reader.read(np.tile(model.vocabulary.encode(model.opening)[:, None], (1, rows)))
     return reader
@@ -216,8 +226,8 @@ def read_activations(
         The logits after each character of a block, and for each layer name of a quantity → (T, H) array.
     """
     names = names or model.network.cell.quantities
-    if model.training.lines:
-        yield from _read_lines(model, ids, names)
+    if model.documents:
+        yield from _read_documents(model, ids, names)
         return
     for logits, layers in _copy_passes(Reader(model), ids[:, None], names):
         yield logits[:, 0], [{name: values[:, 0] for name, values in layer.items()} for layer in layers]
@@ -231,17 +241,18 @@ def _copy_passes(reader: Reader, ids: Array, names: Collection[str]) -> Iterator
         yield done.logits.copy(), layers
 
 
-def _read_lines(model: Model, ids: Array, names: Collection[str]) -> Iterator[tuple[Array, list[dict[str, Array]]]]:
-    """Read the lines of a text in batches, for `read_activations`; each line starts with the newline before it."""
-    newline = model.vocabulary.id("\n")
-    ids = np.concatenate([np.array([newline], ids.dtype), ids])  # (N + 1,)
-    starts = np.flatnonzero(ids == newline)
+def _read_documents(model: Model, ids: Array, names: Collection[str]) -> Iterator[tuple[Array, list[dict[str, Array]]]]:
+    """Read the documents of a text in batches, for `read_activations`; each starts with the end symbol before it."""
+    end = model.vocabulary.end
+    assert end is not None
+    ids = np.concatenate([np.array([end], ids.dtype), ids])  # (N + 1,)
+    starts = np.flatnonzero(ids == end)
     stops = np.append(starts[1:], len(ids))
     for lines in _group_neighbours(stops - starts):
         where, loss_mask = batches.pad_spans(starts[lines], stops[lines])  # (T, B) each
-        padding = (newline + 1) % len(model.vocabulary)  # not a newline, which would reset the state
+        padding = (end + 1) % len(model.vocabulary)  # not an end symbol, which would reset the state
         rows = np.where(loss_mask, ids[where], padding)  # (T, B)
-        loss_mask &= where > 0  # the newline before the text is not part of the text
+        loss_mask &= where > 0  # the end symbol before the text is not part of the text
         logits, layers = zip(*_copy_passes(Reader(model, rows.shape[1]), rows, names), strict=True)
         yield (
             _join_rows(logits, loss_mask),
@@ -276,11 +287,10 @@ def find_last_stretch(reader: Reader, text: str) -> tuple[Array, str]:
     reader
         A reader at the start of the text.
     text
-        One character or more. In a model of lines the stretch starts at the last newline.
+        One character or more. The stretch starts at the last end symbol.
     """
-    model = reader.model
-    if model.training.lines and "\n" in text:
-        return model.network.zero_state(1), text[text.rindex("\n") :]
+    if END in text:
+        return reader.model.network.zero_state(1), text[text.rindex(END) :]
     return reader.state, text
 
 

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from charlstm.base.config import check_choice
+from charlstm.base.config import check_choice, show_value
 from charlstm.base.errors import ConfigError
 from charlstm.base.parameters import Array
+from charlstm.base.symbols import END
 from charlstm.inspection.quantities import list_units
-from charlstm.inspection.questions import QUESTIONS, match_pattern
+from charlstm.inspection.questions import QUESTIONS, answer, match_pattern
 from charlstm.inspection.ranking import Labels, Ranking, rank_units
 from charlstm.inspection.span_search import search_span
 from charlstm.inspection.trace import read_activations
@@ -18,6 +19,7 @@ from charlstm.inspection.view import Column, Kind, Table, View
 from charlstm.model.model import BLOCK, Model
 
 ROWS = 10
+MOST_KEPT = 1 << 28  # bytes of values that are kept for the second reading
 THRESHOLD = (
     "The threshold is the 95th percentile of the best unit under shifted labels; scores below it are not significant."
     " Scores are exact to 0.001."
@@ -34,7 +36,8 @@ def view_units(
     model
         The model.
     text
-        The text. It is read block by block, so that it needs no memory but for the labels, a byte or two a character.
+        The text. It is read twice, block by block, and needs no memory but for the labels, a byte or two a character.
+        A text that is so short that its values need at most 256 MB is read once.
     match
         A regular expression; the question is whether a character is inside a match.
     question
@@ -54,7 +57,8 @@ def view_units(
     if like is not None:
         return search_span(model, text, like)
     if not given:
-        labels = {name: Labels(label(text)) for name, label in QUESTIONS.items()}
+        asked = [name for name in QUESTIONS if name != "position in document" or ("\n" in text and END in text)]
+        labels = {name: Labels(answer(name, text)) for name in asked}
         rankings = rank_units(Memories(model, text), labels)
         dashes = any(np.isnan(ranking.scores).any() for ranking in rankings.values())
         remark = "A dash means that the answer is the same at every character of the text."
@@ -64,18 +68,21 @@ def view_units(
         name, answers = f"inside {match}", match_pattern(text, match)
     else:
         name = check_choice("question", question, QUESTIONS)
-        answers = QUESTIONS[name](text)
+        answers = answer(name, text)
     one = Labels(answers)
     if not one.scale:
-        raise ConfigError(f"the answer to {name!r} is the same at every character; give a text in which it differs")
+        raise ConfigError(
+            f"the answer to {show_value(name)} is the same at every character; give a text in which it differs"
+        )
     ranking = rank_units(Memories(model, text), {name: one})[name]
     return View({name: _build_ranking_table(model, ranking)}, (THRESHOLD,))
 
 
 class Memories:
-    """The memory of every unit over a text, layer by layer, in blocks: (T, U) arrays. Each iteration reads the text.
+    """The memory of every unit over a text, layer by layer, in blocks: (T, U) arrays.
 
-    The values have the order of the memory as it is shown, but are not crowded near −1 and 1.
+    Each iteration reads the text, unless an earlier one could keep all values. The values have the order of the memory
+    as it is shown, but are not crowded near −1 and 1.
 
     Parameters
     ----------
@@ -87,8 +94,16 @@ class Memories:
 
     def __init__(self, model: Model, text: str) -> None:
         self._model, self._ids = model, model.vocabulary.encode(text)  # (N,)
+        size = len(self._ids) * len(list_units(model.network.config)) * np.dtype(np.float32).itemsize
+        self._keeps, self._kept = size <= MOST_KEPT, list[Array]()
 
     def __iter__(self) -> Iterator[Array]:
+        if not self._keeps:
+            return self._read()
+        self._kept = self._kept or list(self._read())
+        return iter(self._kept)
+
+    def _read(self) -> Iterator[Array]:
         blocks: list[Array] = []
         count, cell = 0, self._model.network.cell
         for _, layers in read_activations(self._model, self._ids, [cell.memory]):

@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
 from charlstm.base.parameters import Array
 from charlstm.inspection.trace import Trace
+from charlstm.text.documents import Documents
+from charlstm.text.sources import Block, cut_documents
 
 
 class TextSource(NamedTuple):
-    """A text of any length: its name, and its characters in pieces, which can be iterated over once."""
+    """A text of any length.
+
+    Attributes
+    ----------
+    name
+        What it is called.
+    pieces
+        Its characters in pieces, which can be iterated over once.
+    blocks
+        In place of the pieces: what `Sources.read_joined` returned of files, which hold whole documents.
+    """
 
     name: str
-    pieces: Iterable[str]
+    pieces: Iterable[str] = ()
+    blocks: Iterable[Block] | None = None
+
+    def read(self) -> Iterator[str]:
+        """Return the text in pieces."""
+        return iter(self.pieces) if self.blocks is None else (block.text for block in self.blocks)
+
+    def parse(self, documents: Documents) -> Iterator[str]:
+        """Return the text in pieces, with the end symbol after each document."""
+        if self.blocks is None:
+            return documents.parse_blocks(self.pieces)
+        return (text for _, text in cut_documents(self.blocks, documents))
 
 
 class TextInput(NamedTuple):

@@ -247,4 +247,6 @@ def score_after(begun: Reader, texts: Collection[str], target: str) -> Array:
 def _read_and_score(reader: Reader, ids: Array, target: str) -> Array:
     """Read (T, B) ids and return log p(target) after each row: (B,), in nats."""
     reader.read(ids)
-    return score_continuations(reader, [reader.model.vocabulary.encode(target, "the target")] * ids.shape[1])[0]
+    return score_continuations(
+        reader, [reader.model.vocabulary.encode(target, "the target", skippable=False)] * ids.shape[1]
+    )[0]

@@ -17,8 +17,9 @@ import math
 import re
 import struct
 import zipfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from os import PathLike
 from typing import Any, BinaryIO
 
@@ -26,7 +27,7 @@ import numpy as np
 
 from charlstm.base.errors import CharlstmError, CheckpointError
 from charlstm.base.files import ARCHIVE_START, shorten
-from charlstm.base.inputs import Input, as_input
+from charlstm.base.inputs import BLOCK, Input, as_input
 from charlstm.base.parameters import Array
 
 DIGEST = "sha256"
@@ -35,8 +36,10 @@ LOCAL_HEADER = struct.Struct("<4s5H3I2H")  # start, version, flags, method, time
 DIRECTORY_START, DIRECTORY_END = b"PK\x01\x02", b"PK\x05\x06"
 DIRECTORY_END_SIZE = 22
 STORED, UTF_8_NAME, LARGE_SIZES = 0, 0x800, 0xFFFFFFFF
+METADATA = b"metadata.npy"
 MOST_MEMBERS = 20_000
 MOST_METADATA = 1 << 24  # bytes
+MOST_HEADER = 1 << 17  # bytes of the headers of a member
 MOST_VALUES = 1_200_000  # a vocabulary of all of Unicode, and some more
 NPY_START = struct.Struct("<6s2BH")  # start, two parts of the version, length of the header
 NPY_HEADER = re.compile(rb"\{'descr': '([<>|][biuf]\d+)', 'fortran_order': (True|False), 'shape': \(([\d, ]*)\), \}\s*")
@@ -171,17 +174,23 @@ def to_json(array: Array, form: str, versions: Collection[int], names: Collectio
         raise CheckpointError("it is a file of another program, or another kind of file")
     if value["version"] not in versions:
         raise CheckpointError(
-            f"its format version is {value['version']} and this charlstm reads {' and '.join(map(str, versions))};"
-            " install the charlstm that wrote it, or create it again"
+            f"its format version is {shorten(value['version'])} and this charlstm reads"
+            f" {' and '.join(map(str, versions))}; install the charlstm that wrote it, or create it again"
         )
     odd = set(value) ^ {"format", "version", *names}
     if odd:
-        raise CheckpointError(f"its metadata must not have, or lacks, the key {sorted(odd)[0]!r}")
+        raise CheckpointError(f"its metadata must not have, or lacks, the key {shorten(repr(sorted(odd)[0]))}")
     return value
 
 
 @contextmanager
-def open_archive(path: str | PathLike[str] | Input, kind: str, otherwise: str, missing: str) -> Iterator[BinaryIO]:
+def open_archive(
+    path: str | PathLike[str] | Input,
+    kind: str,
+    otherwise: str,
+    missing: str,
+    largest: Callable[[Array], int] | None = None,
+) -> Iterator[BinaryIO]:
     """Open a file that holds an archive; convert every exception raised while it is read into one kind of error.
 
     Parameters
@@ -192,6 +201,9 @@ def open_archive(path: str | PathLike[str] | Input, kind: str, otherwise: str, m
         What the file should be, such as "model".
     otherwise, missing
         What the user can do if the file is something else; if there is no such file.
+    largest
+        Returns how many bytes an archive with a given member `metadata` has at most. A pipe is not read any further.
+        None: a pipe is refused.
 
     Raises
     ------
@@ -201,18 +213,46 @@ def open_archive(path: str | PathLike[str] | Input, kind: str, otherwise: str, m
     source = as_input(path)
     name = shorten(source.name)
     try:
-        with source.open(ARCHIVE_START) as file:
+        with source.open(None if largest is None else partial(_copy_pipe, largest)) as file:
             yield file
     except FileNotFoundError as error:
         raise CheckpointError(f"there is no {kind} at {name}; {missing}") from error
     except OSError as error:
         raise CheckpointError(f"cannot read the {kind} {name}: {error.strerror or error}") from error
     except CharlstmError as error:
-        raise CheckpointError(f"{name} is not a {kind} that this charlstm can use: {error}") from error
+        end = "" if ";" in str(error) else f"; {otherwise}"
+        raise CheckpointError(f"{name} is not a {kind} that this charlstm can use: {error}{end}") from error
     except Exception as error:  # a damaged archive can raise nearly any exception
         raise CheckpointError(
             f"{name} is not a charlstm {kind}, or is damaged ({type(error).__name__}); {otherwise}"
         ) from error
+
+
+def _copy_pipe(largest: Callable[[Array], int], pipe: BinaryIO, copy: BinaryIO) -> None:
+    """Copy an archive from a pipe, but no more than its metadata, which come first, allow; of anything else the start.
+
+    Raises
+    ------
+    CheckpointError
+        If it is longer.
+    """
+    start = pipe.read(LOCAL_HEADER.size)
+    if start.startswith(ARCHIVE_START) and len(start) == LOCAL_HEADER.size:
+        *_, length, name_length, extra_length = LOCAL_HEADER.unpack(start)
+        start += pipe.read(name_length + extra_length)
+        if not start.startswith(METADATA, LOCAL_HEADER.size) or length > MOST_METADATA + MOST_HEADER:
+            raise CheckpointError("it is an archive of another program, or is damaged")
+        content = np.frombuffer(pipe.read(length), np.uint8)
+        start += content.tobytes()
+        most = largest(_to_array(content, _data_start(content)))
+        left = most - len(start)
+        while block := pipe.read(min(max(left, 0) + 1, BLOCK)):
+            left -= len(block)
+            if left < 0:
+                raise CheckpointError(f"it is longer than the {most:,} bytes that its settings allow; use a copy")
+            copy.write(start + block)
+            start = b""
+    copy.write(start)
 
 
 def _npy(array: Array) -> Parts:

@@ -5,7 +5,7 @@ A file is an archive of `charlstm.model.archive`, which detects any damage. docs
     metadata            UTF-8 bytes of a JSON object: format, version, network, training, corpus, vocabulary
     layer0/U … output/b the weights, float32, as in `charlstm.network.weights.weight_shapes`
     history/step …      losses and gradient norms during training
-    corpus/lines        digests of the corpus's lines
+    corpus/documents    hashes of the corpus's documents
     run/step …          in a run file: everything else that resuming needs
     run/record          in a run file: UTF-8 bytes of a JSON object, the files and the time of the run
     sha256              32 bytes: the digest of all other members
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -38,8 +39,10 @@ from charlstm.base.config import (
 from charlstm.base.errors import CheckpointError, ConfigError
 from charlstm.base.files import write_file
 from charlstm.base.parameters import Array
-from charlstm.model import archive, format2
+from charlstm.base.symbols import END
+from charlstm.model import archive, format2, format3
 from charlstm.model.model import History, Model
+from charlstm.network.cells import CELLS
 from charlstm.network.config import NetworkConfig
 from charlstm.network.network import Network
 from charlstm.network.weights import weight_shapes
@@ -47,7 +50,9 @@ from charlstm.text.corpus import CorpusFacts
 from charlstm.text.vocabulary import Vocabulary
 
 FORMAT = "charlstm"
-VERSION = 3
+VERSION = 4
+MOST_MOMENTS = 2  # numbers that an optimizer keeps for a weight
+OTHER_MEMBERS = 32  # members beside the weights
 KEYS = ("network", "training", "corpus", "vocabulary")
 FIRST_SURROGATE, LAST_SURROGATE = 0xD800, 0xDFFF
 
@@ -240,15 +245,24 @@ def load(path: str | PathLike[str]) -> Model:
     return _load(path, _to_model, "model")
 
 
-def save_run(run: Run, path: Path) -> None:
+def save_run(run: Run, path: Path, removed: os.stat_result | None = None) -> None:
     """Write a run file: a model file with the newest weights and with further members.
+
+    Parameters
+    ----------
+    run
+        The run.
+    path
+        The file.
+    removed
+        A new file gets the permissions and the owner of this earlier one.
 
     Raises
     ------
     CharlstmError
         If the file cannot be written; its old content is then unchanged.
     """
-    write_file(path, partial(archive.write, _model_members(run.model) | _run_members(run)))
+    write_file(path, partial(archive.write, _model_members(run.model) | _run_members(run)), removed)
 
 
 def load_run(path: str | PathLike[str]) -> Run:
@@ -267,12 +281,35 @@ def _load(
 ) -> Loaded:
     """Read a file of a kind, and build what it holds from its metadata and its other members."""
     otherwise, missing = "train it again, or use a copy", "train a model first, or give the path of another one"
-    with archive.open_archive(path, kind, otherwise, missing) as file:
+    with archive.open_archive(path, kind, otherwise, missing, _largest_file) as file:
         members = archive.read(file)
-        metadata = archive.to_json(members.pop("metadata"), FORMAT, (2, VERSION), KEYS)
+        metadata = archive.to_json(members.pop("metadata"), FORMAT, (2, 3, VERSION), KEYS)
         if metadata["version"] == 2:
             metadata, members = format2.upgrade(metadata, members)
+        if metadata["version"] < VERSION:
+            metadata, members = format3.upgrade(metadata, members)
         return build(metadata, members)
+
+
+def _largest_file(member: Array) -> int:
+    """Return how many bytes a model file or run file with given metadata has at most."""
+    metadata = archive.to_json(member, FORMAT, (2, 3, VERSION), KEYS)
+    if metadata["version"] == 2:
+        metadata, _ = format2.upgrade(metadata, {})
+    if metadata["version"] < VERSION:
+        metadata, _ = format3.upgrade(metadata, {})
+    config, training = (
+        from_mapping(NetworkConfig, metadata["network"]),
+        from_mapping(TrainingConfig, metadata["training"]),
+    )
+    shapes = weight_shapes(config, len(_to_vocabulary(metadata["vocabulary"])))
+    parameters = sum(map(math.prod, shapes.values()))
+    states = len(CELLS[config.cell].states) * config.layers * training.batch_size * config.hidden
+    lines = from_mapping(CorpusFacts, metadata["corpus"]).lines
+    history = len(History._fields) * (training.steps + 1)
+    headers = (len(shapes) + OTHER_MEMBERS) * archive.MOST_HEADER
+    numbers = (2 + MOST_MOMENTS) * parameters + states  # of float32
+    return member.nbytes + archive.MOST_METADATA + 4 * numbers + 8 * (history + lines + 1) + headers
 
 
 def _model_members(model: Model) -> dict[str, Array]:
@@ -287,7 +324,7 @@ def _model_members(model: Model) -> dict[str, Array]:
     members = {"metadata": archive.from_json(metadata)}
     members |= {name: block.astype("<f4") for name, block in model.network.parameters.items()}
     members |= {f"history/{name}": column for name, column in model.history._asdict().items()}
-    return members | {"corpus/lines": model.lines}
+    return members | {"corpus/documents": model.hashes}
 
 
 def _to_model(metadata: Mapping[str, Any], members: dict[str, Array]) -> Model:
@@ -295,15 +332,17 @@ def _to_model(metadata: Mapping[str, Any], members: dict[str, Array]) -> Model:
     members = {name: array for name, array in members.items() if not name.startswith("run/")}
     config, vocabulary = from_mapping(NetworkConfig, metadata["network"]), _to_vocabulary(metadata["vocabulary"])
     training = from_mapping(TrainingConfig, metadata["training"])
-    if training.lines and "\n" not in vocabulary:
-        raise CheckpointError("its documents are lines, but its vocabulary has no newline")
+    if bool(training.documents) != (END in vocabulary):
+        raise CheckpointError("its vocabulary has an end symbol without documents, or none with them")
     history = History(*(members.pop(f"history/{name}") for name in History._fields))
     types = [np.int64, *[np.float64] * (len(history) - 1)]
     if [column.dtype for column in history] != types or {column.shape for column in history} != {(len(history.step),)}:
         raise CheckpointError("its history has columns of a wrong type or of different lengths")
-    lines = members.pop("corpus/lines")
-    if lines.dtype != np.uint64 or lines.ndim != 1 or (lines[1:] <= lines[:-1]).any():
-        raise CheckpointError("its digests of lines are not ascending numbers of type uint64")
+    if (np.diff(history.step) < 0).any() or any((column < 0).any() for column in history):
+        raise CheckpointError("its history is not in the order of its steps, or has numbers below zero")
+    hashes = members.pop("corpus/documents")
+    if hashes.dtype != np.uint64 or hashes.ndim != 1 or (hashes[1:] <= hashes[:-1]).any():
+        raise CheckpointError("its hashes of documents are not ascending numbers of type uint64")
     expected = weight_shapes(config, len(vocabulary))
     found = {name: array.shape for name, array in members.items()}
     if found != expected:
@@ -316,7 +355,7 @@ def _to_model(metadata: Mapping[str, Any], members: dict[str, Array]) -> Model:
         if array.dtype != np.float32 or not np.isfinite(array).all():
             raise CheckpointError(f"array {name} does not consist of finite float32 numbers")
         network.parameters[name][...] = array
-    return Model(network, vocabulary, training, from_mapping(CorpusFacts, metadata["corpus"]), history, lines)
+    return Model(network, vocabulary, training, from_mapping(CorpusFacts, metadata["corpus"]), history, hashes)
 
 
 def _run_members(run: Run) -> dict[str, Array]:

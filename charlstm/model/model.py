@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -13,9 +14,10 @@ import numpy as np
 
 from charlstm.base.config import TrainingConfig, to_mapping
 from charlstm.base.parameters import Array, Buffers
+from charlstm.base.symbols import END
 from charlstm.network.network import Network, Pass
 from charlstm.text.corpus import CorpusFacts
-from charlstm.text.documents import Documents, hash_line
+from charlstm.text.documents import LINE, STREAM, Documents, hash_document
 from charlstm.text.vocabulary import Vocabulary
 
 BLOCK = 1024
@@ -71,8 +73,8 @@ class Model:
         Facts about the training corpus.
     history
         Losses and gradient norms during training.
-    lines : (K,) uint64 array
-        Digests of the corpus's lines, ascending; empty for a model of a stream.
+    hashes : (K,) uint64 array
+        Hashes of the corpus's documents, ascending; empty for a model of a stream.
     """
 
     network: Network
@@ -80,13 +82,13 @@ class Model:
     training: TrainingConfig
     facts: CorpusFacts
     history: History = NO_HISTORY
-    lines: Array = field(default_factory=lambda: np.zeros(0, np.uint64))
+    hashes: Array = field(default_factory=lambda: np.zeros(0, np.uint64))
 
-    def has_seen(self, line: str) -> bool:
-        """Return whether the corpus of a model of lines contains a line."""
-        digest = np.uint64(hash_line(line))
-        place = np.searchsorted(self.lines, digest)
-        return bool(place < len(self.lines) and self.lines[place] == digest)
+    def has_seen(self, document: str) -> bool:
+        """Return whether the corpus of a model of documents contains a document."""
+        digest = np.uint64(hash_document(document))
+        place = np.searchsorted(self.hashes, digest)
+        return bool(place < len(self.hashes) and self.hashes[place] == digest)
 
     @property
     def digest(self) -> str:
@@ -95,18 +97,21 @@ class Model:
 
     def digest_with(self, config: Mapping[str, Any]) -> str:
         """Return the digest with the network's settings under the names of a certain file format."""
-        settings = [dict(config), self.training.lines, self.vocabulary.code_points.tolist()]
+        points, documents = self.vocabulary.code_points.tolist(), self.training.documents
+        if documents == LINE:  # as in files of version 3, where the newline ended a line
+            points[points.index(ord(END))] = ord("\n")
+        settings = [dict(config), {STREAM: False, LINE: True}.get(documents, documents), points]
         return sha256(json.dumps(settings).encode() + self.network.parameters.flat.tobytes()).hexdigest()
 
     @property
     def opening(self) -> str:
-        """What the model reads before a text: the newline before a line for a model of lines, nothing for a stream."""
+        """What the model reads before a text: the end symbol for a model of documents, nothing for a stream."""
         return self.documents.opening
 
-    @property
+    @cached_property
     def documents(self) -> Documents:
         """How the model tells one document from the next."""
-        return Documents(self.vocabulary, self.training.lines)
+        return Documents(self.training.documents)
 
     def copy_weights(self, origin: Model) -> int:
         """Copy the weights of a model of the same shape, matching characters; return the number of its characters.
@@ -133,8 +138,8 @@ class Model:
 class Reader:
     """Reads a batch of texts; the state is carried from one call to the next.
 
-    During training, a model of lines reads a newline only in the zero state, before a line. The reader keeps to that:
-    it resets the state to zero before every newline.
+    During training, a model of documents reads the end symbol only in the zero state, before a document. The reader
+    keeps to that: it resets the state to zero before every end symbol.
 
     The result for a text does not depend on the other texts of the batch, not even in its last bits.
 
@@ -161,7 +166,7 @@ class Reader:
         self._network = network
         self._buffers = Buffers(network.parameters.flat.dtype)
         self._weights = network.pack(rows, self._buffers, batch_invariant=True)
-        self._documents = model.documents
+        self._end = model.vocabulary.end
         self.state = network.zero_state(rows)
         self.logits: Array = np.tile(network.parameters["output/b"], (rows, 1))  # (B, V)
 
@@ -193,7 +198,7 @@ class Reader:
             The characters.
         """
         cuts = {*range(0, len(ids), BLOCK), len(ids)}
-        opens = self._documents.openings(ids) if self._documents.opening else None  # (T, B)
+        opens = None if self._end is None else ids == self._end  # (T, B)
         if opens is not None:
             cuts.update(np.flatnonzero(opens.any(axis=1)).tolist())
         for start, stop in pairwise(sorted(cuts)):

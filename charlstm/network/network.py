@@ -323,7 +323,7 @@ class Network:
         for d_state in d_states:
             d_state.fill(0.0)
         dh = d_states[0]
-        K = max(1, DIFFERENTIATED_TOGETHER // (B * H))
+        K = max(1, DIFFERENTIATED_TOGETHER // max(1, B * H))
         for t in reversed(range(T)):
             k = t % K
             if t == T - 1 or k == K - 1:

@@ -11,6 +11,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
+from charlstm.base.symbols import END, END_SIGN
+
 ISOLATE, POP = "\u2068", "\u2069"
 DOTTED_CIRCLE = "◌"
 RIGHT_TO_LEFT = ("R", "AL", "AN")
@@ -32,7 +34,7 @@ JOINING = (
 
 @lru_cache(4096)
 def escape_character(character: str) -> str:
-    r"""Return a character for a table: a space as ␣, and an escape for what cannot be shown.
+    r"""Return a character for a table: a space as ␣, the end symbol as ∎, and an escape for what cannot be shown.
 
     A combining mark stands on a dotted circle, and a right-to-left character is isolated. Characters that are
     invisible, that join their neighbour or that change the writing direction become escapes.
@@ -44,6 +46,8 @@ def escape_character(character: str) -> str:
     """
     if character == " ":
         return "␣"
+    if character == END:
+        return END_SIGN
     if not character.isprintable() or _joins(character):
         return character.encode("unicode_escape").decode()
     if _is_mark(character):
@@ -193,7 +197,7 @@ def wrap_words(text: str, width: int) -> list[str]:
 
 
 def wrap_characters(text: str, width: int) -> Iterator[tuple[int, int]]:
-    """Yield start and stop of the lines of a text that fit a width; a newline ends its line."""
+    """Yield start and stop of the lines of a text that fit a width; a newline or an end symbol ends its line."""
     start, taken = 0, 0
     for n, character in enumerate(text):
         needed = width_of(escape_in_line(character))
@@ -201,7 +205,7 @@ def wrap_characters(text: str, width: int) -> Iterator[tuple[int, int]]:
             yield start, n
             start, taken = n, 0
         taken += needed
-        if character == "\n":
+        if character in ("\n", END):
             yield start, n + 1
             start, taken = n + 1, 0
     if start < len(text):

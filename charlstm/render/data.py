@@ -23,7 +23,8 @@ GUESSES = 5
 def as_csv(view: View) -> str:
     """Return the rows of a view as CSV: those of its exact part, or of its first part that is not a list of facts.
 
-    A column below a heading has the heading before its name: «layer 0, unit 3: f».
+    A column below a heading has the heading before its name: «layer 0, unit 3: f». A cell is empty for NaN, and inf or
+    -inf for an infinite number.
     """
     return "".join(_csv_pieces(view))
 
@@ -74,7 +75,8 @@ def _to_arrays(view: View) -> dict[str, Any]:
 def to_objects(view: View) -> dict[str, Any]:
     """Return a view as JSON can hold it: one member per part, with one list per column; and the remarks, if any.
 
-    A trace has the members `text`, `characters` and `layers`; `layers[l][quantity][n][unit]` is a number. NaN is None.
+    A trace has the members `text`, `characters` and `layers`; `layers[l][quantity][n][unit]` is a number. JSON has no
+    infinite numbers and no NaN, so both are None.
     """
     if view.exact is not None:
         return _trace_to_objects(view.exact)
@@ -91,7 +93,7 @@ def sample_json(sample: Sample, novelty: View | None = None) -> str:
     """Return a sample as JSON: `seed`, `text`, `bits_per_character` (null for an empty text), `stop`, and `novelty`."""
     value = {
         **sample._asdict(),
-        "bits_per_character": None if math.isnan(sample.bits_per_character) else sample.bits_per_character,
+        "bits_per_character": sample.bits_per_character if math.isfinite(sample.bits_per_character) else None,
     }
     return dump_json(value | ({} if novelty is None else {"novelty": to_objects(novelty)}))
 
@@ -125,11 +127,15 @@ def _to_array(column: Column) -> Array:
     return np.asarray(column.values)  # (N,)
 
 
+def _to_cells(column: Column) -> Iterator[Any]:
+    return (_to_cell(value, column.kind) for value in column.values)
+
+
 def _to_cell(value: Any, kind: Kind) -> Any:
     if kind is Kind.GUESS:
         return f"{value[0]} {value[1]:.9g}"
-    plain = _to_plain(value)
-    return "" if plain is None else f"{plain:.9g}" if isinstance(plain, float) else plain
+    number = value.item() if isinstance(value, np.generic) else value
+    return _format_number(number) if isinstance(number, float) else _to_plain(number)
 
 
 def _full_name(column: Column) -> str:
@@ -143,14 +149,14 @@ def _csv_pieces(view: View) -> Iterator[str]:
         return
     rows = [part for part in view.parts.values() if not isinstance(part, Mapping)]
     columns = columns_of(next(iter([*rows, *view.parts.values()]), Table(())))
-    cells = zip(*([_to_cell(value, column.kind) for value in column.values] for column in columns), strict=True)
+    cells = zip(*map(_to_cells, columns), strict=True)
     yield from _dump_csv([_full_name(column) for column in columns], cells)
 
 
 def _json_pieces(view: View) -> Iterator[str]:
-    """Yield `as_json` in pieces; those of a trace are small."""
+    """Yield `as_json` in pieces: values of a character or a column."""
     if view.exact is None:
-        yield dump_json(to_objects(view))
+        yield from _part_pieces(view)
         return
     yield f'{{"text": {_dump(view.exact.text)}, "characters": '
     yield from _join_list(map(_dump, _characters_to_objects(view.exact)))
@@ -162,6 +168,23 @@ def _json_pieces(view: View) -> Iterator[str]:
             yield from _join_list(_dump(_round_row(row)) for row in values)
         yield "}"
     yield "]}\n"
+
+
+def _part_pieces(view: View) -> Iterator[str]:
+    """Yield the JSON of the parts of a view, column by column."""
+    yield "{"
+    for number, (name, part) in enumerate(view.parts.items()):
+        yield f"{', ' if number else ''}{_dump(name)}: "
+        if isinstance(part, Mapping):
+            yield _dump(_part_to_objects(part))
+            continue
+        yield "{"
+        for k, (full_name, column) in enumerate({_full_name(one): one for one in columns_of(part)}.items()):
+            yield f"{', ' if k else ''}{_dump(full_name)}: {_dump(_to_list(column))}"
+        yield "}"
+    if view.remarks:
+        yield f'{", " if view.parts else ""}"remarks": {_dump(list(view.remarks))}'
+    yield "}\n"
 
 
 def _join_list(items: Iterable[str]) -> Iterator[str]:
@@ -223,6 +246,7 @@ def _round_row(row: Array) -> list[float | None]:
 
 
 def _format_number(value: float) -> str:
+    """Return a number for CSV: empty for NaN, inf or -inf for an infinite one."""
     return "" if math.isnan(value) else f"{value:.9g}"
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from charlstm.base.errors import CharlstmError
 from charlstm.base.parameters import Array
 from charlstm.inspection.quantities import find_steadiest, kind_of
 from charlstm.inspection.span_search import ON, PLACES
@@ -29,7 +30,18 @@ LETTERS = "".join(sign for sign in map(chr, range(33, 127)) if sign not in "\"&'
 
 
 def encode_trace(trace: Trace) -> dict[str, Any]:
-    """Return a trace as JSON: its description, the place of each array in the block, and the block."""
+    """Return a trace as JSON: its description, the place of each array in the block, and the block.
+
+    Raises
+    ------
+    CharlstmError
+        If an activation is infinite or NaN.
+    """
+    if not all(np.isfinite(values).all() for layer in trace.layers for values in layer.values()):
+        raise CharlstmError(
+            "a page cannot show numbers that are infinite or NaN: the weights of the model are too large; choose"
+            " another format"
+        )
     most_probable = np.concatenate(
         [
             np.argsort(-trace.log_probabilities[start : start + BLOCK], axis=1, kind="stable")[:, :GUESSES]

@@ -18,7 +18,7 @@ BAR = "█"
 
 def plot_curves(part: Curves, width: int) -> list[str]:
     """Return the lines of a plot; later curves are drawn over earlier ones."""
-    across = min(width, WIDEST) - MARGIN - 1
+    across = max(min(width, WIDEST) - MARGIN - 1, 1)
     x = np.asarray(part.x.values, float)  # (N,)
     ys = [np.asarray(column.values, float) for column in part.ys]  # (N,) each
     if part.log:
@@ -70,5 +70,5 @@ def _format_label(value: float, log: bool) -> str:
 
 def _find_cells(values: Array, low: float, high: float, cells: int) -> Array:
     """Return the index of the cell of each value, with the range from low to high divided into even cells."""
-    share = (values - low) / ((high - low) or 1.0)  # (N,)
+    share = (values / 2 - low / 2) / ((high / 2 - low / 2) or 1.0)  # (N,)  the halves of floats do not overflow
     return np.asarray(np.minimum((share * cells).astype(int), cells - 1))

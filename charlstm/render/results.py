@@ -9,7 +9,8 @@ from os import PathLike
 from typing import Any, BinaryIO
 
 from charlstm.base.config import check_choice
-from charlstm.base.files import as_path, write_output
+from charlstm.base.files import as_path, shorten, write_output
+from charlstm.base.symbols import END
 from charlstm.inspection.trace import Trace
 from charlstm.inspection.view import Column, Kind, View, count_of
 from charlstm.render import data, html, terminal
@@ -72,11 +73,11 @@ class ViewResult(View):
             If the file cannot be written; an existing file is then unchanged.
         """
         suffixes = [f".{name}" for name in (*data.FORMATS, TEXT)]
-        suffix = check_choice(f"the suffix of {path}", as_path(path).suffix, suffixes)
+        suffix = check_choice(f"the suffix of {shorten(path)}", as_path(path).suffix, suffixes)
 
         def write(file: BinaryIO) -> None:
             if suffix == f".{TEXT}":
-                file.write(self.to_text().encode("utf-8", "replace"))
+                terminal.write(self, WIDTH, file)
             else:
                 data.write(self, suffix[1:], file)
 
@@ -117,7 +118,7 @@ def _build_strip(trace: Trace) -> Iterator[str]:
 def build_sign(character: str, bits: float, title: str) -> str:
     """Return a character shaded by its surprisal, and where a line may end after it."""
     sign = "&nbsp;" if character == " " else escape(escape_character(character))
-    end = "<br>" if character == "\n" else "<wbr>"
+    end = "<br>" if character in ("\n", END) else "<wbr>"
     return f'<span title="{title}" style="{_shade(bits, Kind.BITS)}">{sign}</span>{end}'
 
 

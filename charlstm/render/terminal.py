@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import BinaryIO
 
 from charlstm.inspection.view import Bars, Column, Curves, Facts, Kind, Part, Strip, Table, View, count_of
 from charlstm.render import plots
@@ -43,17 +44,28 @@ def render(view: View, width: int, colours: int) -> str:
     colours
         Number of its colours: 0, 8, 256 or 16,777,216.
     """
-    lines: list[str] = []
-    for name, part in view.parts.items():
+    return "".join(draw_lines(view, width, colours))
+
+
+def draw_lines(view: View, width: int, colours: int) -> Iterator[str]:
+    """Yield the lines of `render`, so that a long text needs little more memory than its trace."""
+    for number, (name, part) in enumerate(view.parts.items()):
         if len(view.parts) > 1:
-            lines += ([""] if lines and not isinstance(part, dict) else []) + wrap_words(name, width)
-        lines += _draw_part(part, width, colours)
-    for remark in view.remarks:
-        lines += ([""] if lines else []) + wrap_words(remark, width)
-    return "".join(f"{line}\n" for line in lines)
+            yield "\n" * (number > 0 and not isinstance(part, dict))
+            yield from (f"{line}\n" for line in wrap_words(name, width))
+        yield from (f"{line}\n" for line in _draw_part(part, width, colours))
+    for number, remark in enumerate(view.remarks):
+        yield "\n" * (number > 0 or bool(view.parts))
+        yield from (f"{line}\n" for line in wrap_words(remark, width))
 
 
-def _draw_part(part: Part, width: int, colours: int) -> list[str]:
+def write(view: View, width: int, file: BinaryIO) -> None:
+    """Write the lines of `render` without colours to an open binary file, in UTF-8."""
+    for line in draw_lines(view, width, 0):
+        file.write(line.encode("utf-8", "replace"))
+
+
+def _draw_part(part: Part, width: int, colours: int) -> Iterable[str]:
     if isinstance(part, Table):
         return _draw_table(part, width, colours)
     if isinstance(part, Strip):
@@ -71,15 +83,14 @@ def _draw_facts(part: Facts, width: int) -> list[str]:
     ]
 
 
-def _draw_table(part: Table, width: int, colours: int) -> list[str]:
+def _draw_table(part: Table, width: int, colours: int) -> Iterator[str]:
     """Draw a table, split into pieces below each other where it is wider than the terminal."""
     rows = len(part.columns[0].values)
     if part.head and rows > part.head:
         shorter = tuple(column._replace(values=column.values[: part.head]) for column in part.columns)
-        return [
-            *_draw_table(Table(shorter, part.keys), width, colours),
-            f"… and {count_of(rows - part.head, 'more row')}",
-        ]
+        yield from _draw_table(Table(shorter, part.keys), width, colours)
+        yield f"… and {count_of(rows - part.head, 'more row')}"
+        return
     widths = [_measure_column(column, min(TEXT_WIDEST, width // 2)) for column in part.columns[: part.keys]]
     beside = max(NARROWEST, min(TEXT_WIDEST, width - sum(widths) - 2))
     widths += [_measure_column(column, beside) for column in part.columns[part.keys :]]
@@ -99,8 +110,9 @@ def _draw_table(part: Table, width: int, colours: int) -> list[str]:
                 room = width - sum(widths[j] for j in pieces[-1])
             pieces[-1].append(k)
             room -= widths[k]
-    tables = [_draw_piece([(part.columns[k], widths[k]) for k in piece], colours) for piece in pieces]
-    return [line for number, lines in enumerate(tables) for line in ([""] if number else []) + lines]
+    for number, piece in enumerate(pieces):
+        yield from [""] * (number > 0)
+        yield from _draw_piece([(part.columns[k], widths[k]) for k in piece], colours)
 
 
 def _start_piece(pieces: list[list[int]], keys: int) -> None:
@@ -122,21 +134,19 @@ def _group_columns(columns: Sequence[Column]) -> list[list[int]]:
 
 def _measure_column(column: Column, widest: int) -> int:
     """Return the width of a column with the gap beside it; the width of a text column is limited."""
-    cells = [width_of(format_value(value, column.kind)) for value in column.values]
-    needed = max([*cells, width_of(_format_name(column.name))], default=0)
+    cells = (width_of(format_value(value, column.kind)) for value in column.values)
+    needed = max(max(cells, default=0), width_of(_format_name(column.name)))
     if column.kind is Kind.TEXT:
         needed = min(needed, widest)
     return max(WIDTHS.get(column.kind, 0), needed + (2 if column.kind in (Kind.TEXT, Kind.BITS) else 1))
 
 
-def _draw_piece(columns: list[tuple[Column, int]], colours: int) -> list[str]:
-    lines = []
+def _draw_piece(columns: list[tuple[Column, int]], colours: int) -> Iterator[str]:
     if any(column.group for column, _ in columns):
-        lines.append(_draw_headings(columns))
-    lines.append("".join(_align(_format_name(column.name), width, column.kind) for column, width in columns))
-    rows = range(len(columns[0][0].values))
-    lines += ["".join(_draw_cell(column, n, width, colours) for column, width in columns) for n in rows]
-    return [line.rstrip() for line in lines]
+        yield _draw_headings(columns).rstrip()
+    yield "".join(_align(_format_name(column.name), width, column.kind) for column, width in columns).rstrip()
+    for n in range(len(columns[0][0].values)):
+        yield "".join(_draw_cell(column, n, width, colours) for column, width in columns).rstrip()
 
 
 def _draw_headings(columns: list[tuple[Column, int]]) -> str:
@@ -168,20 +178,20 @@ def _draw_cell(column: Column, n: int, width: int, colours: int) -> str:
     return _align(cell, width, column.kind)
 
 
-def _draw_strip(part: Strip, width: int, colours: int) -> list[str]:
+def _draw_strip(part: Strip, width: int, colours: int) -> Iterator[str]:
     """Draw a text once per colouring, in lines that fit; without colours draw bars below the characters."""
     if part.head and len(part.text) > part.head:
         rows = tuple(row._replace(values=row.values[: part.head]) for row in part.rows)
-        shorter = _draw_strip(Strip(part.text[: part.head], rows), width, colours)
-        return [*shorter, f"… and {count_of(len(part.text) - part.head, 'more character')}"]
+        yield from _draw_strip(Strip(part.text[: part.head], rows), width, colours)
+        yield f"… and {count_of(len(part.text) - part.head, 'more character')}"
+        return
     margin = min(max((width_of(_format_name(row.name)) for row in part.rows), default=0), width // 3) + 1
-    lines: list[str] = []
     for start, stop in wrap_characters(part.text, min(width, STRIP_WIDEST) - margin):
         cells = [escape_in_line(character) for character in part.text[start:stop]]
-        if lines and (len(part.rows) > 1 or colours == NONE):
-            lines.append("")
+        if start and (len(part.rows) > 1 or colours == NONE):
+            yield ""
         if colours == NONE:
-            lines.append(" " * margin + "".join(cells))
+            yield " " * margin + "".join(cells)
         for row in part.rows:
             values = [float(value) for value in row.values[start:stop]]
             coloured = (
@@ -194,8 +204,7 @@ def _draw_strip(part: Strip, width: int, colours: int) -> list[str]:
                 if not all(map(math.isnan, values))
                 else ""
             )
-            lines.append((pad(_format_name(row.name), margin - 1) + " " + coloured).rstrip())
+            yield (pad(_format_name(row.name), margin - 1) + " " + coloured).rstrip()
     if colours == NONE and part.rows:
         low, high = SCALES.get(part.rows[0].kind, ("0", "1"))
-        lines += ["", f"▁ {low} … █ {high}"]
-    return lines
+        yield from ("", f"▁ {low} … █ {high}")

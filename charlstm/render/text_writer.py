@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 import numpy as np
 
+from charlstm.base.symbols import END
 from charlstm.render.characters import escape_character, escape_in_line, shown_text, width_of
 from charlstm.sampling.sampler import SampledCharacter
 
@@ -23,11 +24,14 @@ class TextWriter:
         the prediction, one per half bit; None: no colour.
     shown
         True: a terminal shows the text, so control characters are written as signs; False: the text stays as it is.
+    end
+        What is written for the end symbol.
     """
 
-    def __init__(self, colour: str | None = None, shown: bool = False) -> None:
+    def __init__(self, colour: str | None = None, shown: bool = False, end: str = "") -> None:
         self._colour = colour
         self._shown = shown
+        self._end = end
         self._last = ""
 
     def seed(self, text: str) -> str:
@@ -37,6 +41,9 @@ class TextWriter:
 
     def add(self, sampled: SampledCharacter) -> str:
         """Return what is written for the next character."""
+        if sampled.character == END:
+            self._last = self._end[-1:] or self._last
+            return self._end
         self._last = sampled.character
         return self._shade(sampled)
 
@@ -99,13 +106,13 @@ class AlternativesWriter(TextWriter):
         return "".join(pieces)
 
     def add(self, sampled: SampledCharacter) -> str:
-        """Return the next character, followed by the rows of alternatives if it ends a line."""
+        """Return the next character, followed by the rows of alternatives if it ends a line or the text."""
         character = super().add(sampled)
         for rank, alternative in enumerate(self._alternatives(sampled)):
             self._rows[rank] += alternative
         self._column += 1
-        if sampled.character == "\n":
-            return "⏎" + self._end_line()
+        if sampled.character in ("\n", END):
+            return ("⏎" if sampled.character == "\n" else escape_character(END)) + self._end_line()
         return character + (self._end_line() if self._column == self._width else "")
 
     def end(self) -> str:

@@ -19,8 +19,10 @@ import numpy as np
 
 from charlstm.base.config import check_whole
 from charlstm.base.parameters import Array
+from charlstm.base.symbols import END
 from charlstm.model.model import Model, Reader
 from charlstm.network.loss import log_softmax
+from charlstm.sampling.decoder import MAX_ROWS, check_finite
 from charlstm.sampling.filters import SamplingConfig
 from charlstm.sampling.stopping import Stopper, StoppingRules
 
@@ -37,7 +39,7 @@ class BeamResult(NamedTuple):
     log_probability
         Log-probability of all characters under the network, in nats, including a hidden stop string.
     shown_log_probability
-        Log-probability of the characters of `text`, in nats.
+        Log-probability of the characters of `text`, and of the end symbol after a whole document, in nats.
     stop
         Why it stopped.
     """
@@ -46,6 +48,11 @@ class BeamResult(NamedTuple):
     log_probability: float
     shown_log_probability: float
     stop: str
+
+    @property
+    def predicted(self) -> int:
+        """Number of predictions in the text: its characters, and the end symbol after a whole document."""
+        return len(self.text) + (self.stop == "end")
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +97,7 @@ class Hypothesis:
             node = node.parent
         shown = path[::-1][: self.shown]
         shown_log_probability = shown[-1].log_probability if shown else 0.0
-        text = "".join(node.character for node in shown)
+        text = "".join(node.character for node in shown).removesuffix(END)
         return BeamResult(text, self.log_probability, shown_log_probability, self.stopper.reason or "length")
 
 
@@ -106,7 +113,7 @@ def beam_search(
     seed
         The text to continue; empty: start as a text of the corpus starts.
     width
-        Number of texts in the beam (N); 1 is greedy decoding.
+        Number of texts in the beam (N), 1 to 100,000; 1 is greedy decoding.
     stopping
         Where a text stops; at the latest after 10,000 characters.
     sampling
@@ -125,12 +132,17 @@ def beam_search(
         If the seed contains characters that the model does not know.
     ConfigError
         If a number is out of range, or the rules allow no character.
+    CharlstmError
+        If a prediction has no probabilities.
     """
-    width = check_whole("width", width, 1)
+    width = check_whole("width", width, 1, MAX_ROWS)
     count = check_whole("count", count, 1, width)
     allowed = sampling.allowed(model.vocabulary.code_points)  # (V,)
+    stopping.check_allowed(model.vocabulary.code_points, allowed)
     reader = Reader(model)
-    reader.read(model.vocabulary.encode(model.opening + seed, "the seed")[:, None])
+    reader.read(
+        model.vocabulary.encode(model.opening + model.documents.parse(seed), "the seed", -len(model.opening))[:, None]
+    )
     reader = reader.copies(width)
     root = Hypothesis(Stopper(stopping if stopping.length is not None else replace(stopping, length=MAX_LENGTH)))
     if root.stopper.reason:
@@ -138,6 +150,7 @@ def beam_search(
     beam, done = [root], list[Hypothesis]()
     while beam and (len(done) < count or max(text.log_probability for text in beam) > done[-1].log_probability):
         log_p = log_softmax(reader.logits[: len(beam)].astype(np.float64))  # (n, V)
+        check_finite(log_p)
         kept = _expand(model, beam, done, log_p if allowed is None else np.where(allowed, log_p, -np.inf), width, count)
         beam = [text for _, text in kept]
         places = np.array([place for place, _ in kept] + [0] * (width - len(kept)), np.intp)  # (N,)

@@ -9,13 +9,15 @@ from functools import cached_property
 
 import numpy as np
 
-from charlstm.base.errors import ConfigError
+from charlstm.base.errors import CharlstmError
 from charlstm.base.parameters import Array
 from charlstm.base.randomness import Purpose, generator
+from charlstm.base.symbols import END
 from charlstm.model.model import Model, Reader
 from charlstm.network.loss import NATS_PER_BIT, log_softmax
 from charlstm.sampling.filters import SamplingConfig, probabilities
 
+MAX_ROWS = 100_000
 UNIFORMS_AHEAD = 256
 
 
@@ -94,10 +96,12 @@ def sample_steps(
     UnknownCharacterError
         If the seed contains characters that the model does not know.
     ConfigError
-        If the rules allow none of the model's characters. The iterator raises it if a prediction has no probabilities.
+        If the rules allow none of the model's characters.
+    CharlstmError
+        From the iterator, if a prediction has no probabilities.
     """
     allowed = sampling.allowed(model.vocabulary.code_points)
-    ids = model.vocabulary.encode(model.opening + seed, "the seed")  # (N,)
+    ids = model.vocabulary.encode(model.opening + model.documents.parse(seed), "the seed", -len(model.opening))  # (N,)
     if reader is None:
         reader = Reader(model)
         reader.read(ids[:, None])
@@ -118,14 +122,17 @@ def _steps(
         for uniform in np.stack([stream.random(UNIFORMS_AHEAD) for stream in streams], axis=1):  # (B,)
             p = probabilities(reader.logits, sampling, allowed, recent.mask)  # (B, V)
             cumulative = np.cumsum(p, axis=1)  # (B, V)
-            if np.isnan(cumulative[:, -1]).any():
-                raise ConfigError(
-                    "the model predicts no probabilities (NaN): its weights are too large; train it again"
-                )
+            check_finite(cumulative[:, -1])
             ids = np.add.reduce(cumulative <= uniform[:, None] * cumulative[:, -1:], axis=1)  # (B,)
             yield DecodingStep(model.vocabulary.decode(ids), ids, reader.logits)
             reader.read(ids[None])
             recent.add(ids)
+
+
+def check_finite(values: Array) -> None:
+    """Raise CharlstmError if a value that follows from a prediction is NaN."""
+    if np.isnan(values).any():
+        raise CharlstmError("the model predicts no probabilities (NaN): its weights are too large; train it again")
 
 
 class _RecentCharacters:
@@ -136,12 +143,13 @@ class _RecentCharacters:
         last = ids[max(0, len(ids) - self._size) :].astype(np.intp)  # (K,)
         self._window = deque(np.repeat(last[:, None], rows, axis=1))  # at most `size` arrays (B,)
         self._rows = np.arange(rows)  # (B,)
+        self._penalized = model.vocabulary.code_points != ord(END)  # (V,)
         self._counts = np.tile(np.bincount(last, minlength=len(model.vocabulary)), (rows, 1))  # (B, V)
 
     @property
     def mask(self) -> Array | None:
         """The characters in each window: (B, V) array of bool, or None without a penalty."""
-        return self._counts > 0 if self._size else None
+        return (self._counts > 0) & self._penalized if self._size else None
 
     def add(self, ids: Array) -> None:
         """Add the next character of each text, (B,), and drop the oldest of a full window."""

@@ -19,9 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from charlstm.base.config import check_number, check_text, check_whole, set_fields
+from charlstm.base.config import check_number, check_text, check_whole, set_fields, show_value
 from charlstm.base.errors import ConfigError, did_you_mean
 from charlstm.base.parameters import Array
+from charlstm.base.symbols import END
 from charlstm.text.vocabulary import Vocabulary
 
 MIN_TEMPERATURE = 1e-200  # keeps only the most likely character, and no division by it overflows
@@ -97,7 +98,7 @@ class SamplingConfig:
         for name in rules:
             if name not in names:
                 end = did_you_mean(name, names) or f"; the rules are {', '.join(names)}"
-                raise ConfigError(f"there is no sampling rule {name!r}{end}")
+                raise ConfigError(f"there is no sampling rule {show_value(name)}{end}")
         return cls(**rules)
 
     def check_possible(self, vocabulary: Vocabulary) -> None:
@@ -129,12 +130,13 @@ class SamplingConfig:
         allowed = ~np.isin(code_points, [ord(character) for character in self.forbid])  # (V,)
         if self.only is not None:
             allowed &= np.isin(code_points, [ord(character) for character in self.only])
-        if not allowed.any():
+        ends = code_points == ord(END)  # (V,)  a document may always end
+        if not (allowed & ~ends).any():
             raise ConfigError(
-                f"forbid {self.forbid!r} and only {self.only!r} allow none of the model's {allowed.size} characters;"
-                " allow at least one of them"
+                f"forbid {show_value(self.forbid)} and only {show_value(self.only)} allow none of the model's"
+                f" {np.count_nonzero(~ends)} characters; allow at least one of them"
             )
-        return np.asarray(allowed)
+        return np.asarray(allowed | ends)
 
 
 def probabilities(

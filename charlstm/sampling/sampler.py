@@ -12,11 +12,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from charlstm.base.errors import ConfigError
+from charlstm.base.config import check_whole
+from charlstm.base.errors import CharlstmError, ConfigError
 from charlstm.base.parameters import Array
+from charlstm.base.symbols import END
 from charlstm.model.model import Model, Reader
 from charlstm.network.loss import log_softmax
-from charlstm.sampling.decoder import DecodingStep, sample_steps, surprisal
+from charlstm.sampling.decoder import MAX_ROWS, DecodingStep, sample_steps, surprisal
 from charlstm.sampling.filters import SamplingConfig
 from charlstm.sampling.stopping import Stopper, StoppingRules
 
@@ -54,10 +56,11 @@ class Sample(NamedTuple):
     text
         The new characters.
     bits_per_character
-        Mean surprisal of the new characters under the network, in bits, before any sampling rule; NaN if there are
-        none.
+        Mean surprisal of the new characters, and of the end symbol after them, under the network, in bits, before any
+        sampling rule; NaN if there are none.
     stop
-        Why it stopped: "length", "stop", "lines" or "sentence"; "interrupted" if sampling ended before that.
+        Why it stopped: "end" if it is a whole document; "length", "stop", "lines" or "sentence"; "interrupted" if
+        sampling ended before that.
     """
 
     seed: str
@@ -81,7 +84,7 @@ class Sampler:
     stopping
         Where each sample stops.
     count
-        Number of samples (B), 1 or more.
+        Number of samples (B), 1 to 100,000.
     new_only
         True: omit lines that occur in the model's corpus, as if they had not been sampled.
     reader, first_stream
@@ -97,7 +100,8 @@ class Sampler:
     UnknownCharacterError
         If the seed contains characters that the model does not know.
     ConfigError
-        If the rules allow no character, or `new_only` is set for a model that was not trained on lines.
+        If the rules allow no character or exclude a stop string, `count` is out of range, or `new_only` is set for a
+        model that was not trained on lines.
     """
 
     def __init__(
@@ -111,14 +115,17 @@ class Sampler:
         reader: Reader | None = None,
         first_stream: int = 0,
     ) -> None:
-        if new_only and not model.training.lines:
+        if new_only and not model.documents:
             raise ConfigError(
-                "the model stores no lines to compare with",
-                python="new_only needs a model that was trained with lines=True",
-                command="--new-only needs a model that was trained with --lines",
+                "the model stores no documents to compare with",
+                python="new_only needs a model that was trained with documents",
+                command="--new-only needs a model that was trained with --documents",
             )
-        self.count = count
-        self._seed = seed
+        code_points = model.vocabulary.code_points
+        stopping.check_allowed(code_points, sampling.allowed(code_points))
+        self.count = check_whole("count", count, 1, MAX_ROWS)
+        seed = model.documents.parse(seed)
+        self._seed = model.documents.format(seed)
         self._steps = sample_steps(model, seed, sampling, count, reader, first_stream)
         self._stoppers = [Stopper(stopping) for _ in range(count)]
         self._filters = [NewLines(model, seed) if new_only else None for _ in range(count)]
@@ -131,7 +138,7 @@ class Sampler:
 
         Raises
         ------
-        ConfigError
+        CharlstmError
             If a thousand lines in a row occur in the model's corpus, or a line does not end.
         """
         held_back: list[deque[SampledCharacter]] = [deque() for _ in range(self.count)]
@@ -189,7 +196,7 @@ class Sampler:
         return [
             Sample(
                 self._seed,
-                "".join(characters),
+                "".join(characters).removesuffix(END),
                 bits / len(characters) if characters else math.nan,
                 stopper.reason or "interrupted",
             )
@@ -212,7 +219,7 @@ class NewLines:
 
     def __init__(self, model: Model, seed: str) -> None:
         self._model = model
-        self._begun = seed.rpartition("\n")[2]
+        self._begun = seed.rpartition(END)[2]
         self._line: list[SampledCharacter] = []
         self._known = 0
 
@@ -228,17 +235,17 @@ class NewLines:
 
         Raises
         ------
-        ConfigError
+        CharlstmError
             If the corpus contains a thousand sampled lines in a row, or a line of a text without a maximum length has
             100,000 characters and no end.
         """
-        if sampled.character != "\n":
+        if sampled.character != END:
             self._line.append(sampled)
             if left is not None and len(self._line) >= left + LOOKAHEAD:
                 line, self._line = self._line, []
                 return line
             if left is None and len(self._line) >= MAX_LINE:
-                raise ConfigError(
+                raise CharlstmError(
                     f"the model sampled a line of {MAX_LINE:,} characters without an end; give a maximum length, or"
                     " raise the temperature"
                 )
@@ -250,7 +257,7 @@ class NewLines:
             return [*line, sampled]
         self._known += 1
         if self._known > MAX_KNOWN_LINES:
-            raise ConfigError("the corpus contains the last thousand sampled lines; raise the temperature")
+            raise CharlstmError("the corpus contains the last thousand sampled lines; raise the temperature")
         return []
 
 

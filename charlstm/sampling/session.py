@@ -16,6 +16,7 @@ from charlstm.base.config import LARGEST, check_text, check_whole
 from charlstm.base.errors import ConfigError, SessionError
 from charlstm.base.files import Files, as_path, charlstm_format
 from charlstm.base.parameters import Array
+from charlstm.base.symbols import END
 from charlstm.model.model import Model, Reader
 from charlstm.sampling import session_state
 from charlstm.sampling.filters import SamplingConfig
@@ -67,8 +68,8 @@ class Session:
 
     def __init__(self, model: Model, sampling: SamplingConfig, stopping: StoppingRules) -> None:
         self.model = model
-        self.sampling = sampling
         self._stopping = stopping
+        self.sampling = sampling
         self.suggestions: tuple[str, ...] = ()
         self._streams_used = 0
         self._before: deque[SessionState] = deque(maxlen=MAX_UNDO)
@@ -84,6 +85,7 @@ class Session:
     @sampling.setter
     def sampling(self, sampling: SamplingConfig) -> None:
         sampling.check_possible(self.model.vocabulary)
+        self._check_together(sampling, self._stopping)
         self._sampling = sampling
 
     @property
@@ -94,13 +96,18 @@ class Session:
     @stopping.setter
     def stopping(self, stopping: StoppingRules) -> None:
         stopping.check_possible(self.model.vocabulary)
+        self._check_together(self._sampling, stopping)
         self._stopping = stopping
+
+    def _check_together(self, sampling: SamplingConfig, stopping: StoppingRules) -> None:
+        code_points = self.model.vocabulary.code_points
+        stopping.check_allowed(code_points, sampling.allowed(code_points))
 
     @property
     def text(self) -> str:
-        """The whole text: what the user added and what the model wrote."""
+        """The whole text: what the user added and what the model wrote, with a separator after each whole document."""
         self._catch_up()
-        return self._text
+        return self.model.documents.format(self._text)
 
     @property
     def state(self) -> SessionState:
@@ -122,7 +129,8 @@ class Session:
         UnknownCharacterError
             If it contains characters that the model does not know; the session is then unchanged.
         """
-        ids = self.model.vocabulary.encode(check_text("text", text))  # (N,)
+        text = self.model.documents.parse(check_text("text", text))
+        ids = self.model.vocabulary.encode(text)  # (N,)
         self._remember()
         self._read(ids)
         self._text += text
@@ -141,7 +149,7 @@ class Session:
         iterator of SampledCharacter
             The characters as they are sampled. The text has been read when the iterator is returned. Each character
             that you take from it becomes part of the session; you can stop at any of them. The iterator ends when
-            another method changes the text.
+            another method changes the text, or with the document; the next continuation then begins another one.
 
         Raises
         ------
@@ -294,7 +302,8 @@ class Session:
             if self._sampler is not sampler:
                 return
             self._unread.append(sampled.character)
-            yield sampled
+            if sampled.character != END:
+                yield sampled
 
     def _catch_up(self) -> None:
         """Read the characters that were shown, and no others that were sampled."""

@@ -25,10 +25,12 @@ from charlstm.base.config import check_text, check_whole, from_mapping, to_mappi
 from charlstm.base.errors import CharlstmError, CheckpointError
 from charlstm.base.files import write_file
 from charlstm.base.parameters import Array
+from charlstm.base.symbols import END
 from charlstm.model import archive, format2
 from charlstm.model.model import Model
 from charlstm.sampling.filters import SamplingConfig
 from charlstm.sampling.stopping import StoppingRules
+from charlstm.text.documents import LINE
 
 FORMAT = "charlstm session"
 VERSION = 2
@@ -145,19 +147,23 @@ def load(model: Model, path: str | PathLike[str]) -> SavedSession:
 def _saved(metadata: Mapping[str, Any], arrays: Mapping[str, Array], model: Model) -> SavedSession:
     """Return the content of a file once it is checked against the model."""
     network, text = model.network, check_text("text", metadata["text"])
+    if model.documents.kind == LINE:
+        text = text.replace("\n", END)  # earlier versions saved the newline that ended a line
     dtype, state = network.parameters.flat.dtype, network.zero_state(1)[:, :, 0]
     expected = {"state": (dtype, state.shape), "logits": (dtype, (len(model.vocabulary),))}
     if {name: (array.dtype, array.shape) for name, array in arrays.items()} != expected:
         raise CheckpointError("its arrays do not have the shapes of the model's")
     if not all(np.isfinite(array).all() for array in arrays.values()):
         raise CheckpointError("it contains numbers that are not finite")
-    model.vocabulary.encode(text)
+    if model.vocabulary.known(text) != text:
+        raise CheckpointError("its text has characters that the model does not know")
     start = check_whole("continuation_start", metadata["continuation_start"], 0, len(text))
     sampling = from_mapping(SamplingConfig, to_mapping(SamplingConfig()) | metadata["sampling"])
-    sampling.allowed(model.vocabulary.code_points)
+    allowed = sampling.allowed(model.vocabulary.code_points)
     stopping = from_mapping(StoppingRules, to_mapping(StoppingRules()) | metadata["stopping"])
     if not stopping.can_stop:
         raise CheckpointError("its stopping rules never stop a text")
+    stopping.check_allowed(model.vocabulary.code_points, allowed)
     return SavedSession(
         SessionState(text, start, arrays["state"][:, :, None], arrays["logits"][None]),
         check_whole("streams_used", metadata["streams_used"], 0),

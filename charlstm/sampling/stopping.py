@@ -6,9 +6,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from charlstm.base.config import check_flag, check_text, check_whole, set_fields
+from charlstm.base.config import check_flag, check_texts, check_whole, set_fields, show_value
 from charlstm.base.errors import ConfigError
-from charlstm.text.vocabulary import Vocabulary
+from charlstm.base.parameters import Array
+from charlstm.base.symbols import END
+from charlstm.text.vocabulary import Vocabulary, name, text_of
 
 SENTENCE_WINDOW = 8  # characters that the pattern of a sentence's end can span
 # A full stop of a western script ends a sentence if white space follows it and its closing quotes and brackets.
@@ -47,13 +49,10 @@ class StoppingRules:
     sentence: bool = False
 
     def __post_init__(self) -> None:
-        stops = (self.stop,) if isinstance(self.stop, str) else self.stop
-        if not isinstance(stops, (tuple, list)):
-            raise ConfigError(f"stop is {self.stop!r}; it must be a string, or several in a tuple")
         set_fields(
             self,
             length=None if self.length is None else check_whole("length", self.length, 0),
-            stop=tuple(check_text("stop", stop, 1) for stop in stops),
+            stop=check_texts("stop", self.stop, 1),
             hide_stop=check_flag("hide_stop", self.hide_stop),
             lines=None if self.lines is None else check_whole("lines", self.lines, 1),
             sentence=check_flag("sentence", self.sentence),
@@ -69,6 +68,32 @@ class StoppingRules:
         """
         for stop in self.stop:
             vocabulary.check_possible("stop", stop)
+
+    def check_allowed(self, code_points: Array, allowed: Array | None) -> None:
+        """Refuse a stop string that the sampling rules exclude.
+
+        Parameters
+        ----------
+        code_points : (V,) array
+            The characters of the vocabulary.
+        allowed : (V,) array of bool, optional
+            Result of `SamplingConfig.allowed`.
+
+        Raises
+        ------
+        ConfigError
+            If it has a character that is never sampled.
+        """
+        if allowed is None:
+            return
+        sampled = set(text_of(code_points[allowed]))
+        for stop in self.stop:
+            for character in stop:
+                if character not in sampled:
+                    raise ConfigError(
+                        f"stop is {show_value(stop)}, which is never sampled because forbid or only excludes"
+                        f" {name(character)}; give another stop text, or allow that character"
+                    )
 
     @property
     def can_stop(self) -> bool:
@@ -87,7 +112,8 @@ class Stopper:
     Attributes
     ----------
     reason : str or None
-        The rule that stopped the text: "length", "stop", "lines" or "sentence"; None before that.
+        Why the text stopped: "end" after the end symbol, or the rule: "length", "stop", "lines" or "sentence"; None
+        before that.
     """
 
     def __init__(self, rules: StoppingRules) -> None:
@@ -106,9 +132,12 @@ class Stopper:
         """Take the next character and return how many characters can be shown now, this one and held-back ones.
 
         Characters that may begin a hidden stop string are held back. What is still held back when there is a reason is
-        never shown.
+        never shown. The end symbol counts as shown.
         """
         rules, waiting = self._rules, self._held_back + 1
+        if character == END:
+            self.reason = "end"
+            return waiting
         self._count += 1
         self._lines += character == "\n"
         self._recent = (self._recent + character)[-self._window :]

@@ -1,12 +1,16 @@
 """From ids to batches: what one step of training reads, as a function of the step alone.
 
 A stream is cut into B contiguous pieces, one for each row of the batch. Rows are read in windows of T characters, and
-the state is carried from window to window. Lines are whole rows, each read from the zero state: the newline before the
-line, its characters, and as the last target the newline that ends it.
+the state is carried from window to window.
+
+Documents are rows too. B documents of similar length form a group. A group is read from the zero state, in one window
+if its documents are short, otherwise in several of equal length. A long document is cut into pieces first, so that its
+group has little padding.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
@@ -17,7 +21,9 @@ from charlstm.base.parameters import Array
 from charlstm.base.randomness import Purpose, generator
 
 CHARACTERS_PER_BATCH = 200_000
-LINES_SORTED_TOGETHER = 50
+BATCHES_SORTED_TOGETHER = 50
+PIECES_PER_ROW = 8  # of documents that are cut
+WINDOWS_PER_PIECE = 16
 SHORTEST_STREAM = 8
 
 
@@ -139,88 +145,167 @@ class StreamBatches:
         return Batch(text[:-1], text[1:], np.ones((steps, self.rows), np.float32), resets_state=window == 0)
 
 
-class LineBatches:
-    """Lines as rows, each from the zero state.
+class DocumentBatches:
+    """Documents as rows, each from the zero state.
 
     Parameters
     ----------
     ids : (N,) array of ids
-        The text, which begins and ends with a newline.
+        The text, in which the end symbol stands before and after each document.
     spans : (K, 2) array
-        Position in `ids` of the first character of each line, and one past the last; one line or more.
+        Position in `ids` of the first character of each document, and one past the last; one document or more.
     rows
-        Lines in a batch (B).
+        Documents in a batch (B).
+    seq_len
+        Largest number of characters in a window (T); None: each document is one window.
     seed
         Random seed of the order.
     curriculum
-        Epochs' worth of steps at the start in which a batch is sampled from the shortest lines, whose share grows from
-        few to all (Bengio et al. 2009, "Curriculum learning"). Epochs begin after them.
+        Epochs' worth of steps at the start in which a group is sampled from the shortest documents, whose share grows
+        from few to all (Bengio et al. 2009, "Curriculum learning"). Epochs begin after them.
+    openings : (K,) array of ids, optional
+        What is read before the first character of each document in place of the end symbol.
     """
 
-    def __init__(self, ids: Array, spans: Array, rows: int, seed: int, curriculum: float = 0.0) -> None:
-        lengths = spans[:, 1] - spans[:, 0]  # (K,)
-        self.rows = max(1, min(rows, len(spans), CHARACTERS_PER_BATCH // (int(lengths.max()) + 1)))
-        self.per_epoch = -(-len(spans) // self.rows)
+    def __init__(
+        self,
+        ids: Array,
+        spans: Array,
+        rows: int,
+        seq_len: int | None = None,
+        seed: int = 0,
+        curriculum: float = 0.0,
+        openings: Array | None = None,
+    ) -> None:
+        lengths = spans[:, 1] + 1 - spans[:, 0]  # (K,)  predictions: the characters and the end symbol
+        longest = max(WINDOWS_PER_PIECE * (seq_len or 0), int(lengths.sum()) // (rows * PIECES_PER_ROW))
+        counts = -(-lengths // longest) if seq_len else np.ones_like(lengths)  # (K,)
+        self._first, self._stop = _cut_evenly(spans[:, 0], lengths, counts)  # (P,) each: the targets of each piece
+        begins = np.cumsum(counts) - counts  # (K,)
         self._ids = ids
-        self._spans = spans
+        self._openings = ids[self._first - 1] if openings is None else ids[self._first - 1].astype(openings.dtype)
+        if openings is not None:
+            self._openings[begins] = openings
+
+        lengths = self._stop - self._first  # (P,)
+        self._seq_len = min(seq_len or int(lengths.max()), int(lengths.max()))
+        self.rows = max(1, min(rows, len(lengths), CHARACTERS_PER_BATCH // self._seq_len))
         self._seed = seed
+        self._by_length = np.argsort(lengths, kind="stable")  # (P,)
+        ends = np.minimum(np.arange(self.rows, len(lengths) + self.rows, self.rows), len(lengths)) - 1  # (G,)
+        self._windows = -(-lengths[self._by_length[ends]] // self._seq_len)  # (G,)  of each group, shortest first
+        self._windows_of = np.empty_like(lengths)  # (P,)  pieces of groups with as many windows change places
+        self._windows_of[self._by_length] = np.repeat(self._windows, self.rows)[: len(lengths)]
+        self.per_epoch = int(self._windows.sum())
         self._curriculum_steps = round(curriculum * self.per_epoch)
-        self._by_length = np.argsort(lengths, kind="stable")  # (K,)
         self._epoch = -1
         self._order: list[Array] = []
+        self._begins = np.zeros(0, np.int64)
+        self._curriculum_begins = [0]
+
+    @property
+    def padding(self) -> float:
+        """Fraction of the positions in the batches of an epoch that is padding."""
+        shapes = [self._shape(group) for group in self._groups_by_length()]
+        return 1.0 - float((self._stop - self._first).sum()) / sum(rows * length for rows, length in shapes)
 
     def batch(self, step: int) -> Batch:
-        """Return a batch of short lines during the curriculum, then the batches of each epoch."""
+        """Return a batch of short documents during the curriculum, then the batches of each epoch."""
         if step < self._curriculum_steps:
-            return self._gather(self._sample_short_lines(step))
+            return self._gather(*self._find_in_curriculum(step))
         epoch, index = divmod(step - self._curriculum_steps, self.per_epoch)
         if epoch != self._epoch:
-            self._epoch, self._order = epoch, self._shuffle(epoch)
-        return self._gather(self._order[index])
+            self._epoch, (self._order, self._begins) = epoch, self._shuffle(epoch)
+        number = int(np.searchsorted(self._begins, index, side="right")) - 1
+        return self._gather(self._order[number], index - int(self._begins[number]))
 
     def in_order(self) -> Iterator[Batch]:
-        """Yield every line once, shortest first."""
-        for first in range(0, len(self._by_length), self.rows):
-            yield self._gather(self._by_length[first : first + self.rows])
+        """Yield every document once, shortest first."""
+        for group in self._groups_by_length():
+            for window in range(int(self._windows_of[group[0]])):
+                yield self._gather(group, window)
 
-    def _sample_short_lines(self, step: int) -> Array:
-        """Sample lines of similar length from the shortest of all: (B,) numbers of lines."""
+    def _groups_by_length(self) -> Iterator[Array]:
+        for first in range(0, len(self._by_length), self.rows):
+            yield self._by_length[first : first + self.rows]
+
+    def _shape(self, group: Array) -> tuple[int, int]:
+        """Return the number of rows of a group, and the characters that each has in all windows, with padding."""
+        windows = int(self._windows_of[group].max())
+        longest = int((self._stop[group] - self._first[group]).max())
+        return len(group), -(-longest // windows) * windows
+
+    def _find_in_curriculum(self, step: int) -> tuple[Array, int]:
+        """Return the group that a step of the curriculum reads, and which of its windows."""
+        begins = self._curriculum_begins
+        while begins[-1] <= step:
+            begins.append(begins[-1] + int(self._windows_of[self._sample_short(begins[-1])].max()))
+        number = bisect_right(begins, step) - 1
+        return self._sample_short(begins[number]), step - begins[number]
+
+    def _sample_short(self, step: int) -> Array:
+        """Sample documents of similar length from the shortest of all: (B,) numbers of pieces."""
         rng = generator(self._seed, Purpose.CURRICULUM, step)
-        available = max(self.rows, len(self._spans) * (step + 1) // self._curriculum_steps)
+        available = max(self.rows, len(self._by_length) * (step + 1) // self._curriculum_steps)
         middle = rng.integers(available)
-        near = self.rows * LINES_SORTED_TOGETHER // 2
+        near = self.rows * BATCHES_SORTED_TOGETHER // 2
         ranks = rng.integers(max(0, middle - near), min(available, middle + near), self.rows)  # (B,)
         return np.asarray(self._by_length[ranks])
 
-    def _shuffle(self, epoch: int) -> list[Array]:
-        """Shuffle the lines, sort pools of them by length so that a batch has little padding, shuffle the batches."""
+    def _shuffle(self, epoch: int) -> tuple[list[Array], Array]:
+        """Return the groups of an epoch in their order, and the number of windows before each.
+
+        Shuffle the pieces, sort pools of them by length so that a group has little padding, shuffle the groups. A pool
+        has pieces of as many windows, so that every epoch has the same number of batches.
+        """
         rng = generator(self._seed, Purpose.ORDER, epoch)
-        lines = rng.permutation(len(self._spans))  # (K,)
-        lengths = (self._spans[:, 1] - self._spans[:, 0])[lines]  # (K,)
-        pools = np.arange(len(lines)) // (self.rows * LINES_SORTED_TOGETHER)  # (K,)
-        lines = lines[np.lexsort((lengths, pools))]
-        batches = [lines[first : first + self.rows] for first in range(0, len(lines), self.rows)]
-        return [batches[k] for k in rng.permutation(len(batches))]
+        pieces = rng.permutation(len(self._first))  # (P,)
+        pieces = pieces[np.argsort(self._windows_of[pieces], kind="stable")]
+        windows, lengths = self._windows_of[pieces], (self._stop - self._first)[pieces]  # (P,) each
+        places = np.arange(len(pieces)) - np.searchsorted(windows, windows)  # (P,)  among those of as many windows
+        pieces = pieces[np.lexsort((lengths, places // (self.rows * BATCHES_SORTED_TOGETHER), windows))]
+        order = rng.permutation(len(self._windows))  # (G,)
+        groups = [pieces[first : first + self.rows] for first in range(0, len(pieces), self.rows)]
+        return [groups[k] for k in order], np.cumsum(self._windows[order]) - self._windows[order]
 
-    def _gather(self, lines: Array) -> Batch:
-        starts, stops = self._spans[lines].T  # (B,) each
-        positions, loss_mask = pad_spans(starts - 1, stops)  # (T, B) each
-        return Batch(self._ids[positions], self._ids[positions + 1], loss_mask.astype(np.float32), resets_state=True)
+    def _gather(self, group: Array, window: int) -> Batch:
+        """Return one of the windows of a group."""
+        windows = int(self._windows_of[group].max())
+        starts, stops = self._first[group], self._stop[group]  # (B,) each
+        width = -(-int((stops - starts).max()) // windows)
+        positions, loss_mask = pad_spans(starts, stops, window * width, width)  # (T, B) each
+        read = self._ids[positions - 1]  # (T, B)
+        if window == 0:
+            read = read.astype(self._openings.dtype)
+            read[0] = self._openings[group]
+        return Batch(read, self._ids[positions], loss_mask.astype(np.float32), resets_state=window == 0)
 
 
-def pad_spans(starts: Array, stops: Array) -> tuple[Array, Array]:
+def _cut_evenly(starts: Array, lengths: Array, counts: Array) -> tuple[Array, Array]:
+    """Cut spans into given numbers of pieces of nearly equal length; return where each begins, and one past its end."""
+    span = np.repeat(np.arange(len(counts)), counts)  # (P,)
+    number = np.arange(len(span)) - np.repeat(np.cumsum(counts) - counts, counts)  # (P,)  within its span
+    begins, ends = (starts[span] + lengths[span] * k // counts[span] for k in (number, number + 1))
+    return begins, ends
+
+
+def pad_spans(starts: Array, stops: Array, skipped: int = 0, width: int | None = None) -> tuple[Array, Array]:
     """Return the positions of spans of a text as the columns of one array, padded to the longest.
 
     Parameters
     ----------
     starts, stops : (B,) arrays
         Position of the first character of each span, and one past its last.
+    skipped, width
+        Skip this many positions of every span, and return at most so many; None: all others.
 
     Returns
     -------
     (T, B) array, (T, B) bool array
         Positions, padded with the last position of each span; False in the padding.
     """
-    positions = np.arange((stops - starts).max())[:, None] + starts  # (T, B)
+    longest = int((stops - starts).max())
+    steps = np.arange(skipped, longest if width is None else min(skipped + width, longest))  # (T,)
+    positions = steps[:, None] + starts  # (T, B)
     mask = positions < stops  # (T, B)
     return np.minimum(positions, stops - 1), mask

@@ -7,22 +7,24 @@ text are kept in an unnamed file.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from charlstm.base.config import check_text, check_whole, set_fields
+from charlstm.base.config import check_text, check_whole, set_fields, show_value
 from charlstm.base.errors import ConfigError, CorpusError
 from charlstm.base.parameters import Array
+from charlstm.base.symbols import END
+from charlstm.text.documents import Documents, find_documents
 from charlstm.text.remarks import describe_names
-from charlstm.text.sources import Sources
+from charlstm.text.sources import Block, Sources, cut_documents
 from charlstm.text.vocabulary import CODE_POINTS, Vocabulary, code_points_of
 
 IN_MEMORY = 1 << 28
-NEWLINE = ord("\n")
+STREAM = Documents("")
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class CorpusFacts:
 
     def __post_init__(self) -> None:
         if not isinstance(self.files, (list, tuple)):
-            raise ConfigError(f"files is {self.files!r}; it must be a list of names")
+            raise ConfigError(f"files is {show_value(self.files)}; it must be a list of names")
         set_fields(
             self,
             files=tuple(check_text("files", file) for file in self.files),
@@ -69,7 +71,7 @@ class Corpus(NamedTuple):
     Attributes
     ----------
     ids : (N,) array of ids
-        The text; with `lines` it begins and ends with a newline.
+        The text; that of documents begins and ends with the end symbol, which also stands between them.
     vocabulary : Vocabulary
         Its characters.
     facts : CorpusFacts
@@ -78,8 +80,8 @@ class Corpus(NamedTuple):
         What reading changed.
     file_starts : (F,) array
         Position in `ids` at which each file begins.
-    last_given : int
-        Index of the first file of the last given path, which may be a folder.
+    files_of_last : int
+        Number of files of the last given path, which may be a folder.
     """
 
     ids: Array
@@ -87,40 +89,40 @@ class Corpus(NamedTuple):
     facts: CorpusFacts
     remarks: tuple[str, ...]
     file_starts: Array
-    last_given: int
+    files_of_last: int = 1
+
+    def starts_for(self, split: str) -> Array:
+        """Return where the files begin that a kind of split distinguishes; "file" takes the last given path as one."""
+        return (
+            self.file_starts[: len(self.file_starts) - self.files_of_last + 1] if split == "file" else self.file_starts
+        )
 
     @property
-    def last_file(self) -> int:
-        """Position in `ids` at which the last file or folder begins."""
-        return int(self.file_starts[self.last_given])
+    def document_lengths(self) -> Array:
+        """Predictions in each document, (K,): its characters and the end symbol; none for a stream."""
+        if self.vocabulary.end is None:
+            return np.zeros(0, np.int64)
+        spans = find_documents(self.ids, self.vocabulary.end)  # (K, 2)
+        return np.asarray(spans[:, 1] - spans[:, 0] + 1)
 
 
 class Reading:
     """What one reading of a text found; two readings of the same text are equal."""
 
-    def __init__(self, files: int) -> None:
-        self._starts = np.zeros(files, np.int64)
-        self._file = 0
+    def __init__(self) -> None:
         self.characters = 0
         self.newlines = 0
         self.last = ""
         self._digest = sha256()
 
-    def add(self, number: int, text: str) -> None:
-        """Record the next part of the text, which belongs to a file with this number."""
-        if number != self._file:
-            self._starts[self._file + 1 : number + 1] = self.characters
-            self._file = number
-        self.characters += len(text)
-        self.newlines += text.count("\n")
-        self.last = text[-1]
-        self._digest.update(text.encode("utf-8", "surrogatepass"))
-
-    @property
-    def starts(self) -> Array:
-        """Position in the text at which each file begins, (F,)."""
-        self._starts[self._file + 1 :] = self.characters
-        return self._starts
+    def record(self, blocks: Iterable[Block]) -> Iterator[Block]:
+        """Yield the blocks of a text, and record them."""
+        for block in blocks:
+            self.characters += len(block.text)
+            self.newlines += block.text.count("\n")
+            self.last = block.text[-1]
+            self._digest.update(block.text.encode("utf-8", "surrogatepass"))
+            yield block
 
     @property
     def sha256(self) -> str:
@@ -131,11 +133,13 @@ class Reading:
 def read(
     paths: Sequence[str | os.PathLike[str]],
     encoding: str = "utf-8",
-    lines: bool = False,
+    documents: Documents = STREAM,
     known: Vocabulary | None = None,
     field: str | None = None,
 ) -> Corpus:
-    """Read files as one text; a newline is added between documents if the first does not end with one.
+    """Read files as one text; a newline is added between files or rows if the first does not end with one.
+
+    The end of a file or row is also the end of a document.
 
     Parameters
     ----------
@@ -143,8 +147,8 @@ def read(
         One file or folder, or several; - is standard input.
     encoding
         Name of a text encoding.
-    lines
-        True: the text begins and ends with a newline, because each line is a document.
+    documents
+        How the text is cut into documents.
     known
         Characters that the vocabulary contains whether or not they occur.
     field
@@ -157,39 +161,45 @@ def read(
     """
     sources = Sources(paths, encoding, field)
     names = describe_names([file.name for file in sources.inputs])
+    is_one = len(sources.inputs) == 1
     seen = np.zeros(CODE_POINTS, bool)
-    seen[NEWLINE] = lines
+    seen[ord(END)] = bool(documents)
     if known is not None:
         seen[known.code_points] = True
-    first = Reading(len(sources.files))
-    for number, text in sources.read_joined():
+    first = Reading()
+    length = len(documents.opening)
+    lengths = np.zeros(len(sources.files), np.int64)  # (F,)
+    for number, text in cut_documents(first.record(sources.read_joined()), documents):
         seen[code_points_of(text)] = True
-        first.add(number, text)
+        lengths[number] += len(text)
+        length += len(text)
     if first.characters < 2:
-        verb, has = ("is", "has") if len(sources.inputs) == 1 else ("are", "have")
+        verb, has = ("is", "has") if is_one else ("are", "have")
         holds = f"{has} one character" if first.characters else f"{verb} empty"
         raise CorpusError(f"{names} {holds}; two characters or more are needed: one to read and one to predict")
 
-    vocabulary = Vocabulary(np.flatnonzero(seen))
-    unended = first.last != "\n"
-    ids = _allocate(first.characters + lines * (1 + unended), vocabulary.id_type)  # (N,)
-    second = Reading(len(sources.files))
+    if documents and length < 2:
+        raise CorpusError(f"{names} {'has' if is_one else 'have'} no document; give a text with one or more")
+    vocabulary = Vocabulary.of(np.flatnonzero(seen))
+    ids = _allocate(length, vocabulary.id_type)  # (N,)
+    second = Reading()
+    start = len(documents.opening)
     try:
-        for number, text in sources.read_joined():
-            points, start = code_points_of(text), lines + second.characters
-            second.add(number, text)
-            if second.characters > first.characters or not seen[points].all():
+        for _, text in cut_documents(second.record(sources.read_joined()), documents):
+            points, stop = code_points_of(text), start + len(text)
+            if stop > length or not seen[points].all():
                 break
-            ids[start : start + len(text)] = vocabulary.encode_known(points)
+            ids[start:stop] = vocabulary.encode_known(points)
+            start = stop
     except CorpusError as error:
         raise CorpusError(f"{names} changed while the text was read: {error}") from error
     if second.sha256 != first.sha256:
         raise CorpusError(f"{names} changed while the text was read; train on a copy that no other program writes")
-    if lines:
-        ids[0] = ids[-1] = vocabulary.id("\n")
-    facts = CorpusFacts(sources.names(), first.characters, first.newlines + unended, first.sha256)
-    last = next(k for k, file in enumerate(sources.files) if file.given == sources.files[-1].given)
-    return Corpus(ids, vocabulary, facts, sources.remarks.list(), first.starts + lines, last)
+    ids[: len(documents.opening)] = vocabulary.end or 0
+    facts = CorpusFacts(sources.names(), first.characters, first.newlines + (first.last != "\n"), first.sha256)
+    starts = len(documents.opening) + np.append(0, np.cumsum(lengths)[:-1])  # (F,)
+    last = sum(file.given == sources.files[-1].given for file in sources.files)
+    return Corpus(ids, vocabulary, facts, sources.remarks.list(), starts, last)
 
 
 def _allocate(count: int, kind: np.dtype[Any]) -> Array:

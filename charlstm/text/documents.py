@@ -1,104 +1,153 @@
-"""Where documents start and end.
+"""Where documents start and end: how a text is cut into documents, and how documents are written as one text.
 
-A document is read from the zero state. A stream is one document; with `--lines` each line is a document, and the
-newline before it opens it: the newline is read from the zero state and predicts the first character.
+A document is read from the zero state. Reading begins with the end symbol, so that the first character is predicted
+too, and the end symbol is the last prediction: «END a b c END d e END». A stream is one document without an end.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
-from itertools import pairwise
 
 import numpy as np
 
-from charlstm.base.errors import CorpusError
 from charlstm.base.parameters import Array
+from charlstm.base.symbols import END
 from charlstm.text.vocabulary import Vocabulary, text_of
 
-LONGEST_LINE = 10_000
+STREAM, LINE, BLANK_LINE, FILE, ROW = "", "line", "blank-line", "file", "row"
+KINDS = (LINE, BLANK_LINE, FILE)
+BLANK_LINES = r"\n(?:[^\S\n]*\n)+"
 BLOCK = 1 << 24
+LONGEST_WINDOW = 10_000  # characters of a line through which the gradient flows
+LONGEST_BLANK = 1 << 16  # characters of white space that are held back as the possible beginning of a separator
 
 
 class Documents:
-    """How a model tells one document from the next.
+    r"""How a text is cut into documents.
 
     Parameters
     ----------
-    vocabulary
-        The model's characters.
-    lines
-        True: each line is a document. False: a text is one document.
+    kind
+        "": the text is a stream; "line": each line is a document; "blank-line": documents are separated by blank lines;
+        "file": each file is a document; "row": each row of a table is one; any other text is itself the separator.
 
     Attributes
     ----------
-    opening : str
-        What is read before the first character of a document: a newline, or nothing for a stream.
+    kind : str
+        The same.
+    separator : str
+        What is written between two documents.
+
+    Examples
+    --------
+    >>> poems = Documents("blank-line")
+    >>> poems.parse("one\ntwo\n\n\nthree") == "one\ntwo" + END + "three"
+    True
+    >>> poems.format("one\ntwo" + END + "three")
+    'one\ntwo\n\nthree'
     """
 
-    def __init__(self, vocabulary: Vocabulary, lines: bool) -> None:
-        self.opening = "\n" if lines else ""
-        self._newline = vocabulary.id("\n") if lines else None
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        named = {STREAM: "", LINE: "\n", BLANK_LINE: "\n\n", FILE: "\n\n", ROW: "\n\n"}
+        self.separator = named.get(kind, kind)
+        self._is_cut = kind not in (STREAM, FILE, ROW)
 
-    def openings(self, ids: Array) -> Array:
-        """Return which characters open a document, so that they are read from the zero state.
+    def __bool__(self) -> bool:
+        """Return whether the text is cut at all: False for a stream."""
+        return self.kind != STREAM
 
-        Parameters
-        ----------
-        ids : (...) array of ids
-            Any characters.
+    @property
+    def opening(self) -> str:
+        """What is read before the first character of a text: the end symbol, or nothing for a stream."""
+        return END if self else ""
 
-        Returns
-        -------
-        (...) array of bool
+    def parse(self, text: str) -> str:
+        """Return a text with the end symbol in the place of each separator."""
+        return "".join(self.parse_blocks([text]))
+
+    def parse_blocks(self, blocks: Iterable[str]) -> Iterator[str]:
+        """Do as `parse` does with a text in blocks; a separator may lie across blocks."""
+        waiting = ""
+        for block in blocks:
+            text, waiting = self._cut(waiting + block)
+            if text:
+                yield text
+        if waiting:
+            yield waiting if self.kind != BLANK_LINE else re.sub(BLANK_LINES, END, waiting)
+
+    def parse_whole(self, blocks: Iterable[str]) -> Iterator[str]:
+        """Parse a text that holds whole documents: none is empty, and the end symbol follows each, also the last.
+
+        The newline at the end of a text belongs to no document, unless documents are files or rows.
         """
-        if self._newline is None:
-            return np.zeros(ids.shape, bool)
-        return np.asarray(ids == self._newline)
+        if not self:
+            yield from blocks
+            return
+        last, newline = END, ""
+        for block in self.parse_blocks(blocks):
+            text = re.sub(f"{END}+", END, newline + block)
+            if last == END:
+                text = text.removeprefix(END)
+            newline = "\n" if self._is_cut and text.endswith("\n") else ""
+            text = text.removesuffix(newline) if newline else text
+            if text:
+                last = text[-1]
+                yield text
+        if last != END:
+            yield END
 
-    def ends(self, ids: Array) -> Array:
-        """Return where documents end in a text: one past each character that ends one, (K,); none in a stream."""
-        return np.flatnonzero(self.openings(ids)) + 1
+    def format(self, text: str) -> str:
+        """Return a text with the separator in the place of each end symbol."""
+        return text.replace(END, self.separator)
+
+    def join(self, documents: Iterable[str]) -> str:
+        """Return documents as one text that ends with a newline: separated as a corpus separates them."""
+        text = self.separator.join(documents)
+        return text if text.endswith("\n") else text + "\n"
+
+    def _cut(self, text: str) -> tuple[str, str]:
+        """Return a text with end symbols for separators, and the end of it that may belong to a separator."""
+        if self.kind == BLANK_LINE:
+            done = len(text) - min(len(text) - len(text.rstrip()), LONGEST_BLANK)
+            return re.sub(BLANK_LINES, END, text[:done]), text[done:]
+        if not self._is_cut:
+            return text, ""
+        *whole, rest = text.split(self.separator)
+        begun = range(min(len(self.separator) - 1, len(rest)), 0, -1)
+        done = len(rest) - next((n for n in begun if rest.endswith(self.separator[:n])), 0)
+        return END.join([*whole, rest[:done]]), rest[done:]
 
 
-def find_lines(ids: Array, newline: int) -> Array:
-    """Return the lines of a text, without empty ones.
+def find_documents(ids: Array, end: int) -> Array:
+    """Return the documents of a text, without empty ones.
 
     Parameters
     ----------
     ids : (N,) array of ids
-        A text that begins and ends with a newline.
-    newline
-        Id of the newline.
+        A text that begins and ends with the end symbol.
+    end
+        Id of the end symbol.
 
     Returns
     -------
     (K, 2) array
-        Position of the first character of each line, and one past the last.
-
-    Raises
-    ------
-    CorpusError
-        If a line is longer than `LONGEST_LINE` characters.
+        Position of the first character of each document, and one past its last.
     """
     blocks = range(0, len(ids), BLOCK)
-    ends = np.concatenate([np.flatnonzero(ids[k : k + BLOCK] == newline) + k for k in blocks])  # (K+1,)
+    ends = np.concatenate([np.flatnonzero(ids[k : k + BLOCK] == end) + k for k in blocks])  # (K+1,)
     spans = np.stack([ends[:-1] + 1, ends[1:]], axis=1)  # (K, 2)
-    lengths = spans[:, 1] - spans[:, 0]  # (K,)
-    if lengths.size and lengths.max() > LONGEST_LINE:
-        raise CorpusError(
-            f"line {int(lengths.argmax()) + 1} has {int(lengths.max()):,} characters and --lines takes at most"
-            f" {LONGEST_LINE:,} in a line; split the line, or leave out --lines to read the text as one stream"
-        )
-    return np.asarray(spans[lengths > 0])
+    return np.asarray(spans[spans[:, 0] < spans[:, 1]])
 
 
-def hash_line(line: str) -> int:
-    """Return a 64-bit hash of a line; two of a million different lines collide in one of 10⁷ corpora."""
-    return int.from_bytes(blake2b(line.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+def hash_document(text: str) -> int:
+    """Return a 64-bit hash of a document; two of a million different ones collide in one of 10⁷ corpora."""
+    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 
-def hash_lines(ids: Array, vocabulary: Vocabulary) -> Array:
-    """Return the hashes of the distinct lines of a text that begins and ends with a newline: (K,) uint64, ascending."""
-    ends = np.flatnonzero(ids == vocabulary.id("\n")).tolist()
-    lines = (text_of(vocabulary.code_points[ids[first + 1 : last]]) for first, last in pairwise(ends))
-    return np.unique(np.fromiter(map(hash_line, lines), np.uint64))
+def hash_documents(ids: Array, spans: Array, vocabulary: Vocabulary) -> Array:
+    """Return the hash of each document of a text: (N,) ids and (K, 2) spans → (K,) uint64."""
+    texts = (text_of(vocabulary.code_points[ids[first:last]]) for first, last in spans.tolist())
+    return np.fromiter(map(hash_document, texts), np.uint64, len(spans))

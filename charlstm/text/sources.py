@@ -10,13 +10,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from charlstm.base.errors import ConfigError, CorpusError
 from charlstm.base.files import STANDARD_STREAM, descriptor_of, shorten
 from charlstm.base.inputs import Input, as_inputs
+from charlstm.base.symbols import END
 from charlstm.text.decoding import BLOCK, decode, is_text, open_input
+from charlstm.text.documents import FILE, ROW, Documents
 from charlstm.text.remarks import Remarks
 from charlstm.text.tables import Fields, find_table_kind, read_rows, remove_suffixes
 
@@ -64,12 +67,15 @@ class Block(NamedTuple):
         One character or more.
     label : str
         The label of its document; empty without one.
+    is_added : bool
+        Whether it is a newline that is not in the file, but stands between two documents that are read as one text.
     """
 
     file: int
     document: int
     text: str
-    label: str
+    label: str = ""
+    is_added: bool = False
 
 
 class Sources:
@@ -171,11 +177,10 @@ class Sources:
         with open_input(source) as file:
             yield from read_documents(file, source.name, self._encoding, self.remarks, self._fields)
 
-    def read_joined(self) -> Iterator[tuple[int, str]]:
-        """Return the texts of all files as one, in blocks that are not empty, each with the index of its file.
+    def read_joined(self) -> Iterator[Block]:
+        """Return the texts of all files as one, in blocks that are not empty.
 
-        A newline is added between two documents if the first does not end with one; it belongs to the file of the
-        first.
+        A newline is added between two documents if the first does not end with one; it belongs to the first.
 
         Raises
         ------
@@ -291,22 +296,50 @@ def read_documents(
     """
     if fields is None:
         for text in decode(file, name, encoding, remarks):
+            _check_has_no_end(text, name)
             yield 0, text, ""
         return
     blocks = decode(file, name, encoding, Remarks(), translate=False)
     for row in read_rows(blocks, find_table_kind(name), name, fields, remarks):
+        _check_has_no_end(row.text, name)
         for start in range(0, len(row.text), BLOCK):
             yield row.number, row.text[start : start + BLOCK], row.label
 
 
-def join_documents(blocks: Iterable[Block]) -> Iterator[tuple[int, str]]:
+def cut_documents(blocks: Iterable[Block], documents: Documents) -> Iterator[tuple[int, str]]:
+    """Yield texts with the end symbol after each document, each piece with the index of its file.
+
+    Documents end with their file or row. Where files and rows are documents, no newline is added to them.
+
+    Parameters
+    ----------
+    blocks
+        What `Sources.read_joined` returned.
+    documents
+        How the texts are cut into documents.
+    """
+    is_whole = documents.kind in (FILE, ROW)
+    for (number, _), several in groupby(blocks, lambda block: (block.file, block.document)):
+        for text in documents.parse_whole(block.text for block in several if not (is_whole and block.is_added)):
+            yield number, text
+
+
+def _check_has_no_end(text: str, name: str) -> None:
+    if END in text:
+        raise CorpusError(
+            f"{shorten(name)} has the character U+{ord(END):04X}, which charlstm uses for the end of a document;"
+            " remove it"
+        )
+
+
+def join_documents(blocks: Iterable[Block]) -> Iterator[Block]:
     """Yield documents as one text; see `Sources.read_joined`."""
-    last, before = "\n", (0, 0)
-    for file, document, text, _ in blocks:
-        if last != "\n" and (file, document) != before:
-            yield before[0], "\n"
-        last, before = text[-1], (file, document)
-        yield file, text
+    last = Block(0, 0, "\n")
+    for block in blocks:
+        if last.text[-1] != "\n" and block[:2] != last[:2]:
+            yield last._replace(text="\n", is_added=True)
+        yield block
+        last = block
 
 
 def _choose_fields(field: str | None, label: str) -> Fields | None:

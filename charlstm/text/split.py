@@ -1,11 +1,12 @@
 """From a corpus to its training set and its validation set, both as batches.
 
-The validation set of a stream is the end of the text, the end of each file, or stripes of the text; that of lines is a
-random sample of them; or it is the last file.
+The validation set of a stream is the end of the text, the end of each file, or stripes of the text. That of documents
+is a random sample of them, in which equal documents stay together. Or it is the last file.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -15,19 +16,22 @@ from charlstm.base.config import TrainingConfig
 from charlstm.base.errors import CorpusError
 from charlstm.base.parameters import Array
 from charlstm.base.randomness import Purpose, generator
-from charlstm.text.batches import Batch, Batches, LineBatches, Parts, StreamBatches
+from charlstm.text.batches import Batch, Batches, DocumentBatches, Parts, StreamBatches
 from charlstm.text.corpus import Corpus
-from charlstm.text.documents import find_lines
+from charlstm.text.documents import LINE, LONGEST_WINDOW, find_documents, hash_documents
 
 VALIDATION_ROWS = 64
 SHORTEST_VALIDATION_ROW = 256
 VALIDATION_CONTEXT = 256
 MOST_VALIDATION_CHARACTERS = 1_000_000
 COMPARED = 1_000_000
-MOST_LINES_COMPARED = 20_000
-LARGEST_DIVERGENCE = (
-    0.5  # bits: two languages in one script differ by 0.1 to 0.3, prose and code or two scripts by more
-)
+MOST_DOCUMENTS_COMPARED = 20_000
+PARTS = 8  # of the training set, each compared with the rest
+SHORTEST_COMPARED = 50  # characters
+BUCKETS = 65_521  # numbers of pairs of characters; more pairs share numbers
+# Tails of homogeneous texts stay below one of the two, and those in another language exceed both: see the test.
+LEAST_RATIO = 1.4
+LEAST_DIFFERENCE = 0.15  # bits
 MOST_STRIPES = 20
 SHORTEST_STRIPE = 1000
 
@@ -47,12 +51,16 @@ class Split(NamedTuple):
         Predictions in the validation set.
     measured_characters : int
         Predictions in the batches that `validation` returns: all, or about the first million.
-    longest_line : int
-        Predictions in the longest line of the training set; 0 for a stream.
-    characters_per_line : float
-        Mean predictions in a line of the batches that `validation` returns; 0 for a stream.
+    documents : int
+        Number of documents in the training set; 0 for a stream.
+    longest_document : int
+        Predictions in the longest document of the training set; 0 for a stream.
+    characters_per_document : float
+        Mean predictions in a document of the batches that `validation` returns; 0 for a stream.
+    hashes : (K,) uint64 array
+        The distinct hashes of the documents of the corpus, ascending; none for a stream.
     remarks : tuple of str
-        A remark if the validation set is unlike the training set.
+        About equal documents, and about a validation set that is unlike the training set.
     """
 
     training: Batches
@@ -60,8 +68,10 @@ class Split(NamedTuple):
     validation: Callable[[], Iterable[Batch]] | None
     validation_characters: int
     measured_characters: int
-    longest_line: int = 0
-    characters_per_line: float = 0.0
+    documents: int = 0
+    longest_document: int = 0
+    characters_per_document: float = 0.0
+    hashes: Array = np.zeros(0, np.uint64)
     remarks: tuple[str, ...] = ()
 
 
@@ -71,11 +81,11 @@ def split_corpus(corpus: Corpus, config: TrainingConfig) -> Split:
     Raises
     ------
     CorpusError
-        If the training set would be too small, or a line is too long.
+        If the training set would be too small.
     """
-    if config.lines:
-        return split_lines(corpus.ids, corpus.vocabulary.id("\n"), config, corpus.last_file)
-    return split_stream(corpus.ids, config, corpus.file_starts)
+    if config.documents:
+        return split_documents(corpus, config)
+    return split_stream(corpus.ids, config, corpus.starts_for(config.split))
 
 
 def split_stream(ids: Array, config: TrainingConfig, file_starts: Sequence[int] | Array = (0,)) -> Split:
@@ -155,84 +165,169 @@ def _select(spans: Sequence[tuple[int, int]] | Array) -> Array:
 
 
 def _compare(ids: Array, training: Array, validation: Array) -> tuple[str, ...]:
-    """Return a remark if the characters at two lists of positions have frequencies of different kinds of text.
+    """Return a remark if the characters at two lists of positions belong to different kinds of text.
 
-    The difference is the Kullback–Leibler divergence Σ p log₂ (p / q) of the frequencies p in the validation set from
-    those in the training set, q, less what a small sample has by chance.
+    The validation set is compared with the training set by the frequencies of pairs of characters, which tell apart
+    languages in one script. What is usual follows from the training set: eighths of it, each compared with the rest.
     """
-    if not validation.size or not training.size:
+    size = min(len(validation), len(training) // PARTS)
+    if size < SHORTEST_COMPARED:
         return ()
-    size = int(ids.max()) + 1
-    counts = [np.bincount(ids[places.astype(np.int64)], minlength=size) for places in (validation, training)]  # (V,)
-    p, q = counts[0] / counts[0].sum(), (counts[1] + 0.5) / (counts[1].sum() + 0.5 * size)
-    found = p > 0
-    by_chance = np.count_nonzero(counts[0] + counts[1]) / (2 * counts[0].sum() * np.log(2))
-    divergence = float((p[found] * np.log2(p[found] / q[found])).sum())
-    if divergence < LARGEST_DIVERGENCE + 3 * by_chance:
+    pairs = [_hash_pairs(ids, places.astype(np.int64)) for places in (training, validation)]  # (K,) each
+
+    def count(start: int, of: Array) -> Array:
+        return np.bincount(of[start : start + size], minlength=BUCKETS)
+
+    whole = np.bincount(pairs[0], minlength=BUCKETS)  # (BUCKETS,)
+    parts = [count(k * len(training) // PARTS, pairs[0]) for k in range(PARTS)]
+    usual = [measure_divergence(part, whole - part) for part in parts]
+    starts = range(0, len(validation) - size + 1, size)
+    found = np.mean(
+        [
+            measure_divergence(count(start, pairs[1]), whole - part)
+            for start, part in zip(starts, itertools.cycle(parts), strict=False)
+        ]
+    )
+    if found < LEAST_RATIO * max(usual) or found < LEAST_DIFFERENCE + np.mean(usual):
         return ()
     return (
-        "the validation set is another kind of text than the training set: its characters have other frequencies"
-        f" ({divergence:.1f} bits per character), so a high validation loss does not mean overfitting; mix the kinds of"
-        " text, or choose a validation set of the same kind",
+        "the validation set is another kind of text than the training set: its pairs of characters have other"
+        f" frequencies (a Jensen-Shannon divergence of {found:.2f} bits; parts of the training set have at most"
+        f" {max(usual):.2f}), so a high validation loss does not mean overfitting; mix the kinds of text, or choose a"
+        " validation set of the same kind",
     )
 
 
-def split_lines(ids: Array, newline: int, config: TrainingConfig, last_file: int = 0) -> Split:
-    """Split lines: a random sample of them, or those of the last file, are the validation set.
+def _hash_pairs(ids: Array, places: Array) -> Array:
+    """Return a number below BUCKETS for each character at (K,) positions and the one before it: (K,)."""
+    before = ids[np.maximum(places - 1, 0)].astype(np.int64)  # (K,)
+    return np.asarray((before * (int(ids.max()) + 1) + ids[places]) % BUCKETS)
+
+
+def measure_divergence(one: Array, other: Array) -> float:
+    """Return the Jensen–Shannon divergence of two (V,) counts, in bits: 0 for equal frequencies, at most 1.
+
+    Examples
+    --------
+    >>> measure_divergence(np.array([1, 3]), np.array([2, 6])), measure_divergence(np.array([1, 0]), np.array([0, 1]))
+    (0.0, 1.0)
+    """
+
+    def entropy(p: Array) -> float:
+        p = p[p > 0]
+        return -float((p * np.log2(p)).sum())
+
+    p, q = one / one.sum(), other / other.sum()
+    return entropy((p + q) / 2) - (entropy(p) + entropy(q)) / 2
+
+
+def split_documents(corpus: Corpus, config: TrainingConfig) -> Split:
+    """Split documents: a random sample of them, or those of the last file, are the validation set.
 
     Parameters
     ----------
-    ids : (N,) array of ids
-        A text that begins and ends with a newline.
-    newline
-        Id of the newline.
+    corpus
+        A text that begins and ends with the end symbol.
     config
-        Batch size, kind of split, random seed and curriculum.
-    last_file
-        Position at which the last file begins, for the split "file".
+        Batch size, sequence length, kind of split, random seed and curriculum.
 
     Raises
     ------
     CorpusError
-        If no line is left to train on, or a line is too long.
+        If no document is left to train on.
     """
-    training, validation = split_spans(find_lines(ids, newline), config, last_file)  # (K, 2) each
+    ids, end = corpus.ids, corpus.vocabulary.end
+    assert end is not None
+    spans = find_documents(ids, end)  # (K, 2)
+    hashes = hash_documents(ids, spans, corpus.vocabulary)  # (K,)
+    chosen = choose_validation(spans[:, 0], hashes, config, corpus.starts_for(config.split))  # (K,) bool
+    order = generator(config.random_seed, Purpose.SPLIT).permutation(len(spans))  # (K,)
+    validation, training = spans[order[chosen[order]]], spans[~chosen]  # (K, 2) each
     if not len(training):
-        raise CorpusError("no line is left to train on; give a text with more lines, or a smaller validation set")
+        raise CorpusError(
+            "no document is left to train on; give a text with more documents, or a smaller validation set"
+        )
     predictions = np.cumsum(validation[:, 1] - validation[:, 0] + 1)
     measured = validation[: 1 + int(np.searchsorted(predictions, MOST_VALIDATION_CHARACTERS))]  # (M, 2)
-    training = np.sort(training, axis=0)
+    seq_len = config.seq_len if config.documents != LINE else LONGEST_WINDOW
     return Split(
-        LineBatches(ids, training, config.batch_size, config.random_seed, config.curriculum),
+        DocumentBatches(ids, training, config.batch_size, seq_len, config.random_seed, config.curriculum),
         _count_predictions(training),
-        LineBatches(ids, np.sort(measured, axis=0), config.batch_size, config.random_seed).in_order
+        DocumentBatches(ids, np.sort(measured, axis=0), config.batch_size, seq_len).in_order
         if len(validation)
         else None,
         _count_predictions(validation),
         _count_predictions(measured),
+        len(training),
         int((training[:, 1] - training[:, 0]).max()) + 1,
         _count_predictions(measured) / max(len(measured), 1),
-        _compare(ids, _select_lines(training), _select_lines(measured)),
+        np.unique(hashes),
+        (
+            *_count_equal(hashes),
+            *_compare(ids, _select_documents(training), _select_documents(measured)),
+        ),
     )
 
 
-def _select_lines(spans: Array) -> Array:
-    """Return the positions of the characters of lines, or of an even selection of them."""
-    return _select(spans[:: max(1, len(spans) // MOST_LINES_COMPARED)].tolist())
+def choose_validation(
+    starts: Array, hashes: Array, config: TrainingConfig, file_starts: Sequence[int] | Array
+) -> Array:
+    """Return which documents are in the validation set: (K,) bool.
 
+    Equal documents are on one side together. Each of several files has its share in the validation set.
 
-def split_spans(spans: Array, config: TrainingConfig, last_file: int = 0) -> tuple[Array, Array]:
-    """Return the lines of the training set and of the validation set, each (K, 2) and in random order."""
-    order = generator(config.random_seed, Purpose.SPLIT).permutation(len(spans))  # (K,)
+    Parameters
+    ----------
+    starts : (K,) array
+        Position at which each document begins.
+    hashes : (K,) array
+        Equal for equal documents.
+    config
+        Kind of split, share of the validation set and random seed.
+    file_starts
+        Position at which each file begins.
+    """
+    wanted = round(len(starts) * config.val_fraction)
     if config.split == "file":
-        in_last_file = spans[order, 0] >= last_file  # (K,)
-        return spans[order[~in_last_file]], spans[order[in_last_file]]
-    cut = len(spans) - round(len(spans) * config.val_fraction)
-    return spans[order[:cut]], spans[order[cut:]]
+        return np.asarray(starts >= file_starts[-1])
+    if config.split == "tail":  # a run of an earlier version
+        hashes, file_starts = np.arange(len(starts)), [0]
+    _, first, group = np.unique(hashes, return_index=True, return_inverse=True)  # (D,), (K,): D distinct documents
+    ranks = np.empty_like(first)  # (D,)
+    ranks[np.argsort(first)] = np.arange(len(first))
+    group = ranks[group.reshape(-1)]  # (K,)  numbered in the order of their first occurrence
+    sizes = np.bincount(group, minlength=len(first))  # (D,)
+    order = generator(config.random_seed, Purpose.SPLIT).permutation(len(first))  # (D,)
+    files = np.searchsorted(np.asarray(file_starts), starts[np.sort(first)], side="right")  # (D,)
+    order = order[np.argsort(files[order], kind="stable")]
+    if len(file_starts) == 1:
+        most = max(wanted, int(sizes.min())) if wanted > 0 and len(sizes) > 1 else wanted
+        order = order[sizes[order] <= most][::-1]
+        taken = order[np.cumsum(sizes[order]) <= most]
+    else:  # at equal distances in the order, so that every file has its share
+        counted = np.cumsum(sizes[order])  # (D,)
+        taken = order[np.diff(counted * wanted // max(len(starts), 1), prepend=0) > 0]
+    return np.isin(group, taken)
+
+
+def _count_equal(hashes: Array) -> tuple[str, ...]:
+    """Return a remark if documents are equal to others."""
+    equal = len(hashes) - len(np.unique(hashes))
+    if not equal:
+        return ()
+    return (
+        f"{equal:,} of {len(hashes):,} documents are copies of others; copies are together in the training set or in"
+        " the validation set",
+    )
+
+
+def _select_documents(spans: Array) -> Array:
+    """Return the positions of the characters of documents, or of an even selection of them."""
+    return _select(spans[:: max(1, len(spans) // MOST_DOCUMENTS_COMPARED)].tolist())
 
 
 def _count_predictions(spans: Array) -> int:
-    """Return how many characters are predicted in lines: their own, and the newline after each."""
+    """Return how many predictions there are in documents: their characters, and the end symbol after each."""
     return int((spans[:, 1] - spans[:, 0] + 1).sum())
 
 

@@ -1,11 +1,13 @@
-"""Characters and their ids: the sorted Unicode code points of a corpus."""
+"""Characters and their ids: the sorted Unicode code points of a corpus, and the end symbol of its documents."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from charlstm.base.config import show_value
 from charlstm.base.errors import ConfigError, UnknownCharacterError
 from charlstm.base.parameters import Array
+from charlstm.base.symbols import END
 
 CODE_POINTS = 0x110000
 NAMED_AT_MOST = 5
@@ -15,10 +17,12 @@ BLOCK = 1 << 18  # characters encoded at once, which bounds the working memory
 class Vocabulary:
     """The characters that a model knows, in ascending order; the id of a character is its index.
 
+    The vocabulary of a model of documents has one symbol more, `END`. It stands in the order just before the newline.
+
     Parameters
     ----------
     code_points : (V,) array of uint32
-        Distinct and in ascending order, one or more.
+        Distinct and in this order, one or more.
 
     Attributes
     ----------
@@ -30,21 +34,24 @@ class Vocabulary:
     Raises
     ------
     ValueError
-        If the code points are not distinct, ascending and within Unicode.
+        If the code points are not distinct, in this order and within Unicode.
     """
 
     def __init__(self, code_points: Array) -> None:
         points = np.asarray(code_points, np.int64)  # (V,)
-        if (
-            points.ndim != 1
-            or not points.size
-            or points[0] < 0
-            or points[-1] >= CODE_POINTS
-            or (np.diff(points) <= 0).any()
-        ):
+        if points.ndim != 1 or not points.size or points.min() < 0 or points.max() >= CODE_POINTS:
+            raise ValueError("a vocabulary is a list of distinct ascending Unicode code points")
+        places = np.where(points == ord(END), ord("\n") - 0.5, points)  # (V,)
+        if (np.diff(places) <= 0).any():
             raise ValueError("a vocabulary is a list of distinct ascending Unicode code points")
         self.code_points: Array = points.astype(np.uint32)
         self.id_type = np.min_scalar_type(len(points) - 1)
+
+    @classmethod
+    def of(cls, code_points: Array) -> Vocabulary:
+        """Return the vocabulary of distinct code points in any order, which may have that of `END` among them."""
+        places = np.where(code_points == ord(END), ord("\n") - 0.5, code_points)  # (V,)
+        return cls(code_points[np.argsort(places)])
 
     def __len__(self) -> int:
         return len(self.code_points)
@@ -53,6 +60,11 @@ class Vocabulary:
     def characters(self) -> str:
         """Return all characters, in the order of their ids."""
         return text_of(self.code_points)
+
+    @property
+    def end(self) -> int | None:
+        """Id of the end symbol; None in the vocabulary of a stream."""
+        return self.id(END) if END in self else None
 
     def __contains__(self, character: str) -> bool:
         return ord(character) in self.code_points
@@ -67,12 +79,21 @@ class Vocabulary:
 
     def encode_known(self, code_points: Array) -> Array:
         """Return the ids of code points that all belong to the vocabulary: (N,) array of `id_type`."""
-        table = np.zeros(int(self.code_points[-1]) + 1, self.id_type)
+        table = np.zeros(int(self.code_points.max()) + 1, self.id_type)
         table[self.code_points] = np.arange(len(self))
         return np.asarray(table[code_points])
 
-    def encode(self, text: str, what: str = "the text", before: int = 0) -> Array:
-        """Return the ids of a text: (N,) array of `id_type`.
+    def translate(self, text: str) -> str:
+        """Return a text with the newline and the end symbol as this vocabulary has them.
+
+        Where a model of lines has the end symbol, a stream has a newline.
+        """
+        if "\n" in text and "\n" not in self and END in self:
+            return text.replace("\n", END)
+        return text.replace(END, "\n") if END in text and END not in self else text
+
+    def encode(self, text: str, what: str = "the text", before: int = 0, skippable: bool = True) -> Array:
+        """Return the ids of a text: (N,) array of `id_type`. See `translate`.
 
         Parameters
         ----------
@@ -82,25 +103,28 @@ class Vocabulary:
             What the text is called in an error.
         before
             Characters of it that come before these.
+        skippable
+            Whether the option --unknown applies to the text, for the advice of an error.
 
         Raises
         ------
         UnknownCharacterError
             If a character is not in the vocabulary; the message names each, its code point and its positions.
         """
+        text = self.translate(text)
         ids = np.empty(len(text), self.id_type)  # (N,)
         for first in range(0, len(text), BLOCK):
             points = code_points_of(text[first : first + BLOCK])
             if not np.isin(points, self.code_points).all():
                 every = code_points_of(text)
                 unknown = np.flatnonzero(~np.isin(every, self.code_points))
-                raise self._unknown(every, unknown, what, before)
+                raise self._unknown(every, unknown, what, before, skippable)
             ids[first : first + BLOCK] = self.encode_known(points)
         return ids
 
     def known(self, text: str) -> str:
-        """Return the text without its unknown characters."""
-        points = code_points_of(text)
+        """Return the text without its unknown characters. See `translate`."""
+        points = code_points_of(self.translate(text))
         return text_of(points[np.isin(points, self.code_points)])
 
     def check_possible(self, setting: str, text: str) -> None:
@@ -117,15 +141,15 @@ class Vocabulary:
             named = [name(chr(point)) for point in unknown[:NAMED_AT_MOST]]
             more = [f"{len(unknown) - NAMED_AT_MOST:,} others"] if len(unknown) > NAMED_AT_MOST else []
             raise ConfigError(
-                f"{setting} is {text!r}; it must have only characters that the model knows, and it does not know"
-                f" {', '.join([*named, *more])}"
+                f"{setting} is {show_value(text)}; it must have only characters that the model knows, and it does"
+                f" not know {', '.join([*named, *more])}"
             )
 
     def decode(self, ids: Array) -> str:
         """Return the text of ids: (N,) array → N characters."""
         return text_of(self.code_points[ids])
 
-    def _unknown(self, points: Array, where: Array, what: str, before: int) -> UnknownCharacterError:
+    def _unknown(self, points: Array, where: Array, what: str, before: int, skippable: bool) -> UnknownCharacterError:
         odd, first, count = np.unique(points[where], return_index=True, return_counts=True)
         named = [
             f"{name(chr(point))} at character {before + where[place] + 1:,}"
@@ -134,12 +158,11 @@ class Vocabulary:
         ]
         if len(named) > NAMED_AT_MOST:
             named[NAMED_AT_MOST:] = [f"{len(named) - NAMED_AT_MOST:,} others"]
-        use = f"use the {len(self):,} that it knows"
         return UnknownCharacterError(
-            f"{what} has characters that the model has never seen: {'; '.join(named)}",
-            python=f"{use}, which vocabulary.known(text) keeps",
-            command=f"{use}, or leave the others out with --unknown skip",
-            session=f"{use}, or leave the others out with /unknown skip",
+            f"{what} has characters that are not in the model's vocabulary: {'; '.join(named)}",
+            python="remove them, for example with model.model.vocabulary.known(text)",
+            command=f"remove them{', or skip them with --unknown skip' * skippable}",
+            session=f"remove them{', or skip them with /unknown skip' * skippable}",
         )
 
 

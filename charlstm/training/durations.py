@@ -65,17 +65,25 @@ def check_duration(name: str, value: Any, *, above: bool = False) -> float:
     return float(check_number(name, value, 0.0, LONGEST, above=above))
 
 
-def format_duration(seconds: float) -> str:
+def format_duration(seconds: float, units: int = 4) -> str:
     """Return a duration, rounded to seconds, as `parse_duration` reads it.
+
+    Parameters
+    ----------
+    seconds
+        The duration.
+    units
+        How many units are shown at most, the largest first; what remains is left off.
 
     Examples
     --------
-    >>> format_duration(5400)
-    '1h30m'
+    >>> format_duration(5400), format_duration(3655555, 2)
+    ('1h30m', '42d7h')
     """
     whole = round(seconds)
-    text = ""
+    parts: list[tuple[int, str]] = []
     for letter, unit in zip("dhms", UNITS.values(), strict=True):
         number, whole = divmod(whole, round(unit))
-        text += f"{number}{letter}" if number else ""
-    return text or "0s"
+        if number or parts:
+            parts.append((number, letter))
+    return "".join(f"{number}{letter}" for number, letter in parts[:units] if number) or "0s"

@@ -93,7 +93,9 @@ class Log:
     def _write_to_device(self, path: Path, line: bytes) -> None:
         """Write a line into a pipe or a device, without waiting for a reader."""
         if self._device is None:
-            self._device = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+            stream = descriptor_of(path, writing=True)
+            flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY
+            self._device = os.open(path, flags) if stream is None else os.dup(stream)
         try:
             os.write(self._device, line)
         except BlockingIOError:

@@ -23,8 +23,10 @@ from charlstm.base.config import (
 )
 from charlstm.base.errors import ConfigError
 from charlstm.base.files import as_path
+from charlstm.base.symbols import END
 from charlstm.network.cells import CELLS
 from charlstm.network.config import NetworkConfig, activation_functions
+from charlstm.text.documents import LINE, STREAM
 from charlstm.training.durations import check_duration
 
 DEFAULTS: Mapping[str, Any] = to_mapping(NetworkConfig()) | to_mapping(TrainingConfig(steps=0))
@@ -32,7 +34,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "cell": tuple(CELLS),
     "activation": tuple(activation_functions()),
     "optimizer": OPTIMIZERS,
-    "split": tuple(name for name in SPLITS if name != "file"),
+    "split": tuple(name for name in SPLITS if name not in ("random", "file")),
 }
 OF_THE_NETWORK = frozenset(to_mapping(NetworkConfig()))
 # What the size of the text and the time decide where the user does not: see `recipe.py`.
@@ -42,8 +44,7 @@ AUTOMATIC = frozenset(
         *("steps", "batch_size", "seq_len", "learning_rate", "weight_decay", "hold", "workers"),
     }
 )
-
-
+ENCODING = "utf-8"
 PATHS = ("init_from", "val", "model", "log", "repeat")
 
 
@@ -111,6 +112,13 @@ def check_encoding(name: str, value: Any) -> str:
     return str(value)
 
 
+def check_documents(value: Any) -> str:
+    """Return how a text is cut into documents; raise ConfigError if it cannot be."""
+    if END in check_text("documents", value):
+        raise ConfigError("documents has the character U+FFFF, which charlstm uses for the end of a document")
+    return str(value)
+
+
 @dataclass(frozen=True)
 class Options:
     """The options of a training run; None: not given.
@@ -130,7 +138,7 @@ class Options:
     init_from
         Model file that gives the first weights.
     encoding
-        Encoding of the text files.
+        Encoding of the text files; by default UTF-8, or that of the run to resume.
     field
         Name of the field of tables that has the texts; None: the files are texts.
     model
@@ -149,6 +157,9 @@ class Options:
         Characters to sample after each validation.
     mpi
         True: share every batch among the processes that mpirun started.
+
+    lines
+        True: short for documents="line".
 
     All other attributes are those of `NetworkConfig` and `TrainingConfig`.
 
@@ -182,12 +193,13 @@ class Options:
     patience: int | None = None
     validate_every: int | None = None
     init_from: Path | None = None
+    documents: str | None = None
     lines: bool | None = None
     curriculum: float | None = None
     split: str | None = None
     val: Path | None = None
     val_fraction: float | None = None
-    encoding: str = "utf-8"
+    encoding: str | None = None
     field: str | None = None
     random_seed: int | None = None
     workers: int | None = None
@@ -208,8 +220,9 @@ class Options:
             **{name: check_flag(name, getattr(self, name)) for name in ("mpi", "force", "resume")},
             preview=check_whole("preview", self.preview, 0),
             save_every=check_duration("save_every", self.save_every),
-            encoding=check_encoding("encoding", self.encoding),
         )
+        if self.encoding is not None:
+            set_fields(self, encoding=check_encoding("encoding", self.encoding))
         if not (self.corpora or self.resume):
             raise ConfigError("there is no corpus; give a text file or several")
         if self.field is not None:
@@ -220,6 +233,15 @@ class Options:
             set_fields(self, time=check_duration("time", self.time, above=True))
         if self.workers is not None:
             set_fields(self, workers=check_whole("workers", self.workers, 1))
+        if self.lines is not None:
+            lines = LINE if check_flag("lines", self.lines) else STREAM
+            if self.documents not in (None, lines):
+                raise OptionError(
+                    "{lines} and {documents} contradict each other; give one of them", lines=None, documents=None
+                )
+            set_fields(self, documents=lines)
+        if self.documents is not None:
+            set_fields(self, documents=check_documents(self.documents))
         given = self.given()
         shape = {name: given.pop(name) for name in OF_THE_NETWORK & set(given)}
         if "cell" not in shape and (self.resume or self.repeat is not None):
@@ -242,7 +264,7 @@ class Options:
 
     def given_files(self) -> dict[str, Any]:
         """Return the options about files that a run needs again to be repeated, by name."""
-        encoding = self.encoding if self.encoding != Options.encoding else None
+        encoding = self.encoding if self.encoding != ENCODING else None
         files = {"val": self.val, "init_from": self.init_from, "encoding": encoding, "field": self.field}
         return {name: value for name, value in files.items() if value is not None}
 

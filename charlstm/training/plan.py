@@ -25,14 +25,14 @@ from charlstm.network.network import Network
 from charlstm.network.weights import weight_shapes
 from charlstm.text import corpus
 from charlstm.text.corpus import Corpus
-from charlstm.text.documents import hash_lines
+from charlstm.text.documents import LINE, ROW, STREAM, Documents
 from charlstm.text.remarks import describe_names
 from charlstm.text.sources import count_files
 from charlstm.text.split import Split, split_corpus
 from charlstm.training import recipe, run_file, trainer
 from charlstm.training.durations import format_duration
 from charlstm.training.exchange import Requests
-from charlstm.training.options import AUTOMATIC, DEFAULTS, OF_THE_NETWORK, OptionError, Options, literal
+from charlstm.training.options import AUTOMATIC, DEFAULTS, ENCODING, OF_THE_NETWORK, OptionError, Options, literal
 from charlstm.training.processes import count_cores, memory_of_the_machine, start_team
 from charlstm.training.team import Team
 from charlstm.training.trainer import TrainingStep
@@ -86,10 +86,11 @@ class Plan(NamedTuple):
         """Return the options that give the same run, by name: all that are automatic or differ from their defaults."""
         recorded = _recorded(self.model) | {"workers": self.workers}
         config = self.model.training
-        split = choose_split(count_files(self.model.facts.files), config.lines)
+        split = choose_split(count_files(self.model.facts.files), config.documents)
         defaults = {**DEFAULTS, "warmup": recipe.choose_warmup(config.steps), "split": split}
         implied = {"schedule_changes"} | ({"split"} if self.model.training.split == "file" else set())
-        implied |= {"seq_len"} if self.model.training.lines else set()
+        implied |= {"seq_len"} if config.documents == LINE else set()
+        implied |= {"documents"} if config.documents == ROW else set()  # of every table
         implied |= {"forget_bias"} if recorded["chrono_init"] else {"chrono_init"}
         implied |= {"forget_bias", "chrono_init"} if self.model.network.cell.forget_gate is None else set()
         differing = {
@@ -163,8 +164,11 @@ def check_options(options: Options) -> None:
         raise OptionError("{mpi} uses the processes that mpirun started; leave out {workers}", mpi=True, workers=None)
     if options.resume or options.repeat is not None:
         return  # all other options must agree with the recorded settings
-    if options.curriculum and not options.lines:
-        raise OptionError("{curriculum} orders lines by length; give {lines} with it", curriculum=None, lines=True)
+    is_cut = options.documents or options.field is not None
+    if options.curriculum and not is_cut:
+        raise OptionError(
+            "{curriculum} orders documents by length; give {documents} with it", curriculum=None, documents=None
+        )
     cell = options.cell or DEFAULTS["cell"]
     initialised = options.forget_bias is not None or options.chrono_init is not None
     if initialised and cell in CELLS and CELLS[cell].forget_gate is None:
@@ -179,11 +183,11 @@ def check_options(options: Options) -> None:
             forget_bias=None,
             chrono_init=None,
         )
-    if options.lines and options.split in ("stripes", "tails"):
+    if is_cut and options.split not in (None, "random"):
         raise OptionError(
-            "{split} is for streams; with {lines} the validation set is a random sample of the lines",
+            "{split} is for streams; with {documents} the validation set is a random sample of the documents",
             split=options.split,
-            lines=True,
+            documents=None,
         )
     if options.time is not None and options.decay is False:
         raise OptionError("{time} plans the decay of the learning rate; leave out {decay}", time=None, decay=False)
@@ -191,7 +195,7 @@ def check_options(options: Options) -> None:
 
 def _plan_new(options: Options, world: Team, started: float, announce: Callable[[str], object]) -> Plan:
     """Plan a new run: read the corpus, and let the recipe choose what the user leaves open."""
-    chosen = {"lines": False} | options.given()
+    chosen = {"documents": STREAM if options.field is None else ROW} | options.given()
     chosen = {name: value for name, value in chosen.items() if name not in ("steps", "workers")}
     if options.val is not None:
         chosen["split"] = "file"
@@ -202,9 +206,9 @@ def _plan_new(options: Options, world: Team, started: float, announce: Callable[
         del shape["dropout"], shape["weight_dropout"]  # settings of the new run, as the learning rate is
         _check_agrees(options, shape, str(options.init_from), "leave it out, or start from random weights")
         chosen |= shape | {"origin": origin.digest}
-    known = origin.vocabulary if origin else None
-    text = corpus.read(options.files, options.encoding, chosen["lines"], known, options.field)
-    chosen.setdefault("split", choose_split(count_files(text.facts.files), chosen["lines"]))
+    documents, known = Documents(chosen["documents"]), origin.vocabulary if origin else None
+    text = corpus.read(options.files, options.encoding or ENCODING, documents, known, options.field)
+    chosen.setdefault("split", choose_split(count_files(text.facts.files), chosen["documents"]))
 
     plan = _choose(text, recipe.choose_work(text.facts.characters), chosen, options)
     if options.time is not None:
@@ -216,23 +220,24 @@ def _plan_new(options: Options, world: Team, started: float, announce: Callable[
         every = plan.model.training.validate_every or -(-plan.model.training.steps // trainer.VALIDATIONS)
         config = replace(plan.model.training, validate_every=every)
         plan = plan._replace(model=replace(plan.model, training=config), deadline=deadline)
-    return _initialise(plan, text, origin)
+    return _initialise(plan, origin)
 
 
-def choose_split(files: int, lines: bool) -> str:
+def choose_split(files: int, documents: str) -> str:
     """Return the kind of split of a corpus with a given number of files if the user chooses none."""
-    return "tails" if files > 1 and not lines else "tail"
+    if documents:
+        return "random"
+    return "tails" if files > 1 else "tail"
 
 
 def _choose(text: Corpus, work: float, chosen: Mapping[str, Any], options: Options) -> Plan:
     """Return the plan for an amount of work, with zero weights: as the user chose, and for the rest by the recipe."""
-    settings = recipe.choose_settings(
-        text.facts.characters, text.facts.lines, work, options.epochs, options.steps, dict(chosen)
-    )
+    lengths = text.document_lengths  # (K,)
+    settings = recipe.choose_settings(text.facts.characters, lengths, work, options.epochs, options.steps, dict(chosen))
     of_the_network = {name: settings.pop(name) for name in OF_THE_NETWORK & set(settings)}
     split = split_corpus(text, TrainingConfig(trainer.MOST_STEPS, **settings))
     if not {"forget_bias", "chrono_init"} & set(of_the_network):
-        of_the_network |= {"chrono_init": split.longest_line} if settings["lines"] else {}
+        of_the_network |= recipe.choose_memory(split.longest_document, settings)
     config = NetworkConfig(**of_the_network)
     predictions = split.training_characters / split.training.per_epoch
     check_memory(config, len(text.vocabulary), predictions)
@@ -272,11 +277,9 @@ def check_memory(config: NetworkConfig, vocabulary_size: int, predictions: float
         )
 
 
-def _initialise(plan: Plan, text: Corpus, origin: Model | None) -> Plan:
-    """Give the plan's model its first weights, and the digests of its lines."""
-    model = plan.model
-    if model.training.lines:
-        model = replace(model, lines=hash_lines(text.ids, text.vocabulary))
+def _initialise(plan: Plan, origin: Model | None) -> Plan:
+    """Give the plan's model its first weights, and the hashes of its documents."""
+    model = replace(plan.model, hashes=plan.split.hashes)
     model.network.initialise(model.training.random_seed)
     if origin is not None:
         model.copy_weights(origin)
@@ -385,7 +388,7 @@ def _plan_repeated(options: Options, path: Path, world: Team) -> Plan:
     model = Model(network, text.vocabulary, config, recorded.facts)
     split = split_corpus(text, config)
     plan = Plan(options, model, split, 1, text.remarks + split.remarks)
-    return _initialise(_with_workers(plan, config.workers or options.workers), text, origin)
+    return _initialise(_with_workers(plan, config.workers or options.workers), origin)
 
 
 def _recorded(model: Model) -> dict[str, Any]:
@@ -400,7 +403,7 @@ def _check_agrees(
     """Raise OptionError if an option contradicts recorded settings."""
     for name, value in options.given().items():
         if name in recorded and name not in free and recorded[name] != value:
-            which = "does not use it" if isinstance(value, bool) else f"has {recorded[name]}"
+            which = "does not use it" if isinstance(value, bool) or recorded[name] == "" else f"has {recorded[name]!s}"
             raise OptionError(f"{{{name}}} contradicts {literal(what)}, which {which}; {otherwise}", **{name: value})
 
 
@@ -409,7 +412,8 @@ def _read_same_corpus(options: Options, model: Model, what: str) -> Corpus:
     if (options.val is not None) != (model.training.split == "file"):
         ending = "has a validation file; give it with {val}" if options.val is None else "has none; leave out {val}"
         raise OptionError(f"{literal(what)} {ending}", val=None)
-    text = corpus.read(options.files, options.encoding, model.training.lines, model.vocabulary, options.field)
+    encoding = options.encoding or ENCODING
+    text = corpus.read(options.files, encoding, model.documents, model.vocabulary, options.field)
     if text.facts.sha256 != model.facts.sha256:
         raise CorpusError(
             f"the text is not that of {what}: it has {text.facts.characters:,} characters in"

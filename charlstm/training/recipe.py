@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from charlstm.base.config import TrainingConfig
+from charlstm.base.parameters import Array
+from charlstm.text.documents import LINE
 
 # The work for a text: five minutes on two cores of a laptop for a million characters. It grows with the square root of
 # the number of characters, up to three times that. A poem takes seconds: more than a hundred epochs do not help.
@@ -29,7 +31,7 @@ UNITS_EXPONENT = 0.25
 UNITS_STEP = 32
 FEWEST_UNITS = 64
 MOST_UNITS_FOR_A_MILLION = 1024
-RATE, RATE_UNITS, RATE_FACTOR_OF_LINES = 0.02, 256, 0.25
+RATE, RATE_UNITS, RATE_FACTOR_OF_DOCUMENTS = 0.02, 256, 0.25
 
 # Many epochs overfit without dropout. The dropout rates grow with every doubling of the epochs. Small networks have no
 # capacity to spare, and get a fraction of the rates.
@@ -42,6 +44,11 @@ WEIGHT_DECAY = 0.02
 ROWS_BY_CHARACTERS = ((30_000, 8), (100_000, 16))
 ROWS = 32
 SEQ_LEN = 64
+
+# The gradient flows through the whole of a document that is not too long, as it does through a line. Long documents are
+# read in fewer rows, so that the steps do not become few.
+LONGEST_WHOLE = 1000
+CHARACTERS_OF_DOCUMENTS, FEWEST_ROWS = 4096, 8
 
 # A short run needs its steps at the peak and in the decay. From 500 steps on the warm-up has its usual length.
 LONGEST_WARMUP = 0.1
@@ -58,31 +65,35 @@ def choose_work(characters: int) -> float:
 
 
 def choose_settings(
-    characters: int, lines: int, work: float, epochs: float | None, steps: int | None, chosen: Mapping[str, Any]
+    characters: int, lengths: Array, work: float, epochs: float | None, steps: int | None, chosen: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the settings of a network and its training: as chosen, and automatic where nothing was chosen.
 
     Parameters
     ----------
-    characters, lines
+    characters
         Length of the text.
+    lengths : (K,) array
+        Predictions in each of its documents; none for a stream.
     work
         Multiplications to spend, if neither `epochs` nor `steps` sets the length of the run.
     epochs, steps
         Length of the run; None: as long as the work allows.
     chosen
-        Settings by name, including `lines`.
+        Settings by name, including `documents`.
     """
-    few = () if chosen["lines"] else ROWS_BY_CHARACTERS
-    rows = chosen.get("batch_size", next((rows for limit, rows in few if characters < limit), ROWS))
+    are_documents = bool(chosen["documents"])
+    rows = chosen.get("batch_size", _choose_rows(characters, lengths, chosen["documents"]))
     units = min(
         UNITS_FOR_A_TERA * (work / 1e12) ** UNITS_EXPONENT,
         MOST_UNITS_FOR_A_MILLION * math.sqrt(characters / 1e6),
     )
     hidden = chosen.get("hidden", max(FEWEST_UNITS, round(units / UNITS_STEP) * UNITS_STEP))
-    seq_len = chosen.get("seq_len", SEQ_LEN)
+    longest = int(lengths.max(initial=0)) if are_documents else 0
+    seq_len = chosen.get("seq_len", longest if 0 < longest <= LONGEST_WHOLE else SEQ_LEN)
     if steps is not None:
-        epochs = steps * rows * (1 / lines if chosen["lines"] else seq_len / characters)
+        window = min(seq_len, float(lengths.mean())) if are_documents else seq_len
+        epochs = steps * rows * (1 / len(lengths) if chosen["documents"] == LINE else window / characters)
     elif epochs is None:
         epochs = min(MOST_EPOCHS, work / (TRAINING_COST * 4 * hidden**2) / characters)
     doublings = math.log2(1.0 + epochs) * min(1.0, hidden / UNITS_FOR_FULL_DROPOUT)
@@ -91,18 +102,42 @@ def choose_settings(
         "layers": 1,
         "batch_size": rows,
         "learning_rate": round(
-            min(RATE, RATE * math.sqrt(RATE_UNITS / hidden)) * (RATE_FACTOR_OF_LINES if chosen["lines"] else 1.0), 4
+            min(RATE, RATE * math.sqrt(RATE_UNITS / hidden)) * (RATE_FACTOR_OF_DOCUMENTS if are_documents else 1.0), 4
         ),
         "hold": 0.5,
         "dropout": round(DROPOUT_PER_DOUBLING * doublings, 2),
         "weight_dropout": round(min(MOST_WEIGHT_DROPOUT, WEIGHT_DROPOUT_PER_DOUBLING * doublings), 2),
         "weight_decay": WEIGHT_DECAY,
     }
-    if not chosen["lines"]:
+    if chosen["documents"] != LINE:
         automatic["seq_len"] = seq_len
-        if not {"forget_bias", "chrono_init"} & set(chosen):
-            automatic["forget_bias"] = 0.0
+    if not are_documents and not {"forget_bias", "chrono_init"} & set(chosen):
+        automatic["forget_bias"] = 0.0
     return automatic | dict(chosen)
+
+
+def choose_memory(longest: int, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how the forget gate begins, by name: for memories as long as the longest document, or as a window of it.
+
+    Parameters
+    ----------
+    longest
+        Predictions in the longest document; 0 for a stream.
+    settings
+        The settings of the training.
+    """
+    if not longest:
+        return {}
+    return {"chrono_init": longest if settings["documents"] == LINE else min(longest, settings["seq_len"])}
+
+
+def _choose_rows(characters: int, lengths: Array, documents: str) -> int:
+    """Return the number of rows of a batch."""
+    if not documents:
+        return next((rows for limit, rows in ROWS_BY_CHARACTERS if characters < limit), ROWS)
+    if documents == LINE:
+        return ROWS
+    return min(ROWS, max(FEWEST_ROWS, round(CHARACTERS_OF_DOCUMENTS / float(lengths.mean()))))
 
 
 def choose_steps(work: float, multiplications: int, predictions: float, per_epoch: int) -> int:

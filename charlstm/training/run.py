@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 from charlstm.base import files as base_files
 from charlstm.base.config import TrainingConfig
 from charlstm.base.errors import CharlstmError
-from charlstm.base.files import check_target, lock
+from charlstm.base.files import check_is_regular, check_target, exit_at_signals, lock
 from charlstm.model import checkpoint
 from charlstm.model.checkpoint import Run, RunState
 from charlstm.model.model import Model
@@ -206,11 +207,13 @@ def run(options: Options, watcher: Watcher, sample: Callable[[Model, int], str])
     started = time.monotonic()
     with join_world(options.mpi) as world, ExitStack() as stack:
         stack.callback(watcher.close)
+        stack.enter_context(exit_at_signals())  # so that the lock is removed
 
         def prepare() -> tuple[Plan, Path | None]:
             check_options(options)
             if options.model is not None:
                 check_target(options.model)
+                check_is_regular(options.model)
                 if world.rank == 0:
                     stack.enter_context(lock(options.model, watcher.warn))
             path, resumed, what, wanted = None, None, "", options
@@ -224,9 +227,10 @@ def run(options: Options, watcher: Watcher, sample: Callable[[Model, int], str])
 
         plan, resumed_file = world.run_in_all(prepare)
         with defer_signals(*stopping_signals()) as received:
+            removed = None
             if options.model is not None and world.rank == 0:
-                run_file.claim(options.model, resumed_file)
-            outcome = _carry_out(plan, watcher, sample, received, world)
+                removed = run_file.claim(options.model, resumed_file)
+            outcome = _carry_out(plan, watcher, sample, received, world, removed)
             if world.rank == 0:
                 watcher.end(outcome)
         return outcome
@@ -238,12 +242,13 @@ def _carry_out(
     sample: Callable[[Model, int], str],
     received: Sequence[int],
     world: Team,
+    removed: os.stat_result | None,
 ) -> Outcome:
     """Train the model of a plan; report and save now and then."""
     options, network, split, start = plan.options, plan.model.network, plan.split, plan.state
     is_first = world.rank == 0
     files = Files.of(options) if is_first else Files(None, None, None)
-    saver = Saver(plan, files, watcher)
+    saver = Saver(plan, files, watcher, removed)
     clock = Clock(plan.deadline, plan.model.training, start.step if start else 0) if plan.deadline is not None else None
 
     def job(team: Team) -> Iterator[TrainingStep]:
@@ -295,6 +300,8 @@ class Saver:
         Where to save.
     watcher
         Receives the failures.
+    removed
+        The run file of an earlier run, which the run has removed; its permissions and its owner stay.
 
     Attributes
     ----------
@@ -304,12 +311,13 @@ class Saver:
         Whether the last attempt to write the run file succeeded.
     """
 
-    def __init__(self, plan: Plan, files: Files, watcher: Watcher) -> None:
+    def __init__(self, plan: Plan, files: Files, watcher: Watcher, removed: os.stat_result | None = None) -> None:
         self.last_save = time.monotonic()
         self.is_saved = False
         self._plan = plan
         self._files = files
         self._watcher = watcher
+        self._removed = removed
 
     def save(self, model: Model, result: TrainingStep) -> None:
         """Save the state of the run, and the model if it is the best so far and another save will follow."""
@@ -320,7 +328,8 @@ class Saver:
         deadline, record = self._plan.deadline, self._plan.record
         if deadline is not None:
             record = replace(record, seconds_left=max(0.0, deadline - self.last_save))
-        self.is_saved = self._try(partial(checkpoint.save_run, Run(model, state, record), self._files.run))
+        run = Run(model, state, record)
+        self.is_saved = self._try(partial(checkpoint.save_run, run, self._files.run, self._removed))
         if result.report is not None and result.report.improved and not result.complete:
             self._try(partial(checkpoint.save, with_weights(model, state.best.weights), self._files.model))
 

@@ -15,7 +15,7 @@ from charlstm.base.files import descriptor_of
 from charlstm.model import checkpoint
 from charlstm.model.checkpoint import Run, RunRecord
 from charlstm.model.model import Model
-from charlstm.training.options import Options
+from charlstm.training.options import ENCODING, Options
 
 SUFFIX = ".resume"
 OLD_SUFFIX = ".resume.npz"  # in place of the suffix of the model file, so that two models could share a run file
@@ -82,7 +82,7 @@ def find_old(model: Path) -> Path | None:
     return None
 
 
-def claim(model: Path, resumed: Path | None) -> None:
+def claim(model: Path, resumed: Path | None) -> os.stat_result | None:
     """Make the run file ready when a run starts: a new run removes that of an earlier one.
 
     Parameters
@@ -92,21 +92,28 @@ def claim(model: Path, resumed: Path | None) -> None:
     resumed
         The run file that the run continues; None: the run is new.
 
+    Returns
+    -------
+    os.stat_result or None
+        The run file that was removed; None: there was none.
+
     Raises
     ------
     CharlstmError
         If a file cannot be removed or renamed.
     """
-    path = path_beside(model)
+    path, removed = path_beside(model), None
     try:
         if resumed is None:
             for stale in (path, find_old(model)):
                 if stale is not None:
+                    removed = removed or (stale.stat() if stale.exists() else None)
                     stale.unlink(missing_ok=True)
         elif resumed != path:
             resumed.replace(path)
     except OSError as error:
         raise CharlstmError(f"cannot replace the run file {error.filename}: {error.strerror}") from error
+    return removed
 
 
 def is_of_the_run(model: Model, run: Run) -> bool:
@@ -150,7 +157,7 @@ def describe(options: Options, earlier: RunRecord | None = None) -> RunRecord:
         corpora=tuple(map(absolute, options.corpora)),
         given=tuple(map(str, options.corpora)),
         val=absolute(options.val),
-        encoding=options.encoding,
+        encoding=options.encoding or ENCODING,
         field=options.field or "",
         init_from=absolute(options.init_from) if earlier is None else earlier.init_from,
         log=absolute(options.log),
@@ -183,7 +190,7 @@ def complete(options: Options, run: Run, what: str) -> Options:
     if val is None and record.val:
         val = _locate(record.val, record.val, what)
     log = options.log or (Path(record.log) if record.log else None)
-    encoding = options.encoding if options.encoding != Options.encoding else record.encoding
+    encoding = options.encoding or record.encoding
     field = options.field or record.field or None
     workers = options.workers or (None if options.mpi else record.workers or None)
     return replace(options, corpora=corpora, val=val, log=log, encoding=encoding, field=field, workers=workers)

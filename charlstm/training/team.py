@@ -78,8 +78,9 @@ def join_world(mpi: bool) -> Iterator[Team]:
         yield world
     except (CharlstmError, KeyboardInterrupt):  # raised in every rank
         raise
-    except BaseException:
+    except BaseException as error:
         if world.size > 1:
-            traceback.print_exc()
+            if not isinstance(error, SystemExit):  # a signal
+                traceback.print_exc()
             world.abort()
         raise

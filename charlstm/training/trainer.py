@@ -207,7 +207,8 @@ class Trainer:
         """Return the state of the run; before the first validation, the newest weights are the best."""
         if np.isinf(self.best.validation_loss):
             self.best = Best(self._weights.copy())
-        state = np.zeros((*self._state.shape[:2], self._rows, self._state.shape[3]), self._state.dtype)  # (L, S, B, H)
+        rows = max(self.config.batch_size, self._rows)  # the last batch may have had fewer rows than the others
+        state = self.network.zero_state(rows)  # (L, S, B, H)
         state[:, :, self._team.share(self._rows)] = self._state
         self._team.all_reduce(state.reshape(-1))
         return RunState(self.step, self._weights, self._optimizer.moments, state, self.sums, self.best)
@@ -217,7 +218,7 @@ class Trainer:
         self.step, self.sums, self.best = start.step, start.sums, start.best
         self._weights[...] = start.weights
         self._optimizer.moments[...] = start.moments
-        self._rows = start.state.shape[2]
+        self._rows = self._batches.batch(self.step).ids.shape[1]
         self._state = start.state[:, :, self._team.share(self._rows)]
 
     def _backpropagate(self, batch: Batch) -> None:
