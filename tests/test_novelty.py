@@ -14,7 +14,7 @@ from charlstm.base.errors import ConfigError, CorpusError
 from charlstm.base.symbols import END
 from charlstm.model.model import Model
 from charlstm.sampling.sampler import Sample
-from charlstm.text import corpus
+from charlstm.text import corpus, decoding
 from charlstm.text.documents import LINE, Documents
 from charlstm.text.matching import find_matches
 from charlstm.text.split import split_documents
@@ -115,7 +115,7 @@ def test_a_run_that_begins_where_a_longer_one_ends_is_found(loaded, tmp_path):
 
 @pytest.mark.parametrize("block", [1, 7, 1 << 20])
 def test_a_run_that_stands_in_several_places_is_shown_at_the_first(loaded, tmp_path, monkeypatch, block):
-    monkeypatch.setattr(corpus, "BLOCK", block)
+    monkeypatch.setattr(decoding, "BLOCK", block)
     (tmp_path / "corpus.txt").write_text("abcdefg\n-abcdefgh\nabcdefgh\nabcdefgh\n")
     (run,) = loaded.novelty("abcdefgh", tmp_path / "corpus.txt").runs()
     assert (run.line, run.column) == (2, 2)

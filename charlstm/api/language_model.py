@@ -322,6 +322,7 @@ class LanguageModel:
         texts: str | Sample | Sequence[str | Sample],
         corpora: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
         encoding: str = "utf-8",
+        field: str | None = None,
     ) -> NoveltyResult:
         """Find what of a sampled text, or of several, is copied from a corpus.
 
@@ -330,10 +331,12 @@ class LanguageModel:
         texts
             What `sample` returned, or strings. Of a sample only the text after the seed is examined.
         corpora
-            A file or several, read as in training, in blocks. A long corpus needs little memory, except for the ids of
-            its characters if the model is one of lines.
+            A file, a folder, or several, read as in training, in blocks. A long corpus needs little memory, except for
+            the ids of its characters if the model is one of lines.
         encoding
             Text encoding of the files.
+        field
+            Name of the field of tables (.csv, .tsv, .jsonl) that has the texts; None: the files are texts.
 
         Returns
         -------
@@ -369,7 +372,7 @@ class LanguageModel:
         parse = self.model.documents.parse
         begun = [parse(one.seed).rpartition(END)[2] if isinstance(one, Sample) else "" for one in several]
         ended = [one.stop == "end" if isinstance(one, Sample) else False for one in several]
-        found = measure_novelty(self.model, written, files, encoding, begun, ended)
+        found = measure_novelty(self.model, written, files, encoding, begun, ended, field)
         return NoveltyResult(found.copies, found.files, found.documents, found.least)
 
     def trace(self, text: str) -> TraceResult:

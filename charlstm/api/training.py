@@ -68,6 +68,7 @@ def train(
     val: PathLike | None = None,
     val_fraction: float | None = None,
     encoding: str | None = None,
+    field: str | None = None,
     random_seed: int | None = None,
     workers: int | None = None,
     mpi: bool = False,
@@ -89,7 +90,9 @@ def train(
     Parameters
     ----------
     corpora
-        A text file or several, which are read as one text. With `resume` they may be left out: the run knows them.
+        A text file, a folder, or several, which are read as one text. A folder stands for all text files in it and
+        in the folders below it. Files that gzip, bzip2 or xz compressed are read decompressed. With `resume` the files
+        may be left out: the run knows them.
     time
         Duration of the run: "90s", "10m", "2h", "1h30m", "1d", or a number of seconds. It decides the size of the
         network too.
@@ -146,11 +149,13 @@ def train(
         Validation set: "tail", the end of the text; "tails", the end of each file, by default for several; or
         "stripes" from all over the text.
     val
-        Text file to use as validation set.
+        Text file or folder to use as validation set.
     val_fraction
         Fraction of the text in the validation set, in [0, 1).
     encoding
         Encoding of the text files; by default UTF-8, or that of the run to resume.
+    field
+        Name of the field of tables (.csv, .tsv, .jsonl) that has the texts: each row is a document.
     random_seed
         Seed of all random numbers.
     workers
@@ -244,6 +249,7 @@ def train(
         val=val,
         val_fraction=val_fraction,
         encoding=encoding,
+        field=field,
         random_seed=random_seed,
         workers=workers,
         mpi=mpi,

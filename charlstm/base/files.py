@@ -62,10 +62,11 @@ class Files:
     def __init__(self, force: str = "force=True") -> None:
         self._force = force
         self._inputs: set[object] = set()
+        self._folders: list[Path] = []
         self._outputs: set[object] = set()
 
     def add_input(self, path: str | os.PathLike[str]) -> Path:
-        """Record a file that the call reads, and return its path.
+        """Record a file or a folder that the call reads, and return its path.
 
         Raises
         ------
@@ -77,6 +78,8 @@ class Files:
         if found & self._outputs:
             raise ConfigError(f"{shorten(where)} is an input, so it is not replaced; give another name for the output")
         self._inputs |= found
+        if descriptor_of(where) is None and os.path.isdir(where):  # noqa: PTH112  # False where a name is too long
+            self._folders.append(where)
         return where
 
     def add_output(self, path: str | os.PathLike[str], *, model: bool = False, replace: bool = False) -> Path:
@@ -96,7 +99,8 @@ class Files:
         Raises
         ------
         ConfigError
-            If it is an input or another output of the call, is not the name of a file, or must not be replaced.
+            If it is an input or another output of the call, is not the name of a file, must not be replaced, or is a
+            text in a folder that the call reads.
         CharlstmError
             If no file can be written there.
         """
@@ -106,6 +110,17 @@ class Files:
             raise ConfigError(f"{shorten(where)} is an input, so it is not replaced; give another name for the output")
         if found & self._outputs:
             raise ConfigError(f"{shorten(where)} is the path of two outputs; give them different names")
+        for folder in self._folders if descriptor_of(where) is None else ():
+            if not model and Path(os.path.realpath(folder)) in Path(os.path.realpath(where)).parents:
+                raise ConfigError(
+                    f"{shorten(where)} is in the input folder {shorten(folder)}, so it would be read as one of its"
+                    " texts; give a path outside of this folder"
+                )
+            if where.is_file() and not charlstm_format(where) and contains_file(folder, where):
+                raise ConfigError(
+                    f"{shorten(where)} is a file of the input folder {shorten(folder)}, so it is not replaced; give"
+                    " another name for the output"
+                )
         check_target(where)
         if model:
             check_is_regular(where)
@@ -164,6 +179,17 @@ def identities(path: Path, writing: bool = False) -> set[object]:
         return set()
     numbers = (status.st_dev, status.st_ino)
     return {numbers} if descriptor is not None else {numbers, os.path.normcase(os.path.realpath(path))}
+
+
+def contains_file(folder: Path, path: Path) -> bool:
+    """Return whether a file is in a folder or in a folder below it, under any name."""
+    wanted = path.stat()
+    for where, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                if os.path.samestat(Path(where, name).stat(), wanted):
+                    return True
+    return False
 
 
 def kind_of(mode: int) -> str:

@@ -345,6 +345,18 @@ def check_encoding(ctx: click.Context, parameter: click.Parameter, value: str | 
     return value
 
 
+def field_option(heading: str, **settings: Any) -> Callable[[Decorated], Decorated]:
+    """Return the option for the field of a table, which every command that reads texts has."""
+    return option_of(heading)("--field", metavar="NAME", callback=check_field, **settings)
+
+
+def check_field(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Return the name of a field; refuse an empty one."""
+    if value == "":
+        raise click.BadParameter("the name of the field is empty; give one character or more.")
+    return value
+
+
 def unknown_option(heading: str) -> Callable[[Decorated], Decorated]:
     """Return the option that decides what happens to unknown characters."""
     return option_of(heading)(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,15 +22,16 @@ from charlstm.cli.commands import (
     WrongUsage,
     check_encoding,
     check_files,
+    field_option,
     model_option,
     option_of,
     output_file_option,
     unknown_option,
 )
-from charlstm.cli.console import count_colours, skip_unknown, terminal_width
+from charlstm.cli.console import count_colours, print_message, skip_unknown, terminal_width
 from charlstm.cli.output import binary_output, is_shown, write_text
 from charlstm.cli.status import show_elapsed
-from charlstm.cli.streams import is_piped, standard_input
+from charlstm.cli.streams import is_piped, read_standard_input
 from charlstm.inspection.questions import QUESTIONS
 from charlstm.inspection.registry import VIEWS, Reads
 from charlstm.inspection.trace import REACH
@@ -38,7 +39,7 @@ from charlstm.inspection.view import TextSource
 from charlstm.render import terminal
 from charlstm.render.data import FORMATS
 from charlstm.render.data import write as write_view
-from charlstm.text import corpus
+from charlstm.text.sources import Block, Sources
 
 STANDARD_INPUT = Path("-")
 TABLE, PAGE = "table", "html"
@@ -185,7 +186,8 @@ def check_view_name(ctx: click.Context, parameter: click.Parameter, value: str |
     "files",
     type=FilePath(),
     multiple=True,
-    help="Read the text from a file, or from standard input (-). The view score takes several files.",
+    help="Read the text from a file, from a folder as in training, or from standard input (-). The view score takes"
+    " several files.",
 )
 @main_option("--score", is_flag=True, help="Short for --view score.")
 @main_option(
@@ -201,6 +203,7 @@ def check_view_name(ctx: click.Context, parameter: click.Parameter, value: str |
     help="Write to this file. Its name chooses the format: .csv, .json, .npz, .html; table for .txt or no suffix.",
 )
 @text_option("--cloze", type=FilePath(), help="Short for --view cloze --file with this file.")
+@field_option("Text", help="Read this field of tables (.csv, .tsv, .jsonl).")
 @text_option("--encoding", default="utf-8", callback=check_encoding, help="Encoding of the files or of standard input.")
 @unknown_option("Text")
 @add_view_options
@@ -214,6 +217,7 @@ def command(
     output: Path | None,
     force: bool,
     cloze: Path | None,
+    field: str | None,
     encoding: str,
     unknown: str,
     **options: Any,
@@ -227,7 +231,8 @@ def command(
     shape = shape or choose_format(output)
     asked, files = find_view(name, score, cloze, files)
     output = check_files((model, options["compare"], *files), output, force)
-    texts = open_texts(text, files, encoding, wanted=asked is not None and VIEWS[asked].reads is not Reads.NOTHING)
+    wanted = asked is not None and VIEWS[asked].reads is not Reads.NOTHING
+    texts = open_texts(text, files, encoding, field, wanted)
     name = asked or ("gates" if texts else "summary")
     source = click.get_current_context().get_parameter_source
     given = {option: value for option, value in options.items() if source(option) is ParameterSource.COMMANDLINE}
@@ -279,7 +284,9 @@ def find_view(
     return next(iter(names), None), files if cloze is None else (*files, cloze)
 
 
-def open_texts(text: str | None, files: tuple[Path, ...], encoding: str, wanted: bool) -> list[TextSource]:
+def open_texts(
+    text: str | None, files: tuple[Path, ...], encoding: str, field: str | None, wanted: bool
+) -> list[TextSource]:
     """Return the texts given; standard input if a text is wanted, none is given, and something is piped in."""
     if text is not None and files:
         raise WrongUsage("a text is given, and --file or --cloze as well; give one of them.")
@@ -290,11 +297,19 @@ def open_texts(text: str | None, files: tuple[Path, ...], encoding: str, wanted:
     if files.count(STANDARD_INPUT) > 1:
         raise WrongUsage("standard input is given twice; it can be read once.")
     return [
-        TextSource("standard input", standard_input(encoding), is_whole=True)
+        TextSource("standard input", blocks=read_standard_input(encoding, field))
         if file == STANDARD_INPUT
-        else TextSource(str(file), corpus.read_blocks(file, encoding, corpus.Remarks()), is_whole=True)
+        else TextSource(str(file), blocks=read_file(file, encoding, field))
         for file in files
     ]
+
+
+def read_file(file: Path, encoding: str, field: str | None) -> Iterator[Block]:
+    """Yield the documents of a file or a folder as one text; see `Sources.read_joined`."""
+    sources = Sources([file], encoding, field)
+    for remark in sources.remarks.list():
+        print_message(remark)
+    yield from sources.read_joined()
 
 
 def read_whole(loaded: api.LanguageModel, text: TextSource, unknown: str) -> str:

@@ -14,8 +14,8 @@ from charlstm.base.config import TrainingConfig
 from charlstm.cli.commands import EscapedText, write_escapes
 from charlstm.inspection.view import count_of
 from charlstm.model.model import Model
-from charlstm.text.corpus import describe_names
 from charlstm.text.documents import LINE, STREAM
+from charlstm.text.remarks import describe_names
 from charlstm.training.options import Options
 from charlstm.training.plan import Plan
 from charlstm.training.run import Outcome, to_bits

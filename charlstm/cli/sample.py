@@ -20,12 +20,13 @@ from charlstm.cli.commands import (
     WrongUsage,
     check_encoding,
     check_files,
+    field_option,
     model_option,
     option_of,
     output_file_option,
     unknown_option,
 )
-from charlstm.cli.console import skip_unknown, terminal_width
+from charlstm.cli.console import print_message, skip_unknown, terminal_width
 from charlstm.cli.output import write_message
 from charlstm.cli.settings import GROUP_OF, DisplayConfig, SessionSettings, long_name, split_by_group
 from charlstm.cli.streams import deliver, is_piped, standard_input
@@ -34,7 +35,8 @@ from charlstm.render.text_writer import COLOURS
 from charlstm.sampling.decoder import MAX_ROWS
 from charlstm.sampling.filters import SamplingConfig
 from charlstm.sampling.sampler import Sample
-from charlstm.text import corpus
+from charlstm.text.decoding import read_text
+from charlstm.text.sources import Sources
 
 if TYPE_CHECKING:
     from charlstm.inspection.novelty import Novelty
@@ -185,8 +187,9 @@ output_option = option_of("Output")
     metavar="CORPUS",
     multiple=True,
     type=FilePath(),
-    help="Report which parts of the samples occur in this text file; can be given several times.",
+    help="Report which parts of the samples occur in this text file or folder; can be given several times.",
 )
+@field_option("Output", help="Compare with this field of the tables (.csv, .tsv, .jsonl) that --novelty names.")
 def command(
     model: Path,
     seed: str | None,
@@ -200,6 +203,7 @@ def command(
     force: bool,
     shape: str | None,
     corpora: tuple[Path, ...],
+    field: str | None,
     **settings: Any,
 ) -> None:
     """Generate text that continues a seed."""
@@ -209,8 +213,7 @@ def command(
         raise WrongUsage("the text of --stop is empty; give one character or more.")
     output = check_files((model, seed_file, *corpora), output, force)
     compared = as_inputs(corpora)
-    for path in compared:  # a file that is no text is an error before anything is sampled
-        next(corpus.read_blocks(path, encoding, corpus.Remarks()), None)
+    check_corpora(compared, encoding, field)
     groups = split_by_group(settings)
     sampling, stopping, display = groups["sampling"], groups["stopping"], DisplayConfig(**groups["display"])
     SamplingConfig(**sampling)  # a wrong value is an error before the model is read
@@ -225,7 +228,7 @@ def command(
     seed = skip_unknown(language_model.model, read_seed(seed, seed_file, encoding), display.unknown)
     documents = language_model.model.documents
     shown = "" if display.hide_seed else documents.format(seed)
-    compare = partial(find_novelty, language_model, compared, encoding)
+    compare = partial(find_novelty, language_model, compared, encoding, field)
 
     def write(file: TextIO) -> list[Sample]:
         if beam is not None:
@@ -287,14 +290,22 @@ def read_seed(seed: str | None, file: Path | None, encoding: str) -> str:
     if seed is not None and file is not None:
         raise WrongUsage("--seed and --seed-file are both given; give one of them.")
     if file is not None:
-        return corpus.read_text(file, encoding).removesuffix("\n")
+        return read_text(file, encoding).removesuffix("\n")
     if seed == "-" or (seed is None and is_piped()):
         return "".join(standard_input(encoding)).removesuffix("\n")
     return seed or ""
 
 
+def check_corpora(corpora: Sequence[Input], encoding: str, field: str | None) -> None:
+    """Read the start of corpora, so that one that is no text is an error before anything is sampled."""
+    sources = Sources(corpora, encoding, field)
+    for remark in sources.remarks.list():
+        print_message(remark)
+    sources.check()
+
+
 def find_novelty(
-    model: api.LanguageModel, corpora: Sequence[Input], encoding: str, samples: Sequence[Sample]
+    model: api.LanguageModel, corpora: Sequence[Input], encoding: str, field: str | None, samples: Sequence[Sample]
 ) -> Novelty | None:
     """Compare samples with corpora, with a clock on a terminal; return None if there are no corpora."""
     if not corpora:
@@ -302,4 +313,4 @@ def find_novelty(
     from charlstm.cli.status import show_elapsed
 
     with show_elapsed("comparing"):
-        return model.novelty(samples, corpora, encoding)
+        return model.novelty(samples, corpora, encoding, field)

@@ -13,7 +13,9 @@ from typing import BinaryIO, TextIO, TypeVar
 from charlstm.base.files import write_file
 from charlstm.cli.commands import WrongUsage
 from charlstm.cli.console import print_message
-from charlstm.text import corpus
+from charlstm.text.remarks import Remarks
+from charlstm.text.sources import Block, join_documents, read_documents
+from charlstm.text.tables import Fields
 
 Result = TypeVar("Result")
 
@@ -30,12 +32,19 @@ def is_piped() -> bool:
 
 
 def standard_input(encoding: str) -> Iterator[str]:
-    """Yield the text of standard input in pieces, decoded as a file is."""
+    """Yield the text of standard input in pieces, read as a file is."""
+    return (block.text for block in read_standard_input(encoding))
+
+
+def read_standard_input(encoding: str, field: str | None = None) -> Iterator[Block]:
+    """Yield the documents of standard input as one text; see `Sources.read_joined`."""
     if sys.stdin is None:
         raise WrongUsage("there is no standard input to read.")
     if sys.stdin.isatty():
         print_message("type the text; end it with Ctrl-D at the start of a line")
-    yield from corpus.decode(sys.stdin.buffer, "standard input", encoding, corpus.Remarks())
+    fields = None if field is None else Fields(field)
+    documents = read_documents(sys.stdin.buffer, "standard input", encoding, Remarks(), fields)
+    yield from join_documents(Block(0, *document) for document in documents)
 
 
 def deliver(output: Path | None, write: Callable[[TextIO], Result]) -> Result:

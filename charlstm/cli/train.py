@@ -19,6 +19,7 @@ from charlstm.cli.commands import (
     WrongUsage,
     as_sentence,
     check_encoding,
+    field_option,
     model_option,
     option_of,
 )
@@ -128,7 +129,7 @@ running_option = options_of("Running")
     help="Validation set: the end of the text (tail), the end of each file (tails; auto for several files), or"
     " stripes of the text.",
 )
-@data_option("--val", type=PATH, help="Use this file as validation set.")
+@data_option("--val", type=PATH, help="Use this file or folder as validation set.")
 @data_option(
     "--val-fraction",
     type=RATE,
@@ -145,6 +146,7 @@ running_option = options_of("Running")
     show_default=ENCODING,
     help="Encoding of the text files. A run that is resumed keeps its encoding.",
 )
+@field_option("Data", help="Read this field of tables (.csv, .tsv, .jsonl); each row is a document.")
 @optimisation_option("--epochs", type=click.FloatRange(min=0), help="Passes over the training text (epochs).")
 @optimisation_option("--steps", type=click.IntRange(min=0), help="Optimizer steps.")
 @optimisation_option("--batch-size", type=click.IntRange(min=1), help="Batch size.")
@@ -205,7 +207,8 @@ def command(quiet: bool, **settings: Any) -> None:
     """Train a model on the text in CORPUS...
 
     Settings that are not given follow from the size of the text and the time. Several files are read as one text;
-    - is standard input.
+    - is standard input. A folder stands for all text files in it and in the folders below it, in the order of their
+    paths. Files that gzip, bzip2 or xz compressed are read decompressed.
     """
     with report_once(settings["mpi"]):
         try:

@@ -196,7 +196,7 @@ def view_cloze(model: Model, given: TextInput) -> View:
     ConfigError, UnknownCharacterError
         As for `answer_questions`.
     """
-    questions = [question for text in given.texts for question in parse_questions(text.pieces, text.name)]
+    questions = [question for text in given.texts for question in parse_questions(text.read(), text.name)]
     return view_questions(model, questions, given.skip_unknown)
 
 

@@ -11,13 +11,14 @@ from typing import NamedTuple
 import numpy as np
 
 from charlstm.base.errors import ConfigError
-from charlstm.base.inputs import as_input, as_inputs
+from charlstm.base.inputs import Input
 from charlstm.base.symbols import END
 from charlstm.inspection.view import Column, Kind, Part, Table, View
 from charlstm.model.model import Model
 from charlstm.text import corpus
 from charlstm.text.documents import find_documents, hash_document, hash_documents
 from charlstm.text.matching import Matches, find_matches
+from charlstm.text.sources import Sources
 from charlstm.text.split import choose_validation
 
 SHORTEST_PART = 4
@@ -205,6 +206,7 @@ def measure_novelty(
     encoding: str = "utf-8",
     begun: Sequence[str] = (),
     ended: Sequence[bool] = (),
+    field: str | None = None,
 ) -> Novelty:
     """Find what of some texts also stands in a corpus.
 
@@ -219,13 +221,15 @@ def measure_novelty(
     texts
         One or more.
     corpora
-        The files of the corpus, one or more, read as in training.
+        The files and folders of the corpus, one or more, read as in training.
     encoding
         Their text encoding.
     begun
         For each text what stands before it, if that was not written by the model.
     ended
         For each text whether its last document is whole.
+    field
+        Name of the field of tables that has the texts of the corpus; None: the files are texts.
 
     Raises
     ------
@@ -234,38 +238,41 @@ def measure_novelty(
     ConfigError
         If there is no text or no file.
     """
-    corpora = as_inputs(corpora)  # a pipe is read once, however often the corpus is
     if not texts or not corpora:
         raise ConfigError("there is nothing to compare; give one text or more, and one file or more")
+    sources = Sources(corpora, encoding, field)
     first_lines: dict[int, int] = {}
     least = LEAST if sum(map(len, texts)) <= MANY else LEAST_OF_MANY
-    copies = find_matches(texts, _count_lines(corpora, encoding, first_lines), least)
-    files = [(corpus.name_for_facts(as_input(corpora[number])), before) for number, before in first_lines.items()]
+    copies = find_matches(texts, _count_lines(sources, first_lines), least)
+    files = [(sources.files[number].name, before) for number, before in first_lines.items()]
     if not model.documents:
         return Novelty(copies, files, [], least)
     ends = [END if is_whole else "" for is_whole in ended or [False] * len(texts)]
     whole = [first + text + end for first, text, end in zip(begun or [""] * len(texts), texts, ends, strict=True)]
-    return Novelty(copies, files, _compare_documents(model, whole, corpora, encoding), least)
+    # A pipe is read once, however often the corpus is.
+    return Novelty(copies, files, _compare_documents(model, whole, sources.inputs, encoding, field), least)
 
 
-def _count_lines(corpora: Sequence[str | PathLike[str]], encoding: str, first_lines: dict[int, int]) -> Iterator[str]:
+def _count_lines(sources: Sources, first_lines: dict[int, int]) -> Iterator[str]:
     """Yield the pieces of a corpus, and store for each file that is not empty the number of lines before it."""
     lines = 0
-    for number, text in corpus.read_files(corpora, encoding, corpus.Remarks()):
-        first_lines.setdefault(number, lines)
-        lines += text.count("\n")
-        yield text
+    for block in sources.read_joined():
+        first_lines.setdefault(block.file, lines)
+        lines += block.text.count("\n")
+        yield block.text
 
 
 def _compare_documents(
-    model: Model, texts: Sequence[str], corpora: Sequence[str | PathLike[str]], encoding: str
+    model: Model, texts: Sequence[str], corpora: Sequence[Input], encoding: str, field: str | None
 ) -> list[DocumentCounts]:
     written = [[one for one in model.documents.parse(text).split(END)[:-1] if one] for text in texts]
-    text = corpus.read(corpora, encoding, model.documents)
+    text = corpus.read(corpora, encoding, model.documents, field=field)
     assert text.vocabulary.end is not None
     spans = find_documents(text.ids, text.vocabulary.end)  # (K, 2)
     hashes = hash_documents(text.ids, spans, text.vocabulary)  # (K,)
-    in_validation = choose_validation(spans[:, 0], hashes, model.training, text.file_starts)  # (K,)
+    in_validation = choose_validation(
+        spans[:, 0], hashes, model.training, text.starts_for(model.training.split)
+    )  # (K,)
     training = set(hashes[~in_validation].tolist())
     validation = set(hashes[in_validation].tolist()) - training
     same = text.facts.sha256 == model.facts.sha256

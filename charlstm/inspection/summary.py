@@ -8,7 +8,7 @@ from charlstm.base.config import to_mapping
 from charlstm.inspection.view import Column, Curves, Kind, View
 from charlstm.model.model import Model
 from charlstm.network.loss import NATS_PER_BIT, perplexity
-from charlstm.text.corpus import describe_names
+from charlstm.text.remarks import describe_names
 from charlstm.training.schedule import learning_rate
 
 

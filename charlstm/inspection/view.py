@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from charlstm.base.parameters import Array
 from charlstm.inspection.trace import Trace
 from charlstm.text.documents import Documents
+from charlstm.text.sources import Block, cut_documents
 
 
 class TextSource(NamedTuple):
@@ -20,17 +21,23 @@ class TextSource(NamedTuple):
         What it is called.
     pieces
         Its characters in pieces, which can be iterated over once.
-    is_whole
-        True: it holds whole documents, so its end is also the end of its last one.
+    blocks
+        In place of the pieces: what `Sources.read_joined` returned of files, which hold whole documents.
     """
 
     name: str
-    pieces: Iterable[str]
-    is_whole: bool = False
+    pieces: Iterable[str] = ()
+    blocks: Iterable[Block] | None = None
+
+    def read(self) -> Iterator[str]:
+        """Return the text in pieces."""
+        return iter(self.pieces) if self.blocks is None else (block.text for block in self.blocks)
 
     def parse(self, documents: Documents) -> Iterator[str]:
-        """Yield the text in pieces, with the end symbol after each document."""
-        return documents.parse_whole(self.pieces) if self.is_whole else documents.parse_blocks(self.pieces)
+        """Return the text in pieces, with the end symbol after each document."""
+        if self.blocks is None:
+            return documents.parse_blocks(self.pieces)
+        return (text for _, text in cut_documents(self.blocks, documents))
 
 
 class TextInput(NamedTuple):

@@ -151,13 +151,15 @@ class RunRecord:
     model
         Name of the model file; empty: an earlier version wrote the run file, which recorded nothing.
     corpora
-        Absolute paths of the text files; empty for a text that was piped in.
+        Absolute paths of the text files and folders; empty for a text that was piped in.
     given
         The paths as they were given.
     val
         Absolute path of the file of the validation set; empty: none, or it was piped in.
     encoding
         Encoding of the text files.
+    field
+        Name of the field of tables that has the texts; empty: the files are texts.
     init_from
         Absolute path of the model that gave the first weights; empty: they were random.
     log
@@ -180,6 +182,7 @@ class RunRecord:
     given: tuple[str, ...] = ()
     val: str = ""
     encoding: str = "utf-8"
+    field: str = ""
     init_from: str = ""
     log: str = ""
     workers: int = 0
@@ -194,7 +197,8 @@ class RunRecord:
             self,
             **{name: tuple(check_text(name, path) for path in paths) for name, paths in lists.items()},
             **{
-                name: check_text(name, getattr(self, name)) for name in ("model", "val", "encoding", "init_from", "log")
+                name: check_text(name, getattr(self, name))
+                for name in ("model", "val", "encoding", "field", "init_from", "log")
             },
             **{name: check_number(name, getattr(self, name), 0.0) for name in ("time", "seconds_left")},
             workers=check_whole("workers", self.workers, 0),
@@ -369,7 +373,8 @@ def _run_members(run: Run) -> dict[str, Array]:
 def _to_record(member: Array) -> RunRecord:
     """Return the record of a run file."""
     try:
-        return from_mapping(RunRecord, json.loads(member.tobytes().decode()))
+        # A run file from before there were fields records none.
+        return from_mapping(RunRecord, {"field": ""} | json.loads(member.tobytes().decode()))
     except (ConfigError, ValueError, TypeError) as error:
         raise CheckpointError("the record of its run is damaged; start the run again without resuming") from error
 

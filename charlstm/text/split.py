@@ -85,7 +85,7 @@ def split_corpus(corpus: Corpus, config: TrainingConfig) -> Split:
     """
     if config.documents:
         return split_documents(corpus, config)
-    return split_stream(corpus.ids, config, corpus.file_starts)
+    return split_stream(corpus.ids, config, corpus.starts_for(config.split))
 
 
 def split_stream(ids: Array, config: TrainingConfig, file_starts: Sequence[int] | Array = (0,)) -> Split:
@@ -240,7 +240,7 @@ def split_documents(corpus: Corpus, config: TrainingConfig) -> Split:
     assert end is not None
     spans = find_documents(ids, end)  # (K, 2)
     hashes = hash_documents(ids, spans, corpus.vocabulary)  # (K,)
-    chosen = choose_validation(spans[:, 0], hashes, config, corpus.file_starts)  # (K,) bool
+    chosen = choose_validation(spans[:, 0], hashes, config, corpus.starts_for(config.split))  # (K,) bool
     order = generator(config.random_seed, Purpose.SPLIT).permutation(len(spans))  # (K,)
     validation, training = spans[order[chosen[order]]], spans[~chosen]  # (K, 2) each
     if not len(training):

@@ -126,7 +126,7 @@ class Options:
     Attributes
     ----------
     corpora
-        Text files, read as one text; none with `resume`: those of the run.
+        Text files and folders, read as one text; none with `resume`: those of the run.
     time
         Duration of the run: seconds, or a text such as "10m".
     epochs
@@ -139,6 +139,8 @@ class Options:
         Model file that gives the first weights.
     encoding
         Encoding of the text files; by default UTF-8, or that of the run to resume.
+    field
+        Name of the field of tables that has the texts; None: the files are texts.
     model
         Model file to write; None: write none.
     log
@@ -198,6 +200,7 @@ class Options:
     val: Path | None = None
     val_fraction: float | None = None
     encoding: str | None = None
+    field: str | None = None
     random_seed: int | None = None
     workers: int | None = None
     mpi: bool = False
@@ -222,6 +225,8 @@ class Options:
             set_fields(self, encoding=check_encoding("encoding", self.encoding))
         if not (self.corpora or self.resume):
             raise ConfigError("there is no corpus; give a text file or several")
+        if self.field is not None:
+            set_fields(self, field=check_text("field", self.field, 1))
         if self.epochs is not None:
             set_fields(self, epochs=check_number("epochs", self.epochs, 0.0, MOST_EPOCHS))
         if self.time is not None:
@@ -260,7 +265,7 @@ class Options:
     def given_files(self) -> dict[str, Any]:
         """Return the options about files that a run needs again to be repeated, by name."""
         encoding = self.encoding if self.encoding != ENCODING else None
-        files = {"val": self.val, "init_from": self.init_from, "encoding": encoding}
+        files = {"val": self.val, "init_from": self.init_from, "encoding": encoding, "field": self.field}
         return {name: value for name, value in files.items() if value is not None}
 
     @property

@@ -25,7 +25,9 @@ from charlstm.network.network import Network
 from charlstm.network.weights import weight_shapes
 from charlstm.text import corpus
 from charlstm.text.corpus import Corpus
-from charlstm.text.documents import LINE, STREAM, Documents
+from charlstm.text.documents import LINE, ROW, STREAM, Documents
+from charlstm.text.remarks import describe_names
+from charlstm.text.sources import count_files
 from charlstm.text.split import Split, split_corpus
 from charlstm.training import recipe, run_file, trainer
 from charlstm.training.durations import format_duration
@@ -84,10 +86,11 @@ class Plan(NamedTuple):
         """Return the options that give the same run, by name: all that are automatic or differ from their defaults."""
         recorded = _recorded(self.model) | {"workers": self.workers}
         config = self.model.training
-        split = choose_split(len(self.options.corpora), config.documents)
+        split = choose_split(count_files(self.model.facts.files), config.documents)
         defaults = {**DEFAULTS, "warmup": recipe.choose_warmup(config.steps), "split": split}
         implied = {"schedule_changes"} | ({"split"} if self.model.training.split == "file" else set())
         implied |= {"seq_len"} if config.documents == LINE else set()
+        implied |= {"documents"} if config.documents == ROW else set()  # of every table
         implied |= {"forget_bias"} if recorded["chrono_init"] else {"chrono_init"}
         implied |= {"forget_bias", "chrono_init"} if self.model.network.cell.forget_gate is None else set()
         differing = {
@@ -161,7 +164,8 @@ def check_options(options: Options) -> None:
         raise OptionError("{mpi} uses the processes that mpirun started; leave out {workers}", mpi=True, workers=None)
     if options.resume or options.repeat is not None:
         return  # all other options must agree with the recorded settings
-    if options.curriculum and not options.documents:
+    is_cut = options.documents or options.field is not None
+    if options.curriculum and not is_cut:
         raise OptionError(
             "{curriculum} orders documents by length; give {documents} with it", curriculum=None, documents=None
         )
@@ -179,7 +183,7 @@ def check_options(options: Options) -> None:
             forget_bias=None,
             chrono_init=None,
         )
-    if options.documents and options.split not in (None, "random"):
+    if is_cut and options.split not in (None, "random"):
         raise OptionError(
             "{split} is for streams; with {documents} the validation set is a random sample of the documents",
             split=options.split,
@@ -191,12 +195,10 @@ def check_options(options: Options) -> None:
 
 def _plan_new(options: Options, world: Team, started: float, announce: Callable[[str], object]) -> Plan:
     """Plan a new run: read the corpus, and let the recipe choose what the user leaves open."""
-    chosen = {"documents": STREAM} | options.given()
+    chosen = {"documents": STREAM if options.field is None else ROW} | options.given()
     chosen = {name: value for name, value in chosen.items() if name not in ("steps", "workers")}
     if options.val is not None:
         chosen["split"] = "file"
-    else:
-        chosen.setdefault("split", choose_split(len(options.corpora), chosen["documents"]))
     origin = None
     if options.init_from is not None:
         origin = checkpoint.load(options.init_from)
@@ -205,7 +207,8 @@ def _plan_new(options: Options, world: Team, started: float, announce: Callable[
         _check_agrees(options, shape, str(options.init_from), "leave it out, or start from random weights")
         chosen |= shape | {"origin": origin.digest}
     documents, known = Documents(chosen["documents"]), origin.vocabulary if origin else None
-    text = corpus.read(options.files, options.encoding or ENCODING, documents, known)
+    text = corpus.read(options.files, options.encoding or ENCODING, documents, known, options.field)
+    chosen.setdefault("split", choose_split(count_files(text.facts.files), chosen["documents"]))
 
     plan = _choose(text, recipe.choose_work(text.facts.characters), chosen, options)
     if options.time is not None:
@@ -409,17 +412,20 @@ def _read_same_corpus(options: Options, model: Model, what: str) -> Corpus:
     if (options.val is not None) != (model.training.split == "file"):
         ending = "has a validation file; give it with {val}" if options.val is None else "has none; leave out {val}"
         raise OptionError(f"{literal(what)} {ending}", val=None)
-    text = corpus.read(options.files, options.encoding or ENCODING, model.documents, model.vocabulary)
+    encoding = options.encoding or ENCODING
+    text = corpus.read(options.files, encoding, model.documents, model.vocabulary, options.field)
     if text.facts.sha256 != model.facts.sha256:
         raise CorpusError(
             f"the text is not that of {what}: it has {text.facts.characters:,} characters in"
-            f" {', '.join(text.facts.files)}, the run {model.facts.characters:,} in {', '.join(model.facts.files)};"
+            f" {describe_names(text.facts.files)}, the run {model.facts.characters:,} in"
+            f" {describe_names(model.facts.files)};"
             " give the same text, or start another run"
         )
-    if model.training.split == "tails" and len(text.facts.files) != len(model.facts.files):
+    had, has = count_files(model.facts.files), count_files(text.facts.files)
+    if model.training.split == "tails" and had != has:
         raise CorpusError(
-            f"{what} read {len(model.facts.files):,} files, each with a part in the validation set, and"
-            f" {len(text.facts.files):,} are given; give the same files"
+            f"{what} read {had:,} files, each with a part in the validation set, and {has:,} are given; give the same"
+            " files"
         )
     return text
 

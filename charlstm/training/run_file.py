@@ -138,7 +138,10 @@ def is_of_the_run(model: Model, run: Run) -> bool:
 def is_piped(path: Path) -> bool:
     """Return whether a text can be read only once: it comes from standard input, a pipe or a device."""
     try:
-        return descriptor_of(path) is not None or not stat.S_ISREG(path.stat().st_mode)
+        if descriptor_of(path) is not None:
+            return True
+        mode = path.stat().st_mode
+        return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
     except (OSError, ValueError):
         return False
 
@@ -155,6 +158,7 @@ def describe(options: Options, earlier: RunRecord | None = None) -> RunRecord:
         given=tuple(map(str, options.corpora)),
         val=absolute(options.val),
         encoding=options.encoding or ENCODING,
+        field=options.field or "",
         init_from=absolute(options.init_from) if earlier is None else earlier.init_from,
         log=absolute(options.log),
         workers=options.workers or 0,
@@ -187,8 +191,9 @@ def complete(options: Options, run: Run, what: str) -> Options:
         val = _locate(record.val, record.val, what)
     log = options.log or (Path(record.log) if record.log else None)
     encoding = options.encoding or record.encoding
+    field = options.field or record.field or None
     workers = options.workers or (None if options.mpi else record.workers or None)
-    return replace(options, corpora=corpora, val=val, log=log, encoding=encoding, workers=workers)
+    return replace(options, corpora=corpora, val=val, log=log, encoding=encoding, field=field, workers=workers)
 
 
 def _locate(absolute: str, given: str, what: str) -> Path:
