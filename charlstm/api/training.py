@@ -62,6 +62,7 @@ def train(
     validate_every: int | None = None,
     init_from: PathLike | None = None,
     documents: str | None = None,
+    label: str | None = None,
     lines: bool | None = None,
     curriculum: float | None = None,
     split: str | None = None,
@@ -141,6 +142,8 @@ def train(
     documents
         What a document is: "line", "blank-line" (the text between blank lines) or "file"; or the text that separates
         documents. By default the text is one stream.
+    label
+        What gives the label of a document, which is read before it: "folder", "file", or "field:NAME" for a table.
     lines
         True: short for documents="line".
     curriculum
@@ -243,6 +246,7 @@ def train(
         validate_every=validate_every,
         init_from=init_from,
         documents=documents,
+        label=label,
         lines=lines,
         curriculum=curriculum,
         split=split,

@@ -36,6 +36,8 @@ class TrainingConfig:
     documents
         "": the text is a stream; "line", "blank-line", "file" or "row": what a document is, which is read from the zero
         state; or the text that separates documents.
+    label
+        What gives the label of a document: "folder", "file", or "field:" and the name of a field; empty: no labels.
     curriculum
         With `documents`: epochs' worth of steps at the start during which short documents come before long ones.
     optimizer
@@ -84,6 +86,7 @@ class TrainingConfig:
     batch_size: int = 32
     seq_len: int = 64
     documents: str = ""
+    label: str = ""
     curriculum: float = 0.0
     optimizer: str = "adam"
     learning_rate: float = 0.01
@@ -120,6 +123,7 @@ class TrainingConfig:
             split=check_choice("split", self.split, SPLITS),
             origin=check_text("origin", self.origin),
             documents=check_text("documents", self.documents),
+            label=check_text("label", self.label),
             schedule_changes=_check_schedule_changes(self.schedule_changes, self.steps),
         )
 

@@ -131,6 +131,11 @@ running_option = options_of("Running")
 )
 @data_option("--val", type=PATH, help="Use this file or folder as validation set.")
 @data_option(
+    "--label",
+    metavar="WHAT",
+    help="What gives the label of a document, which is read before it: folder, file, or field:NAME in a table.",
+)
+@data_option(
     "--val-fraction",
     type=RATE,
     help="Fraction of the text in the validation set; with --documents a random sample of the documents.",

@@ -37,7 +37,7 @@ class TextSource(NamedTuple):
         """Return the text in pieces, with the end symbol after each document."""
         if self.blocks is None:
             return documents.parse_blocks(self.pieces)
-        return (text for _, text in cut_documents(self.blocks, documents))
+        return (text for _, text, _ in cut_documents(self.blocks, documents))
 
 
 class TextInput(NamedTuple):

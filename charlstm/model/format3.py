@@ -19,7 +19,7 @@ def upgrade(metadata: Mapping[str, Any], arrays: Mapping[str, Array]) -> tuple[d
     """Return the metadata and the members of a version 3 file under the names of today."""
     described, members, training = dict(metadata), dict(arrays), dict(metadata["training"])
     lines = training.pop("lines")
-    described["training"] = training | {"documents": LINE if lines is True else STREAM}
+    described["training"] = training | {"documents": LINE if lines is True else STREAM, "label": ""}
     described["network"] = dict(metadata["network"]) | {"labels": 0}
     described["corpus"] = dict(metadata["corpus"]) | {"labels": []}
     if lines is True:

@@ -18,8 +18,9 @@ from charlstm.base.parameters import Array, Buffers
 from charlstm.base.randomness import Purpose, generator
 from charlstm.base.symbols import END
 from charlstm.network.network import Network, Pass
-from charlstm.text.corpus import CorpusFacts, describe_names
+from charlstm.text.corpus import CorpusFacts
 from charlstm.text.documents import LINE, STREAM, Documents, hash_document
+from charlstm.text.remarks import describe_names
 from charlstm.text.vocabulary import Vocabulary
 
 BLOCK = 1024
@@ -124,6 +125,10 @@ class Model:
         """The names of the labels of its documents, in the order of their ids, which follow those of the characters."""
         return tuple(name for name, _ in self.facts.labels)
 
+    def label_id(self, label: str) -> int:
+        """Return the id of a label that the model has."""
+        return len(self.vocabulary) + self.labels.index(label)
+
     def with_label(self, label: str | None) -> Model:
         """Return the model as one that reads documents with a label.
 
@@ -152,7 +157,7 @@ class Model:
                 command="choose one with --label",
                 session="choose one with /label",
             )
-        opening = self.vocabulary.end if self.label is None else len(self.vocabulary) + self.labels.index(self.label)
+        opening = self.vocabulary.end if self.label is None else self.label_id(self.label)
         return np.full(rows, opening, np.intp)
 
     def inputs(self, ids: Array) -> Array:
@@ -193,7 +198,9 @@ class Model:
         target, source = self.network.parameters, origin.network.parameters
         for name in target:
             if name == "layer0/U":
-                target[name][ids] = source[name]
+                both = [label for label in self.labels if label in origin.labels]
+                ours, theirs = ([one.label_id(label) for label in both] for one in (self, origin))
+                target[name][[*ids, *ours]] = source[name][[*range(len(ids)), *theirs]]
             elif name.startswith("output/"):
                 target[name][..., ids] = source[name]
             else:

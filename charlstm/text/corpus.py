@@ -7,6 +7,7 @@ text are kept in an unnamed file.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -16,6 +17,7 @@ import numpy as np
 
 from charlstm.base.config import check_text, check_whole, set_fields, show_value
 from charlstm.base.errors import ConfigError, CorpusError
+from charlstm.base.files import shorten
 from charlstm.base.parameters import Array
 from charlstm.base.symbols import END
 from charlstm.text.documents import Documents, find_documents
@@ -97,6 +99,8 @@ class Corpus(NamedTuple):
         Position in `ids` at which each file begins.
     files_of_last : int
         Number of files of the last given path, which may be a folder.
+    labels : (K,) array
+        For each document the index of its label in `CorpusFacts.labels`; empty without labels.
     """
 
     ids: Array
@@ -105,6 +109,7 @@ class Corpus(NamedTuple):
     remarks: tuple[str, ...]
     file_starts: Array
     files_of_last: int = 1
+    labels: Array = np.zeros(0, np.int64)
 
     def starts_for(self, split: str) -> Array:
         """Return where the files begin that a kind of split distinguishes; "file" takes the last given path as one."""
@@ -151,6 +156,7 @@ def read(
     documents: Documents = STREAM,
     known: Vocabulary | None = None,
     field: str | None = None,
+    label: str = "",
 ) -> Corpus:
     """Read files as one text; a newline is added between files or rows if the first does not end with one.
 
@@ -168,13 +174,15 @@ def read(
         Characters that the vocabulary contains whether or not they occur.
     field
         Name of the field of tables that has the texts; None: the files are texts.
+    label
+        What gives the label of a document: "folder", "file", or "field:" and the name of a field; "": nothing.
 
     Raises
     ------
     CorpusError
         If a file cannot be read or decoded, changes while it is read, or the text has fewer than two characters.
     """
-    sources = Sources(paths, encoding, field)
+    sources = Sources(paths, encoding, field, label)
     names = describe_names([file.name for file in sources.inputs])
     is_one = len(sources.inputs) == 1
     seen = np.zeros(CODE_POINTS, bool)
@@ -184,10 +192,13 @@ def read(
     first = Reading()
     length = len(documents.opening)
     lengths = np.zeros(len(sources.files), np.int64)  # (F,)
-    for number, text in cut_documents(first.record(sources.read_joined()), documents):
+    labelled: list[tuple[str, int]] = []  # labels, each with the number of documents in a row that have it
+    for number, text, name in cut_documents(first.record(sources.read_joined()), documents):
         seen[code_points_of(text)] = True
         lengths[number] += len(text)
         length += len(text)
+        if label and END in text:
+            labelled.append((_check_label(name, sources.files[number].name), text.count(END)))
     if first.characters < 2:
         verb, has = ("is", "has") if is_one else ("are", "have")
         holds = f"{has} one character" if first.characters else f"{verb} empty"
@@ -200,7 +211,7 @@ def read(
     second = Reading()
     start = len(documents.opening)
     try:
-        for _, text in cut_documents(second.record(sources.read_joined()), documents):
+        for _, text, _ in cut_documents(second.record(sources.read_joined()), documents):
             points, stop = code_points_of(text), start + len(text)
             if stop > length or not seen[points].all():
                 break
@@ -211,10 +222,23 @@ def read(
     if second.sha256 != first.sha256:
         raise CorpusError(f"{names} changed while the text was read; train on a copy that no other program writes")
     ids[: len(documents.opening)] = vocabulary.end or 0
-    facts = CorpusFacts(sources.names(), first.characters, first.newlines + (first.last != "\n"), first.sha256)
+    counts: Counter[str] = Counter()
+    for name, count in labelled:
+        counts[name] += count
+    numbers = {name: number for number, name in enumerate(sorted(counts))}
+    labels = np.repeat([numbers[name] for name, _ in labelled], [count for _, count in labelled])  # (K,)
+    lines = first.newlines + (first.last != "\n")
+    facts = CorpusFacts(sources.names(), first.characters, lines, first.sha256, tuple(sorted(counts.items())))
     starts = len(documents.opening) + np.append(0, np.cumsum(lengths)[:-1])  # (F,)
     last = sum(file.given == sources.files[-1].given for file in sources.files)
-    return Corpus(ids, vocabulary, facts, sources.remarks.list(), starts, last)
+    return Corpus(ids, vocabulary, facts, sources.remarks.list(), starts, last, labels.astype(np.int64))
+
+
+def _check_label(label: str, file: str) -> str:
+    """Return a label; raise CorpusError if a document has none."""
+    if not label:
+        raise CorpusError(f"a document in {shorten(file)} has no label; give a text in which every document has one")
+    return label
 
 
 def _allocate(count: int, kind: np.dtype[Any]) -> Array:

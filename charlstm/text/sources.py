@@ -306,8 +306,8 @@ def read_documents(
             yield row.number, row.text[start : start + BLOCK], row.label
 
 
-def cut_documents(blocks: Iterable[Block], documents: Documents) -> Iterator[tuple[int, str]]:
-    """Yield texts with the end symbol after each document, each piece with the index of its file.
+def cut_documents(blocks: Iterable[Block], documents: Documents) -> Iterator[tuple[int, str, str]]:
+    """Yield texts with the end symbol after each document, in pieces: index of the file, text, and label.
 
     Documents end with their file or row. Where files and rows are documents, no newline is added to them.
 
@@ -319,9 +319,9 @@ def cut_documents(blocks: Iterable[Block], documents: Documents) -> Iterator[tup
         How the texts are cut into documents.
     """
     is_whole = documents.kind in (FILE, ROW)
-    for (number, _), several in groupby(blocks, lambda block: (block.file, block.document)):
+    for (number, _, label), several in groupby(blocks, lambda block: (block.file, block.document, block.label)):
         for text in documents.parse_whole(block.text for block in several if not (is_whole and block.is_added)):
-            yield number, text
+            yield number, text, label
 
 
 def _check_has_no_end(text: str, name: str) -> None:

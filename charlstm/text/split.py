@@ -242,31 +242,38 @@ def split_documents(corpus: Corpus, config: TrainingConfig) -> Split:
     hashes = hash_documents(ids, spans, corpus.vocabulary)  # (K,)
     chosen = choose_validation(spans[:, 0], hashes, config, corpus.starts_for(config.split))  # (K,) bool
     order = generator(config.random_seed, Purpose.SPLIT).permutation(len(spans))  # (K,)
-    validation, training = spans[order[chosen[order]]], spans[~chosen]  # (K, 2) each
+    validation, training = order[chosen[order]], np.flatnonzero(~chosen)  # numbers of documents
     if not len(training):
         raise CorpusError(
             "no document is left to train on; give a text with more documents, or a smaller validation set"
         )
-    predictions = np.cumsum(validation[:, 1] - validation[:, 0] + 1)
-    measured = validation[: 1 + int(np.searchsorted(predictions, MOST_VALIDATION_CHARACTERS))]  # (M, 2)
+    predictions = np.cumsum(spans[validation, 1] - spans[validation, 0] + 1)
+    measured = np.sort(validation[: 1 + int(np.searchsorted(predictions, MOST_VALIDATION_CHARACTERS))])  # (M,)
+    openings = len(corpus.vocabulary) + corpus.labels if corpus.labels.size else None  # (K,)
     seq_len = config.seq_len if config.documents != LINE else LONGEST_WINDOW
+    rows, seed, learnt, kept = config.batch_size, config.random_seed, spans[training], spans[measured]
     return Split(
-        DocumentBatches(ids, training, config.batch_size, seq_len, config.random_seed, config.curriculum),
-        _count_predictions(training),
-        DocumentBatches(ids, np.sort(measured, axis=0), config.batch_size, seq_len).in_order
-        if len(validation)
+        DocumentBatches(ids, learnt, rows, seq_len, seed, config.curriculum, _select_openings(openings, training)),
+        _count_predictions(learnt),
+        DocumentBatches(ids, kept, rows, seq_len, openings=_select_openings(openings, measured)).in_order
+        if len(kept)
         else None,
-        _count_predictions(validation),
-        _count_predictions(measured),
+        _count_predictions(spans[validation]),
+        _count_predictions(kept),
         len(training),
-        int((training[:, 1] - training[:, 0]).max()) + 1,
-        _count_predictions(measured) / max(len(measured), 1),
+        int((learnt[:, 1] - learnt[:, 0]).max()) + 1,
+        _count_predictions(kept) / max(len(kept), 1),
         np.unique(hashes),
         (
             *_count_equal(hashes),
-            *_compare(ids, _select_documents(training), _select_documents(measured)),
+            *_compare(ids, _select_documents(learnt), _select_documents(kept)),
         ),
     )
+
+
+def _select_openings(openings: Array | None, documents: Array) -> Array | None:
+    """Return what opens some of the documents; None if it is the end symbol."""
+    return None if openings is None else openings[documents]
 
 
 def choose_validation(

@@ -194,6 +194,7 @@ class Options:
     validate_every: int | None = None
     init_from: Path | None = None
     documents: str | None = None
+    label: str | None = None
     lines: bool | None = None
     curriculum: float | None = None
     split: str | None = None

@@ -37,6 +37,7 @@ from charlstm.training.processes import count_cores, memory_of_the_machine, star
 from charlstm.training.team import Team
 from charlstm.training.trainer import TrainingStep
 
+NOT_OPTIONS = frozenset({"workers", "changed_on_resume", "origin", "labels"})
 CHANGED_BY_RESUMING = frozenset({"steps", "patience", "workers"})
 TRIAL_SHARE = 0.02
 SHORTEST_TRIAL, LONGEST_TRIAL = 1.0, 3.0
@@ -169,6 +170,8 @@ def check_options(options: Options) -> None:
         raise OptionError(
             "{curriculum} orders documents by length; give {documents} with it", curriculum=None, documents=None
         )
+    if options.label and not is_cut:
+        raise OptionError("{label} is for documents; give {documents} with it", label=options.label, documents=None)
     cell = options.cell or DEFAULTS["cell"]
     initialised = options.forget_bias is not None or options.chrono_init is not None
     if initialised and cell in CELLS and CELLS[cell].forget_gate is None:
@@ -203,11 +206,16 @@ def _plan_new(options: Options, world: Team, started: float, announce: Callable[
     if options.init_from is not None:
         origin = checkpoint.load(options.init_from)
         shape = to_mapping(origin.network.config)
-        del shape["dropout"], shape["weight_dropout"]  # settings of the new run, as the learning rate is
+        del (
+            shape["dropout"],
+            shape["weight_dropout"],
+            shape["labels"],
+        )  # of the new run
         _check_agrees(options, shape, str(options.init_from), "leave it out, or start from random weights")
         chosen |= shape | {"origin": origin.digest}
     documents, known = Documents(chosen["documents"]), origin.vocabulary if origin else None
-    text = corpus.read(options.files, options.encoding or ENCODING, documents, known, options.field)
+    label = chosen.get("label", "")
+    text = corpus.read(options.files, options.encoding or ENCODING, documents, known, options.field, label)
     chosen.setdefault("split", choose_split(count_files(text.facts.files), chosen["documents"]))
 
     plan = _choose(text, recipe.choose_work(text.facts.characters), chosen, options)
@@ -238,7 +246,7 @@ def _choose(text: Corpus, work: float, chosen: Mapping[str, Any], options: Optio
     split = split_corpus(text, TrainingConfig(trainer.MOST_STEPS, **settings))
     if not {"forget_bias", "chrono_init"} & set(of_the_network):
         of_the_network |= recipe.choose_memory(split.longest_document, settings)
-    config = NetworkConfig(**of_the_network)
+    config = NetworkConfig(**of_the_network, labels=len(text.facts.labels))
     predictions = split.training_characters / split.training.per_epoch
     check_memory(config, len(text.vocabulary), predictions)
     network = Network(config, len(text.vocabulary))
@@ -394,7 +402,7 @@ def _plan_repeated(options: Options, path: Path, world: Team) -> Plan:
 def _recorded(model: Model) -> dict[str, Any]:
     """Return the settings of a model by name, without what no option sets."""
     settings = to_mapping(model.network.config) | to_mapping(model.training)
-    return {name: value for name, value in settings.items() if name not in ("workers", "changed_on_resume", "origin")}
+    return {name: value for name, value in settings.items() if name not in NOT_OPTIONS}
 
 
 def _check_agrees(
@@ -413,7 +421,7 @@ def _read_same_corpus(options: Options, model: Model, what: str) -> Corpus:
         ending = "has a validation file; give it with {val}" if options.val is None else "has none; leave out {val}"
         raise OptionError(f"{literal(what)} {ending}", val=None)
     encoding = options.encoding or ENCODING
-    text = corpus.read(options.files, encoding, model.documents, model.vocabulary, options.field)
+    text = corpus.read(options.files, encoding, model.documents, model.vocabulary, options.field, model.training.label)
     if text.facts.sha256 != model.facts.sha256:
         raise CorpusError(
             f"the text is not that of {what}: it has {text.facts.characters:,} characters in"
