@@ -27,11 +27,13 @@ NOUNS = (
     "|nest|orchard|pearl|quill|river|rose|star|stone|tower|violin"
 )
 TITLE = re.compile(f"The ({ADJECTIVES.title()}) ({NOUNS.title()})")
-ECHO = re.compile(f"(?:so ({ADJECTIVES})|the ({NOUNS}) by) the (?:hill|wood|town|mill|brook|field|gate)")
-RHYMING_LINE = re.compile(
-    "(we|they|you) (sing|walk|dream|hide|laugh|rest)"
-    " (in vain|again|in rain|all day|and play|in May|at noon|in June|too soon|with me|at sea|so free)"
-)
+PLACES = "hill|wood|town|mill|brook|field|gate"
+RHYMES = "in vain|again|in rain|all day|and play|in May|at noon|in June|too soon|with me|at sea|so free"
+VERBS = "sing|walk|dream|hide|laugh|rest"
+FIRST_ECHO = re.compile(f"so ({ADJECTIVES}) the ({PLACES})")
+ECHO = re.compile(f"(?:yet ({ADJECTIVES})|the ({NOUNS}) by) the ({PLACES})")
+FIRST_RHYME = re.compile(f"come and ({VERBS}) ({RHYMES})")
+RHYME = re.compile(f"(we|they|you) ({VERBS}) ({RHYMES})")
 MOOD_OF = {
     **dict.fromkeys(("vain", "again", "rain"), "gloomy"),
     **dict.fromkeys(("day", "play", "May"), "merry"),
@@ -50,7 +52,7 @@ class Verdict(NamedTuple):
         The last line repeats the first.
     well_formed
         A title, then 4 to 30 lines: the last has the form of a title; the others alternate between an echo of a word of
-        the title, and a line with a rhyme.
+        the title and a line with a rhyme, and the first of each have a form of their own.
     keeps_rhyme
         There is a line that rhymes, and all of them rhyme as the label says, or alike if there is no label.
     title
@@ -63,16 +65,21 @@ class Verdict(NamedTuple):
     title: str
 
 
+def matches(lines: list[str], first: re.Pattern[str], others: re.Pattern[str]) -> bool:
+    """Return whether the first of some lines matches one pattern, and all others another."""
+    return all((others if k else first).fullmatch(line) for k, line in enumerate(lines))
+
+
 def check_poem(poem: str, label: str | None = None) -> Verdict:
     """Return what holds for a poem, of a mood if its label is given."""
     title, *lines = poem.split("\n")
-    rhyming, echoes = lines[1:-1:2], [ECHO.fullmatch(line) for line in lines[0:-1:2]]
-    words = {word.lower() for word in title.split(" ")}
+    echoes, rhyming = lines[0:-1:2], lines[1:-1:2]
     well_formed = (
         4 <= len(lines) <= 30
         and all(TITLE.fullmatch(line) for line in (title, lines[-1]))
-        and all(echo and words >= {word for word in echo.groups() if word} for echo in echoes)
-        and all(RHYMING_LINE.fullmatch(line) for line in rhyming)
+        and matches(echoes, FIRST_ECHO, ECHO)
+        and matches(rhyming, FIRST_RHYME, RHYME)
+        and all(set(line.split(" ")) & set(title.lower().split(" ")[1:]) for line in echoes)
     )
     moods = {MOOD_OF.get(line.split(" ")[-1]) for line in rhyming}
     return Verdict(

@@ -1,8 +1,9 @@
 """Write the poems that show what documents and labels are for: each ends with its title and rhymes by its mood.
 
 A poem is a title and 4 to 30 lines. The lines alternate: one echoes a word of the title, one rhymes; the last line is
-the title again. The mood of a poem decides its rhyme, and nothing else in a poem depends on the mood. To end a poem, a
-model must remember its title; to rhyme from the first time on, it must read the label.
+the title again. The first echo and the first rhyme have a form of their own. The mood of a poem decides its rhyme, and
+nothing else in a poem depends on the mood. To end a poem, a model must remember its title; for its first rhyme, it must
+read the label.
 
 A title is an adjective and a noun. A quarter of all titles, spread evenly over the adjectives and the nouns, occur only
 in the validation set: a model that repeats them copies what it read.
@@ -86,21 +87,19 @@ def choose_lengths(count: int) -> list[int]:
     return ([FEWEST_LINES] * count + lengths)[-count:]
 
 
-def write_echo(rng: Random, title: str) -> str:
-    """Return a line with the adjective or with the noun of a title."""
+def write_line(rng: Random, number: int, title: str, mood: str) -> str:
+    """Return a line with its number, from 1: the odd ones echo a word of the title, the even ones rhyme."""
     _, adjective, noun = title.lower().split()
-    words = pick(rng, (f"so {adjective} the", f"the {noun} by the"))
-    return f"{words} {pick(rng, PLACES)}"
-
-
-def write_rhyme(rng: Random, mood: str) -> str:
-    """Return a line that rhymes as the mood decides."""
-    return f"{pick(rng, PEOPLE)} {pick(rng, VERBS)} {pick(rng, RHYMES[mood])}"
+    if number % 2 == 0:
+        start = "come and" if number == 2 else pick(rng, PEOPLE)
+        return f"{start} {pick(rng, VERBS)} {pick(rng, RHYMES[mood])}"
+    start = f"so {adjective}" if number == 1 else pick(rng, (f"yet {adjective}", f"the {noun} by"))
+    return f"{start} the {pick(rng, PLACES)}"
 
 
 def write_poem(rng: Random, title: str, mood: str, lines: int) -> str:
     """Return a poem of a number of lines below its title."""
-    body = (write_rhyme(rng, mood) if k % 2 else write_echo(rng, title) for k in range(lines - 1))
+    body = (write_line(rng, number, title, mood) for number in range(1, lines))
     return "\n".join([title, *body, title])
 
 

@@ -23,8 +23,10 @@ FILES = make_rondels.build_files(seed=0)
 MOODS = ("gloomy", "merry", "tender", "wild")
 POEM = """The Golden Bell
 so golden the hill
-we sing in May
+come and sing in May
 the bell by the gate
+you rest all day
+yet golden the mill
 The Golden Bell"""
 GOOD = Verdict(True, True, True, "The Golden Bell")
 
@@ -94,52 +96,62 @@ def test_only_the_rhyme_tells_the_mood() -> None:
     words, ends = {}, {}
     for mood in MOODS:
         lines = [line for poem in poems_of("rondels", mood) for line in poem.split("\n")[:-1]]
-        rhyming = [line.split() for line in lines if line.startswith(("we ", "they ", "you "))]
+        rhyming = [line.split() for line in lines if line.startswith(("come and ", "we ", "they ", "you "))]
         others = {word for line in lines for word in line.split() if line.split() not in rhyming}
-        words[mood] = {tuple(line[:2]) for line in rhyming}, others
+        words[mood] = {tuple(line[: 3 if line[0] == "come" else 2]) for line in rhyming}, others
         ends[mood] = {line[-1] for line in rhyming}
     assert len(MOODS) >= 3 and all(words[mood] == words["merry"] for mood in MOODS)
     assert sum(map(len, ends.values())) == len(set().union(*ends.values()))
 
 
-@pytest.mark.parametrize("lines", [4, 5, 30])
+def poem_of(lines: int) -> str:
+    """A poem of a number of lines below its title."""
+    body = ["so golden the hill", "come and sing in May", *["the bell by the gate", "you rest all day"] * lines]
+    return "\n".join(["The Golden Bell", *body[: lines - 1], *["The Golden Bell"] * (lines > 0)])
+
+
+@pytest.mark.parametrize("lines", [4, 5, 6, 29, 30])
 def test_a_poem_of_an_allowed_length_is_well_formed(lines: int) -> None:
-    body = ["the star by the mill" if k % 2 == 0 else "they walk all day" for k in range(lines - 1)]
-    assert check_poem("\n".join(["The Old Star", *body, "The Old Star"]), "merry")[:3] == (True, True, True)
+    assert check_poem(poem_of(lines), "merry") == GOOD
 
 
-@pytest.mark.parametrize("lines", [0, 1, 3, 31, 32])
+@pytest.mark.parametrize("lines", [0, 1, 2, 3, 31, 32])
 def test_a_poem_of_another_length_is_not(lines: int) -> None:
-    body = ["the star by the mill" if k % 2 == 0 else "they walk all day" for k in range(lines - 1)]
-    poem = "\n".join(["The Old Star", *body, *["The Old Star"] * (lines > 0)])
-    assert not check_poem(poem, "merry").well_formed
+    assert not check_poem(poem_of(lines), "merry").well_formed
 
 
 @pytest.mark.parametrize(
     ("old", "new", "lost"),
     [
-        ("gate\nThe Golden", "gate\nThe Silver", {"ends_with_title"}),
-        ("gate\nThe Golden Bell", "gate\nThe Golden Star", {"ends_with_title"}),
-        ("gate\nThe Golden Bell", "gate\nThe Golden", {"ends_with_title", "well_formed"}),
-        ("gate\nThe Golden Bell", "gate", {"ends_with_title", "well_formed"}),
+        ("mill\nThe Golden", "mill\nThe Silver", {"ends_with_title"}),
+        ("mill\nThe Golden Bell", "mill\nThe Golden Star", {"ends_with_title"}),
+        ("mill\nThe Golden Bell", "mill\nThe Golden", {"ends_with_title", "well_formed"}),
+        ("mill\nThe Golden Bell", "mill", {"ends_with_title", "well_formed"}),
         ("The Golden Bell\nso", "so", {"ends_with_title", "well_formed", "keeps_rhyme"}),
         ("Bell\nso", "Bell \nso", {"ends_with_title", "well_formed"}),
         ("Golden", "Goldn", {"well_formed"}),
         ("The Golden Bell", "The Bell", {"well_formed"}),
         ("The Golden Bell", "the golden bell", {"well_formed"}),
         ("in May", "at sea", {"keeps_rhyme"}),
+        ("all day", "in June", {"keeps_rhyme"}),
         ("in May", "in Maine", {"keeps_rhyme", "well_formed"}),
-        ("in May", "at May", {"well_formed"}),
-        ("we sing in May", "we sing", {"keeps_rhyme", "well_formed"}),
-        ("we sing in May\n", "", {"keeps_rhyme", "well_formed"}),
+        ("all day", "all May", {"well_formed"}),
+        ("you rest all day", "you rest", {"keeps_rhyme", "well_formed"}),
+        ("come and sing in May\n", "", {"keeps_rhyme", "well_formed"}),
+        ("come and", "we", {"well_formed"}),
+        ("you rest", "come and rest", {"well_formed"}),
+        ("you rest", "yourest", {"well_formed"}),
+        ("so golden", "yet golden", {"well_formed"}),
+        ("so golden the", "the bell by the", {"well_formed"}),
+        ("yet golden", "so golden", {"well_formed"}),
         ("the hill", "the hil", {"well_formed"}),
         ("the hill", "the hill ", {"well_formed"}),
         ("the bell by the gate", "the star by the gate", {"well_formed"}),
         ("so golden", "so silver", {"well_formed"}),
-        ("so golden", "so bell", {"well_formed"}),
-        ("so golden the hill\nwe sing in May", "we sing in May\nso golden the hill", {"well_formed", "keeps_rhyme"}),
+        ("yet golden", "yet bell", {"well_formed"}),
+        ("yet golden the mill\n", "", set()),
         ("gate\n", "gate\n\n", {"well_formed", "keeps_rhyme"}),
-        ("gate\n", "gate\nso golden the gate\n", {"well_formed", "keeps_rhyme"}),
+        ("gate\n", "gate\nyet golden the gate\n", {"well_formed", "keeps_rhyme"}),
     ],
 )
 def test_the_checker_notices_a_planted_fault(old: str, new: str, lost: set[str]) -> None:
@@ -150,10 +162,8 @@ def test_the_checker_notices_a_planted_fault(old: str, new: str, lost: set[str])
 
 
 def test_the_rhyme_must_be_that_of_the_label_and_the_same_throughout() -> None:
-    longer = POEM.replace(" gate\n", " gate\nyou rest and play\nso golden the mill\n")
-    mixed = longer.replace("and play", "at sea")
-    assert check_poem(longer).keeps_rhyme and check_poem(longer, "merry").keeps_rhyme
-    assert not check_poem(longer, "wild").keeps_rhyme and not check_poem(longer, "unknown").keeps_rhyme
+    mixed = POEM.replace("all day", "at sea")
+    assert not check_poem(POEM, "wild").keeps_rhyme and not check_poem(POEM, "unknown").keeps_rhyme
     assert not check_poem(mixed).keeps_rhyme and not check_poem(mixed, "wild").keeps_rhyme
 
 
