@@ -1,12 +1,16 @@
 """How often the best unit exceeds the threshold of the view units, for labels that are independent of the text: 5 %.
 
     python benchmarks/chance.py [LABELS [BLOCKS...]]
+    python benchmarks/chance.py slow [LABELS [BLOCKS...]]
 
 LABELS is the number of random labels a cell, 2,000 by default; BLOCKS are lengths of the text in blocks of 1,024
 characters, 1 and 8 by default. A cell is a kind of unit, a kind of label and a length; each prints one line. Units are
 autoregressive processes of several time constants, and those of a GRU that was trained on a stream and of an LSTM that
 was trained on lines, over random passages of the text. Labels are stationary: yes and no in random runs, and
 autoregressive numbers. New units come with every 50 labels.
+
+`slow` takes processes as units and as labels that are so slow that one block is a short text for them. It counts labels
+with and without the remark about short texts separately.
 """
 
 from __future__ import annotations
@@ -99,6 +103,24 @@ def measure(source: Source, label: str, N: int, count: int) -> tuple[int, int]:
     return exceeded, ranked
 
 
+def measure_slow(count: int, blocks: list[int]) -> None:
+    """Measure slow units and labels, and print a table."""
+    print(f"{'units':>6} {'labels':>7} {'blocks':>7} {'without the remark':>19} {'with it':>8} {'share of it':>12}")
+    for time_constant, blocks_now in ((tau, length) for tau in (100, 300) for length in blocks):
+        random, exceeded, N = np.random.default_rng(blocks_now), {False: [0, 0], True: [0, 0]}, blocks_now * BLOCK
+        for _ in range(-(-count // TOGETHER)):
+            columns = draw_numbers(random, N, TOGETHER, time_constant).T  # (K, N)
+            values = draw_numbers(random, N, UNITS, 300).astype(np.float32)  # (N, U)
+            labels = {str(k): Labels(column) for k, column in enumerate(columns)}
+            for ranking in rank_units(np.array_split(values, blocks_now), labels).values():
+                best = int(np.abs(ranking.scores).argmax())
+                exceeded[ranking.text_is_short][0] += ranking.is_significant(best)
+                exceeded[ranking.text_is_short][1] += 1
+        rates = [f"{found / total:.1%}" if total else "-" for found, total in exceeded.values()]
+        share = exceeded[True][1] / sum(total for _, total in exceeded.values())
+        print(f"{300:6} {time_constant:7} {blocks_now:7} {rates[0]:>19} {rates[1]:>8} {share:12.0%}", flush=True)
+
+
 def main(count: int, blocks: list[int]) -> None:
     """Measure every cell and print a table."""
     widths = " ".join(f"{f'{length} blocks' if length > 1 else '1 block':>9}" for length in blocks)
@@ -114,5 +136,6 @@ def main(count: int, blocks: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    numbers = [int(argument) for argument in sys.argv[1:]]
-    main(numbers[0] if numbers else 2000, numbers[1:] or [1, 8])
+    slow = sys.argv[1:2] == ["slow"]
+    numbers = [int(argument) for argument in sys.argv[1 + slow :]]
+    (measure_slow if slow else main)(numbers[0] if numbers else 2000, numbers[1:] or [1, 8])

@@ -91,3 +91,4 @@ def test_plain_and_scaling(tmp_path: Path) -> None:
 def test_chance(tmp_path: Path) -> None:
     code = "import chance; chance.STEPS, chance.UNITS = 1, 4; chance.main(2, [1])"
     assert "an LSTM of lines" in run("-c", code, cwd=tmp_path)
+    assert "without the remark" in run("-c", "import chance; chance.measure_slow(1, [1])", cwd=tmp_path)

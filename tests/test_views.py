@@ -324,6 +324,31 @@ def test_the_best_of_slow_units_exceeds_the_threshold_in_one_case_of_twenty(labe
     assert 0.01 < exceeded / ranked < 0.08
 
 
+def test_a_text_that_is_short_for_slow_labels_is_remarked():
+    """Of the labels without the remark, the best unit exceeds the threshold for one of twenty."""
+    rng, N, K, exceeded = np.random.default_rng(2), 1024, 100, {False: [], True: []}
+    for time_constant in [300] * 5 + [5] * 2:
+        keep = math.exp(-1 / time_constant)
+        series = np.zeros((2, N, K))
+        series[:, 0] = rng.normal(size=(2, K))
+        for t in range(1, N):
+            series[:, t] = keep * series[:, t - 1] + math.sqrt(1 - keep**2) * rng.normal(size=(2, K))
+        found = rank_units([series[0, :, :32]], {str(k): Labels(row) for k, row in enumerate(series[1].T)}).values()
+        for ranking in found:
+            exceeded[ranking.text_is_short].append(ranking.is_significant(int(abs(ranking.scores).argmax())))
+        assert time_constant == 300 or not any(ranking.text_is_short for ranking in found)
+    assert len(exceeded[True]) > 50
+    assert np.mean(exceeded[True]) > 0.1 and np.mean(exceeded[False]) < 0.07
+
+
+def test_the_remark_names_the_questions_for_which_a_text_is_short():
+    it = two_layers(hidden=8)
+    for times, names in ((1, "inside a"), (60, "")):
+        remarks = view_units(it, ("a" * 40 + "b" * 40) * times, match="a").remarks
+        assert [names in remark for remark in remarks if "short" in remark] == [True] * bool(names)
+    assert any("short for inside brackets, bracket depth" in remark for remark in view_units(it, "(AB)\nab").remarks)
+
+
 @pytest.mark.parametrize("mirror", [False, True])
 @given(st.lists(st.booleans(), min_size=2, max_size=9), st.integers(0, 40), st.data())
 def test_shifted_labels_start_over_or_turn_back(mirror, answers, start, data):

@@ -13,8 +13,9 @@ Let the autocorrelations of the label and of a unit be exp(−k/l) and exp(−k/
 the covariance across a seam is proportional to Σ_k k·exp(−k/a) ≈ a². The first continuation has none of it; the second
 has Σ_jk exp(−(j + k)/r − |j − k|/l) ≈ a·r. The threshold is the mean of both percentiles with the weights 1 − a/r and
 a/r = l/(l + r), where r belongs to the slowest unit; the weight of the mirror image is at most ½. In a long text the
-percentiles agree, and the mirror image is left out. benchmarks/chance.py measures how often the best unit exceeds the
-threshold for labels that are independent of the text.
+percentiles agree, and the mirror image is left out. In a text of less than about 17·a characters, shifts are too much
+alike to replace independent labels, and the threshold is too low. benchmarks/chance.py measures how often the best unit
+exceeds the threshold for labels that are independent of the text.
 
 The values arrive in blocks, and the text is read twice. The first time a sample of the values is kept, which divides
 them into bins of equal size: all values of a short text, one to a bin, or 1,024 bins for a long one. Values in the same
@@ -41,6 +42,7 @@ BINS = 1024
 SAMPLE = 8192  # characters whose values choose the bins
 SHIFTS = 99  # with each of the two continuations
 LEVEL = 0.95
+LONGEST = 0.06  # a, as a share of the text, up to which the threshold holds
 NEGLIGIBLE = 0.001  # covariance across the seam, as a share of the variance, up to which labels only start over
 
 
@@ -56,11 +58,14 @@ class Ranking(NamedTuple):
         of cases if the labels are independent of the text.
     yes_or_no : bool
         True: the scores are areas; False: correlations.
+    text_is_short : bool
+        True: label and units change so slowly for this text that the threshold is too low.
     """
 
     scores: Array
     threshold: float
     yes_or_no: bool
+    text_is_short: bool = False
 
     @property
     def measure(self) -> str:
@@ -216,7 +221,9 @@ class _Histogram:
         }  # (SHIFTS,) each, spread evenly
         slowest = max(map(_measure_persistence, sample.T))
         persistence = {name: _measure_persistence(one.codes[positions]) for name, one in self._labels.items()}
-        self._weights = {name: _weigh(one * N / M, slowest * N / M, N) for name, one in persistence.items()}
+        across = {name: one * slowest / max(1.0, one + slowest) / M for name, one in persistence.items()}  # a / N
+        self._weights = {name: _weigh(one, slowest, across[name]) for name, one in persistence.items()}
+        self._short = {name for name, share in across.items() if share > LONGEST}
         self._shifted_sums = {
             name: {mirror: np.zeros((SHIFTS, U)) for mirror, weight in weights.items() if weight}
             for name, weights in self._weights.items()
@@ -254,7 +261,7 @@ class _Histogram:
         for mirror, sums in self._shifted_sums[name].items():
             shifted = score(self._read * labels.unit * (sums - labels.middle * self._rank_sums))  # (SHIFTS, U)
             threshold += self._weights[name][mirror] * _percentile(np.abs(shifted).max(axis=1))
-        return Ranking(score((ranks * values).sum(axis=1)), threshold, labels.yes_or_no)
+        return Ranking(score((ranks * values).sum(axis=1)), threshold, labels.yes_or_no, name in self._short)
 
     def _find(self, values: Array) -> Array:
         """Return the bins of (T, U) values, numbered through all units: (U, T)."""
@@ -286,10 +293,9 @@ def _measure_persistence(series: Array) -> int:
     return int(np.argmax(covariances < covariances[0] / np.e))
 
 
-def _weigh(label: float, unit: float, N: int) -> dict[bool, float]:
-    """Return the weights of labels that start over and of those that turn back, from persistences in characters."""
-    across = label * unit / max(1.0, label + unit)  # a
-    weight = min(0.5, label / max(1.0, label + unit)) if across > NEGLIGIBLE * N else 0.0
+def _weigh(label: float, unit: float, across: float) -> dict[bool, float]:
+    """Return the weights of labels that start over and of those that turn back, from persistences and a / N."""
+    weight = min(0.5, label / max(1.0, label + unit)) if across > NEGLIGIBLE else 0.0
     return {False: 1.0 - weight, True: weight}
 
 

@@ -63,7 +63,7 @@ def view_units(
         dashes = any(np.isnan(ranking.scores).any() for ranking in rankings.values())
         remark = "A dash means that the answer is the same at every character of the text."
         table = _build_best_table(model, rankings)
-        return View({"best unit for each question": table}, (THRESHOLD, *[remark] * dashes))
+        return View({"best unit for each question": table}, (THRESHOLD, *_remark(rankings), *[remark] * dashes))
     if match is not None:
         name, answers = f"inside {match}", match_pattern(text, match)
     else:
@@ -75,7 +75,18 @@ def view_units(
             f"the answer to {show_value(name)} is the same at every character; give a text in which it differs"
         )
     ranking = rank_units(Memories(model, text), {name: one})[name]
-    return View({name: _build_ranking_table(model, ranking)}, (THRESHOLD,))
+    return View({name: _build_ranking_table(model, ranking)}, (THRESHOLD, *_remark({name: ranking})))
+
+
+def _remark(rankings: Mapping[str, Ranking]) -> list[str]:
+    """Return a remark that names the questions for which the text is too short; none if it is long enough for all."""
+    names = [name for name, ranking in rankings.items() if ranking.text_is_short]
+    if not names:
+        return []
+    return [
+        f"The text is short for {', '.join(names)}: the answer and the units change so slowly that scores exceed the"
+        " threshold by chance more often than in 5 % of cases; give a longer text."
+    ]
 
 
 class Memories:
