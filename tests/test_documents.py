@@ -16,8 +16,11 @@ from charlstm.base.config import TrainingConfig
 from charlstm.base.parameters import Buffers
 from charlstm.base.symbols import END
 from charlstm.text.batches import DocumentBatches
+from charlstm.text.corpus import Corpus, CorpusFacts
 from charlstm.text.documents import Documents, find_documents
+from charlstm.text.records import find_records
 from charlstm.text.split import choose_validation, split_documents
+from charlstm.text.vocabulary import Vocabulary
 from charlstm.training.exchange import Requests
 from charlstm.training.trainer import evaluate, train
 
@@ -204,3 +207,25 @@ def test_long_documents_are_cut_so_that_their_rows_are_full() -> None:
     lengths = [50_000, *[100] * 40]
     batches = DocumentBatches(*text_of_places(lengths), 16, 32)
     assert batches.rows == 16 and batches.padding < 0.1
+
+
+POEMS = "".join(f"Title {n}\nIn the room of {n}\nthere was a long line\n\n" for n in range(30))
+
+
+@pytest.mark.parametrize(
+    ("text", "number", "documents"),
+    [
+        (POEMS, 30, "blank-line"),
+        (POEMS.replace("\n\n", "\n%\n"), 30, "\n%\n"),
+        (POEMS.replace("\n\n", "\n<|end|>\n"), 30, "\n<|end|>\n"),
+        ("".join(f"name {n}\n" for n in range(40)), 40, "line"),
+        (POEMS[:300], 0, ""),  # a few of them
+        ("A long sentence that goes on and on over several lines of a text of one piece.\n" * 40, 0, ""),
+        (("a line of a long record\n" * 300 + "\n") * 30, 0, ""),
+    ],
+)
+def test_a_text_of_records_is_recognised(text: str, number: int, documents: str) -> None:
+    vocabulary = Vocabulary.of(np.array([*{*map(ord, text)}]))
+    found = find_records(Corpus(vocabulary.encode(text), vocabulary, CorpusFacts((), 0, 0, ""), (), np.array([0])))
+    assert (found is not None) == bool(number)
+    assert found is None or (found.number, found.documents) == (number, documents)

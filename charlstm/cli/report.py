@@ -15,6 +15,7 @@ from charlstm.cli.commands import EscapedText, write_escapes
 from charlstm.inspection.view import count_of
 from charlstm.model.model import Model
 from charlstm.text.documents import LINE, STREAM
+from charlstm.text.records import EXAMINED
 from charlstm.text.remarks import describe_names
 from charlstm.training.options import Options
 from charlstm.training.plan import Plan
@@ -43,6 +44,11 @@ def describe_plan(plan: Plan, processes: int) -> Iterator[str]:
         f"read      {describe_names(facts.files)}: {count_of(facts.characters, 'character')},"
         f" {len(model.vocabulary) - bool(model.documents):,} distinct, {count_of(facts.lines, 'line')}{documents}"
     )
+    if plan.records is not None:
+        found, separated_by, wanted = plan.records
+        option = spell_option("documents", wanted)
+        where = f" in its first {EXAMINED:,} characters" if facts.characters > EXAMINED else ""
+        yield f"{INDENT}{found:,} records separated by {separated_by}{where}: {option} reads each as a document"
     yield f"validate  {_describe_validation(plan)}"
     yield (
         f"build     {shape.cell}, {count_of(shape.layers, 'layer')} of {count_of(shape.hidden, 'unit')}:"

@@ -26,6 +26,7 @@ from charlstm.network.weights import weight_shapes
 from charlstm.text import corpus
 from charlstm.text.corpus import Corpus
 from charlstm.text.documents import LINE, ROW, STREAM, Documents
+from charlstm.text.records import Records, find_records
 from charlstm.text.remarks import describe_names
 from charlstm.text.sources import count_files
 from charlstm.text.split import Split, split_corpus
@@ -70,6 +71,8 @@ class Plan(NamedTuple):
         The model that gave the first weights.
     record : RunRecord
         What the run file records of the run.
+    records : Records or None
+        What a stream seems to consist of, if the user did not say whether it is one.
     """
 
     options: Options
@@ -82,6 +85,7 @@ class Plan(NamedTuple):
     deadline: float | None = None
     origin: Model | None = None
     record: RunRecord = RunRecord()
+    records: Records | None = None
 
     def settings(self) -> dict[str, Any]:
         """Return the options that give the same run, by name: all that are automatic or differ from their defaults."""
@@ -228,6 +232,8 @@ def _plan_new(options: Options, world: Team, started: float, announce: Callable[
         every = plan.model.training.validate_every or -(-plan.model.training.steps // trainer.VALIDATIONS)
         config = replace(plan.model.training, validate_every=every)
         plan = plan._replace(model=replace(plan.model, training=config), deadline=deadline)
+    if "documents" not in options.given() and options.field is None:
+        plan = plan._replace(records=find_records(text))
     return _initialise(plan, origin)
 
 
