@@ -45,10 +45,10 @@ def describe_plan(plan: Plan, processes: int) -> Iterator[str]:
         f" {len(model.vocabulary) - bool(model.documents):,} distinct, {count_of(facts.lines, 'line')}{documents}"
     )
     if plan.records is not None:
-        found, separated_by, wanted = plan.records
-        option = spell_option("documents", wanted)
+        number, separated_by, documents_wanted = plan.records
+        option = spell_option("documents", documents_wanted)
         where = f" in its first {EXAMINED:,} characters" if facts.characters > EXAMINED else ""
-        yield f"{INDENT}{found:,} records separated by {separated_by}{where}: {option} reads each as a document"
+        yield f"{INDENT}{number:,} records separated by {separated_by}{where}: {option} reads each as a document"
     yield f"validate  {_describe_validation(plan)}"
     yield (
         f"build     {shape.cell}, {count_of(shape.layers, 'layer')} of {count_of(shape.hidden, 'unit')}:"

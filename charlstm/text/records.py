@@ -56,6 +56,11 @@ def find_records(corpus: Corpus) -> Records | None:
     if len(blocks) >= FEWEST and len(text) / len(blocks) <= LONGEST_RECORD:
         return Records(len(blocks), "blank lines", BLANK_LINE)
     lengths = np.array([len(line) for line in lines if line])  # (K,)
-    if len(lengths) >= FEWEST and lengths.max() <= LONGEST_LINE and lengths.mean() <= LONGEST_MEAN_LINE:
+    if (
+        len(blocks) == 1
+        and len(lengths) >= FEWEST
+        and lengths.max() <= LONGEST_LINE
+        and lengths.mean() <= LONGEST_MEAN_LINE
+    ):
         return Records(len(lengths), "line ends", LINE)
     return None
