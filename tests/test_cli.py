@@ -461,7 +461,6 @@ def test_a_corpus_that_cannot_be_learnt_is_one_sentence(tmp_path: Path, content:
     ("arguments", "code", "named"),
     [
         (("train", "missing.txt"), 1, "missing.txt"),
-        (("train", "."), 1, "folder"),
         (("train", "corpus.txt", "-m", "no/such/folder.npz"), 1, "no/such"),
         (("train", "corpus.txt", "-m", "."), 2, "."),
         (("train", "corpus.txt", "--epochs", "1", "--steps", "1"), 2, "--epochs"),
@@ -509,7 +508,6 @@ def test_a_corpus_that_cannot_be_learnt_is_one_sentence(tmp_path: Path, content:
         (("sample", "--interactive", "--seed", "-"), 2, "--seed - cannot be used with --interactive"),
         (("sample", "--beam", "3", "--only", "XYZ"), 2, "XYZ"),
         (("sample", "--novelty", "missing.txt"), 1, "missing.txt"),
-        (("sample", "--novelty", "."), 1, "folder"),
         (("sample", "--novelty", "charlstm.npz", "-n", "9", "--output", "made.txt"), 1, "charlstm.npz"),
         (("inspect", ""), 2, "empty"),
         (("inspect", "the", "--file", "corpus.txt"), 2, "--file"),
