@@ -63,6 +63,16 @@ class LanguageModel:
         config, size = self.model.network.config, self.model.network.parameters.flat.size
         return f"<LanguageModel: {config.cell}, {config.layers} × {config.hidden} units, {size:,} parameters>"
 
+    def with_label(self, label: str | None) -> LanguageModel:
+        """Return the model as one that reads and writes documents with a label; None: with any.
+
+        Raises
+        ------
+        ConfigError
+            If the model has no such label.
+        """
+        return LanguageModel(self.model.with_label(label), self.name)
+
     def sampler(
         self,
         seed: str = "",
@@ -420,7 +430,7 @@ class LanguageModel:
         Parameters
         ----------
         name
-            gates, cell, units, score, cloze, saturation, memory, why, patch, gradients, history or summary.
+            gates, cell, units, score, cloze, saturation, memory, why, patch, gradients, labels, history or summary.
         text
             The text for the view; None for the views history and summary. The views score and cloze also take texts
             with a name, in pieces: `inspection.view.TextSource`.

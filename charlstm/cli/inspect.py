@@ -206,6 +206,7 @@ def check_view_name(ctx: click.Context, parameter: click.Parameter, value: str |
 @field_option("Text", help="Read this field of tables (.csv, .tsv, .jsonl).")
 @text_option("--encoding", default="utf-8", callback=check_encoding, help="Encoding of the files or of standard input.")
 @unknown_option("Text")
+@text_option("--label", metavar="NAME", help="Read the text as a document with this label.")
 @add_view_options
 def command(
     text: str | None,
@@ -220,6 +221,7 @@ def command(
     field: str | None,
     encoding: str,
     unknown: str,
+    label: str | None,
     **options: Any,
 ) -> None:
     """Show what a model does while it reads TEXT, or without TEXT what the model is.
@@ -237,7 +239,7 @@ def command(
     source = click.get_current_context().get_parameter_source
     given = {option: value for option, value in options.items() if source(option) is ParameterSource.COMMANDLINE}
     check_usage(name, len(texts), given)
-    loaded = api.load(model)
+    loaded = api.load(model).with_label(label)
     if "compare" in given:
         given["compare"] = {str(given["compare"]): api.load(given["compare"])}
     read: str | list[TextSource] | None = texts

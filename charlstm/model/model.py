@@ -152,7 +152,7 @@ class Model:
         """
         if self.labels and self.label is None:
             raise ConfigError(
-                f"the model's documents have labels, and none is chosen; choose one of {describe_names(self.labels)}",
+                f"the model's documents have labels ({describe_names(self.labels)}), and none is chosen",
                 python="choose one with model.with_label(name)",
                 command="choose one with --label",
                 session="choose one with /label",
