@@ -25,13 +25,13 @@ from run_files import arrays_of
 
 from charlstm.cli.main import main
 from charlstm.model import checkpoint
-from charlstm.text import corpus
+from charlstm.text.sources import Block, Sources
 
 TIMES = 20
 TEXT = "".join(random.Random(0).choices("abcde \n", k=3000))
 SMALL = ("--hidden", "4", "--batch-size", "4", "--seq-len", "16", "--workers", "1")
 COMMAND = (sys.executable, "-m", "charlstm", "train", "corpus.txt", *SMALL)
-READ_FILES = corpus.read_files
+READ_JOINED = Sources.read_joined
 FILES = {"corpus.txt", "charlstm.npz", "charlstm.npz.resume"}
 
 
@@ -354,9 +354,9 @@ def test_a_text_that_changes_while_it_is_read_is_refused(folder: Path, counted: 
         change = list(CHANGES.values())[number % len(CHANGES)]
         text = "".join(random.Random(number).choices("abcde \n", k=1_500_000 if number < len(CHANGES) else 2000))
         Path("corpus.txt").write_text(text)
-        readings = [corpus.read_files, partial(read_and_change, change(text))]
+        readings = [READ_JOINED, partial(read_and_change, change(text))]
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(corpus, "read_files", lambda *arguments, left=readings: left.pop()(*arguments))
+            patched.setattr(Sources, "read_joined", lambda sources, left=readings: left.pop()(sources))
             done = train("corpus.txt", *SMALL, "--steps", "1", *(["--lines"] if number % 2 else []))
         assert done.exit_code == 1, (number, done.output)
         assert re.fullmatch(r"Error: corpus\.txt changed while the text was read[^\n]+\.\n", done.output), done.output
@@ -364,7 +364,7 @@ def test_a_text_that_changes_while_it_is_read_is_refused(folder: Path, counted: 
     counted(f"{TIMES} texts that changed while they were read were refused")
 
 
-def read_and_change(after: str, *arguments: Any) -> Iterator[tuple[int, str]]:
+def read_and_change(after: str, sources: Sources) -> Iterator[Block]:
     """Read files, and then give the text of one of them another content."""
-    yield from READ_FILES(*arguments)
+    yield from READ_JOINED(sources)
     Path("corpus.txt").write_text(after)
