@@ -25,10 +25,10 @@ from charlstm.network.network import Network
 from charlstm.network.weights import weight_shapes
 from charlstm.text import corpus
 from charlstm.text.corpus import Corpus
-from charlstm.text.documents import LINE, ROW, STREAM, Documents
+from charlstm.text.documents import FILE, LINE, ROW, STREAM, Documents
 from charlstm.text.records import Records, find_records
 from charlstm.text.remarks import describe_names
-from charlstm.text.sources import count_files
+from charlstm.text.sources import count_files, is_folder
 from charlstm.text.split import Split, split_corpus
 from charlstm.training import recipe, run_file, trainer
 from charlstm.training.durations import format_duration
@@ -92,10 +92,11 @@ class Plan(NamedTuple):
         recorded = _recorded(self.model) | {"workers": self.workers}
         config = self.model.training
         split = choose_split(count_files(self.model.facts.files), config.documents)
-        defaults = {**DEFAULTS, "warmup": recipe.choose_warmup(config.steps), "split": split}
+        documents = choose_documents(replace(self.options, documents=None, lines=None))
+        automatic = {"warmup": recipe.choose_warmup(config.steps), "split": split, "documents": documents}
+        defaults = {**DEFAULTS, **automatic}
         implied = {"schedule_changes"} | ({"split"} if self.model.training.split == "file" else set())
         implied |= {"seq_len"} if config.documents == LINE else set()
-        implied |= {"documents"} if config.documents == ROW else set()  # of every table
         implied |= {"forget_bias"} if recorded["chrono_init"] else {"chrono_init"}
         implied |= {"forget_bias", "chrono_init"} if self.model.network.cell.forget_gate is None else set()
         differing = {
@@ -169,7 +170,7 @@ def check_options(options: Options) -> None:
         raise OptionError("{mpi} uses the processes that mpirun started; leave out {workers}", mpi=True, workers=None)
     if options.resume or options.repeat is not None:
         return  # all other options must agree with the recorded settings
-    is_cut = options.documents or options.field is not None
+    is_cut = bool(choose_documents(options))
     if options.curriculum and not is_cut:
         raise OptionError(
             "{curriculum} orders documents by length; give {documents} with it", curriculum=None, documents=None
@@ -202,7 +203,7 @@ def check_options(options: Options) -> None:
 
 def _plan_new(options: Options, world: Team, started: float, announce: Callable[[str], object]) -> Plan:
     """Plan a new run: read the corpus, and let the recipe choose what the user leaves open."""
-    chosen = {"documents": STREAM if options.field is None else ROW} | options.given()
+    chosen = {"documents": choose_documents(options)} | options.given()
     chosen = {name: value for name, value in chosen.items() if name not in ("steps", "workers")}
     if options.val is not None:
         chosen["split"] = "file"
@@ -232,9 +233,18 @@ def _plan_new(options: Options, world: Team, started: float, announce: Callable[
         every = plan.model.training.validate_every or -(-plan.model.training.steps // trainer.VALIDATIONS)
         config = replace(plan.model.training, validate_every=every)
         plan = plan._replace(model=replace(plan.model, training=config), deadline=deadline)
-    if "documents" not in options.given() and options.field is None:
+    if options.documents is None and not chosen["documents"]:
         plan = plan._replace(records=find_records(text))
     return _initialise(plan, origin)
+
+
+def choose_documents(options: Options) -> str:
+    """Return how the texts of a run are cut into documents: as the user says, or by what the user gives."""
+    if options.documents is not None:
+        return options.documents
+    if options.field is not None:
+        return ROW
+    return FILE if any(map(is_folder, options.corpora)) else STREAM
 
 
 def choose_split(files: int, documents: str) -> str:
