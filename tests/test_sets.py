@@ -216,10 +216,10 @@ def test_the_longest_run_is_found_across_blocks_and_files(tmp_path, monkeypatch)
     it = LanguageModel(model(network("rnn", vocabulary=3), "ab\n"))
     (tmp_path / "one.txt").write_text("x" * 99 + "aabbab")
     (tmp_path / "two.txt").write_text("abbbba")
-    monkeypatch.setattr("charlstm.text.corpus.BLOCK", 4)
+    monkeypatch.setattr("charlstm.text.decoding.BLOCK", 4)
     files = [tmp_path / "one.txt", tmp_path / "two.txt"]
-    for most in (1, 2, 3, 5, 7):
-        found = it.samples("", 30, length=8, max_copied=most, against=files, random_seed=1, attempts=4000, **FREE)
+    for most, against in ((1, files), (2, tmp_path), (3, files), (5, tmp_path), (7, files)):
+        found = it.samples("", 30, length=8, max_copied=most, against=against, random_seed=1, attempts=4000, **FREE)
         plain = [sample.text for sample in it.sampler("", count=4000, length=8, random_seed=1, **FREE).collect()]
         joined = "x" * 99 + "aabbab\nabbbba"
         assert [sample.text for sample in found] == [t for t in plain if longest_copy(t, joined) <= most][:30]
@@ -262,7 +262,8 @@ def test_an_interrupt_leaves_the_accepted_texts(monkeypatch):
         ({"count": 0}, "samples"), ({"count": 2, "best": 1, "of": 2}, "count"), ({"best": 2}, "best is given alone"),
         ({"of": 2}, "of is given alone"), ({"best": 3, "of": 2}, "best is 3"), ({"by": "beauty"}, "by is 'beauty'"),
         ({"max_copied": 0}, "max_copied"), ({"distinct": 1}, "distinct"), ({"attempts": 0}, "attempts"),
-        ({"max_copied": 3}, "no corpus"), ({"best": 1, "of": 2, "by": "novelty"}, "no corpus"),
+        ({"max_copied": 3}, "no corpus"), ({"max_copied": 3, "against": 5}, "against"),
+        ({"encoding": "klingon"}, "klingon"), ({"best": 1, "of": 2, "by": "novelty"}, "no corpus"),
         ({"seed": []}, "no seed"),
         ({"seed": ["A", 5]}, "seed is 5"), ({"seed": 5}, "seed is 5"), ({"tone": 1}, "no sampling rule"),
     ],

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from charlstm.base.config import check_text, show_value
 from charlstm.base.errors import ConfigError
-from charlstm.base.inputs import as_inputs
 from charlstm.base.randomness import fresh_seed
 from charlstm.base.symbols import END
 from charlstm.model import checkpoint
@@ -190,6 +189,7 @@ class LanguageModel:
         by: str = SetRules.by,
         attempts: int | None = None,
         encoding: str = "utf-8",
+        field: str | None = None,
         stop: str | Sequence[str] = (),
         hide_stop: bool = False,
         lines: int | None = None,
@@ -209,8 +209,9 @@ class LanguageModel:
             See `sample`.
         distinct, new_only, max_copied, best, of, by, attempts
             Which samples make the set; see `charlstm.sampling.sets.SetRules`.
-        against, encoding
-            The corpora for `max_copied` and `by="novelty"`, a file or several, and their text encoding.
+        against, encoding, field
+            The corpora for `max_copied` and `by="novelty"`: a file, a folder, or several; their text encoding; and the
+            field of tables that has the texts, see `novelty`.
 
         Returns
         -------
@@ -229,19 +230,23 @@ class LanguageModel:
         >>> len(model.set_sampler("a", count=3, length=5, distinct=True).collect())
         3
         """
+        from charlstm.text.sources import Sources
+        from charlstm.training.options import check_encoding, check_paths
+
         if count is not None and best is not None:
             raise ConfigError(f"count is {count!r} and best is {best!r}; give one of them")
         chosen = SetRules(1 if count is None else count, distinct, new_only, max_copied, best, of, by, attempts)
         seeds = [seed] if isinstance(seed, str) or not isinstance(seed, Iterable) else list(seed)
-        corpora = [against] if isinstance(against, (str, os.PathLike)) else list(against)
+        check_paths("against", against)
+        check_encoding("encoding", encoding)
+        files = [against] if isinstance(against, (str, os.PathLike)) else list(against)
         return SetSampler(
             self.model,
             [check_text("seed", each) for each in seeds],
             self._sampling_rules(temperature, random_seed, rules),
             self._stopping_rules(length, stop, hide_stop, lines, sentence),
             chosen,
-            as_inputs(corpora),
-            encoding,
+            Sources(files, encoding, field) if files else None,
         )
 
     def samples(self, seed: str | Sequence[str] = "", count: int | None = None, **options: Any) -> Samples:

@@ -22,17 +22,17 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import Path
 
 from charlstm.base.config import LARGEST, check_choice, check_flag, check_whole, set_fields
 from charlstm.base.errors import ConfigError
-from charlstm.base.inputs import Input
 from charlstm.base.symbols import END
 from charlstm.model.model import Model
 from charlstm.sampling.filters import SamplingConfig
 from charlstm.sampling.sampler import Origin, Sample, Sampler
 from charlstm.sampling.stopping import StoppingRules
-from charlstm.text import corpus
 from charlstm.text.matching import find_matches
+from charlstm.text.sources import Sources
 
 SCORES = ("likelihood", "surprisal", "novelty")
 FEWEST_ATTEMPTS, ATTEMPTS_EACH = 1_000, 100  # the default limit: so many at least, so many for each text
@@ -172,8 +172,8 @@ class SetSampler:
         The texts to continue (S), one or more.
     rules
         Which samples make the set.
-    corpora, encoding
-        The files that the rules compare with, and their text encoding.
+    corpus
+        The files that the rules compare with.
 
     Raises
     ------
@@ -190,8 +190,7 @@ class SetSampler:
         sampling: SamplingConfig,
         stopping: StoppingRules,
         rules: SetRules,
-        corpora: Sequence[Input] = (),
-        encoding: str = "utf-8",
+        corpus: Sources | None = None,
     ) -> None:
         if rules.new_only and not model.documents:
             raise ConfigError(
@@ -199,7 +198,7 @@ class SetSampler:
                 python="new_only needs a model that was trained with documents",
                 command="--new-only needs a model that was trained with --documents",
             )
-        if rules.needs_corpora and not corpora:
+        if rules.needs_corpora and (corpus is None or not corpus.files):
             raise ConfigError(
                 "there is no corpus to compare the texts with",
                 python='name one or more, as in against="corpus.txt"',
@@ -208,8 +207,8 @@ class SetSampler:
         if not seeds:
             raise ConfigError("there is no seed; give one or more, of which each may be empty")
         self._seeds = list(seeds)
-        self._corpora, self._encoding = corpora, encoding
-        names = tuple(corpus.name_for_facts(file) for file in corpora)
+        self._corpus = corpus
+        names = tuple(Path(file.name).name for file in corpus.inputs) if corpus is not None else ()
         self._origin = Origin(sampling, stopping, None, rules, names)
         for number, seed in enumerate(seeds, 1):
             model.vocabulary.encode(model.documents.parse(seed), "the seed" if len(seeds) == 1 else f"seed {number:,}")
@@ -295,9 +294,11 @@ class SetSampler:
 
     def _find_longest_runs(self, samples: Sequence[Sample], least: int) -> list[int]:
         """Return the length of the longest run of each text that stands in a corpus; 0 if it is below `least`."""
-        blocks = (text for _, text in corpus.read_files(self._corpora, self._encoding, corpus.Remarks()))
+        if self._corpus is None or not samples:
+            return [0] * len(samples)
+        blocks = (block.text for block in self._corpus.read_joined())
         texts = [sample.text for sample in samples]
-        return [int(found.longest.max(initial=0)) for found in find_matches(texts, blocks, least)] if texts else []
+        return [int(found.longest.max(initial=0)) for found in find_matches(texts, blocks, least)]
 
     def _choose(self, samples: list[Sample]) -> list[Sample]:
         """Return the best of the accepted texts of a seed, the best first; all of them if none are to be chosen."""
