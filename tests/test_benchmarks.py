@@ -51,7 +51,7 @@ def script(name: str, *arguments: str, cwd: Path) -> str:
 
 
 def test_each_script_is_tried_here() -> None:
-    tried = {"bench", "chance", "contestants", "inspecting", "page", "pairs", "parts", "plain", "scaling"}
+    tried = {"bench", "chance", "contestants", "inspecting", "page", "pairs", "parts", "plain", "scaling", "sets"}
     assert {path.stem for path in BENCHMARKS.glob("*.py")} == tried
 
 
@@ -86,6 +86,13 @@ def test_parts(shape: tuple[str, ...], tmp_path: Path) -> None:
 def test_plain_and_scaling(tmp_path: Path) -> None:
     run("-c", PLAIN, cwd=tmp_path)
     assert "100 Gbit/s" in run("-c", SCALING, cwd=tmp_path)
+
+
+def test_sets(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("anna\nbob\notto\n" * 20)
+    options = ("--lines", "--steps", "20", "--hidden", "4", "--workers", "1", "-m", "m.npz", "--quiet")
+    run("-m", "charlstm", "train", "names.txt", *options, cwd=tmp_path)
+    assert "distinct, max_copied 8" in script("sets", "m.npz", "names.txt", "5", "1", cwd=tmp_path)
 
 
 def test_chance(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from charlstm.model import checkpoint
 from charlstm.sampling import session_state
 
 CHARACTERS = "\n ./" + "abcdefgh"
-COMMAND = (sys.executable, "-m", "charlstm", "sample", "-m", "m.npz")
+COMMAND = (sys.executable, "-m", "charlstm", "sample", "-m", "m.npz", "--random-seed", "0")
 ANSWER = r"\r\n(?:\x1b\[\?2004l\r)?"  # a line ends, and with it the time in which pasted lines are one
 SHORT = ("-n", "20", "--temperature", "1.5")
 
@@ -45,13 +45,15 @@ def there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def sample(*arguments: object) -> str:
     """Return what `charlstm sample` writes."""
-    return CliRunner().invoke(main, ["sample", "-m", "m.npz", *map(str, arguments)]).stdout
+    return CliRunner().invoke(main, ["sample", "-m", "m.npz", "--random-seed", "0", *map(str, arguments)]).stdout
 
 
 def session(*lines: str, options: tuple[str, ...] = SHORT) -> Result:
     """Pipe lines into a session in this process."""
     typed = "".join(f"{line}\n" for line in lines)
-    return CliRunner().invoke(main, ["sample", "-m", "m.npz", "--interactive", *options], input=typed)
+    return CliRunner().invoke(
+        main, ["sample", "-m", "m.npz", "--random-seed", "0", "--interactive", *options], input=typed
+    )
 
 
 def errors(result: Result) -> list[str]:

@@ -3,7 +3,6 @@
 import math
 import tracemalloc
 from collections import deque
-from dataclasses import replace
 from itertools import islice
 from types import SimpleNamespace
 
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 from small import by_reference, every_kind, model, network, one_and_two_layers
 
 from charlstm.base.config import TrainingConfig
-from charlstm.base.errors import CharlstmError, ConfigError, UnknownCharacterError
+from charlstm.base.errors import ConfigError, UnknownCharacterError
 from charlstm.base.symbols import END
 from charlstm.model.model import BLOCK, Reader
 from charlstm.sampling.beam import beam_search
@@ -24,7 +23,6 @@ from charlstm.sampling.filters import SamplingConfig, probabilities
 from charlstm.sampling.sampler import SCORED_AT_ONCE, Sampler, preview
 from charlstm.sampling.stopping import StoppingRules
 from charlstm.text.batches import StreamBatches
-from charlstm.text.documents import hash_document
 from charlstm.training.trainer import train
 
 CLOSE = {"rtol": 1e-12, "atol": 1e-12}
@@ -159,48 +157,6 @@ def test_a_sampler_shows_all_but_the_hidden_stop_string(seed, length, stop):
     whole = "".join(islice(characters(it, "a", sampling), length))
     (sample,) = Sampler(it, "a", sampling, StoppingRules(length, stop, hide_stop=True)).collect()
     assert (sample.text, sample.stop) == (whole.partition(stop)[0], "stop" if stop in whole else "length")
-
-
-def model_of_known_lines(*lines):
-    """A model of lines whose corpus contained these lines."""
-    it = model(network("rnn", vocabulary=3), "\nab", lines=True)
-    return replace(it, hashes=np.sort(np.array([hash_document(line) for line in lines], np.uint64)))
-
-
-@given(seed=st.integers(0, 1000))
-def test_new_only_gives_the_first_document_that_the_corpus_lacks(seed):
-    known = ("", "a", "ab", "ba", "bb")
-    it, sampling = model_of_known_lines(*known), SamplingConfig(1.5, random_seed=seed)
-    (new,) = Sampler(it, "", sampling, StoppingRules(500), new_only=True).collect()
-    plain = "".join(islice(characters(it, "", sampling), 2000)).split(END)
-    assert (new.text, new.stop) == (next(text for text in plain if text not in known), "end")
-
-
-def test_new_only_needs_documents():
-    with pytest.raises(ConfigError, match="trained with documents"):
-        Sampler(model(network("rnn"), "abcde"), "", SamplingConfig(), StoppingRules(9), new_only=True)
-
-
-@pytest.mark.parametrize("length", [None, 20])
-@pytest.mark.parametrize("known", [("a",), ()])
-def test_the_search_for_new_lines_takes_a_bounded_number_of_steps(monkeypatch, known, length):
-    """Greedy decoding samples the only known line forever, or a line without an end."""
-    monkeypatch.setattr("charlstm.sampling.sampler.MAX_LINE", 3000)
-    it = replace(model_of_known_lines(*known), training=TrainingConfig(steps=0, documents="line"))
-    flat = it.network.parameters
-    flat.flat[:] = 0.0
-    flat["output/b"][...] = [0.0, 9.0, 0.0]
-    if known:  # after an a the newline is the most likely character
-        flat["layer0/U"][1] = 9.0
-        flat["output/W"][...] = [[9.0, 0.0, 0.0]] * 3
-    sampler = Sampler(it, "", SamplingConfig(0), StoppingRules(length), new_only=True)
-    bound, steps = 4000, sampler._steps
-    sampler._steps = (step if k < bound else pytest.fail("the search does not end") for k, step in enumerate(steps))
-    if known or length is None:
-        with pytest.raises(CharlstmError, match="last thousand" if known else "without an end"):
-            sampler.collect()
-    else:
-        assert sampler.collect()[0].text == "a" * length
 
 
 def test_the_numbers_of_samples_and_of_texts_in_a_beam_are_bounded():
@@ -373,19 +329,3 @@ def test_texts_read_side_by_side_do_not_affect_each_other(lines, texts):
         alone.read(it.vocabulary.encode(text)[:, None])
         np.testing.assert_allclose(together.state[:, :, row], alone.state[:, :, 0], **CLOSE)
         np.testing.assert_allclose(together.logits[row], alone.logits[0], **CLOSE)
-
-
-@pytest.mark.parametrize(("known", "stops"), [(["a", "b"], False), (["a", "b", "", "aa", "ab", "ba", "bb"], True)])
-def test_only_known_lines_in_a_row_end_the_sampling_of_new_ones(monkeypatch, known, stops):
-    monkeypatch.setattr("charlstm.sampling.sampler.MAX_KNOWN_LINES", 12)
-    it = network("rnn", vocabulary=3)
-    it.parameters.flat[:] = 0.0
-    it = replace(
-        model(it, "\nab", lines=True), hashes=np.array(sorted(map(hash_document, known)), np.uint64)
-    )  # every line of k characters has a probability of 3^−(k+1)
-    sampler = Sampler(it, "", SamplingConfig(temperature=1.0), StoppingRules(200), 200, new_only=True)
-    if stops:
-        with pytest.raises(CharlstmError, match="thousand"):
-            sampler.collect()
-    else:
-        assert not {sample.text for sample in sampler.collect()} & set(known)

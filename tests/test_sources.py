@@ -634,7 +634,7 @@ def test_a_folder_is_no_seed_and_no_model(folder: Path) -> None:
         assert is_one_sentence(done) and "poems" in done.output, done.output
     assert stat.S_ISDIR(Path("poems").stat().st_mode)
     write(folder, {"seed.gz": gzip.compress(b"abc\n")})
-    assert invoke("sample", "-m", "m.npz", "--seed-file", "seed.gz", "-n", "2").output.startswith("abc")
+    assert invoke("sample", "-m", "m.npz", "--seed-file", "seed.gz", "-n", "2").stdout.startswith("abc")
     with pytest.raises(CharlstmError, match="folder"):
         charlstm.load("poems")
 

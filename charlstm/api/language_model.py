@@ -10,19 +10,19 @@ print(model.sample("mady said hi to", length=100, temperature=0.7))
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from charlstm.base.config import check_text, show_value
 from charlstm.base.errors import ConfigError
+from charlstm.base.randomness import fresh_seed
 from charlstm.base.symbols import END
 from charlstm.model import checkpoint
 from charlstm.model.model import Model
-from charlstm.network.loss import NATS_PER_BIT
 from charlstm.sampling.filters import SamplingConfig
 from charlstm.sampling.sampler import Sample, Sampler
+from charlstm.sampling.sets import Samples, SetRules, SetSampler
 from charlstm.sampling.stopping import StoppingRules
 
 if TYPE_CHECKING:
@@ -80,23 +80,21 @@ class LanguageModel:
         temperature: float = SamplingConfig.temperature,
         *,
         count: int = 1,
-        new_only: bool = False,
         stop: str | Sequence[str] = (),
         hide_stop: bool = False,
         lines: int | None = None,
         sentence: bool = False,
+        random_seed: int | None = None,
         **rules: Any,
     ) -> Sampler:
         """Return a sampler of several continuations of a text, which it samples side by side.
 
         Parameters
         ----------
-        seed, length, temperature, stop, hide_stop, lines, sentence, rules
+        seed, length, temperature, stop, hide_stop, lines, sentence, random_seed, rules
             See `sample`.
         count
             Number of samples (B), 1 to 100,000.
-        new_only
-            True: omit documents that occur in the corpus; only for a model that was trained on documents.
 
         Returns
         -------
@@ -117,8 +115,8 @@ class LanguageModel:
         [3, 3]
         """
         stopping = self._stopping_rules(length, stop, hide_stop, lines, sentence)
-        sampling = self._sampling_rules(temperature, rules)
-        return Sampler(self.model, check_text("seed", seed), sampling, stopping, count, new_only)
+        sampling = self._sampling_rules(temperature, random_seed, rules)
+        return Sampler(self.model, check_text("seed", seed), sampling, stopping, count)
 
     def sample(
         self,
@@ -130,6 +128,7 @@ class LanguageModel:
         hide_stop: bool = False,
         lines: int | None = None,
         sentence: bool = False,
+        random_seed: int | None = None,
         **rules: Any,
     ) -> Sample:
         """Continue a text.
@@ -152,9 +151,11 @@ class LanguageModel:
             Stop after this many newlines.
         sentence
             True: stop at the end of the first sentence.
+        random_seed
+            Seed of the random numbers; the same seed gives the same text. None: a fresh one, so that every call gives
+            another text.
         rules
-            Further sampling rules by name, such as `top_p=0.9` or `random_seed=1`; see
-            `charlstm.sampling.filters.SamplingConfig`.
+            Further sampling rules by name, such as `top_p=0.9`; see `charlstm.sampling.filters.SamplingConfig`.
 
         Returns
         -------
@@ -179,15 +180,135 @@ class LanguageModel:
         True
         """
         stopping = self._stopping_rules(length, stop, hide_stop, lines, sentence)
-        sampling = self._sampling_rules(temperature, rules)
+        sampling = self._sampling_rules(temperature, random_seed, rules)
         return Sampler(self.model, check_text("seed", seed), sampling, stopping).collect()[0]
 
-    def stream(self, seed: str = "", temperature: float = SamplingConfig.temperature, **rules: Any) -> Iterator[str]:
+    def set_sampler(
+        self,
+        seed: str | Sequence[str] = "",
+        count: int | None = None,
+        length: int | None = None,
+        temperature: float = SamplingConfig.temperature,
+        *,
+        distinct: bool = False,
+        new_only: bool = False,
+        max_copied: int | None = None,
+        against: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
+        best: int | None = None,
+        of: int | None = None,
+        by: str = SetRules.by,
+        attempts: int | None = None,
+        encoding: str = "utf-8",
+        field: str | None = None,
+        stop: str | Sequence[str] = (),
+        hide_stop: bool = False,
+        lines: int | None = None,
+        sentence: bool = False,
+        random_seed: int | None = None,
+        **rules: Any,
+    ) -> SetSampler:
+        """Return a sampler of a set of texts: many continuations of a text, or of each of several.
+
+        Parameters
+        ----------
+        seed
+            The text to continue, or several.
+        count
+            Number of samples for each text, 1 or more; by default 1. Leave it out with `best`.
+        length, temperature, stop, hide_stop, lines, sentence, random_seed, rules
+            See `sample`.
+        distinct, new_only, max_copied, best, of, by, attempts
+            Which samples make the set; see `charlstm.sampling.sets.SetRules`.
+        against, encoding, field
+            The corpora for `max_copied` and `by="novelty"`: a file, a folder, or several; their text encoding; and the
+            field of tables that has the texts, see `novelty`.
+
+        Returns
+        -------
+        SetSampler
+            `collect()` returns what `samples` returns.
+
+        Raises
+        ------
+        UnknownCharacterError
+            If a text contains characters that the model does not know.
+        ConfigError
+            If a value is out of range, or the rules need a corpus and there is none.
+
+        Examples
+        --------
+        >>> len(model.set_sampler("a", count=3, length=5, distinct=True).collect())
+        3
+        """
+        from charlstm.text.sources import Sources
+        from charlstm.training.options import check_encoding, check_paths
+
+        if count is not None and best is not None:
+            raise ConfigError(f"count is {count!r} and best is {best!r}; give one of them")
+        chosen = SetRules(1 if count is None else count, distinct, new_only, max_copied, best, of, by, attempts)
+        seeds = [seed] if isinstance(seed, str) or not isinstance(seed, Iterable) else list(seed)
+        check_paths("against", against)
+        check_encoding("encoding", encoding)
+        files = [against] if isinstance(against, (str, os.PathLike)) else list(against)
+        return SetSampler(
+            self.model,
+            [check_text("seed", each) for each in seeds],
+            self._sampling_rules(temperature, random_seed, rules),
+            self._stopping_rules(length, stop, hide_stop, lines, sentence),
+            chosen,
+            Sources(files, encoding, field) if files else None,
+        )
+
+    def samples(self, seed: str | Sequence[str] = "", count: int | None = None, **options: Any) -> Samples:
+        """Continue a text, or each of several, many times.
+
+        Parameters
+        ----------
+        seed
+            The text to continue, or several.
+        count
+            Number of samples for each text, 1 or more; by default 1. Leave it out with `best`.
+        options
+            `length`, `temperature`, `stop`, `random_seed` and all others of `sample`; and which samples make the set:
+            `distinct`, `new_only`, `max_copied`, `best`, `of`, `by`, `attempts`, `against`; see `set_sampler`.
+
+        Returns
+        -------
+        Samples
+            A list of samples: those of the first text, then those of the second, and so on. It has fewer than were
+            asked for if the limit of attempts was reached; `report` tells, and `wanted`, `attempts` and `rejected` have
+            the numbers.
+
+        Raises
+        ------
+        UnknownCharacterError
+            If a text contains characters that the model does not know.
+        ConfigError
+            If a value is out of range, or the rules need a corpus and there is none.
+        CorpusError
+            If a file cannot be read or decoded.
+
+        Examples
+        --------
+        >>> names = model.samples("a", count=3, length=5, distinct=True)
+        >>> len({name.text for name in names}), names.report.split(" in ")[0]
+        (3, 'found 3 of 3 texts')
+        """
+        return self.set_sampler(seed, count, **options).collect()
+
+    def stream(
+        self,
+        seed: str = "",
+        temperature: float = SamplingConfig.temperature,
+        *,
+        random_seed: int | None = None,
+        **rules: Any,
+    ) -> Iterator[str]:
         """Continue a text without end, character by character.
 
         Parameters
         ----------
-        seed, temperature, rules
+        seed, temperature, random_seed, rules
             See `sample`.
 
         Returns
@@ -203,10 +324,10 @@ class LanguageModel:
         Examples
         --------
         >>> from itertools import islice
-        >>> "".join(islice(model.stream("ab"), 5)) == model.sample("ab", length=5).text
+        >>> "".join(islice(model.stream("ab", random_seed=1), 5)) == model.sample("ab", length=5, random_seed=1).text
         True
         """
-        sampling = self._sampling_rules(temperature, rules)
+        sampling = self._sampling_rules(temperature, random_seed, rules)
         sampler = Sampler(self.model, check_text("seed", seed), sampling, StoppingRules())
         return (sampled.character for sampled in sampler if sampled.character != END)
 
@@ -255,20 +376,11 @@ class LanguageModel:
         >>> greedy.text == model.sample("ab", length=5, temperature=0).text
         True
         """
-        from charlstm.sampling.beam import beam_search
+        from charlstm.sampling.beam import search_samples
 
         stopping = self._stopping_rules(length, stop, hide_stop, lines, sentence)
-        sampling = self._sampling_rules(SamplingConfig.temperature, {"forbid": forbid, "only": only})
-        results = beam_search(self.model, check_text("seed", seed), width, stopping, sampling, count)
-        return [
-            Sample(
-                seed,
-                result.text,
-                -result.shown_log_probability / NATS_PER_BIT / result.predicted if result.predicted else math.nan,
-                result.stop,
-            )
-            for result in results
-        ]
+        sampling = self._sampling_rules(SamplingConfig.temperature, 0, {"forbid": forbid, "only": only})
+        return search_samples(self.model, check_text("seed", seed), width, stopping, sampling, count)
 
     def session(
         self,
@@ -279,13 +391,14 @@ class LanguageModel:
         hide_stop: bool = False,
         lines: int | None = None,
         sentence: bool = False,
+        random_seed: int | None = None,
         **rules: Any,
     ) -> Session:
         """Return a session: you and the model extend a text in turns, and the network's state is kept between them.
 
         Parameters
         ----------
-        length, temperature, stop, hide_stop, lines, sentence, rules
+        length, temperature, stop, hide_stop, lines, sentence, random_seed, rules
             See `sample`; they apply to each continuation.
 
         Returns
@@ -309,7 +422,7 @@ class LanguageModel:
         from charlstm.sampling.session import Session
 
         stopping = self._stopping_rules(length, stop, hide_stop, lines, sentence)
-        return Session(self.model, self._sampling_rules(temperature, rules), stopping)
+        return Session(self.model, self._sampling_rules(temperature, random_seed, rules), stopping)
 
     def _stopping_rules(
         self, length: int | None, stop: str | Sequence[str], hide_stop: bool, lines: int | None, sentence: bool
@@ -321,9 +434,10 @@ class LanguageModel:
         stopping.check_possible(self.model.vocabulary)
         return stopping
 
-    def _sampling_rules(self, temperature: float, rules: dict[str, Any]) -> SamplingConfig:
+    def _sampling_rules(self, temperature: float, random_seed: int | None, rules: dict[str, Any]) -> SamplingConfig:
         """Return how characters are sampled; refuse rules that this model can never follow."""
-        sampling = SamplingConfig.from_rules(temperature=temperature, **rules)
+        chosen = fresh_seed() if random_seed is None else random_seed
+        sampling = SamplingConfig.from_rules(temperature=temperature, random_seed=chosen, **rules)
         sampling.check_possible(self.model.vocabulary)
         return sampling
 
@@ -375,8 +489,8 @@ class LanguageModel:
 
         check_paths("corpora", corpora)
         check_encoding("encoding", encoding)
-        is_one = isinstance(texts, (str, Sample)) or not isinstance(texts, (list, tuple))
-        several = [texts] if is_one else list(texts)
+        are_many = isinstance(texts, (list, tuple))
+        several: list[str | Sample] = list(texts) if are_many else [texts]  # type: ignore[arg-type, list-item]
         files = [corpora] if isinstance(corpora, (str, os.PathLike)) else list(corpora)
         written = [one.text if isinstance(one, Sample) else check_text("texts", one) for one in several]
         parse = self.model.documents.parse

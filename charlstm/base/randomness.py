@@ -6,9 +6,12 @@ The same version of NumPy gives the same numbers.
 
 from __future__ import annotations
 
+import os
 from enum import IntEnum
 
 import numpy as np
+
+SMALLEST_FRESH = 10_000
 
 
 class Purpose(IntEnum):
@@ -23,6 +26,11 @@ class Purpose(IntEnum):
     WEIGHT_DROPOUT = 6
     CHANCE = 7
     LABEL = 8
+
+
+def fresh_seed() -> int:
+    """Return a new random seed of five digits, from the entropy of the operating system."""
+    return SMALLEST_FRESH + int.from_bytes(os.urandom(8), "little") % (10 * SMALLEST_FRESH - SMALLEST_FRESH)
 
 
 def generator(seed: int, purpose: Purpose, *index: int) -> np.random.Generator:

@@ -253,13 +253,38 @@ def write_escapes(text: str) -> str:
 
 
 class EscapedText(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 has no argument for it
-    r"""A text in which \\n is a newline, \\t a tab, and \\\\ a backslash."""
+    r"""A text in which \n is a newline, \t a tab, and \\ a backslash."""
 
     name = "text"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the text."""
-        return re.sub(r"\\([nt\\])", lambda found: ESCAPES[found[1]], value)
+        return unescape(value)
+
+
+def unescape(text: str) -> str:
+    r"""Return a text with a newline for \n, a tab for \t, and a backslash for \\."""
+    return re.sub(r"\\([nt\\])", lambda found: ESCAPES[found[1]], text)
+
+
+class Bias(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 has no argument for it
+    """A character and a number with an equals sign between them: e=-1.5."""
+
+    name = "bias"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
+        """Return the character and the number."""
+        character, _, number = unescape(value).rpartition("=")
+        try:
+            if len(character) != 1:
+                raise ValueError
+            return character, float(number)
+        except ValueError:
+            self.fail(
+                f"{value!r} is not a character and a number with an equals sign between them, such as e=-1.5.",
+                param,
+                ctx,
+            )
 
 
 class FilePath(click.Path):

@@ -18,13 +18,17 @@ if TYPE_CHECKING:
 
 def skip_unknown(model: Model, text: str, unknown: str) -> str:
     """Return a text unchanged, or with `--unknown skip` without the characters that the model does not know."""
+    return skip_unknown_in_all(model, [text], unknown)[0]
+
+
+def skip_unknown_in_all(model: Model, texts: list[str], unknown: str) -> list[str]:
+    """Return texts unchanged, or with `--unknown skip` without the characters that the model does not know."""
     if unknown == "error":
-        return text
-    known = model.vocabulary.known(text)
-    if len(known) < len(text):
-        print_message(
-            f"{len(text) - len(known):,} of {len(text):,} characters are unknown to the model and were skipped"
-        )
+        return texts
+    known = [model.vocabulary.known(text) for text in texts]
+    before, after = (sum(map(len, several)) for several in (texts, known))
+    if after < before:
+        print_message(f"{before - after:,} of {before:,} characters are unknown to the model and were skipped")
     return known
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Container, Mapping, Sequence, Set
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -11,9 +12,11 @@ import click
 from click.core import ParameterSource
 
 from charlstm.api import language_model as api
-from charlstm.base.inputs import Input, as_inputs
+from charlstm.base.inputs import Input, as_input, as_inputs
+from charlstm.base.randomness import fresh_seed
 from charlstm.cli.commands import (
     MAIN_OPTIONS,
+    Bias,
     EscapedText,
     FilePath,
     GroupedCommand,
@@ -24,17 +27,19 @@ from charlstm.cli.commands import (
     model_option,
     option_of,
     output_file_option,
+    unescape,
     unknown_option,
 )
-from charlstm.cli.console import print_message, skip_unknown, terminal_width
+from charlstm.cli.console import print_message, print_note, skip_unknown_in_all, terminal_width
 from charlstm.cli.output import write_message
 from charlstm.cli.settings import GROUP_OF, DisplayConfig, SessionSettings, long_name, split_by_group
 from charlstm.cli.streams import deliver, is_piped, standard_input
-from charlstm.cli.texts import TextOutput, format_json, format_text, text_writer, write_json
+from charlstm.cli.texts import SampleOutput, TextOutput, text_writer
 from charlstm.render.text_writer import COLOURS
 from charlstm.sampling.decoder import MAX_ROWS
 from charlstm.sampling.filters import SamplingConfig
 from charlstm.sampling.sampler import Sample
+from charlstm.sampling.sets import FEWEST_ATTEMPTS, SCORES, Samples, SetRules
 from charlstm.text.decoding import read_text
 from charlstm.text.sources import Sources
 
@@ -43,12 +48,18 @@ if TYPE_CHECKING:
 
 DEFAULTS = SamplingConfig()
 BEAM_RULES = {"forbid", "only"}  # the sampling rules that apply to beam search
-NOT_WITH_BEAM = {name for name, group in GROUP_OF.items() if group == "sampling"} - BEAM_RULES | {
-    "new_only",
-    "colour",
-    "alternatives",
+SAMPLING_RULES = {name for name, group in GROUP_OF.items() if group == "sampling"}
+STOPPING_RULES = {name for name, group in GROUP_OF.items() if group == "stopping"}
+SETS = {"distinct", "new_only", "max_copied", "against", "best", "of", "by", "attempts"}
+OUTPUTS = {"shape", "output", "force", "corpora", "surprisals"}
+EXCLUSIVE: Mapping[str, Set[str]] = {  # option → the options that cannot be used with it
+    "interactive": OUTPUTS | SETS | {"samples", "beam", "seed_lines", "again"},
+    "again": SAMPLING_RULES | STOPPING_RULES | SETS | {"samples", "beam", "seed", "seed_file", "seed_lines", "escapes"},
+    "beam": (SAMPLING_RULES - BEAM_RULES) | SETS | {"colour", "alternatives", "surprisals", "seed_lines"},
+    "seed_lines": {"seed", "seed_file"},
+    "best": {"samples"},
 }
-NOT_WITH_INTERACTIVE = {"shape", "output", "force", "samples", "new_only", "beam", "corpora"}
+INCOMPLETE = 3  # exit code: the limit of attempts was reached
 NO_TEXT = {".json", ".csv", ".npz", ".html"}
 NOT_WITH_JSON = {"colour", "alternatives"}
 EXAMPLES = (
@@ -63,6 +74,7 @@ main_option = option_of(MAIN_OPTIONS)
 input_option = option_of("Input")
 sampling_option = option_of("Sampling")
 stopping_option = option_of("Stopping")
+set_option = option_of("Sets of samples")
 output_option = option_of("Output")
 
 
@@ -102,7 +114,25 @@ output_option = option_of("Output")
     help="Stop after this text, in which \\n is a newline, \\t a tab and \\\\ a backslash; can be given several times.",
 )
 @model_option(MAIN_OPTIONS, metavar="FILE", help="Model file.")
+@input_option(
+    "-e",
+    "--escapes",
+    is_flag=True,
+    help="In the text of --seed and --seed-lines, \\n is a newline, \\t a tab and \\\\ a backslash.",
+)
 @input_option("--seed-file", type=FilePath(), metavar="FILE", help="Read the text to continue from FILE.")
+@input_option(
+    "--seed-lines",
+    type=FilePath(),
+    metavar="FILE",
+    help="Continue each line of FILE; --samples is then the number for each line.",
+)
+@input_option(
+    "--again",
+    type=FilePath(),
+    metavar="FILE",
+    help="Write the texts again whose records are in FILE, which --format jsonl wrote with the same model.",
+)
 @input_option("--encoding", default="utf-8", callback=check_encoding, help="Text encoding of files and standard input.")
 @unknown_option("Input")
 @input_option(
@@ -144,18 +174,71 @@ output_option = option_of("Output")
 )
 @sampling_option("--only", metavar="CHARACTERS", help="Sample only these characters.")
 @sampling_option(
+    "--forbid-word",
+    type=EscapedText(),
+    metavar="TEXT",
+    multiple=True,
+    help="Never write this text: the character that would complete it is not sampled. Escapes as in --stop; can be"
+    " given several times.",
+)
+@sampling_option(
+    "--bias",
+    type=Bias(),
+    metavar="C=B",
+    multiple=True,
+    help="Add B to the logit of character C, in natural-log units: e=-1.5 makes e rarer, e=1.5 likelier. Escapes as in"
+    " --stop; can be given several times.",
+)
+@sampling_option(
     "--random-seed",
     type=click.IntRange(min=0),
     metavar="N",
-    default=DEFAULTS.random_seed,
-    help="Seed of the random numbers.",
+    show_default="a fresh one",
+    help="Seed of the random numbers; the same seed repeats a text. A fresh one is printed on standard error.",
 )
-@sampling_option("--new-only", is_flag=True, help="Omit documents that occur in the corpus.")
 @sampling_option(
     "--beam",
     type=click.IntRange(1, MAX_ROWS),
     metavar="N",
     help="Do not sample: find likely texts by beam search with a beam of N texts.",
+)
+@set_option("--distinct", is_flag=True, help="No two samples are equal, nor equal apart from case and white space.")
+@set_option("--new-only", is_flag=True, help="No sample is a document of the model's corpus.")
+@set_option(
+    "--max-copied",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="No sample has a run of more than N characters that stands in a corpus of --against; the seed does not count.",
+)
+@set_option(
+    "--against",
+    metavar="CORPUS",
+    multiple=True,
+    type=FilePath(),
+    help="Compare the samples with this text file; for --max-copied and --by novelty; can be given several times.",
+)
+@set_option(
+    "--best",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Write only the N best of the samples of --of, the best first.",
+)
+@set_option("--of", type=click.IntRange(min=1), metavar="M", help="Sample M texts, of which --best are written.")
+@set_option(
+    "--by",
+    type=click.Choice(SCORES),
+    default=SetRules.by,
+    help="What --best goes by. likelihood: fewest bits per character, under the network without sampling rules."
+    " surprisal: most bits per character. novelty: smallest longest run that stands in a corpus of --against, as a"
+    " fraction of the text.",
+)
+@set_option(
+    "--attempts",
+    type=click.IntRange(min=1),
+    metavar="N",
+    show_default="auto",
+    help="Give up after N samples for each seed, and write those that were found. Auto: 100 for each text that is asked"
+    f" for, at least {FEWEST_ATTEMPTS:,}.",
 )
 @stopping_option("--lines", type=click.IntRange(min=1), metavar="N", help="Stop after N newlines.")
 @stopping_option("--until-sentence", "sentence", is_flag=True, help="Stop at the end of the first sentence.")
@@ -166,9 +249,10 @@ output_option = option_of("Output")
     "shape",
     type=click.Choice(("text", "jsonl")),
     show_default="auto",
-    help="Write text, or one JSON object per sample with its seed, text, bits per character, and reason to stop. Auto:"
-    " jsonl if the name of the output ends with .jsonl, otherwise text.",
+    help="Write text, or one JSON object per sample with its seed, text, bits per character, reason to stop, and all"
+    " settings. Auto: jsonl if the name of the output ends with .jsonl, otherwise text.",
 )
+@output_option("--surprisals", is_flag=True, help="Write the bits of each character too, with --format jsonl.")
 @output_option("--hide-seed", is_flag=True, help="Write only the new characters.")
 @output_option(
     "--colour",
@@ -189,62 +273,94 @@ output_option = option_of("Output")
     type=FilePath(),
     help="Report which parts of the samples occur in this text file or folder; can be given several times.",
 )
-@field_option("Output", help="Compare with this field of the tables (.csv, .tsv, .jsonl) that --novelty names.")
+@field_option("Output", help="Compare with this field of the tables (.csv, .tsv, .jsonl) of --novelty and --against.")
 def command(
     model: Path,
     seed: str | None,
+    escapes: bool,
     seed_file: Path | None,
+    seed_lines: Path | None,
+    again: Path | None,
     encoding: str,
     interactive: bool,
-    samples: int,
-    new_only: bool,
+    against: tuple[Path, ...],
     beam: int | None,
     output: Path | None,
     force: bool,
     shape: str | None,
+    surprisals: bool,
     corpora: tuple[Path, ...],
     field: str | None,
     **settings: Any,
 ) -> None:
     """Generate text that continues a seed."""
     shape = shape or choose_format(output)
-    check_options(seed, interactive, samples, beam, shape)
-    if "" in settings["stop"]:
-        raise WrongUsage("the text of --stop is empty; give one character or more.")
-    output = check_files((model, seed_file, *corpora), output, force)
-    compared = as_inputs(corpora)
-    check_corpora(compared, encoding, field)
+    set_rules = {each.name: settings.pop(each.name) for each in fields(SetRules)}
+    rules = SetRules(**set_rules)
+    check_options(seed, rules, beam, shape)
+    seed = unescape(seed) if escapes and seed is not None else seed
+    for name in ("stop", "forbid_word"):
+        if "" in settings[name]:
+            raise WrongUsage(f"the text of --{name.replace('_', '-')} is empty; give one character or more.")
+    output = check_files((model, seed_file, seed_lines, again, *against, *corpora), output, force)
+    compared, set_corpora = as_inputs(corpora), as_inputs(against)
+    check_corpora([*compared, *set_corpora], encoding, field)
     groups = split_by_group(settings)
     sampling, stopping, display = groups["sampling"], groups["stopping"], DisplayConfig(**groups["display"])
+    is_fresh = sampling["random_seed"] is None
+    if is_fresh:
+        sampling["random_seed"] = fresh_seed()
     SamplingConfig(**sampling)  # a wrong value is an error before the model is read
+
+    def announce() -> None:
+        """Print the random seed if it is a fresh one."""
+        if is_fresh:
+            print_note(f"random seed {sampling['random_seed']}")
+
     language_model = api.load(model)
+    it = language_model.model
     if interactive:
         from charlstm.cli.interactive import run
 
         session = language_model.session(**stopping, **sampling)
         given = "" if seed is None and seed_file is None else read_seed(seed, seed_file, encoding)
+        announce()
         run(session, SessionSettings(session, display, command.params), given, encoding, model.name)
         return
-    seed = skip_unknown(language_model.model, read_seed(seed, seed_file, encoding), display.unknown)
-    documents = language_model.model.documents
-    shown = "" if display.hide_seed else documents.format(seed)
     compare = partial(find_novelty, language_model, compared, encoding, field)
+    to_file = output is not None
+    texts = SampleOutput(it, display, shape, to_file, surprisals, compare)
+    if again is not None:
+        seeds = [""]
+    elif seed_lines is not None:
+        seeds = read_seed_lines(seed_lines, encoding, escapes)
+    else:
+        seeds = [read_seed(seed, seed_file, encoding)]
+    seeds = skip_unknown_in_all(it, seeds, display.unknown)
 
-    def write(file: TextIO) -> list[Sample]:
+    def write(file: TextIO) -> Sequence[Sample]:
+        if again is not None:
+            from charlstm.sampling.record import read_records, repeat
+
+            return texts.write(file, repeat(it, read_records(as_input(again), it), str(again)))
         if beam is not None:
-            rules = {name: sampling[name] for name in BEAM_RULES}
-            results = language_model.beam(seed, beam, count=samples, **stopping, **rules)
-            if shape == "text":
-                file.write(format_text(results, shown, documents, file.isatty()))
-            else:
-                file.write(format_json(results, compare(results), file.isatty()))
-            return results
-        sampler = language_model.sampler(seed, count=samples, new_only=new_only, **stopping, **sampling)
+            kept = {name: sampling[name] for name in BEAM_RULES}
+            return texts.write(file, language_model.beam(seeds[0], beam, count=rules.samples, **stopping, **kept))
+        if rules.selects or seed_lines is not None:
+            count = None if rules.best else rules.samples
+            chosen = {name: value for name, value in set_rules.items() if name != "samples"}
+            chosen |= {"against": set_corpora, "encoding": encoding, "field": field}
+            sampler = language_model.set_sampler(seeds, count, **chosen, **stopping, **sampling)
+            announce()
+            return texts.collect(file, sampler)
+        plain = language_model.sampler(seeds[0], count=rules.samples, **stopping, **sampling)
+        announce()
         if shape == "jsonl":
-            return write_json(file, sampler, compare)
-        writers = [text_writer(language_model.model, display, output is not None) for _ in range(samples)]
-        with TextOutput(file, writers, shown, documents) as text_output:
-            return sampler.collect(text_output.add)
+            return texts.collect(file, plain)
+        writers = [text_writer(it, display, to_file) for _ in range(rules.samples)]
+        shown = "" if display.hide_seed else it.documents.format(seeds[0])
+        with TextOutput(file, writers, shown, it.documents) as text_output:
+            return plain.collect(text_output.add)
 
     written = deliver(output, write)
     novelty = compare(written) if shape == "text" else None
@@ -252,6 +368,9 @@ def command(
         from charlstm.render import terminal
 
         write_message("\n" + terminal.render(novelty.view(), terminal_width(), 0), end="")
+    if isinstance(written, Samples) and len(written) < written.wanted:
+        print_message(f"{written.report}; --attempts sets the limit")
+        raise click.exceptions.Exit(INCOMPLETE)
 
 
 def choose_format(output: Path | None) -> str:
@@ -262,27 +381,53 @@ def choose_format(output: Path | None) -> str:
     return "jsonl" if suffix == ".jsonl" else "text"
 
 
-def check_options(seed: str | None, interactive: bool, samples: int, beam: int | None, shape: str) -> None:
-    """Refuse options that cannot be used together."""
-    if interactive:
-        refuse(NOT_WITH_INTERACTIVE, "--interactive")
-        if seed == "-":
-            raise WrongUsage("--seed - cannot be used with --interactive; remove one of them.")
-    if beam is not None:
-        refuse(NOT_WITH_BEAM, "--beam")
-        if samples > beam:
-            raise WrongUsage(f"--samples is {samples}; with --beam {beam} it must be a whole number, 1 to {beam}.")
+def check_options(seed: str | None, rules: SetRules, beam: int | None, shape: str) -> None:
+    """Refuse options that cannot be used together, and options without an effect."""
+    given = list_given()
+    for name, others in EXCLUSIVE.items():
+        if name in given:
+            refuse(given, others, f"--{name.replace('_', '-')}")
+    if "interactive" in given and seed == "-":
+        raise WrongUsage("--seed - cannot be used with --interactive; remove one of them.")
+    if beam is not None and rules.samples > beam:
+        raise WrongUsage(f"--samples is {rules.samples}; with --beam {beam} it must be a whole number, 1 to {beam}.")
     if shape == "jsonl":
-        refuse(NOT_WITH_JSON, "--format jsonl")
+        refuse(given, NOT_WITH_JSON, "--format jsonl")
+    for name, needed, has_effect in (
+        ("surprisals", "--format jsonl", shape == "jsonl"),
+        ("by", "--best and --of", rules.best is not None),
+        ("against", "--max-copied or --by novelty", rules.needs_corpora),
+        ("attempts", "--distinct, --new-only or --max-copied", rules.rejects),
+    ):
+        if name in given and not has_effect:
+            raise WrongUsage(f"--{name} needs {needed}; add it, or leave out --{name}.")
+    if rules.needs_corpora and "against" not in given:
+        raise WrongUsage(
+            f"{'--max-copied' if rules.max_copied else '--by novelty'} needs a corpus; name it with --against."
+        )
 
 
-def refuse(names: Collection[str], other: str) -> None:
-    """Raise an error if an option is given whose parameter is among `names`: it cannot be used with another one."""
+def list_given() -> dict[str, click.Parameter]:
+    """Return the options that are given on the command line, by the names of their parameters."""
     context = click.get_current_context()
-    for option in context.command.params:
-        given = context.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
-        if given and option.name in names:
+    return {
+        option.name or "": option
+        for option in context.command.params
+        if context.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
+    }
+
+
+def refuse(given: Mapping[str, click.Parameter], names: Container[str], other: str) -> None:
+    """Raise an error if an option is given whose parameter is among `names`: it cannot be used with another one."""
+    for name, option in given.items():
+        if name in names:
             raise WrongUsage(f"{long_name(option)} cannot be used with {other}; remove one of them.")
+
+
+def read_seed_lines(file: Path, encoding: str, escapes: bool) -> list[str]:
+    """Return the lines of a file, each a text to continue."""
+    text = read_text(file, encoding).removesuffix("\n")
+    return [unescape(line) if escapes else line for line in text.split("\n")]
 
 
 def read_seed(seed: str | None, file: Path | None, encoding: str) -> str:

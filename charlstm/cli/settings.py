@@ -83,7 +83,7 @@ class SessionSettings:
         elif value is None or value is False or value in ("", ()):
             value = OFF
         elif isinstance(value, tuple):
-            value = ", ".join(map(repr, value))
+            value = ", ".join(f"{one[0]!r}={one[1]:g}" if isinstance(one, tuple) else repr(one) for one in value)
         return f"/{name} {value}"
 
     def change(self, name: str, word: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
@@ -19,6 +20,7 @@ from charlstm.text.documents import Documents
 
 if TYPE_CHECKING:
     from charlstm.inspection.novelty import Novelty
+    from charlstm.sampling.sets import SetSampler
 
 
 class TextOutput:
@@ -101,31 +103,81 @@ def text_writer(model: Model, display: DisplayConfig, to_file: bool = False) -> 
     return AlternativesWriter(display.alternatives, terminal_width(), model.vocabulary.characters, shade, shown)
 
 
-def write_json(file: TextIO, sampler: Sampler, compare: Callable[[Sequence[Sample]], Novelty | None]) -> list[Sample]:
-    """Write samples as JSON lines when they are complete, or when sampling is interrupted; return them.
+@dataclass(frozen=True)
+class SampleOutput:
+    """Writes samples when all are complete, or sampling was interrupted.
 
-    Parameters
+    Attributes
     ----------
-    file
-        Written to.
-    sampler
-        What makes the samples.
+    model
+        The model that writes them.
+    display
+        How text is shown.
+    shape
+        "text" or "jsonl".
+    to_file
+        True: to a file, not to standard output.
+    surprisals
+        True: JSON objects have the bits of each character.
     compare
         Returns the novelty report of complete samples.
     """
-    novelty = None
-    try:
-        novelty = compare(sampler.collect())
-    finally:
-        file.write(format_json(sampler.samples, novelty, file.isatty()))
-    return sampler.samples
 
+    model: Model
+    display: DisplayConfig
+    shape: str
+    to_file: bool
+    surprisals: bool
+    compare: Callable[[Sequence[Sample]], Novelty | None]
 
-def format_text(samples: Sequence[Sample], seed: str, documents: Documents, shown: bool) -> str:
-    """Return samples as text, each after the seed; `shown`: a terminal shows it."""
-    writers = [TextWriter(shown=shown) for _ in samples]
-    texts = [writer.seed(seed + sample.text) for writer, sample in zip(writers, samples, strict=True)]
-    return join_texts(texts, writers, documents)
+    def collect(self, file: TextIO, sampler: Sampler | SetSampler) -> Sequence[Sample]:
+        """Let a sampler make its samples and write them, those until then after an interrupt; return them."""
+        complete = False
+        try:
+            sampler.collect()
+            complete = True
+        finally:
+            written = self.write(file, sampler.samples, complete)
+        return written
+
+    def write(self, file: TextIO, samples: Sequence[Sample], complete: bool = True) -> Sequence[Sample]:
+        """Write samples and return them; with `complete` and as JSON each with its part of the novelty report."""
+        if self.shape == "jsonl":
+            novelty = self.compare(samples) if complete and samples else None
+            file.write(self._format_json(samples, novelty, file.isatty()))
+        else:
+            file.write(self._format_text(samples))
+        return samples
+
+    def _format_json(self, samples: Sequence[Sample], novelty: Novelty | None, shown: bool) -> str:
+        """Return samples as JSON objects, one per line; `shown`: with signs for control characters."""
+        from charlstm.render.data import dump_json, to_objects
+        from charlstm.sampling.record import describe
+
+        digest = self.model.digest
+        values = [describe(sample, digest, self.surprisals) for sample in samples]
+        if novelty is not None:
+            for number, value in enumerate(values):
+                value["novelty"] = to_objects(novelty.of(number).view())
+        text = "".join(map(dump_json, values))
+        return shown_text(text) if shown else text
+
+    def _format_text(self, samples: Sequence[Sample]) -> str:
+        """Return samples as text; for colours and alternatives they are sampled again."""
+        writers = [text_writer(self.model, self.display, self.to_file) for _ in samples]
+        shown = ["" if self.display.hide_seed else sample.seed for sample in samples]
+        is_plain = self.display.colour is None and self.display.alternatives is None
+        pieces: list[list[str]] = [[] for _ in samples]
+        if not is_plain:
+            from charlstm.sampling.record import repeat
+
+            for own, writer, seed in zip(pieces, writers, shown, strict=True):
+                own.append(writer.seed(seed))
+            repeat(self.model, samples, "", lambda number, one: pieces[number].append(writers[number].add(one)))
+        for own, writer, seed, sample in zip(pieces, writers, shown, samples, strict=True):
+            if is_plain or sample.origin.beam is not None:
+                own[:] = [writer.seed(seed + sample.text)]
+        return join_texts(["".join(own) for own in pieces], writers, self.model.documents) if samples else ""
 
 
 def join_texts(texts: Sequence[str], writers: Sequence[TextWriter], documents: Documents) -> str:
@@ -143,15 +195,3 @@ def join_texts(texts: Sequence[str], writers: Sequence[TextWriter], documents: D
     if documents and not isinstance(writers[0], AlternativesWriter):
         return documents.separator.join(texts) + writers[-1].end()
     return "\n".join(text + writer.end() for text, writer in zip(texts, writers, strict=True))
-
-
-def format_json(samples: Sequence[Sample], novelty: Novelty | None, shown: bool) -> str:
-    """Return samples as JSON objects, one per line, each with its part of the novelty report.
-
-    `shown`: a terminal shows them, so control characters are written as signs.
-    """
-    from charlstm.render.data import sample_json
-
-    views = [None if novelty is None else novelty.of(number).view() for number in range(len(samples))]
-    text = "".join(sample_json(sample, view) for sample, view in zip(samples, views, strict=True))
-    return shown_text(text) if shown else text

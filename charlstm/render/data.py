@@ -15,7 +15,6 @@ import numpy as np
 from charlstm.base.parameters import Array
 from charlstm.inspection.trace import Trace
 from charlstm.inspection.view import Column, Kind, Part, Table, View, columns_of
-from charlstm.sampling.sampler import Sample
 
 GUESSES = 5
 
@@ -87,15 +86,6 @@ def to_objects(view: View) -> dict[str, Any]:
 def dump_json(value: Any) -> str:
     """Return a value as JSON, on one line."""
     return _dump(value) + "\n"
-
-
-def sample_json(sample: Sample, novelty: View | None = None) -> str:
-    """Return a sample as JSON: `seed`, `text`, `bits_per_character` (null for an empty text), `stop`, and `novelty`."""
-    value = {
-        **sample._asdict(),
-        "bits_per_character": sample.bits_per_character if math.isfinite(sample.bits_per_character) else None,
-    }
-    return dump_json(value | ({} if novelty is None else {"novelty": to_objects(novelty)}))
 
 
 def _part_to_objects(part: Part) -> Any:

@@ -11,6 +11,7 @@ beam to its end, so the best result is never less likely than it.
 
 from __future__ import annotations
 
+import math
 from copy import copy
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -21,9 +22,10 @@ from charlstm.base.config import check_whole
 from charlstm.base.parameters import Array
 from charlstm.base.symbols import END
 from charlstm.model.model import Model, Reader
-from charlstm.network.loss import log_softmax
+from charlstm.network.loss import NATS_PER_BIT, log_softmax
 from charlstm.sampling.decoder import MAX_ROWS, check_finite
 from charlstm.sampling.filters import SamplingConfig
+from charlstm.sampling.sampler import Origin, Sample
 from charlstm.sampling.stopping import Stopper, StoppingRules
 
 MAX_LENGTH = 10_000
@@ -157,6 +159,25 @@ def beam_search(
         reader.choose(places // log_p.shape[1])
         reader.read((places % log_p.shape[1])[None])
     return [text.result() for text in done]
+
+
+def search_samples(
+    model: Model, seed: str, width: int, stopping: StoppingRules, sampling: SamplingConfig, count: int
+) -> list[Sample]:
+    """Return the results of `beam_search` as samples; the number of each is its rank, from 0."""
+    results = beam_search(model, seed, width, stopping, sampling, count)
+    shown = model.documents.format(model.documents.parse(seed))
+    return [
+        Sample(
+            shown,
+            result.text,
+            -result.shown_log_probability / NATS_PER_BIT / result.predicted if result.predicted else math.nan,
+            result.stop,
+            rank,
+            Origin(sampling, stopping, beam=width),
+        )
+        for rank, result in enumerate(results)
+    ]
 
 
 def _expand(

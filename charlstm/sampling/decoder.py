@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -15,10 +16,12 @@ from charlstm.base.randomness import Purpose, generator
 from charlstm.base.symbols import END
 from charlstm.model.model import Model, Reader
 from charlstm.network.loss import NATS_PER_BIT, log_softmax
-from charlstm.sampling.filters import SamplingConfig, probabilities
+from charlstm.sampling.filters import SamplingConfig, add_bias, probabilities
+from charlstm.sampling.words import ForbiddenWords
 
 MAX_ROWS = 100_000
 UNIFORMS_AHEAD = 256
+READ_AT_ONCE = 256  # seeds that are read side by side
 
 
 @dataclass(frozen=True)
@@ -63,11 +66,11 @@ def surprisal(log_probabilities: Array, ids: Sequence[int] | Array) -> Array:
 
 def sample_steps(
     model: Model,
-    seed: str,
+    seed: str | Sequence[str],
     sampling: SamplingConfig,
     count: int,
     reader: Reader | None = None,
-    first_stream: int = 0,
+    streams: Sequence[int] | None = None,
 ) -> Iterator[DecodingStep]:
     """Continue a text several times side by side, without end.
 
@@ -76,15 +79,15 @@ def sample_steps(
     model
         The model to sample from.
     seed
-        The text to continue; empty: start as a text of the corpus starts.
+        The text to continue, or B texts; empty: start as a text of the corpus starts.
     sampling
         How to sample.
     count
         Number of texts (B), 1 or more.
     reader
-        A reader that has read the seed; it stays unchanged. Without one, the seed is read here.
-    first_stream
-        Text number k uses random stream number first_stream + k.
+        A reader that has read the one seed; it stays unchanged. Without one, the seed is read here.
+    streams
+        The numbers of the B random streams; None: text number k uses stream number k.
 
     Returns
     -------
@@ -100,33 +103,77 @@ def sample_steps(
     CharlstmError
         From the iterator, if a prediction has no probabilities.
     """
-    allowed = sampling.allowed(model.vocabulary.code_points)
-    ids = model.vocabulary.encode(model.opening + model.documents.parse(seed), "the seed", -len(model.opening))  # (N,)
-    if reader is None:
-        reader = Reader(model)
-        reader.read(ids[:, None])
-    streams = [generator(sampling.random_seed, Purpose.SAMPLE, first_stream + row) for row in range(count)]
-    recent = _RecentCharacters(model, sampling, ids, count)
-    return _steps(model, reader.copies(count), sampling, allowed, recent, streams)
+    points = model.vocabulary.code_points
+    allowed, seeds = sampling.allowed(points), [seed] * count if isinstance(seed, str) else list(seed)
+    parsed = {each: model.documents.parse(each) for each in dict.fromkeys(seeds)}
+    ids = {
+        each: model.vocabulary.encode(model.opening + text, "the seed", -len(model.opening))
+        for each, text in parsed.items()
+    }
+    if len(ids) > 1:
+        reader = read_side_by_side(model, [ids[each] for each in seeds])
+    else:
+        if reader is None:
+            reader = Reader(model)
+            reader.read(ids[seeds[0]][:, None])
+        reader = reader.copies(count)
+    generators = [generator(sampling.random_seed, Purpose.SAMPLE, number) for number in streams or range(count)]
+    recent = _RecentCharacters(model, sampling, [ids[each] for each in seeds])
+    if sampling.forbid_word:
+        before = [parsed[each] for each in seeds]
+        return _steps(
+            model, reader, sampling, ForbiddenWords(sampling.forbid_word, points, allowed, before), recent, generators
+        )
+    return _steps(model, reader, sampling, allowed, recent, generators)
+
+
+def read_side_by_side(model: Model, texts: Sequence[Array]) -> Reader:
+    """Return a reader of B texts of any lengths, each read to its end.
+
+    Parameters
+    ----------
+    model
+        The model that reads.
+    texts
+        The ids of each text, (N,).
+    """
+    lengths = np.array([len(text) for text in texts])  # (B,)
+    result = Reader(model, len(texts))
+    order = np.argsort(lengths, kind="stable")  # (B,)
+    for rows in np.array_split(order, -(-len(texts) // READ_AT_ONCE)):
+        ids = np.zeros((lengths[rows].max(), len(rows)), model.vocabulary.id_type)  # (N, b)
+        for column, row in enumerate(rows):
+            ids[: lengths[row], column] = texts[row]
+        reader = Reader(model, len(rows))
+        for start, stop in pairwise([0, *sorted(set(lengths[rows].tolist()))]):
+            reader.read(ids[start:stop])
+            ended = lengths[rows] == stop  # (b,)
+            result.state[:, :, rows[ended]] = reader.state[:, :, ended]
+            result.logits[rows[ended]] = reader.logits[ended]
+    return result
 
 
 def _steps(
     model: Model,
     reader: Reader,
     sampling: SamplingConfig,
-    allowed: Array | None,
+    allowed: ForbiddenWords | Array | None,
     recent: _RecentCharacters,
     streams: list[np.random.Generator],
 ) -> Iterator[DecodingStep]:
+    biases = sampling.biases(model.vocabulary.code_points)
     while True:
         for uniform in np.stack([stream.random(UNIFORMS_AHEAD) for stream in streams], axis=1):  # (B,)
-            p = probabilities(reader.logits, sampling, allowed, recent.mask)  # (B, V)
+            mask = allowed.allowed if isinstance(allowed, ForbiddenWords) else allowed  # (V,) or (B, V)
+            p = probabilities(add_bias(reader.logits, biases), sampling, mask, recent.mask)  # (B, V)
             cumulative = np.cumsum(p, axis=1)  # (B, V)
             check_finite(cumulative[:, -1])
             ids = np.add.reduce(cumulative <= uniform[:, None] * cumulative[:, -1:], axis=1)  # (B,)
             yield DecodingStep(model.vocabulary.decode(ids), ids, reader.logits)
             reader.read(ids[None])
             recent.add(ids)
+            if isinstance(allowed, ForbiddenWords):
+                allowed.add(ids)
 
 
 def check_finite(values: Array) -> None:
@@ -138,18 +185,23 @@ def check_finite(values: Array) -> None:
 class _RecentCharacters:
     """Counts the characters in the repeat window of each of B texts; does nothing if there is no repeat penalty."""
 
-    def __init__(self, model: Model, sampling: SamplingConfig, ids: Array, rows: int) -> None:
+    def __init__(self, model: Model, sampling: SamplingConfig, seeds: Sequence[Array]) -> None:
         self._size = sampling.repeat_window if sampling.repeat_penalty != 1 else 0
-        last = ids[max(0, len(ids) - self._size) :].astype(np.intp)  # (K,)
-        self._window = deque(np.repeat(last[:, None], rows, axis=1))  # at most `size` arrays (B,)
-        self._rows = np.arange(rows)  # (B,)
+        self._rows = np.arange(len(seeds))  # (B,)
         self._penalized = model.vocabulary.code_points != ord(END)  # (V,)
-        self._counts = np.tile(np.bincount(last, minlength=len(model.vocabulary)), (rows, 1))  # (B, V)
+        none = len(model.vocabulary)  # stands before the first character of a seed that is shorter than others
+        length = min(max(map(len, seeds)), self._size)
+        last = np.full((length, len(seeds)), none, np.intp)  # (K, B)
+        for row, ids in enumerate(seeds if length else ()):
+            last[max(0, length - len(ids)) :, row] = ids[max(0, len(ids) - length) :]
+        self._window = deque(last)  # at most `size` arrays (B,)
+        self._counts = np.zeros((len(seeds), none + 1), np.intp)  # (B, V + 1)
+        np.add.at(self._counts, (self._rows, last), 1)
 
     @property
     def mask(self) -> Array | None:
         """The characters in each window: (B, V) array of bool, or None without a penalty."""
-        return (self._counts > 0) & self._penalized if self._size else None
+        return (self._counts[:, :-1] > 0) & self._penalized if self._size else None
 
     def add(self, ids: Array) -> None:
         """Add the next character of each text, (B,), and drop the oldest of a full window."""

@@ -1,6 +1,7 @@
 """The filters that turn logits into sampling probabilities: small functions, applied in the order below.
 
-    allow               keep only the allowed characters
+    add_bias            add a number to the logits of some characters
+    allow               keep only the allowed characters, and those that complete no forbidden word (`words`)
     penalize_repeats    p ← p^penalty for recent characters                       Keskar et al. 2019
     top_k               keep the k most likely characters                         Fan et al. 2018
     apply_temperature   p ← p^(1/temperature)
@@ -14,6 +15,7 @@ equal logits, lower ids rank first. Each filter works on the renormalised result
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -26,6 +28,8 @@ from charlstm.base.symbols import END
 from charlstm.text.vocabulary import Vocabulary
 
 MIN_TEMPERATURE = 1e-200  # keeps only the most likely character, and no division by it overflows
+MAX_BIAS = 10_000
+MAX_WORDS = 5_000  # characters of all forbidden words
 MAX_PENALTY = 1e100  # forbids recent characters, and no product with it overflows
 
 
@@ -52,6 +56,12 @@ class SamplingConfig:
         Number of previous characters that the penalty considers, 1 or more; the seed counts.
     forbid, only
         Characters that are never sampled; the only characters that are, None: all.
+    forbid_word
+        A text that no sample contains, or several, each of one character or more; at most 5,000 characters together.
+        The character that would complete one is never sampled; see `charlstm.sampling.words`. The attribute is a tuple.
+    bias
+        Character → number, −10,000 to 10,000, that is added to its logit, or pairs of both: b multiplies the odds of a
+        character by exp(b) at a temperature of 1. The attribute is a tuple of pairs.
     random_seed
         Seed of the random numbers, 0 or more.
 
@@ -69,6 +79,8 @@ class SamplingConfig:
     repeat_window: int = 32
     forbid: str = ""
     only: str | None = None
+    forbid_word: Sequence[str] = ()
+    bias: Sequence[tuple[str, float]] = ()
     random_seed: int = 0
 
     def __post_init__(self) -> None:
@@ -82,6 +94,8 @@ class SamplingConfig:
             repeat_window=check_whole("repeat_window", self.repeat_window, 1),
             forbid=check_text("forbid", self.forbid),
             only=None if self.only is None else check_text("only", self.only),
+            forbid_word=_check_words(self.forbid_word),
+            bias=_check_bias(self.bias),
             random_seed=check_whole("random_seed", self.random_seed, 0),
         )
 
@@ -107,10 +121,20 @@ class SamplingConfig:
         Raises
         ------
         ConfigError
-            If `only` has a character that is not in the vocabulary, or `forbid` and `only` allow none.
+            If `only` or `bias` has a character that is not in the vocabulary, or `forbid` and `only` allow none.
         """
         self.allowed(vocabulary.code_points)
         vocabulary.check_possible("only", self.only or "")
+        vocabulary.check_possible("bias", "".join(character for character, _ in self.bias))
+
+    def biases(self, code_points: Array) -> Array | None:
+        """Return what is added to the logits of a vocabulary: (V,) float64, or None if nothing is."""
+        if not self.bias:
+            return None
+        added = np.zeros(len(code_points))  # (V,)
+        for character, bias in self.bias:
+            added[code_points == ord(character)] = bias
+        return added
 
     def allowed(self, code_points: Array) -> Array | None:
         """Return which characters of a vocabulary may be sampled: (V,) array of bool, or None if all may.
@@ -139,6 +163,32 @@ class SamplingConfig:
         return np.asarray(allowed | ends)
 
 
+def _check_words(words: Any) -> tuple[str, ...]:
+    """Return the forbidden words as a tuple without repetitions; raise ConfigError if they are something else."""
+    several = (words,) if isinstance(words, str) else words
+    if not isinstance(several, (tuple, list)):
+        raise ConfigError(f"forbid_word is {words!r}; it must be a string, or several in a tuple")
+    checked = tuple(dict.fromkeys(check_text("forbid_word", word, 1) for word in several))
+    if sum(map(len, checked)) > MAX_WORDS:
+        raise ConfigError(
+            f"forbid_word has {sum(map(len, checked)):,} characters in all; it may have {MAX_WORDS:,}: forbid fewer"
+            " words"
+        )
+    return checked
+
+
+def _check_bias(bias: Any) -> tuple[tuple[str, float], ...]:
+    """Return a bias as pairs, the last one for each character; raise ConfigError if it is something else."""
+    pairs = list(bias.items()) if isinstance(bias, Mapping) else bias
+    if not isinstance(pairs, (tuple, list)) or not all(
+        isinstance(pair, (tuple, list)) and len(pair) == 2 and isinstance(pair[0], str) and len(pair[0]) == 1
+        for pair in pairs
+    ):
+        raise ConfigError(f"bias is {bias!r}; it must map single characters to numbers")
+    checked = {character: check_number("bias", value, -MAX_BIAS, MAX_BIAS) for character, value in pairs}
+    return tuple(checked.items())
+
+
 def probabilities(
     logits: Array, sampling: SamplingConfig, allowed: Array | None = None, recent: Array | None = None
 ) -> Array:
@@ -150,7 +200,7 @@ def probabilities(
         Predictions of the network.
     sampling
         The rules.
-    allowed : (V,) array of bool, optional
+    allowed : (V,) or (…, V) array of bool, optional
         Result of `SamplingConfig.allowed`.
     recent : (…, V) array of bool, optional
         The characters that `penalize_repeats` applies to.
@@ -178,6 +228,11 @@ def probabilities(
     return np.asarray(powers / np.add.reduce(powers, axis=-1, keepdims=True))
 
 
+def add_bias(logits: Array, biases: Array | None) -> Array:
+    """Add a number to the logit of every character: (V,) array, or None to add nothing."""
+    return logits if biases is None else logits + biases
+
+
 def softmax(logits: Array) -> Array:
     """Return exp(logits) / Σ exp(logits): the same shape; each last axis sums to 1."""
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))  # (…, V)
@@ -185,7 +240,7 @@ def softmax(logits: Array) -> Array:
 
 
 def allow(logits: Array, allowed: Array) -> Array:
-    """Keep only the allowed characters: (V,) array of bool, at least one of them True."""
+    """Keep only the allowed characters: (V,) or (…, V) array of bool, at least one of each last axis True."""
     return np.where(allowed, logits, -np.inf)
 
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from charlstm.base.config import check_whole
-from charlstm.base.errors import CharlstmError, ConfigError
 from charlstm.base.parameters import Array
 from charlstm.base.symbols import END
 from charlstm.model.model import Model, Reader
@@ -22,10 +22,10 @@ from charlstm.sampling.decoder import MAX_ROWS, DecodingStep, sample_steps, surp
 from charlstm.sampling.filters import SamplingConfig
 from charlstm.sampling.stopping import Stopper, StoppingRules
 
+if TYPE_CHECKING:
+    from charlstm.sampling.sets import SetRules
+
 SCORED_AT_ONCE = 256
-MAX_KNOWN_LINES = 1000
-MAX_LINE = 100_000
-LOOKAHEAD = 1000  # characters after the end of the text that may show whether its last line occurs in the corpus
 
 
 class SampledCharacter(NamedTuple):
@@ -46,7 +46,31 @@ class SampledCharacter(NamedTuple):
     step: DecodingStep
 
 
-class Sample(NamedTuple):
+@dataclass(frozen=True)
+class Origin:
+    """The rules by which a text was made.
+
+    Attributes
+    ----------
+    sampling, stopping
+        The rules for its characters, and for its end.
+    beam
+        Width of the beam; None for a sample.
+    rules
+        The rules of the set that it belongs to; None: none.
+    against
+        Names of the corpora that they compare with.
+    """
+
+    sampling: SamplingConfig
+    stopping: StoppingRules
+    beam: int | None = None
+    rules: SetRules | None = None
+    against: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sample:
     """A sampled text; `str` and `print` give the seed followed by the text.
 
     Attributes
@@ -61,15 +85,31 @@ class Sample(NamedTuple):
     stop
         Why it stopped: "end" if it is a whole document; "length", "stop", "lines" or "sentence"; "interrupted" if
         sampling ended before that.
+    number
+        Number of its random stream: the same random seed and rules give the same text for it, alone or beside others.
+        For a text of beam search its rank, from 0.
+    origin
+        The rules by which it was made.
+    surprisals : (N,) array
+        −log₂ p of each new character under the network, and of the end symbol after a whole document, in bits, before
+        any sampling rule.
     """
 
     seed: str
     text: str
     bits_per_character: float
     stop: str
+    number: int = 0
+    origin: Origin = field(default_factory=lambda: Origin(SamplingConfig(), StoppingRules()), repr=False, compare=False)
+    surprisals: Array = field(default_factory=lambda: np.zeros(0), repr=False, compare=False)
 
     def __str__(self) -> str:
         return self.seed + self.text
+
+    @property
+    def random_seed(self) -> int | None:
+        """Seed of the random numbers; None for a text of beam search."""
+        return self.origin.sampling.random_seed if self.origin.beam is None else None
 
 
 class Sampler:
@@ -80,14 +120,12 @@ class Sampler:
     Parameters
     ----------
     model, seed, sampling
-        See `sample_steps`; the seed has been read when the sampler exists.
+        See `sample_steps`; the seeds have been read when the sampler exists.
     stopping
         Where each sample stops.
     count
         Number of samples (B), 1 to 100,000.
-    new_only
-        True: omit lines that occur in the model's corpus, as if they had not been sampled.
-    reader, first_stream
+    reader, streams
         See `sample_steps`.
 
     Attributes
@@ -100,60 +138,42 @@ class Sampler:
     UnknownCharacterError
         If the seed contains characters that the model does not know.
     ConfigError
-        If the rules allow no character or exclude a stop string, `count` is out of range, or `new_only` is set for a
-        model that was not trained on lines.
+        If the rules allow no character or exclude a stop string, or `count` is out of range.
     """
 
     def __init__(
         self,
         model: Model,
-        seed: str,
+        seed: str | Sequence[str],
         sampling: SamplingConfig,
         stopping: StoppingRules,
         count: int = 1,
-        new_only: bool = False,
         reader: Reader | None = None,
-        first_stream: int = 0,
+        streams: Sequence[int] | None = None,
     ) -> None:
-        if new_only and not model.documents:
-            raise ConfigError(
-                "the model stores no documents to compare with",
-                python="new_only needs a model that was trained with documents",
-                command="--new-only needs a model that was trained with --documents",
-            )
         code_points = model.vocabulary.code_points
         stopping.check_allowed(code_points, sampling.allowed(code_points))
         self.count = check_whole("count", count, 1, MAX_ROWS)
-        seed = model.documents.parse(seed)
-        self._seed = model.documents.format(seed)
-        self._steps = sample_steps(model, seed, sampling, count, reader, first_stream)
+        seeds = [seed] * count if isinstance(seed, str) else list(seed)
+        shown = {each: model.documents.format(model.documents.parse(each)) for each in dict.fromkeys(seeds)}
+        self._seeds = [shown[each] for each in seeds]
+        self._streams = range(count) if streams is None else streams
+        self._origin = Origin(sampling, stopping)
+        self._steps = sample_steps(model, seed, sampling, count, reader, streams)
         self._stoppers = [Stopper(stopping) for _ in range(count)]
-        self._filters = [NewLines(model, seed) if new_only else None for _ in range(count)]
         self._characters: list[list[str]] = [[] for _ in range(count)]
-        self._bits = [0.0] * count
-        self._unscored: list[tuple[int, int, Array]] = []
+        self._blocks: list[Any] = [[]]  # rows and surprisals, (N,) each; the last one: characters without them
 
     def __iter__(self) -> Iterator[SampledCharacter]:
-        """Yield each character as soon as it can be shown, the characters of one sample in their order.
-
-        Raises
-        ------
-        CharlstmError
-            If a thousand lines in a row occur in the model's corpus, or a line does not end.
-        """
+        """Yield each character as soon as it can be shown, the characters of one sample in their order."""
         held_back: list[deque[SampledCharacter]] = [deque() for _ in range(self.count)]
         rows = [row for row, stopper in enumerate(self._stoppers) if not stopper.reason]
         while rows:
             step = next(self._steps)
             for row in rows:
-                stopper, new_lines = self._stoppers[row], self._filters[row]
-                sampled = SampledCharacter(row, step.characters[row], step)
-                for each in (sampled,) if new_lines is None else new_lines.add(sampled, stopper.left):
-                    held_back[row].append(each)
-                    for _ in range(stopper.add(each.character)):
-                        yield held_back[row].popleft()
-                    if stopper.reason:
-                        break
+                held_back[row].append(SampledCharacter(row, step.characters[row], step))
+                for _ in range(self._stoppers[row].add(step.characters[row])):
+                    yield held_back[row].popleft()
             rows = [row for row in rows if not self._stoppers[row].reason]
 
     def collect(self, show: Callable[[SampledCharacter], object] | None = None) -> list[Sample]:
@@ -180,85 +200,42 @@ class Sampler:
         return self.samples
 
     def _score(self) -> None:
-        """Add up the surprisal of the characters that were collected since the last call: many at once are faster."""
+        """Compute the surprisal of the characters that were collected since the last call: many at once are faster."""
         if not self._unscored:
             return
         rows, ids, logits = zip(*self._unscored, strict=True)
-        total = list(self._bits)
-        for row, bits in zip(rows, surprisal(log_softmax(np.stack(logits).astype(np.float64)), ids), strict=True):
-            total[row] += float(bits)
-        self._bits, self._unscored = total, []  # together, so that an interrupt loses or repeats nothing
+        scored = surprisal(log_softmax(np.stack(logits).astype(np.float64)), ids)  # (N,)
+        self._blocks[-1:] = [(np.array(rows), scored), []]  # at once, so that an interrupt loses or repeats nothing
+
+    @property
+    def _unscored(self) -> list[tuple[int, int, Array]]:
+        """The characters that were collected since the last call of `_score`."""
+        unscored: list[tuple[int, int, Array]] = self._blocks[-1]
+        return unscored
 
     @property
     def samples(self) -> list[Sample]:
         """What `collect` has collected so far, also after an interrupt: list of B samples."""
         self._score()
+        blocks = self._blocks[:-1]
+        rows = np.concatenate([np.zeros(0, np.intp), *(rows for rows, _ in blocks)])  # (N,)
+        bits = np.concatenate([np.zeros(0), *(bits for _, bits in blocks)])  # (N,)
+        ends = np.cumsum(np.bincount(rows, minlength=self.count))[:-1]
+        of_row = np.split(bits[np.argsort(rows, kind="stable")], ends)
         return [
             Sample(
-                self._seed,
+                seed,
                 "".join(characters).removesuffix(END),
-                bits / len(characters) if characters else math.nan,
+                sum(surprisals.tolist()) / len(characters) if characters else math.nan,
                 stopper.reason or "interrupted",
+                number,
+                self._origin,
+                surprisals,
             )
-            for characters, bits, stopper in zip(self._characters, self._bits, self._stoppers, strict=True)
+            for seed, characters, surprisals, stopper, number in zip(
+                self._seeds, self._characters, of_row, self._stoppers, self._streams, strict=True
+            )
         ]
-
-
-class NewLines:
-    """Holds back each line of one text until it is complete, and drops it if the model's corpus contains it.
-
-    A line that does not end within 1,000 characters after the end of the text counts as new.
-
-    Parameters
-    ----------
-    model
-        A model that was trained on lines.
-    seed
-        The text before; its last line is part of the first one.
-    """
-
-    def __init__(self, model: Model, seed: str) -> None:
-        self._model = model
-        self._begun = seed.rpartition(END)[2]
-        self._line: list[SampledCharacter] = []
-        self._known = 0
-
-    def add(self, sampled: SampledCharacter, left: int | None) -> list[SampledCharacter]:
-        """Take the next character; return a whole line if it completes one that is new, else nothing.
-
-        Parameters
-        ----------
-        sampled
-            The character.
-        left
-            How many more characters the text may have; None: any number.
-
-        Raises
-        ------
-        CharlstmError
-            If the corpus contains a thousand sampled lines in a row, or a line of a text without a maximum length has
-            100,000 characters and no end.
-        """
-        if sampled.character != END:
-            self._line.append(sampled)
-            if left is not None and len(self._line) >= left + LOOKAHEAD:
-                line, self._line = self._line, []
-                return line
-            if left is None and len(self._line) >= MAX_LINE:
-                raise CharlstmError(
-                    f"the model sampled a line of {MAX_LINE:,} characters without an end; give a maximum length, or"
-                    " raise the temperature"
-                )
-            return []
-        line, self._line = self._line, []
-        begun, self._begun = self._begun, ""
-        if not self._model.has_seen(begun + "".join(each.character for each in line)):
-            self._known = 0
-            return [*line, sampled]
-        self._known += 1
-        if self._known > MAX_KNOWN_LINES:
-            raise CharlstmError("the corpus contains the last thousand sampled lines; raise the temperature")
-        return []
 
 
 def preview(model: Model, length: int, random_seed: int) -> str:

@@ -289,10 +289,8 @@ class Session:
         return self._take(self._sampler)
 
     def _sample(self, stopping: StoppingRules, count: int) -> Sampler:
-        first = self._streams_used
-        sampler = Sampler(
-            self.model, self._text, self.sampling, stopping, count, reader=self._reader, first_stream=first
-        )
+        streams = range(self._streams_used, self._streams_used + count)
+        sampler = Sampler(self.model, self._text, self.sampling, stopping, count, reader=self._reader, streams=streams)
         self._streams_used += count
         return sampler
 
