@@ -133,6 +133,12 @@ output_option = option_of("Output")
     metavar="FILE",
     help="Write the texts again whose records are in FILE, which --format jsonl wrote with the same model.",
 )
+@input_option(
+    "--label",
+    metavar="NAME",
+    show_default="as often as in the corpus",
+    help="Write documents with this label, for a model trained with --label.",
+)
 @input_option("--encoding", default="utf-8", callback=check_encoding, help="Text encoding of files and standard input.")
 @unknown_option("Input")
 @input_option(
@@ -276,6 +282,7 @@ output_option = option_of("Output")
 @field_option("Output", help="Compare with this field of the tables (.csv, .tsv, .jsonl) of --novelty and --against.")
 def command(
     model: Path,
+    label: str | None,
     seed: str | None,
     escapes: bool,
     seed_file: Path | None,
@@ -317,7 +324,7 @@ def command(
         if is_fresh:
             print_note(f"random seed {sampling['random_seed']}")
 
-    language_model = api.load(model)
+    language_model = api.load(model).with_label(label)
     it = language_model.model
     if interactive:
         from charlstm.cli.interactive import run

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
@@ -166,23 +166,21 @@ class Model:
             return ids
         return np.where(ids == self.vocabulary.end, self.opening_ids(ids.shape[1]), ids)
 
-    def draw_labels(self, random_seed: int, first: int, rows: int) -> Array:
-        """Return what opens each of B documents, (B,) ids: labels drawn as often as the corpus has them.
-
-        Document number k depends on the random seed and k alone.
+    def draw_labels(self, random_seed: int, numbers: Sequence[int]) -> Array:
+        """Return the labels of documents, (B,) ids: drawn as often as the corpus has them, unless one is chosen.
 
         Parameters
         ----------
         random_seed
             Seed of the random numbers.
-        first
-            Number of the first document.
-        rows
-            Number of documents (B).
+        numbers
+            The numbers of the B documents. The label of each depends on the random seed and its number alone.
         """
+        if self.label is not None:
+            return np.full(len(numbers), self.label_id(self.label))
         shares = np.cumsum([count for _, count in self.facts.labels])  # (K,)
-        draws = [generator(random_seed, Purpose.LABEL, first + row).random() for row in range(rows)]
-        return np.asarray(len(self.vocabulary) + np.searchsorted(shares, np.array(draws) * shares[-1], side="right"))
+        draws = np.array([generator(random_seed, Purpose.LABEL, number).random() for number in numbers])  # (B,)
+        return np.asarray(len(self.vocabulary) + np.searchsorted(shares, draws * shares[-1], side="right"))
 
     def copy_weights(self, origin: Model) -> int:
         """Copy the weights of a model of the same shape, matching characters; return the number of its characters.

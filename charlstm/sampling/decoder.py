@@ -110,14 +110,19 @@ def sample_steps(
         each: model.vocabulary.encode(model.opening + text, "the seed", -len(model.opening))
         for each, text in parsed.items()
     }
-    if len(ids) > 1:
+    numbers = range(count) if streams is None else streams
+    if model.labels and reader is None:
+        reader = read_side_by_side(
+            model, [ids[each] for each in seeds], model.draw_labels(sampling.random_seed, numbers)
+        )
+    elif len(ids) > 1:
         reader = read_side_by_side(model, [ids[each] for each in seeds])
     else:
         if reader is None:
             reader = Reader(model)
             reader.read(ids[seeds[0]][:, None])
         reader = reader.copies(count)
-    generators = [generator(sampling.random_seed, Purpose.SAMPLE, number) for number in streams or range(count)]
+    generators = [generator(sampling.random_seed, Purpose.SAMPLE, number) for number in numbers]
     recent = _RecentCharacters(model, sampling, [ids[each] for each in seeds])
     if sampling.forbid_word:
         before = [parsed[each] for each in seeds]
@@ -127,7 +132,7 @@ def sample_steps(
     return _steps(model, reader, sampling, allowed, recent, generators)
 
 
-def read_side_by_side(model: Model, texts: Sequence[Array]) -> Reader:
+def read_side_by_side(model: Model, texts: Sequence[Array], openings: Array | None = None) -> Reader:
     """Return a reader of B texts of any lengths, each read to its end.
 
     Parameters
@@ -136,15 +141,17 @@ def read_side_by_side(model: Model, texts: Sequence[Array]) -> Reader:
         The model that reads.
     texts
         The ids of each text, (N,).
+    openings : (B,) array of ids, optional
+        As for `Reader`.
     """
     lengths = np.array([len(text) for text in texts])  # (B,)
-    result = Reader(model, len(texts))
+    result = Reader(model, len(texts), openings)
     order = np.argsort(lengths, kind="stable")  # (B,)
     for rows in np.array_split(order, -(-len(texts) // READ_AT_ONCE)):
         ids = np.zeros((lengths[rows].max(), len(rows)), model.vocabulary.id_type)  # (N, b)
         for column, row in enumerate(rows):
             ids[: lengths[row], column] = texts[row]
-        reader = Reader(model, len(rows))
+        reader = Reader(model, len(rows), None if openings is None else openings[rows])
         for start, stop in pairwise([0, *sorted(set(lengths[rows].tolist()))]):
             reader.read(ids[start:stop])
             ended = lengths[rows] == stop  # (b,)

@@ -2,7 +2,7 @@
 
     seed, text, bits_per_character, stop     the sample
     number, random_seed                      its random stream; for beam search its rank, from 0, and null
-    model                                    digest of the model
+    model, label                             digest of the model; label of the document, or null
     sampling, stopping                       the rules for its characters and for its end
     set                                      the rules of the set that it belongs to, and the names of their corpora
     beam                                     width of the beam; null for a sample
@@ -65,6 +65,7 @@ def describe(sample: Sample, model: str, surprisals: bool = False) -> dict[str, 
         "number": sample.number,
         "random_seed": sample.random_seed,
         "model": model,
+        "label": sample.label,
         "sampling": sampling,
         "stopping": to_mapping(origin.stopping),
         "set": None if origin.rules is None else to_mapping(origin.rules) | {"against": list(origin.against)},
@@ -143,16 +144,14 @@ def _check_record(values: Mapping[str, Any], model: Model) -> Sample:
             raise ConfigError("against must be a list")
         given = {name: value for name, value in rules.items() if name != "against"}
         rules = from_mapping(SetRules, to_mapping(SetRules()) | given)
-    origin = Origin(
-        sampling,
-        stopping,
-        beam,
-        rules,
-        tuple(check_text("against", name) for name in against),
-    )
+    label = values.get("label")
+    if label is not None:
+        model.with_label(check_text("label", label))
+    names = tuple(check_text("against", name) for name in against)
+    origin = Origin(sampling, stopping, beam, rules, names, label)
     seed, text, stop = (check_text(name, values[name]) for name in ("seed", "text", "stop"))
     model.vocabulary.encode(model.documents.parse(seed), "the seed")
-    return Sample(seed, text, math.nan, stop, number, origin)
+    return Sample(seed, text, math.nan, stop, number, origin, label=label)
 
 
 def repeat(model: Model, samples: Sequence[Sample], name: str, show: Show | None = None) -> list[Sample]:
@@ -176,15 +175,15 @@ def repeat(model: Model, samples: Sequence[Sample], name: str, show: Show | None
     """
     repeated: list[Sample] = []
     for origin, group in groupby(samples, key=_find_origin):
-        alike = list(group)
+        alike, labelled = list(group), model.with_label(origin.label)
         for first in range(0, len(alike), ROWS):
             part, done = alike[first : first + ROWS], len(repeated)
             mismatch = Mismatch(name, range(done + 1, done + 1 + len(part)))
             if origin.beam is None:
                 shown = None if show is None else partial(_show, show, done)
-                repeated += _sample(model, part, origin, mismatch, shown)
+                repeated += _sample(labelled, part, origin, mismatch, shown)
             else:
-                repeated += _search(model, part, origin, mismatch)
+                repeated += _search(labelled, part, origin, mismatch)
     return [replace(again, origin=sample.origin) for again, sample in zip(repeated, samples, strict=True)]
 
 

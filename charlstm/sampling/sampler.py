@@ -60,6 +60,8 @@ class Origin:
         The rules of the set that it belongs to; None: none.
     against
         Names of the corpora that they compare with.
+    label
+        The label that was chosen for it; None: none was.
     """
 
     sampling: SamplingConfig
@@ -67,6 +69,7 @@ class Origin:
     beam: int | None = None
     rules: SetRules | None = None
     against: tuple[str, ...] = ()
+    label: str | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,8 @@ class Sample:
     surprisals : (N,) array
         −log₂ p of each new character under the network, and of the end symbol after a whole document, in bits, before
         any sampling rule.
+    label
+        The label of the document, chosen or drawn; None for a model without labels.
     """
 
     seed: str
@@ -102,6 +107,7 @@ class Sample:
     number: int = 0
     origin: Origin = field(default_factory=lambda: Origin(SamplingConfig(), StoppingRules()), repr=False, compare=False)
     surprisals: Array = field(default_factory=lambda: np.zeros(0), repr=False, compare=False)
+    label: str | None = None
 
     def __str__(self) -> str:
         return self.seed + self.text
@@ -158,7 +164,11 @@ class Sampler:
         shown = {each: model.documents.format(model.documents.parse(each)) for each in dict.fromkeys(seeds)}
         self._seeds = [shown[each] for each in seeds]
         self._streams = range(count) if streams is None else streams
-        self._origin = Origin(sampling, stopping)
+        self._origin = Origin(sampling, stopping, label=model.label)
+        self._labels: list[str | None] = [model.label] * count
+        if model.labels:
+            drawn = model.draw_labels(sampling.random_seed, self._streams) - len(model.vocabulary)  # (B,)
+            self._labels = [model.labels[label] for label in drawn]
         self._steps = sample_steps(model, seed, sampling, count, reader, streams)
         self._stoppers = [Stopper(stopping) for _ in range(count)]
         self._characters: list[list[str]] = [[] for _ in range(count)]
@@ -231,9 +241,10 @@ class Sampler:
                 number,
                 self._origin,
                 surprisals,
+                label,
             )
-            for seed, characters, surprisals, stopper, number in zip(
-                self._seeds, self._characters, of_row, self._stoppers, self._streams, strict=True
+            for seed, characters, surprisals, stopper, number, label in zip(
+                self._seeds, self._characters, of_row, self._stoppers, self._streams, self._labels, strict=True
             )
         ]
 
