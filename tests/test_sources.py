@@ -561,7 +561,7 @@ def test_a_run_on_a_folder_or_a_field_resumes_and_repeats(folder: Path) -> None:
 def test_every_file_of_a_folder_has_a_part_in_the_validation_set(folder: Path) -> None:
     write(folder, {f"poems/{k}.txt": b"abc cab bca\n" * 20 for k in range(4)})
     write(folder, {"all.txt": b"abc cab bca\n" * 80})
-    trained = charlstm.train("poems", steps=1, hidden=3, model="m.npz")
+    trained = charlstm.train("poems", documents="", steps=1, hidden=3, model="m.npz")
     assert trained.model.training.split == "tails"
     write(folder, {"poems/0.txt": b"abc cab bca\n" * 19, "poems/00.txt": b"abc cab bca\n"})
     with pytest.raises(CorpusError, match="read 4 files, each with a part in the validation set, and 5 are given"):

@@ -112,9 +112,8 @@ def sample_steps(
     }
     numbers = range(count) if streams is None else streams
     if model.labels and reader is None:
-        reader = read_side_by_side(
-            model, [ids[each] for each in seeds], model.draw_labels(sampling.random_seed, numbers)
-        )
+        openings = model.draw_labels(sampling.random_seed, numbers)  # (B,)
+        reader = read_side_by_side(model, [ids[each] for each in seeds], openings)
     elif len(ids) > 1:
         reader = read_side_by_side(model, [ids[each] for each in seeds])
     else:
