@@ -74,7 +74,7 @@ def plus(one, other):
 
 def read(kind, weights, ids, state, masks=None):
     """Read ids[t][row] from a state; `weights` maps layer0/U … output/b to nested lists."""
-    vocabulary = len(weights["output/b"])
+    symbols = len(weights["layer0/U"])
     logits = []
     quantities = [{} for _ in state]
     for characters in ids:
@@ -84,7 +84,7 @@ def read(kind, weights, ids, state, masks=None):
         logits.append([])
         after = [[[] for _ in layer] for layer in state]
         for row, character in enumerate(characters):
-            below = [1.0 if k == character else 0.0 for k in range(vocabulary)]
+            below = [1.0 if k == character else 0.0 for k in range(symbols)]
             for layer, before in enumerate(state):
                 U, W, b = (weights[f"layer{layer}/{name}"] for name in "UWb")
                 mine = [which[row] for which in before]

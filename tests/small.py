@@ -83,3 +83,15 @@ def corpus_of(ids, last_file=0):
     """Return a corpus of documents, which 0 separates; every other id is a character of its own."""
     vocabulary = Vocabulary.of(np.array([ord(END), *range(ord("0"), ord("0") + int(max(ids)))]))
     return Corpus(ids, vocabulary, CorpusFacts((), len(ids), 0, ""), (), np.array([1, *[last_file] * (last_file > 0)]))
+
+
+LABELS = (("gloomy", 1), ("merry", 6), ("wild", 3))
+
+
+def labelled_model(kind="lstm", dtype=np.float64):
+    """Return a model of documents with three labels, as if it had been trained."""
+    vocabulary = Vocabulary.of(np.array([*map(ord, f"{END}\nabc")]))
+    it = Network(NetworkConfig(kind, hidden=4, labels=len(LABELS)), len(vocabulary))
+    it = it.with_weights(np.random.default_rng(3).normal(0.0, 0.7, it.parameters.flat.size).astype(dtype))
+    training = TrainingConfig(steps=0, documents="blank-line", label="file")
+    return Model(it, vocabulary, training, CorpusFacts((), 0, 0, "", LABELS))

@@ -8,9 +8,10 @@ from itertools import islice
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from small import model, network
+from small import labelled_model, model, network
 
 import charlstm
+from charlstm.api import LanguageModel
 from charlstm.base.errors import CheckpointError, ConfigError, UnknownCharacterError
 from charlstm.cli.main import main
 from charlstm.inspection.registry import VIEWS
@@ -72,7 +73,12 @@ def commanded(path, *words):
 def test_a_view_is_what_the_command_shows(loaded, tmp_path, name):
     text = {"cloze": "ab\tc", "history": None, "summary": None}.get(name, "abcad\nbca")
     words = ["--view", name, *([text] if text else [])]
-    view, path = loaded.view(name, text), tmp_path / "m.npz"
+    path = tmp_path / "m.npz"
+    if name == "labels":
+        loaded, text, path = LanguageModel(labelled_model(dtype=np.float32)), "abc\ncab", tmp_path / "labelled.npz"
+        words[-1] = text
+        checkpoint.save(loaded.model, path)
+    view = loaded.view(name, text)
     assert f"{view!r}" == commanded(path, *words)
     assert view.to_dict() == json.loads(commanded(path, *words, "--format", "json"))
     for shape in ("csv", "json"):

@@ -55,7 +55,7 @@ def test_predictions_depend_on_the_whole_text_before(monkeypatch, kind, lines, s
     text = "".join(islice(characters(it, seed, SamplingConfig(3.0)), 25))
     assert set(text) == set(it.vocabulary.characters)
     for count, logits in enumerate(seen):
-        since = it.opening + seed + text[:count]
+        since = (it.opening if seed else it.start) + seed + text[:count]
         if lines:
             since = since[since.rindex(END) :]  # a line does not depend on the line before it
         read = by_reference(kind, it.network, it.vocabulary.encode(since)[:, None])

@@ -136,7 +136,7 @@ class LanguageModel:
         Parameters
         ----------
         seed
-            The text to continue; empty: start as a text of the corpus starts.
+            The text to continue; empty: begin a document, or in a stream a line.
         length
             Maximum number of new characters; by default 500, 10,000 for a model of documents, which ends a text itself,
             or no maximum if `lines` is given.

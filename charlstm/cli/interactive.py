@@ -83,7 +83,9 @@ class Conversation:
         self.commands = {
             "again": Command("", "Replace the last continuation by another one.", self._again),
             "undo": Command("", "Undo the last change of the text.", self._undo),
-            "reset": Command("", "Start a new text.", self._reset),
+            "end": Command("", "End the document, for a model of documents; the next text begins another.", self._end),
+            "new": Command("", "Start a new text.", self._reset),
+            "reset": Command("", "", self._reset),
             "text": Command("", "Print the whole text.", self._print_text),
             "add": Command("TEXT", "Append a text without continuing it.", self._add),
             "suggest": Command("[N]", f"List N short continuations; default: {SUGGESTIONS}.", self._suggest),
@@ -174,6 +176,8 @@ class Conversation:
                 break
         out.write(writer.end())
         out.flush()
+        if self._session.has_ended:
+            print_note("the document has ended; what follows begins another")
         if self._interrupts and sys.stdin.isatty():
             print_note("stopped; the text so far is kept")
 
@@ -191,6 +195,10 @@ class Conversation:
     def _reset(self, _: str) -> None:
         self._session.reset()
         self._print_end()
+
+    def _end(self, _: str) -> None:
+        self._session.end()
+        print_note("the document has ended")
 
     def _print_text(self, _: str) -> None:
         text = self._session.text

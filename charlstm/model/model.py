@@ -115,6 +115,11 @@ class Model:
         """What the model reads before a text: the end symbol for a model of documents, nothing for a stream."""
         return self.documents.opening
 
+    @property
+    def start(self) -> str:
+        """What is read before a sample without a seed: a document begins it, or in a stream a line."""
+        return self.opening or ("\n" if "\n" in self.vocabulary else "")
+
     @cached_property
     def documents(self) -> Documents:
         """How the model tells one document from the next."""

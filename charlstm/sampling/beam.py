@@ -113,7 +113,7 @@ def beam_search(
     model
         The model that predicts the characters.
     seed
-        The text to continue; empty: start as a text of the corpus starts.
+        The text to continue; empty: begin a document, or in a stream a line.
     width
         Number of texts in the beam (N), 1 to 100,000; 1 is greedy decoding.
     stopping
@@ -141,10 +141,10 @@ def beam_search(
     count = check_whole("count", count, 1, width)
     allowed = sampling.allowed(model.vocabulary.code_points)  # (V,)
     stopping.check_allowed(model.vocabulary.code_points, allowed)
+    text = model.documents.parse(seed)
+    start = model.opening if text else model.start
     reader = Reader(model)
-    reader.read(
-        model.vocabulary.encode(model.opening + model.documents.parse(seed), "the seed", -len(model.opening))[:, None]
-    )
+    reader.read(model.vocabulary.encode(start + text, "the seed", -len(start))[:, None])
     reader = reader.copies(width)
     root = Hypothesis(Stopper(stopping if stopping.length is not None else replace(stopping, length=MAX_LENGTH)))
     if root.stopper.reason:

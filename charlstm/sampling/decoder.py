@@ -79,7 +79,7 @@ def sample_steps(
     model
         The model to sample from.
     seed
-        The text to continue, or B texts; empty: start as a text of the corpus starts.
+        The text to continue, or B texts; empty: begin a document, or in a stream a line.
     sampling
         How to sample.
     count
@@ -106,8 +106,9 @@ def sample_steps(
     points = model.vocabulary.code_points
     allowed, seeds = sampling.allowed(points), [seed] * count if isinstance(seed, str) else list(seed)
     parsed = {each: model.documents.parse(each) for each in dict.fromkeys(seeds)}
+    starts = {each: model.opening if text else model.start for each, text in parsed.items()}
     ids = {
-        each: model.vocabulary.encode(model.opening + text, "the seed", -len(model.opening))
+        each: model.vocabulary.encode(starts[each] + text, "the seed", -len(starts[each]))
         for each, text in parsed.items()
     }
     numbers = range(count) if streams is None else streams

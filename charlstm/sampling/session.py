@@ -136,6 +136,24 @@ class Session:
         self._text += text
         self._continuation_start = len(self._text)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the text ends with a whole document, so that what follows begins another one."""
+        self._catch_up()
+        return self._text.endswith(END)
+
+    def end(self) -> None:
+        """End the document; the next text begins another one.
+
+        Raises
+        ------
+        SessionError
+            If the model was not trained on documents.
+        """
+        if not self.model.documents:
+            raise SessionError("the model writes a stream, which has no documents; start a new text instead")
+        self.add(END)
+
     def generate(self, text: str = "") -> Iterator[SampledCharacter]:
         """Append a text and continue it.
 
@@ -290,7 +308,8 @@ class Session:
 
     def _sample(self, stopping: StoppingRules, count: int) -> Sampler:
         streams = range(self._streams_used, self._streams_used + count)
-        sampler = Sampler(self.model, self._text, self.sampling, stopping, count, reader=self._reader, streams=streams)
+        reader = self._reader if self._text else None  # an empty text begins as a sample without a seed does
+        sampler = Sampler(self.model, self._text, self.sampling, stopping, count, reader=reader, streams=streams)
         self._streams_used += count
         return sampler
 

@@ -29,7 +29,8 @@ from charlstm.network.config import NetworkConfig, activation_functions
 from charlstm.text.documents import LINE, STREAM
 from charlstm.training.durations import check_duration
 
-DEFAULTS: Mapping[str, Any] = to_mapping(NetworkConfig()) | to_mapping(TrainingConfig(steps=0))
+SETTINGS = to_mapping(NetworkConfig()) | to_mapping(TrainingConfig(steps=0))
+DEFAULTS: Mapping[str, Any] = {name: value for name, value in SETTINGS.items() if name != "labels"}  # of the corpus
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "cell": tuple(CELLS),
     "activation": tuple(activation_functions()),
