@@ -30,9 +30,9 @@ TITLE = re.compile(f"The ({ADJECTIVES.title()}) ({NOUNS.title()})")
 PLACES = "hill|wood|town|mill|brook|field|gate"
 RHYMES = "in vain|again|in rain|all day|and play|in May|at noon|in June|too soon|with me|at sea|so free"
 VERBS = "sing|walk|dream|hide|laugh|rest"
-FIRST_ECHO = re.compile(f"so ({ADJECTIVES}) the ({PLACES})")
+FIRST_ECHO = re.compile(f"so ({ADJECTIVES}) the ({NOUNS})")
 ECHO = re.compile(f"(?:yet ({ADJECTIVES})|the ({NOUNS}) by) the ({PLACES})")
-FIRST_RHYME = re.compile(f"come and ({VERBS}) ({RHYMES})")
+FIRST_RHYME = re.compile(f"now ({VERBS}) ({RHYMES})")
 RHYME = re.compile(f"(we|they|you) ({VERBS}) ({RHYMES})")
 MOOD_OF = {
     **dict.fromkeys(("vain", "again", "rain"), "gloomy"),
@@ -51,8 +51,8 @@ class Verdict(NamedTuple):
     ends_with_title
         The last line repeats the first.
     well_formed
-        A title, then 4 to 30 lines: the last has the form of a title; the others alternate between an echo of a word of
-        the title and a line with a rhyme, and the first of each have a form of their own.
+        A title, then 4 to 30 lines: the last has the form of a title; the others alternate between an echo of the title
+        and a line with a rhyme, and the first of each have a form of their own.
     keeps_rhyme
         There is a line that rhymes, and all of them rhyme as the label says, or alike if there is no label.
     title
@@ -63,6 +63,11 @@ class Verdict(NamedTuple):
     well_formed: bool
     keeps_rhyme: bool
     title: str
+
+
+def words_of(line: str) -> set[str]:
+    """Return the words of a line that can stand in a title, in small letters."""
+    return set(re.findall(rf"\b(?:{ADJECTIVES}|{NOUNS})\b", line.lower()))
 
 
 def matches(lines: list[str], first: re.Pattern[str], others: re.Pattern[str]) -> bool:
@@ -79,7 +84,7 @@ def check_poem(poem: str, label: str | None = None) -> Verdict:
         and all(TITLE.fullmatch(line) for line in (title, lines[-1]))
         and matches(echoes, FIRST_ECHO, ECHO)
         and matches(rhyming, FIRST_RHYME, RHYME)
-        and all(set(line.split(" ")) & set(title.lower().split(" ")[1:]) for line in echoes)
+        and all(words_of(line) <= words_of(title) for line in echoes)
     )
     moods = {MOOD_OF.get(line.split(" ")[-1]) for line in rhyming}
     return Verdict(

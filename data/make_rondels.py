@@ -1,9 +1,9 @@
 """Write the poems that show what documents and labels are for: each ends with its title and rhymes by its mood.
 
-A poem is a title and 4 to 30 lines. The lines alternate: one echoes a word of the title, one rhymes; the last line is
-the title again. The first echo and the first rhyme have a form of their own. The mood of a poem decides its rhyme, and
-nothing else in a poem depends on the mood. To end a poem, a model must remember its title; for its first rhyme, it must
-read the label.
+A poem is a title and 4 to 30 lines. The lines alternate: one echoes the title, one rhymes; the last line is the title
+again. The first echo has both words of the title, every later one has one of them. The mood of a poem decides its
+rhyme, and nothing else in a poem depends on the mood. To end a poem, a model must remember its title; for the first
+rhyme, it must read the label.
 
 A title is an adjective and a noun. A quarter of all titles, spread evenly over the adjectives and the nouns, occur only
 in the validation set: a model that repeats them copies what it read.
@@ -48,7 +48,7 @@ RHYMES = {
 
 FEWEST_LINES, MOST_LINES = 4, 30
 MORE_LINES = 0.8  # a poem of n lines is this many times as frequent as one of n - 1 lines
-TRAINING_POEMS, VALIDATION_POEMS = 750, 112  # of each mood
+TRAINING_POEMS, VALIDATION_POEMS = 600, 112  # of each mood
 NEW_TITLES = 2  # one poem of this many in the validation set has a title that occurs only there
 
 T = TypeVar("T")
@@ -88,13 +88,14 @@ def choose_lengths(count: int) -> list[int]:
 
 
 def write_line(rng: Random, number: int, title: str, mood: str) -> str:
-    """Return a line with its number, from 1: the odd ones echo a word of the title, the even ones rhyme."""
+    """Return a line with its number, from 1: the odd ones echo the title or a word of it, the even ones rhyme."""
     _, adjective, noun = title.lower().split()
+    if number == 1:
+        return f"so {adjective} the {noun}"
     if number % 2 == 0:
-        start = "come and" if number == 2 else pick(rng, PEOPLE)
+        start = "now" if number == 2 else pick(rng, PEOPLE)
         return f"{start} {pick(rng, VERBS)} {pick(rng, RHYMES[mood])}"
-    start = f"so {adjective}" if number == 1 else pick(rng, (f"yet {adjective}", f"the {noun} by"))
-    return f"{start} the {pick(rng, PLACES)}"
+    return f"{pick(rng, (f'yet {adjective}', f'the {noun} by'))} the {pick(rng, PLACES)}"
 
 
 def write_poem(rng: Random, title: str, mood: str, lines: int) -> str:

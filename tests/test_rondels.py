@@ -22,8 +22,8 @@ from check_rondels import Verdict, check_poem  # noqa: E402
 FILES = make_rondels.build_files(seed=0)
 MOODS = ("gloomy", "merry", "tender", "wild")
 POEM = """The Golden Bell
-so golden the hill
-come and sing in May
+so golden the bell
+now sing in May
 the bell by the gate
 you rest all day
 yet golden the mill
@@ -96,9 +96,9 @@ def test_only_the_rhyme_tells_the_mood() -> None:
     words, ends = {}, {}
     for mood in MOODS:
         lines = [line for poem in poems_of("rondels", mood) for line in poem.split("\n")[:-1]]
-        rhyming = [line.split() for line in lines if line.startswith(("come and ", "we ", "they ", "you "))]
+        rhyming = [line.split() for line in lines if line.startswith(("now ", "we ", "they ", "you "))]
         others = {word for line in lines for word in line.split() if line.split() not in rhyming}
-        words[mood] = {tuple(line[: 3 if line[0] == "come" else 2]) for line in rhyming}, others
+        words[mood] = {tuple(line[:2]) for line in rhyming}, others
         ends[mood] = {line[-1] for line in rhyming}
     assert len(MOODS) >= 3 and all(words[mood] == words["merry"] for mood in MOODS)
     assert sum(map(len, ends.values())) == len(set().union(*ends.values()))
@@ -106,7 +106,7 @@ def test_only_the_rhyme_tells_the_mood() -> None:
 
 def poem_of(lines: int) -> str:
     """A poem of a number of lines below its title."""
-    body = ["so golden the hill", "come and sing in May", *["the bell by the gate", "you rest all day"] * lines]
+    body = ["so golden the bell", "now sing in May", *["the bell by the gate", "you rest all day"] * lines]
     return "\n".join(["The Golden Bell", *body[: lines - 1], *["The Golden Bell"] * (lines > 0)])
 
 
@@ -137,15 +137,17 @@ def test_a_poem_of_another_length_is_not(lines: int) -> None:
         ("in May", "in Maine", {"keeps_rhyme", "well_formed"}),
         ("all day", "all May", {"well_formed"}),
         ("you rest all day", "you rest", {"keeps_rhyme", "well_formed"}),
-        ("come and sing in May\n", "", {"keeps_rhyme", "well_formed"}),
-        ("come and", "we", {"well_formed"}),
-        ("you rest", "come and rest", {"well_formed"}),
+        ("now sing in May\n", "", {"keeps_rhyme", "well_formed"}),
+        ("now", "we", {"well_formed"}),
+        ("you rest", "now rest", {"well_formed"}),
         ("you rest", "yourest", {"well_formed"}),
         ("so golden", "yet golden", {"well_formed"}),
         ("so golden the", "the bell by the", {"well_formed"}),
         ("yet golden", "so golden", {"well_formed"}),
-        ("the hill", "the hil", {"well_formed"}),
-        ("the hill", "the hill ", {"well_formed"}),
+        ("the gate", "the gat", {"well_formed"}),
+        ("the gate", "the gate ", {"well_formed"}),
+        ("golden the bell", "golden the hill", {"well_formed"}),
+        ("golden the bell", "golden the star", {"well_formed"}),
         ("the bell by the gate", "the star by the gate", {"well_formed"}),
         ("so golden", "so silver", {"well_formed"}),
         ("yet golden", "yet bell", {"well_formed"}),
