@@ -1,8 +1,8 @@
 """Write the poems that show what documents and labels are for: each ends with its title and rhymes by its mood.
 
-A poem is a title and 4 to 30 lines. The lines alternate: one echoes the title, one rhymes; the last line is
-the title again. The first echo has both words of the title, every later one has one of them. The mood of a poem decides
-its rhyme, and nothing else in a poem depends on the mood. To end a poem, a model must remember its title; for its first
+A poem is a title and 4 to 30 lines. The lines alternate: one echoes the title, one rhymes; the last line is the title
+again. The first echo has both words of the title, every later one has one of them. The mood of a poem decides its
+rhyme, and nothing else in a poem depends on the mood. To end a poem, a model must remember its title; for the first
 rhyme, it must read the label.
 
 A title is an adjective and a noun. A quarter of all titles, spread evenly over the adjectives and the nouns, occur only
@@ -48,7 +48,7 @@ RHYMES = {
 
 FEWEST_LINES, MOST_LINES = 4, 30
 MORE_LINES = 0.8  # a poem of n lines is this many times as frequent as one of n - 1 lines
-TRAINING_POEMS, VALIDATION_POEMS = 750, 112  # of each mood
+TRAINING_POEMS, VALIDATION_POEMS = 600, 112  # of each mood
 NEW_TITLES = 2  # one poem of this many in the validation set has a title that occurs only there
 
 T = TypeVar("T")
