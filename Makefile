@@ -18,7 +18,7 @@ demo: .venv/installed
 	$(BIN)/charlstm sample -m rooms.npz --random-seed 0 --seed "mady walks in to the room, monica also walks in to the room. mady said hi to"
 	$(BIN)/charlstm sample -m rooms.npz --random-seed 0 --seed "mady and monica walk in to the room together, later richard walks in to the room. mady said hi to"
 	@echo; echo "Sample whole stories:"
-	$(BIN)/charlstm sample -m rooms.npz --random-seed 0 --seed '' --length 600
+	$(BIN)/charlstm sample -m rooms.npz --random-seed 0 --seed '' --samples 6
 	@echo; echo "Print the gates at every character:"
 	$(BIN)/charlstm inspect -m rooms.npz "monica walks in. mady said hi to monica."
 	@echo; echo "Test the model on stories whose casts are not in the corpus:"
