@@ -17,7 +17,7 @@ from charlstm.base.parameters import Buffers
 from charlstm.base.symbols import END
 from charlstm.text.batches import DocumentBatches
 from charlstm.text.corpus import Corpus, CorpusFacts
-from charlstm.text.documents import Documents, find_documents
+from charlstm.text.documents import Documents, find_documents, hash_document, hash_documents
 from charlstm.text.records import find_records
 from charlstm.text.split import choose_validation, split_documents
 from charlstm.text.vocabulary import Vocabulary
@@ -229,3 +229,13 @@ def test_a_text_of_records_is_recognised(text: str, number: int, documents: str)
     found = find_records(Corpus(vocabulary.encode(text), vocabulary, CorpusFacts((), 0, 0, ""), (), np.array([0])))
     assert (found is not None) == bool(number)
     assert found is None or (found.number, found.documents) == (number, documents)
+
+
+def test_a_long_document_is_hashed_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    vocabulary = Vocabulary.of(np.array([ord(END), *map(ord, "aü漢🎈")]))
+    ids = vocabulary.encode(f"{END}aü漢🎈aaüü{END}a{END}")
+    spans = find_documents(ids, int(vocabulary.encode(END)[0]))
+    wanted = [hash_document("aü漢🎈aaüü"), hash_document("a")]
+    assert hash_documents(ids, spans, vocabulary).tolist() == wanted
+    monkeypatch.setattr("charlstm.text.documents.HASHED_BLOCK", 3)
+    assert hash_documents(ids, spans, vocabulary).tolist() == wanted

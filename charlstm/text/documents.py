@@ -20,6 +20,7 @@ STREAM, LINE, BLANK_LINE, FILE, ROW = "", "line", "blank-line", "file", "row"
 KINDS = (LINE, BLANK_LINE, FILE)
 BLANK_LINES = r"\n(?:[^\S\n]*\n)+"
 BLOCK = 1 << 24
+HASHED_BLOCK = 1 << 20  # characters
 LONGEST_WINDOW = 10_000  # characters of a line through which the gradient flows
 LONGEST_BLANK = 1 << 16  # characters of white space that are held back as the possible beginning of a separator
 
@@ -149,5 +150,23 @@ def hash_document(text: str) -> int:
 
 def hash_documents(ids: Array, spans: Array, vocabulary: Vocabulary) -> Array:
     """Return the hash of each document of a text: (N,) ids and (K, 2) spans → (K,) uint64."""
-    texts = (text_of(vocabulary.code_points[ids[first:last]]) for first, last in spans.tolist())
-    return np.fromiter(map(hash_document, texts), np.uint64, len(spans))
+    points = vocabulary.code_points
+
+    def read(first: int, last: int) -> Iterator[str]:
+        for start in range(first, last, HASHED_BLOCK):
+            yield text_of(points[ids[start : min(start + HASHED_BLOCK, last)]])
+
+    hashes = (
+        _hash_blocks(read(first, last))
+        if last - first > HASHED_BLOCK
+        else hash_document(text_of(points[ids[first:last]]))
+        for first, last in spans.tolist()
+    )
+    return np.fromiter(hashes, np.uint64, len(spans))
+
+
+def _hash_blocks(blocks: Iterable[str]) -> int:
+    digest = blake2b(digest_size=8)
+    for block in blocks:
+        digest.update(block.encode("utf-8", "surrogatepass"))
+    return int.from_bytes(digest.digest(), "little")
