@@ -81,3 +81,14 @@ def test_a_step_is_shared_where_every_process_has_enough_of_it(
     cores: int, rows: int, parameters: int, predictions: int, wanted: int
 ) -> None:
     assert recipe.choose_workers(cores, rows, parameters, predictions) == wanted
+
+
+@pytest.mark.parametrize(
+    ("lengths", "rows", "seq_len"),
+    [([100] * 90, 32, 100), ([500] * 90, 8, 500), ([200] * 90, 20, 200), ([5_000] * 9, 32, 64), ([10, 1_001], 32, 64)],
+)
+def test_documents_are_whole_windows_up_to_a_thousand_characters(lengths: list[int], rows: int, seq_len: int) -> None:
+    chosen = {"documents": "blank-line"}
+    found = recipe.choose_settings(sum(lengths), np.array(lengths), 1e12, None, None, chosen)
+    assert (found["batch_size"], found["seq_len"]) == (rows, seq_len)
+    assert recipe.choose_memory(max(lengths), found) == {"chrono_init": min(max(lengths), seq_len)}

@@ -83,16 +83,16 @@ def choose_settings(
         Settings by name, including `documents`.
     """
     are_documents = bool(chosen["documents"])
-    rows = chosen.get("batch_size", _choose_rows(characters, lengths, chosen["documents"]))
+    longest = int(lengths.max(initial=0)) if are_documents else 0
+    seq_len = chosen.get("seq_len", longest if 0 < longest <= LONGEST_WHOLE else SEQ_LEN)
+    window = min(seq_len, float(lengths.mean())) if are_documents else seq_len  # characters of a row in a step
+    rows = chosen.get("batch_size", _choose_rows(characters, window, chosen["documents"]))
     units = min(
         UNITS_FOR_A_TERA * (work / 1e12) ** UNITS_EXPONENT,
         MOST_UNITS_FOR_A_MILLION * math.sqrt(characters / 1e6),
     )
     hidden = chosen.get("hidden", max(FEWEST_UNITS, round(units / UNITS_STEP) * UNITS_STEP))
-    longest = int(lengths.max(initial=0)) if are_documents else 0
-    seq_len = chosen.get("seq_len", longest if 0 < longest <= LONGEST_WHOLE else SEQ_LEN)
     if steps is not None:
-        window = min(seq_len, float(lengths.mean())) if are_documents else seq_len
         epochs = steps * rows * (1 / len(lengths) if chosen["documents"] == LINE else window / characters)
     elif epochs is None:
         epochs = min(MOST_EPOCHS, work / (TRAINING_COST * 4 * hidden**2) / characters)
@@ -131,13 +131,13 @@ def choose_memory(longest: int, settings: Mapping[str, Any]) -> dict[str, Any]:
     return {"chrono_init": longest if settings["documents"] == LINE else min(longest, settings["seq_len"])}
 
 
-def _choose_rows(characters: int, lengths: Array, documents: str) -> int:
+def _choose_rows(characters: int, window: float, documents: str) -> int:
     """Return the number of rows of a batch."""
     if not documents:
         return next((rows for limit, rows in ROWS_BY_CHARACTERS if characters < limit), ROWS)
     if documents == LINE:
         return ROWS
-    return min(ROWS, max(FEWEST_ROWS, round(CHARACTERS_OF_DOCUMENTS / float(lengths.mean()))))
+    return min(ROWS, max(FEWEST_ROWS, round(CHARACTERS_OF_DOCUMENTS / window)))
 
 
 def choose_steps(work: float, multiplications: int, predictions: float, per_epoch: int) -> int:
