@@ -160,7 +160,6 @@ class Model:
                 f"the model's documents have labels ({describe_names(self.labels)}), and none is chosen",
                 python="choose one with model.with_label(name)",
                 command="choose one with --label",
-                session="choose one with /label",
             )
         opening = self.vocabulary.end if self.label is None else self.label_id(self.label)
         return np.full(rows, opening, np.intp)
