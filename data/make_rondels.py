@@ -5,8 +5,8 @@ again. The first echo has both words of the title, every later one has one of th
 rhyme, and nothing else in a poem depends on the mood. To end a poem, a model must remember its title; for the first
 rhyme, it must read the label.
 
-A title is an adjective and a noun. A quarter of all titles, spread evenly over the adjectives and the nouns, occur only
-in the validation set: a model that repeats them copies what it read.
+A title is an adjective and a noun. A quarter of all titles, spread evenly over the adjectives, occur only in the
+validation set: a model that repeats them copies what it read.
 
 rondels/MOOD.txt             the poems of the training set, a file for each mood, separated by blank lines
 rondels-validation/MOOD.txt  the poems of the validation set: half of them have titles of their own
@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 from random import Random
 from typing import TypeVar
@@ -65,13 +66,18 @@ def shuffle(rng: Random, items: Sequence[T]) -> list[T]:
 
 
 def list_titles(validation: bool) -> list[str]:
-    """Return the titles that occur only in the validation set, or all others."""
-    return [
-        f"The {adjective} {noun}"
-        for a, adjective in enumerate(ADJECTIVES)
-        for n, noun in enumerate(NOUNS)
-        if ((a + n) % VALIDATION_TITLES == 0) == validation
-    ]
+    """Return the titles that occur only in the validation set, or all others.
+
+    Of the titles with an adjective, a pseudo-random quarter occurs only there. A model would learn a regular choice,
+    and then expect none of these titles.
+    """
+    chosen = []
+    for adjective in ADJECTIVES:
+        titles = [f"The {adjective} {noun}" for noun in NOUNS]
+        titles.sort(key=lambda title: sha256(title.encode()).digest())
+        new = len(titles) // VALIDATION_TITLES
+        chosen += titles[:new] if validation else titles[new:]
+    return sorted(chosen)
 
 
 def deal(rng: Random, items: Sequence[T], count: int, hand: int) -> list[T]:
