@@ -5,10 +5,13 @@ from dataclasses import replace
 import numpy as np
 from small import model, network
 
+from charlstm.base.config import TrainingConfig
+from charlstm.base.symbols import END
 from charlstm.inspection.cloze import Question, view_questions
 from charlstm.inspection.colouring import view_cell
 from charlstm.inspection.gates import view_gates
 from charlstm.inspection.gradients import view_gradients
+from charlstm.inspection.labels import view_labels
 from charlstm.inspection.memory import view_memory
 from charlstm.inspection.patch import view_patch
 from charlstm.inspection.saturation import view_saturation
@@ -24,15 +27,19 @@ from charlstm.text.corpus import CorpusFacts
 GOLDEN_RATIO = 0.6180339887498949
 
 
-def by_formula(kind, characters, hidden=4, layers=2, scale=1.4):
-    """A model in float64 whose weights are written down rather than drawn or learnt, with a history."""
-    it = network(kind, vocabulary=len(characters), hidden=hidden, layers=layers)
+def by_formula(kind, characters, hidden=4, layers=2, scale=1.4, labels=()):
+    """A model in float64 whose weights are written down rather than drawn or learnt, with a history.
+
+    With labels, its documents are files.
+    """
+    characters += END * bool(labels)
+    it = network(kind, vocabulary=len(characters), hidden=hidden, layers=layers, labels=len(labels))
     flat = it.parameters.flat
     flat[:] = scale * (2.0 * np.modf(np.arange(1, flat.size + 1) * GOLDEN_RATIO)[0] - 1.0)
     reports = History(np.array([3, 7]), np.array([2.0, 1.5]), np.array([np.nan, 1.7]), np.array([0.5, 0.25]))
-    return replace(
-        model(it, characters), history=reports, facts=CorpusFacts(("tales.txt",), 1234, 56, "0123456789abcdef")
-    )
+    facts = CorpusFacts(("tales.txt",), 1234, 56, "0123456789abcdef", tuple((name, 7) for name in sorted(labels)))
+    made = replace(model(it, characters), history=reports, facts=facts)
+    return replace(made, training=TrainingConfig(0, documents="file", label="file")) if labels else made
 
 
 def build_every_view(it, other, text):
@@ -40,6 +47,7 @@ def build_every_view(it, other, text):
     read, half = trace(it, text), len(text) // 2
     asked = [Question(text[:k], text[k : k + 3], group) for k, group in ((2, text[:3]), (half, text[3:5]), (4, "b"))]
     changes = {"set_": [f"0:1=0.7@{half}"], "freeze": [f"1:0@{half}"], "without": ["0:2"]}
+    labelled = by_formula("lstm", it.vocabulary.characters.replace(END, ""), labels=(f"a{text[:3]}", f"b{text[3:6]}"))
     several = [TextSource(f"{name}.txt", [part]) for name, part in ((text[:3], text), (text[3:6], text[::-1]))]
     return {
         "gates": view_gates(it, read),
@@ -62,6 +70,7 @@ def build_every_view(it, other, text):
             it, TextInput(several, model_name="m.npz"), {f"{text[:5]}.npz": other}, adapt=0.1
         ),
         "cloze": view_questions(it, asked),
+        "labels": view_labels(labelled, f"{text}{END}{text[::-1]}"),
         "history": view_history(it),
         "summary": view_summary(it),
     }

@@ -327,7 +327,7 @@ def test_a_full_disk_ends_in_a_sentence_and_the_run_goes_on_once_there_is_room(
 
 
 def test_a_stopped_run_that_could_not_be_saved_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(run: Any, path: Path) -> None:
+    def fail(run: Any, path: Path, *_: object) -> None:
         if run.state.step == 5:
             os.kill(os.getpid(), signal.SIGTERM)
         raise checkpoint.CheckpointError(f"cannot write {path}: the disk is full")

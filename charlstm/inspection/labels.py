@@ -25,6 +25,7 @@ from charlstm.network.loss import NATS_PER_BIT, log_softmax
 ROWS = 64  # labels read at once
 MAX_NUMBERS = 100_000_000  # 800 MB of float64
 SHOWN_LABELS, SHOWN_WORDS, HEAD = 8, 20, 400
+LEAST_CHANGE = 0.01  # bits
 
 
 def view_labels(model: Model, text: str) -> View:
@@ -115,13 +116,13 @@ def _build_word_table(model: Model, text: str, log_p: Array, prior: Array, bound
         for match in re.finditer(r"\w+", text[start:stop]):
             change = float(course[match.end()] - course[match.start()])
             rows.append((change, number + 1, start + match.start(), match[0]))
-    rows = sorted(rows, key=lambda row: -abs(row[0]))[:SHOWN_WORDS]
+    rows = sorted((row for row in rows if abs(row[0]) >= LEAST_CHANGE), key=lambda row: -abs(row[0]))[:SHOWN_WORDS]
     return Table(
         (
             Column("document", [row[1] for row in rows], Kind.WHOLE),
             Column("from", [row[2] + 1 for row in rows], Kind.WHOLE),
             Column("word", [row[3] for row in rows], Kind.TEXT),
             Column("label", [model.labels[found[row[1] - 1]] for row in rows], Kind.TEXT),
-            Column("change in bits", [row[0] for row in rows], Kind.NUMBER),
+            Column("change in bits", [row[0] for row in rows], Kind.BITS),
         )
     )
