@@ -85,7 +85,7 @@ def test_a_step_is_shared_where_every_process_has_enough_of_it(
 
 @pytest.mark.parametrize(
     ("lengths", "rows", "seq_len"),
-    [([100] * 90, 32, 100), ([500] * 90, 8, 500), ([200] * 90, 20, 200), ([5_000] * 9, 32, 64), ([10, 1_001], 32, 64)],
+    [([100] * 90, 20, 100), ([500] * 90, 8, 500), ([50] * 90, 32, 50), ([5_000] * 9, 32, 64), ([10, 1_001], 32, 64)],
 )
 def test_documents_are_whole_windows_up_to_a_thousand_characters(lengths: list[int], rows: int, seq_len: int) -> None:
     chosen = {"documents": "blank-line"}

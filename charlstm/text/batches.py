@@ -205,8 +205,8 @@ class DocumentBatches:
 
     @property
     def padding(self) -> float:
-        """Fraction of the positions in the batches of an epoch that is padding."""
-        shapes = [self._shape(group) for group in self._groups_by_length()]
+        """Fraction of the positions in the batches of the first epoch that is padding."""
+        shapes = [self._shape(group) for group in self._shuffle(0)[0]]
         return 1.0 - float((self._stop - self._first).sum()) / sum(rows * length for rows, length in shapes)
 
     def batch(self, step: int) -> Batch:

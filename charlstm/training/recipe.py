@@ -31,7 +31,7 @@ UNITS_EXPONENT = 0.25
 UNITS_STEP = 32
 FEWEST_UNITS = 64
 MOST_UNITS_FOR_A_MILLION = 1024
-RATE, RATE_UNITS, RATE_FACTOR_OF_DOCUMENTS = 0.02, 256, 0.25
+RATE, RATE_UNITS, RATE_FACTOR_OF_LINES = 0.02, 256, 0.25
 
 # Many epochs overfit without dropout. The dropout rates grow with every doubling of the epochs. Small networks have no
 # capacity to spare, and get a fraction of the rates.
@@ -48,7 +48,7 @@ SEQ_LEN = 64
 # The gradient flows through the whole of a document that is not too long, as it does through a line. Long documents are
 # read in fewer rows, so that the steps do not become few.
 LONGEST_WHOLE = 1000
-CHARACTERS_OF_DOCUMENTS, FEWEST_ROWS = 4096, 8
+CHARACTERS_OF_DOCUMENTS, FEWEST_ROWS = 2048, 8
 
 # A short run needs its steps at the peak and in the decay. From 500 steps on the warm-up has its usual length.
 LONGEST_WARMUP = 0.1
@@ -102,7 +102,9 @@ def choose_settings(
         "layers": 1,
         "batch_size": rows,
         "learning_rate": round(
-            min(RATE, RATE * math.sqrt(RATE_UNITS / hidden)) * (RATE_FACTOR_OF_DOCUMENTS if are_documents else 1.0), 4
+            min(RATE, RATE * math.sqrt(RATE_UNITS / hidden))
+            * (RATE_FACTOR_OF_LINES if chosen["documents"] == LINE else 1.0),
+            4,
         ),
         "hold": 0.5,
         "dropout": round(DROPOUT_PER_DOUBLING * doublings, 2),
