@@ -51,8 +51,8 @@ class Verdict(NamedTuple):
     ends_with_title
         The last line repeats the first.
     well_formed
-        A title, then 4 to 30 lines: the last has the form of a title; the others alternate between an echo of the title
-        and a line with a rhyme, and the first of each have a form of their own.
+        A title, then 4 to 30 lines, an even number. The last has the form of a title. The others alternate between an
+        echo of the title and a line with a rhyme, and the first of each have a form of their own.
     keeps_rhyme
         There is a line that rhymes, and all of them rhyme as the label says, or alike if there is no label.
     title
@@ -80,7 +80,7 @@ def check_poem(poem: str, label: str | None = None) -> Verdict:
     title, *lines = poem.split("\n")
     echoes, rhyming = lines[0:-1:2], lines[1:-1:2]
     well_formed = (
-        4 <= len(lines) <= 30
+        len(lines) in range(4, 31, 2)
         and all(TITLE.fullmatch(line) for line in (title, lines[-1]))
         and matches(echoes, FIRST_ECHO, ECHO)
         and matches(rhyming, FIRST_RHYME, RHYME)

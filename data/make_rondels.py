@@ -1,9 +1,9 @@
 """Write the poems that show what documents and labels are for: each ends with its title and rhymes by its mood.
 
-A poem is a title and 4 to 30 lines. The lines alternate: one echoes the title, one rhymes; the last line is the title
-again. The first echo has both words of the title, every later one has one of them. The mood of a poem decides its
-rhyme, and nothing else in a poem depends on the mood. To end a poem, a model must remember its title; for the first
-rhyme, it must read the label.
+A poem is a title and 4 to 30 lines, an even number. The lines alternate: one echoes the title, one rhymes; in the place
+of the last rhyme comes the title again. The first echo has both words of the title, every later one has one of them.
+The mood of a poem decides its rhyme, and nothing else in a poem depends on the mood. To end a poem, a model must
+remember its title; for the first rhyme, it must read the label.
 
 A title is an adjective and a noun. A quarter of all titles, spread evenly over the adjectives, occur only in the
 validation set: a model that repeats them copies what it read.
@@ -48,7 +48,7 @@ RHYMES = {
 }
 
 FEWEST_LINES, MOST_LINES = 4, 30
-MORE_LINES = 0.8  # a poem of n lines is this many times as frequent as one of n - 1 lines
+MORE_LINES = 0.6  # a poem with two more lines is this many times as frequent
 TRAINING_POEMS, VALIDATION_POEMS = 600, 112  # of each mood
 NEW_TITLES = 2  # one poem of this many in the validation set has a title that occurs only there
 
@@ -88,8 +88,9 @@ def deal(rng: Random, items: Sequence[T], count: int, hand: int) -> list[T]:
 
 def choose_lengths(count: int) -> list[int]:
     """Return the lengths of some poems in lines, in ascending order: short ones are frequent and none is missing."""
-    weights = [MORE_LINES**k for k in range(MOST_LINES - FEWEST_LINES + 1)]
-    lengths = [FEWEST_LINES + k for k, w in enumerate(weights) for _ in range(max(1, round(w * count / sum(weights))))]
+    allowed = range(FEWEST_LINES, MOST_LINES + 1, 2)
+    weights = [MORE_LINES**k for k in range(len(allowed))]
+    lengths = [n for n, w in zip(allowed, weights, strict=True) for _ in range(max(1, round(w * count / sum(weights))))]
     return ([FEWEST_LINES] * count + lengths)[-count:]
 
 

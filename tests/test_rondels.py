@@ -88,7 +88,7 @@ def test_poems_have_every_length_and_every_mood_has_as_many_as_the_others() -> N
     for folder in ("rondels", "rondels-validation"):
         assert len({len(poems_of(folder, mood)) for mood in MOODS}) == 1
     lengths = Counter(poem.count("\n") for mood in MOODS for poem in poems_of("rondels", mood))
-    assert sorted(lengths) == list(range(4, 31))
+    assert sorted(lengths) == list(range(4, 31, 2))
 
 
 def test_only_the_rhyme_tells_the_mood() -> None:
@@ -110,12 +110,12 @@ def poem_of(lines: int) -> str:
     return "\n".join(["The Golden Bell", *body[: lines - 1], *["The Golden Bell"] * (lines > 0)])
 
 
-@pytest.mark.parametrize("lines", [4, 5, 6, 29, 30])
+@pytest.mark.parametrize("lines", [4, 6, 8, 28, 30])
 def test_a_poem_of_an_allowed_length_is_well_formed(lines: int) -> None:
     assert check_poem(poem_of(lines), "merry") == GOOD
 
 
-@pytest.mark.parametrize("lines", [0, 1, 2, 3, 31, 32])
+@pytest.mark.parametrize("lines", [0, 1, 2, 3, 5, 29, 31, 32])
 def test_a_poem_of_another_length_is_not(lines: int) -> None:
     assert not check_poem(poem_of(lines), "merry").well_formed
 
@@ -151,7 +151,8 @@ def test_a_poem_of_another_length_is_not(lines: int) -> None:
         ("the bell by the gate", "the star by the gate", {"well_formed"}),
         ("so golden", "so silver", {"well_formed"}),
         ("yet golden", "yet bell", {"well_formed"}),
-        ("yet golden the mill\n", "", set()),
+        ("yet golden the mill\n", "", {"well_formed"}),
+        ("the bell by the gate\nyou rest all day\n", "", set()),
         ("gate\n", "gate\n\n", {"well_formed", "keeps_rhyme"}),
         ("gate\n", "gate\nyet golden the gate\n", {"well_formed", "keeps_rhyme"}),
     ],
