@@ -40,6 +40,7 @@ def describe_plan(plan: Plan, processes: int) -> Iterator[str]:
         yield f"from      {options.init_from}: {known:,} characters known, {len(model.vocabulary) - known:,} new"
     named = config.documents in (STREAM, LINE)
     documents = "" if named else f", {count_of(split.hashes.size, 'distinct document')}"
+    documents += f" with {count_of(len(facts.labels), 'label')}" if facts.labels else ""
     yield (
         f"read      {describe_names(facts.files)}: {count_of(facts.characters, 'character')},"
         f" {len(model.vocabulary) - bool(model.documents):,} distinct, {count_of(facts.lines, 'line')}{documents}"

@@ -133,6 +133,7 @@ running_option = options_of("Running")
 @data_option(
     "--label",
     metavar="WHAT",
+    show_default="no labels",
     help="What gives the label of a document, which is read before it: folder, file, or field:NAME in a table.",
 )
 @data_option(
