@@ -30,10 +30,18 @@ lengths_of_documents = st.lists(st.integers(1, 40), min_size=1, max_size=30)
 
 def cut_by_hand(kind: str, text: str) -> list[str]:
     """Return the documents of a whole text, as the manual describes them."""
-    pattern = {"line": "\n", "blank-line": r"\n(?:[^\S\n]*\n)+"}.get(kind, re.escape(kind))
     if kind in ("file", "row"):
         return [text] if text else []
-    parts = re.split(pattern, text)
+    if kind in ("blank-line", "\n%\n"):  # lines between lines that separate
+        groups: list[list[str]] = [[]]
+        for line in text.split("\n"):
+            if line.strip() if kind == "blank-line" else line != "%":
+                groups[-1].append(line)
+            else:
+                groups.append([])
+        parts = ["\n".join(group) for group in groups]
+    else:
+        parts = re.split("\n" if kind == "line" else re.escape(kind), text)
     return [part for part in (*parts[:-1], parts[-1].removesuffix("\n")) if part]
 
 
@@ -239,3 +247,9 @@ def test_a_long_document_is_hashed_in_blocks(monkeypatch: pytest.MonkeyPatch) ->
     assert hash_documents(ids, spans, vocabulary).tolist() == wanted
     monkeypatch.setattr("charlstm.text.documents.HASHED_BLOCK", 3)
     assert hash_documents(ids, spans, vocabulary).tolist() == wanted
+
+
+def test_many_lines_that_separate_are_read_in_blocks() -> None:
+    text = "one\n" + "%\n" * 200_000 + "two\n%"
+    blocks = [text[n : n + 70_001] for n in range(0, len(text), 70_001)]
+    assert "".join(Documents("\n%\n").parse_whole(blocks)) == f"one{END}two{END}"

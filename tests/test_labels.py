@@ -100,7 +100,7 @@ def test_the_probability_of_a_label_follows_from_the_likelihoods() -> None:
     found = np.exp(measure_labels(it, text))
     likelihoods = {}
     for label, _ in LABELS:
-        score = LanguageModel(it.with_label(label)).score(text)
+        score = LanguageModel(it.with_label(label)).score(it.documents.format(text))
         likelihoods[label] = score.surprise
     for n in range(len(text)):
         start = text.rfind(END, 0, n) + 1

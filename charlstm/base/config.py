@@ -10,6 +10,7 @@ from numbers import Integral, Real
 from typing import Any, TypeVar
 
 from charlstm.base.errors import ConfigError, did_you_mean
+from charlstm.base.symbols import END
 
 OPTIMIZERS = ("adam", "rmsprop", "sgd")
 SPLITS = ("tail", "tails", "stripes", "random", "file")
@@ -220,6 +221,13 @@ def check_flag(name: str, value: Any) -> bool:
 
 
 def check_text(name: str, value: Any, least: int = 0) -> str:
+    """Return a text of at least `least` characters; raise ConfigError if it is no string, or has the end symbol."""
+    if END in check_string(name, value, least):
+        raise ConfigError(f"{name} has the character U+FFFF, which charlstm uses for the end of a document; remove it")
+    return str(value)
+
+
+def check_string(name: str, value: Any, least: int = 0) -> str:
     """Return a string of at least `least` characters; raise ConfigError if it is something else."""
     if not isinstance(value, str) or len(value) < least:
         allowed = "a string" if not least else f"a string of {least} character{'s' * (least != 1)} or more"

@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from charlstm import api
-from charlstm.base.config import check_choice
+from charlstm.base.config import check_choice, check_text
 from charlstm.base.files import write_file
 from charlstm.cli.commands import (
     MAIN_OPTIONS,
@@ -295,7 +295,7 @@ def open_texts(
     if text == "-" or (wanted and text is None and not files and is_piped()):
         files = (STANDARD_INPUT,)
     if text is not None and not files:
-        return [TextSource("the text", [text])]
+        return [TextSource("the text", [check_text("text", text)])]
     if files.count(STANDARD_INPUT) > 1:
         raise WrongUsage("standard input is given twice; it can be read once.")
     return [

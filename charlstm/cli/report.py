@@ -137,7 +137,7 @@ def _describe_losses(model: Model, plan: Plan) -> Iterator[str]:
         best = float(validations.validation_loss.min())
         of_documents = f"; {to_bits(best * plan.split.characters_per_document):.1f} bits per {_unit(model.training)}"
         yield f"{INDENT}validation {format_loss(best)} per character{of_documents if model.documents else ''}"
-        advice = advise(validations.validation_loss.tolist(), validations.step.tolist(), not plan.split.remarks)
+        advice = advise(validations.validation_loss.tolist(), validations.step.tolist(), plan.split.is_alike)
         if advice:
             yield f"{INDENT}{advice}"
 

@@ -15,6 +15,7 @@ import numpy as np
 from charlstm.base.config import check_number
 from charlstm.base.errors import CorpusError
 from charlstm.base.parameters import Array
+from charlstm.base.symbols import END
 from charlstm.inspection.passages import Passage, PassageFinder
 from charlstm.inspection.surprisal import DynamicEvaluation, Evaluation, StaticEvaluation
 from charlstm.inspection.view import (
@@ -31,7 +32,7 @@ from charlstm.inspection.view import (
 )
 from charlstm.model.model import Model
 from charlstm.network.loss import perplexity
-from charlstm.text.documents import LINE
+from charlstm.text.documents import LINE, Documents
 from charlstm.text.vocabulary import code_points_of, text_of
 
 PIECE = 1 << 16
@@ -57,6 +58,10 @@ class Score(NamedTuple):
         Sum of their surprisal.
     passages : list of Passage
         The most surprising passages, without overlaps, best first; with two models, those predicted most differently.
+    documents
+        Number of documents that end in the text: separators in it, and the end of a file. 0 for a stream.
+    document_bits
+        Sum of the surprisal of these documents, with that of the end symbols.
     """
 
     text: str
@@ -65,15 +70,24 @@ class Score(NamedTuple):
     predicted: int
     bits: float
     passages: list[Passage]
+    documents: int = 0
+    document_bits: float = 0.0
 
     def __repr__(self) -> str:
         bits = f"{self.bits_per_character:.4f} bits per character"
+        if self.documents:
+            bits += f", {self.bits_per_document:.1f} bits per document"
         return f"<Score: {bits}, {self.predicted:,} of {self.characters:,} characters predicted>"
 
     @property
     def bits_per_character(self) -> float:
         """Mean surprisal in bits; NaN where nothing was predicted."""
         return self.bits / self.predicted if self.predicted else math.nan
+
+    @property
+    def bits_per_document(self) -> float:
+        """Mean surprisal of a document with its end symbol, in bits; NaN where no document ends."""
+        return self.document_bits / self.documents if self.documents else math.nan
 
     @property
     def perplexity(self) -> float:
@@ -136,14 +150,15 @@ def score_text(text: TextSource, scorers: Sequence[Scorer], skip: bool = False, 
     """
     evaluations = [scorer.start() for scorer in scorers]
     compared = 2 if [scorer.rate for scorer in scorers[:2]] == [0.0, 0.0] else 1
-    finder = PassageFinder(scorers[0].model.documents.separator.count("\n"))
-    totals, characters, predicted = np.zeros(len(scorers)), 0, 0
+    documents = choose_documents(scorers)
+    finder = PassageFinder(documents.separator.count("\n"))
+    totals, whole, characters, predicted, ended = np.zeros(len(scorers)), np.zeros(len(scorers)), 0, 0, 0
     head: list[str] = []
     surprise: list[Array] = []
-    for piece in cut_evenly(text.parse(scorers[0].model.documents), PIECE):
+    for piece in cut_evenly(text.parse(documents), PIECE):
         rows = np.stack(
             [
-                _read(evaluation, scorer, piece, text.name, characters, skip)
+                _read(evaluation, scorer, piece, text.name, characters, skip, documents)
                 for evaluation, scorer in zip(evaluations, scorers, strict=True)
             ]
         )  # (R, N)
@@ -151,17 +166,26 @@ def score_text(text: TextSource, scorers: Sequence[Scorer], skip: bool = False, 
         left = len(piece) if kept is None else max(0, kept - characters)
         head.append(piece[:left])
         surprise.append(rows[:, :left].copy())
+        if END in piece:
+            whole = totals + np.nansum(rows[:, : piece.rindex(END) + 1], axis=1)
+            ended += piece.count(END)
         totals += np.nansum(rows, axis=1)
         characters += len(piece)
         predicted += int((~np.isnan(rows[0])).sum())
         finder.add(piece, rows[:compared])
     if not characters:
         raise CorpusError(f"{text.name} is empty; give one character or more")
-    passages, whole = finder.finish(), np.concatenate(surprise, axis=1)  # (R, kept)
+    passages, rows = finder.finish(), np.concatenate(surprise, axis=1)  # (R, kept)
     return [
-        Score("".join(head), row, characters, predicted, float(total), passages)
-        for row, total in zip(whole, totals, strict=True)
+        Score("".join(head), row, characters, predicted, float(total), passages, ended, float(bits))
+        for row, total, bits in zip(rows, totals, whole, strict=True)
     ]
+
+
+def choose_documents(scorers: Sequence[Scorer]) -> Documents:
+    """Return how a text is cut: as the first model of documents cuts it, whatever the order of the models."""
+    every = [scorer.model.documents for scorer in scorers]
+    return next(filter(None, every), every[0])
 
 
 def cut_evenly(pieces: Iterable[str], size: int) -> Iterator[str]:
@@ -183,8 +207,17 @@ def cut_evenly(pieces: Iterable[str], size: int) -> Iterator[str]:
         yield rest
 
 
-def _read(evaluation: Evaluation, scorer: Scorer, piece: str, name: str, before: int, skip: bool) -> Array:
-    """Return the surprisal of every character of a piece, (N,), NaN where it is skipped."""
+def _read(
+    evaluation: Evaluation, scorer: Scorer, piece: str, name: str, before: int, skip: bool, documents: Documents
+) -> Array:
+    """Return the surprisal of every character of a piece, (N,), NaN where it is skipped.
+
+    A stream reads the text that separates documents in the place of an end symbol, whose surprisal is the sum of its.
+    """
+    if END in piece and not scorer.model.documents and len(documents.separator) > 1 and documents.separates:
+        sizes = [len(documents.separator) if character == END else 1 for character in piece]  # (N,)
+        bits = _read(evaluation, scorer, documents.format(piece), name, before, skip, documents)
+        return np.add.reduceat(bits, np.cumsum([0, *sizes[:-1]]))
     vocabulary = scorer.model.vocabulary
     if not skip:
         return evaluation.read(vocabulary.encode(piece, f"{name}, read by {scorer.name},", before))
@@ -246,6 +279,9 @@ def _build_score_table(names: Sequence[str], scorers: Sequence[Scorer], found: S
         Column("characters", [*(row[0].characters for row in found), *[characters] * several], Kind.WHOLE),
         Column("predicted", [*(row[0].predicted for row in found), *[predicted] * several], Kind.WHOLE),
     ]
+    ended = sum(row[0].documents for row in found)
+    if ended:
+        columns.append(Column("documents", [*(row[0].documents for row in found), *[ended] * several], Kind.WHOLE))
     for number, scorer in enumerate(scorers):
         total = sum(row[number].bits for row in found)
         mean = total / predicted if predicted else math.nan
@@ -258,6 +294,10 @@ def _build_score_table(names: Sequence[str], scorers: Sequence[Scorer], found: S
             Column("bits/char", per_character, Kind.NUMBER, group),
             Column("perplexity", perplexities, Kind.NUMBER, group),
         ]
+        if ended:
+            mean = sum(row[number].document_bits for row in found) / ended
+            per_document = [*(row[number].bits_per_document for row in found), *[mean] * several]
+            columns.append(Column("bits/doc", per_document, Kind.NUMBER, group))
     return Table(tuple(columns))
 
 
@@ -286,6 +326,12 @@ def _list_remarks(scorers: Sequence[Scorer], found: Sequence[Score], rate: float
     skipped = characters - predicted - (0 if predicts_first else len(found))
     if predicted and skipped > 0:
         yield skip_remark(skipped, characters)
+    streams = [scorer.name for scorer in scorers if not scorer.model.documents]
+    if streams and choose_documents(scorers).separates:
+        yield (
+            f"Where a document ends, {' and '.join(streams)} reads the text that separates documents, and its bits are"
+            " added up."
+        )
     sizes = [len(scorer.model.vocabulary) for scorer in scorers]
     if len(set(sizes)) > 1:
         each = " and ".join(f"{scorer.name} has {size:,}" for scorer, size in zip(scorers, sizes, strict=True))

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from charlstm.base.config import TrainingConfig, show_value, to_mapping
+from charlstm.base.config import TrainingConfig, check_text, show_value, to_mapping
 from charlstm.base.errors import ConfigError, did_you_mean
 from charlstm.base.parameters import Array, Buffers
 from charlstm.base.randomness import Purpose, generator
@@ -142,7 +142,7 @@ class Model:
         ConfigError
             If the model has no such label.
         """
-        if label is not None and label not in self.labels:
+        if label is not None and check_text("label", label) not in self.labels:
             known = f"it must be one of {describe_names(self.labels)}" if self.labels else "the model has no labels"
             raise ConfigError(f"label is {show_value(label)}; {known}{did_you_mean(label, self.labels)}")
         return replace(self, label=label)

@@ -185,7 +185,7 @@ def _check_bias(bias: Any) -> tuple[tuple[str, float], ...]:
         for pair in pairs
     ):
         raise ConfigError(f"bias is {bias!r}; it must map single characters to numbers")
-    checked = {character: check_number("bias", value, -MAX_BIAS, MAX_BIAS) for character, value in pairs}
+    checked = {check_text("bias", one): check_number("bias", value, -MAX_BIAS, MAX_BIAS) for one, value in pairs}
     return tuple(checked.items())
 
 

@@ -129,7 +129,9 @@ class Session:
         UnknownCharacterError
             If it contains characters that the model does not know; the session is then unchanged.
         """
-        text = self.model.documents.parse(check_text("text", text))
+        self._append(self.model.documents.parse(check_text("text", text)))
+
+    def _append(self, text: str) -> None:
         ids = self.model.vocabulary.encode(text)  # (N,)
         self._remember()
         self._read(ids)
@@ -148,11 +150,13 @@ class Session:
         Raises
         ------
         SessionError
-            If the model was not trained on documents.
+            If the model was not trained on documents, or the document has no text.
         """
         if not self.model.documents:
             raise SessionError("the model writes a stream, which has no documents; start a new text instead")
-        self.add(END)
+        if self.has_ended or not self._text:
+            raise SessionError("there is no document to end; add a text first")
+        self._append(END)
 
     def generate(self, text: str = "") -> Iterator[SampledCharacter]:
         """Append a text and continue it.

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from charlstm.base.config import check_text, check_whole, from_mapping, to_mapping
+from charlstm.base.config import check_string, check_whole, from_mapping, to_mapping
 from charlstm.base.errors import CharlstmError, CheckpointError
 from charlstm.base.files import write_file
 from charlstm.base.parameters import Array
@@ -146,7 +146,7 @@ def load(model: Model, path: str | PathLike[str]) -> SavedSession:
 
 def _saved(metadata: Mapping[str, Any], arrays: Mapping[str, Array], model: Model) -> SavedSession:
     """Return the content of a file once it is checked against the model."""
-    network, text = model.network, check_text("text", metadata["text"])
+    network, text = model.network, check_string("text", metadata["text"])
     if model.documents.kind == LINE:
         text = text.replace("\n", END)  # earlier versions saved the newline that ended a line
     dtype, state = network.parameters.flat.dtype, network.zero_state(1)[:, :, 0]

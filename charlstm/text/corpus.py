@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from charlstm.base.config import check_text, check_whole, set_fields, show_value
-from charlstm.base.errors import ConfigError, CorpusError
+from charlstm.base.errors import ConfigError, CorpusError, did_you_mean
 from charlstm.base.files import shorten
 from charlstm.base.parameters import Array
 from charlstm.base.symbols import END
-from charlstm.text.documents import Documents, find_documents
+from charlstm.text.documents import BLANK_LINE, KINDS, Documents, find_documents
 from charlstm.text.remarks import describe_names
 from charlstm.text.sources import Block, Sources, cut_documents
 from charlstm.text.vocabulary import CODE_POINTS, Vocabulary, code_points_of
@@ -190,13 +190,14 @@ def read(
     if known is not None:
         seen[known.code_points] = True
     first = Reading()
-    length = len(documents.opening)
+    length, count = len(documents.opening), 0
     lengths = np.zeros(len(sources.files), np.int64)  # (F,)
     labelled: list[tuple[str, int]] = []  # labels, each with the number of documents in a row that have it
     for number, text, name in cut_documents(first.record(sources.read_joined()), documents):
         seen[code_points_of(text)] = True
         lengths[number] += len(text)
         length += len(text)
+        count += text.count(END)
         if label and END in text:
             labelled.append((_check_label(name, sources.files[number].name), text.count(END)))
     if first.characters < 2:
@@ -231,7 +232,17 @@ def read(
     facts = CorpusFacts(sources.names(), first.characters, lines, first.sha256, tuple(sorted(counts.items())))
     starts = len(documents.opening) + np.append(0, np.cumsum(lengths)[:-1])  # (F,)
     last = sum(file.given == sources.files[-1].given for file in sources.files)
-    return Corpus(ids, vocabulary, facts, sources.remarks.list(), starts, last, labels.astype(np.int64))
+    remarks = sources.remarks.list()
+    if documents.separates and field is None and count == np.count_nonzero(lengths):
+        remarks += (_describe_no_cut(names, documents),)
+    return Corpus(ids, vocabulary, facts, remarks, starts, last, labels.astype(np.int64))
+
+
+def _describe_no_cut(names: str, documents: Documents) -> str:
+    """Return the remark that a separator separates nothing, which often is a mistyped word."""
+    separator = "a blank line" if documents.kind == BLANK_LINE else shorten(repr(documents.separator))
+    known = did_you_mean(documents.kind.strip().lower(), [kind for kind in KINDS if kind != documents.kind])
+    return f"{names}: no two documents are separated by {separator}, so each file is one document{known}"
 
 
 def _check_label(label: str, file: str) -> str:

@@ -18,7 +18,7 @@ from charlstm.text.vocabulary import Vocabulary, text_of
 
 STREAM, LINE, BLANK_LINE, FILE, ROW = "", "line", "blank-line", "file", "row"
 KINDS = (LINE, BLANK_LINE, FILE)
-BLANK_LINES = r"\n(?:[^\S\n]*\n)+"
+BLANK = r"[^\S\n]*"
 BLOCK = 1 << 24
 HASHED_BLOCK = 1 << 20  # characters
 LONGEST_WINDOW = 10_000  # characters of a line through which the gradient flows
@@ -55,10 +55,16 @@ class Documents:
         named = {STREAM: "", LINE: "\n", BLANK_LINE: "\n\n", FILE: "\n\n", ROW: "\n\n"}
         self.separator = named.get(kind, kind)
         self._is_cut = kind not in (STREAM, FILE, ROW)
+        self._rule = BLANK if kind == BLANK_LINE else _find_rule(self.separator)
 
     def __bool__(self) -> bool:
         """Return whether the text is cut at all: False for a stream."""
         return self.kind != STREAM
+
+    @property
+    def separates(self) -> bool:
+        """Whether a text between documents separates them, and not the end of a line, file or row."""
+        return self._is_cut and self.kind != LINE
 
     @property
     def opening(self) -> str:
@@ -77,7 +83,21 @@ class Documents:
             if text:
                 yield text
         if waiting:
-            yield waiting if self.kind != BLANK_LINE else re.sub(BLANK_LINES, END, waiting)
+            yield self._replace(waiting)
+
+    def _parse_file(self, blocks: Iterable[str]) -> Iterator[str]:
+        """Do as `parse_blocks` does with a whole text, whose first and last line may also separate documents."""
+        if self._rule is None:
+            yield from self.parse_blocks(blocks)
+            return
+        waiting, added = "\n", "\n"
+        for block in blocks:
+            text, waiting = self._cut(waiting + block)
+            if text:
+                yield text.removeprefix(added)
+                added = ""
+        text = re.sub(rf"\n(?:{self._rule}\n)*{self._rule}\Z", END, waiting)
+        yield self._replace(text).removeprefix(added)
 
     def parse_whole(self, blocks: Iterable[str]) -> Iterator[str]:
         """Parse a text that holds whole documents: none is empty, and the end symbol follows each, also the last.
@@ -88,7 +108,7 @@ class Documents:
             yield from blocks
             return
         last, newline = END, ""
-        for block in self.parse_blocks(blocks):
+        for block in self._parse_file(blocks):
             text = re.sub(f"{END}+", END, newline + block)
             if last == END:
                 text = text.removeprefix(END)
@@ -109,17 +129,39 @@ class Documents:
         text = self.separator.join(documents)
         return text if text.endswith("\n") else text + "\n"
 
+    def _replace(self, text: str) -> str:
+        """Return a text with the end symbol in the place of each separator; lines that separate count as one."""
+        if self._rule is None:
+            return text.replace(self.separator, END) if self._is_cut else text
+        return re.sub(rf"\n(?:{self._rule}\n)+", END, text)
+
     def _cut(self, text: str) -> tuple[str, str]:
         """Return a text with end symbols for separators, and the end of it that may belong to a separator."""
         if self.kind == BLANK_LINE:
             done = len(text) - min(len(text) - len(text.rstrip()), LONGEST_BLANK)
-            return re.sub(BLANK_LINES, END, text[:done]), text[done:]
+            return self._replace(text[:done]), text[done:]
         if not self._is_cut:
             return text, ""
+        if self._rule is not None:
+            line = self.separator[:-1]
+            done = max(text.rfind("\n"), 0)
+            if not line.startswith(text[done:]):
+                return self._replace(text), ""
+            rest = line * text.endswith(line, 0, done) + text[done:]
+            while text.endswith(line, 0, done):  # several in a row separate as one does
+                done -= len(line)
+            return self._replace(text[:done]), rest
         *whole, rest = text.split(self.separator)
         begun = range(min(len(self.separator) - 1, len(rest)), 0, -1)
         done = len(rest) - next((n for n in begun if rest.endswith(self.separator[:n])), 0)
         return END.join([*whole, rest[:done]]), rest[done:]
+
+
+def _find_rule(separator: str) -> str | None:
+    """Return a pattern of the line that a separator consists of; None if it is no single line."""
+    line = separator[1:-1]
+    is_line = len(separator) > 2 and separator[0] == separator[-1] == "\n" and "\n" not in line
+    return re.escape(line) if is_line else None
 
 
 def find_documents(ids: Array, end: int) -> Array:

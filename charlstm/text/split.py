@@ -61,6 +61,8 @@ class Split(NamedTuple):
         The distinct hashes of the documents of the corpus, ascending; none for a stream.
     remarks : tuple of str
         About equal documents, and about a validation set that is unlike the training set.
+    is_alike : bool
+        Whether the validation set is the same kind of text as the training set.
     """
 
     training: Batches
@@ -73,6 +75,7 @@ class Split(NamedTuple):
     characters_per_document: float = 0.0
     hashes: Array = np.zeros(0, np.uint64)
     remarks: tuple[str, ...] = ()
+    is_alike: bool = True
 
 
 def split_corpus(corpus: Corpus, config: TrainingConfig) -> Split:
@@ -122,13 +125,15 @@ def split_stream(ids: Array, config: TrainingConfig, file_starts: Sequence[int] 
         for (start, _), length in zip(parts.validation_spans, lengths, strict=True)
         if length
     ]
+    unlike = _compare(ids, parts.positions(_spread(parts.training)), _select(spans))
     return Split(
         training,
         (parts.training - 1) // training.rows * training.rows,
         (lambda: validation_batches(ids, spans, config.seq_len)) if spans else None,
         sum(stop - start for start, stop in parts.validation_spans),
         sum(stop - start for start, stop in spans),
-        remarks=_compare(ids, parts.positions(_spread(parts.training)), _select(spans)),
+        remarks=unlike,
+        is_alike=not unlike,
     )
 
 
@@ -240,7 +245,8 @@ def split_documents(corpus: Corpus, config: TrainingConfig) -> Split:
     assert end is not None
     spans = find_documents(ids, end)  # (K, 2)
     hashes = hash_documents(ids, spans, corpus.vocabulary)  # (K,)
-    chosen = choose_validation(spans[:, 0], hashes, config, corpus.starts_for(config.split))  # (K,) bool
+    lengths = spans[:, 1] - spans[:, 0]  # (K,)
+    chosen = choose_validation(spans[:, 0], hashes, config, corpus.starts_for(config.split), lengths)  # (K,) bool
     order = generator(config.random_seed, Purpose.SPLIT).permutation(len(spans))  # (K,)
     validation, training = order[chosen[order]], np.flatnonzero(~chosen)  # numbers of documents
     if not len(training):
@@ -252,6 +258,7 @@ def split_documents(corpus: Corpus, config: TrainingConfig) -> Split:
     openings = len(corpus.vocabulary) + corpus.labels if corpus.labels.size else None  # (K,)
     seq_len = config.seq_len if config.documents != LINE else LONGEST_WINDOW
     rows, seed, learnt, kept = config.batch_size, config.random_seed, spans[training], spans[measured]
+    unlike = _compare(ids, _select_documents(learnt), _select_documents(kept))
     return Split(
         DocumentBatches(ids, learnt, rows, seq_len, seed, config.curriculum, _select_openings(openings, training)),
         _count_predictions(learnt),
@@ -264,10 +271,8 @@ def split_documents(corpus: Corpus, config: TrainingConfig) -> Split:
         int((learnt[:, 1] - learnt[:, 0]).max()) + 1,
         _count_predictions(kept) / max(len(kept), 1),
         np.unique(hashes),
-        (
-            *_count_equal(hashes),
-            *_compare(ids, _select_documents(learnt), _select_documents(kept)),
-        ),
+        (*_count_equal(hashes, chosen, config), *unlike),
+        not unlike,
     )
 
 
@@ -277,11 +282,16 @@ def _select_openings(openings: Array | None, documents: Array) -> Array | None:
 
 
 def choose_validation(
-    starts: Array, hashes: Array, config: TrainingConfig, file_starts: Sequence[int] | Array
+    starts: Array,
+    hashes: Array,
+    config: TrainingConfig,
+    file_starts: Sequence[int] | Array,
+    lengths: Array | None = None,
 ) -> Array:
     """Return which documents are in the validation set: (K,) bool.
 
-    Equal documents are on one side together. Each of several files has its share in the validation set.
+    Equal documents are on one side together. Each of several files has its share in the validation set. A document that
+    is longer than all others together is in the training set.
 
     Parameters
     ----------
@@ -293,6 +303,8 @@ def choose_validation(
         Kind of split, share of the validation set and random seed.
     file_starts
         Position at which each file begins.
+    lengths : (K,) array, optional
+        Characters of each document.
     """
     wanted = round(len(starts) * config.val_fraction)
     if config.split == "file":
@@ -307,6 +319,8 @@ def choose_validation(
     order = generator(config.random_seed, Purpose.SPLIT).permutation(len(first))  # (D,)
     files = np.searchsorted(np.asarray(file_starts), starts[np.sort(first)], side="right")  # (D,)
     order = order[np.argsort(files[order], kind="stable")]
+    if lengths is not None and config.split != "tail":
+        order = order[2 * lengths[np.sort(first)][order] <= lengths.sum()]
     if len(file_starts) == 1:
         most = max(wanted, int(sizes.min())) if wanted > 0 and len(sizes) > 1 else wanted
         order = order[sizes[order] <= most][::-1]
@@ -317,15 +331,20 @@ def choose_validation(
     return np.isin(group, taken)
 
 
-def _count_equal(hashes: Array) -> tuple[str, ...]:
-    """Return a remark if documents are equal to others."""
+def _count_equal(hashes: Array, chosen: Array, config: TrainingConfig) -> tuple[str, ...]:
+    """Return a remark if documents are equal to others: (K,) hashes, and which are in the validation set, (K,) bool."""
+    if config.split == "file":
+        common = int(np.isin(hashes[chosen], hashes[~chosen]).sum())
+        if common:
+            return (
+                f"{common:,} of {int(chosen.sum()):,} documents of the validation set are in the training set too, so"
+                " the validation loss does not show how well the model generalises; leave them out of one of them",
+            )
     equal = len(hashes) - len(np.unique(hashes))
     if not equal:
         return ()
-    return (
-        f"{equal:,} of {len(hashes):,} documents are copies of others; copies are together in the training set or in"
-        " the validation set",
-    )
+    where = "" if config.split == "file" else "; copies are together in the training set or in the validation set"
+    return (f"{equal:,} of {len(hashes):,} documents are copies of others{where}",)
 
 
 def _select_documents(spans: Array) -> Array:

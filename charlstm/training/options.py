@@ -23,7 +23,6 @@ from charlstm.base.config import (
 )
 from charlstm.base.errors import ConfigError
 from charlstm.base.files import as_path
-from charlstm.base.symbols import END
 from charlstm.network.cells import CELLS
 from charlstm.network.config import NetworkConfig, activation_functions
 from charlstm.text.documents import LINE, STREAM
@@ -115,9 +114,7 @@ def check_encoding(name: str, value: Any) -> str:
 
 def check_documents(value: Any) -> str:
     """Return how a text is cut into documents; raise ConfigError if it cannot be."""
-    if END in check_text("documents", value):
-        raise ConfigError("documents has the character U+FFFF, which charlstm uses for the end of a document")
-    return str(value)
+    return check_text("documents", value).replace("\r\n", "\n").replace("\r", "\n")  # as the text is read
 
 
 @dataclass(frozen=True)

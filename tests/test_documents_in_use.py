@@ -1,0 +1,140 @@
+"""Documents as users meet them: what commands and Python programs say and do about them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from small import corpus_of, labelled_model, model, network
+
+from charlstm.api import LanguageModel
+from charlstm.base.config import TrainingConfig
+from charlstm.base.errors import ConfigError, SessionError
+from charlstm.base.symbols import END
+from charlstm.cli.main import main
+from charlstm.inspection.surprisal import StaticEvaluation
+from charlstm.model import checkpoint
+from charlstm.text import corpus
+from charlstm.text.documents import Documents
+from charlstm.text.split import split_documents
+from charlstm.training.options import Options
+
+POEMS = LanguageModel(labelled_model().with_label("merry"))
+STREAM = LanguageModel(model(network("lstm", vocabulary=4, hidden=4), "\nabc"))
+TYPED = f"a{END}b"
+USES: list[Callable[[LanguageModel], object]] = [
+    lambda it: it.sample(TYPED),
+    lambda it: it.samples(["a", TYPED]),
+    lambda it: it.sample(stop=TYPED),
+    lambda it: it.sample(forbid=END),
+    lambda it: it.sample(only=TYPED),
+    lambda it: it.sample(forbid_word=END),
+    lambda it: it.sample(bias={END: 2.0}),
+    lambda it: it.beam(TYPED),
+    lambda it: it.stream(TYPED),
+    lambda it: it.session().add(TYPED),
+    lambda it: it.session().generate(TYPED),
+    lambda it: it.score(TYPED),
+    lambda it: it.trace(TYPED),
+    lambda it: it.cloze([(TYPED, "a")]),
+    lambda it: it.view("why", "ab", target=TYPED),
+    lambda it: it.with_label(END),
+]
+
+
+@pytest.mark.parametrize("it", [POEMS, STREAM], ids=["documents", "stream"])
+@pytest.mark.parametrize("use", USES)
+def test_nobody_types_or_forbids_the_end_symbol(it: LanguageModel, use: Callable[[LanguageModel], object]) -> None:
+    with pytest.raises(ConfigError, match=r"U\+FFFF.*; remove it"):
+        use(it)
+
+
+@pytest.mark.parametrize(
+    "words", [["sample", "--seed", TYPED], ["sample", "--stop", END], ["inspect", TYPED], ["inspect", "--score", TYPED]]
+)
+def test_commands_refuse_the_end_symbol(words: list[str], tmp_path: Path) -> None:
+    checkpoint.save(POEMS.model, tmp_path / "it.npz")
+    done = CliRunner().invoke(main, [words[0], "-m", str(tmp_path / "it.npz"), "--label", "merry", *words[1:]])
+    assert done.exit_code and "U+FFFF" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_session_ends_only_a_document_that_has_a_text() -> None:
+    session = POEMS.session(random_seed=1)
+    for text in ("", "ab"):
+        with pytest.raises(SessionError, match="no document to end"):
+            session.end()
+        session.add(text or "c")
+        session.end()
+    with pytest.raises(SessionError, match="no document to end"):
+        session.end()
+    assert session.text == "c\n\nab\n\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "documents", "said"),
+    [
+        ("one\ntwo\n", "Line", "'Line', so each file is one document; did you mean line?"),
+        ("one\ntwo\n", "blank-line", "a blank line, so each file is one document"),
+        ("one\ntwo\n", "\n%\n", r"'\n%\n', so each file is one document"),
+        ("one\n%\ntwo\n", "\n%\n", ""),
+        ("one\n\ntwo\n", "blank-line", ""),
+        ("one\n", "line", ""),
+        ("one\n\ntwo\n", "file", ""),
+    ],
+)
+def test_a_separator_that_separates_nothing_is_named(text: str, documents: str, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "text.txt"
+    file.write_text(text)
+    remarks = corpus.read([file], "utf-8", Documents(documents)).remarks
+    assert [remark.partition("separated by ")[2] for remark in remarks] == [said] * bool(said)
+
+
+def test_a_separator_with_other_line_ends_is_read_as_the_text_is() -> None:
+    assert Options(["x"], documents="\r\n%\r\n").documents == "\n%\n"
+
+
+def test_the_validation_set_never_is_nearly_all_of_the_text() -> None:
+    ids = np.concatenate([[0], np.repeat(1, 500), [0], *[[k % 7 + 2, k // 7 + 2, 0] for k in range(40)]])
+    for seed in range(30):
+        config = TrainingConfig(1, batch_size=2, documents="line", split="random", val_fraction=0.1, random_seed=seed)
+        split = split_documents(corpus_of(ids), config)
+        assert split.validation_characters == 4 * 3 and split.longest_document == 501
+
+
+def test_documents_in_both_sets_are_counted() -> None:
+    ids = np.array([0, 1, 0, 2, 2, 0, 3, 0, 1, 0, 4, 0])
+    config = TrainingConfig(1, batch_size=2, documents="line", split="file")
+    [remark] = split_documents(corpus_of(ids, last_file=8), config).remarks
+    assert remark.startswith("1 of 2 documents of the validation set are in the training set too")
+    repeated = np.array([0, 1, 0, 1, 0, 3, 0, 4, 0])
+    [remark] = split_documents(corpus_of(repeated, last_file=7), config).remarks
+    assert remark == "1 of 4 documents are copies of others"
+
+
+def test_copies_do_not_make_the_validation_set_another_kind_of_text() -> None:
+    ids = np.array([0, *[1, 2, 0] * 8, 3, 0, 4, 4, 0])
+    split = split_documents(corpus_of(ids), TrainingConfig(1, batch_size=2, documents="line", split="random"))
+    assert split.remarks and split.is_alike
+
+
+def test_a_score_has_the_bits_of_a_document_with_its_end() -> None:
+    texts = ["ab", "c\nc", "a"]
+    score = POEMS.score("\n\n".join([*texts, "b"]))
+    alone = [StaticEvaluation(POEMS.model).read(POEMS.model.vocabulary.encode(text + END)).sum() for text in texts]
+    assert score.documents == 3
+    assert score.bits_per_document == pytest.approx(np.mean(alone), rel=1e-9)
+    assert score.bits > score.document_bits
+    assert np.isnan(POEMS.score("ab").bits_per_document) and not STREAM.score("ab\n\nc").documents
+
+
+def test_the_score_of_two_models_does_not_depend_on_their_order() -> None:
+    text, found = "ab\n\nc\nc\n\n", []
+    for one, other in ((POEMS, STREAM), (STREAM, POEMS)):
+        score = one.view("score", text, compare={"other": other}).parts["score"]
+        table = {(column.group, column.name): column.values for column in score.columns}  # type: ignore[union-attr]
+        found.append([[table[group, name][0] for name in ("bits", "bits/doc")] for group in (one.name, "other")])
+    assert found[0] == found[1][::-1]
+    assert found[1][0][0] == pytest.approx(STREAM.score(text).bits, rel=1e-9)  # it read both newlines at each end
