@@ -51,7 +51,19 @@ def script(name: str, *arguments: str, cwd: Path) -> str:
 
 
 def test_each_script_is_tried_here() -> None:
-    tried = {"bench", "chance", "contestants", "inspecting", "page", "pairs", "parts", "plain", "scaling", "sets"}
+    tried = {
+        "bench",
+        "chance",
+        "contestants",
+        "documents",
+        "inspecting",
+        "page",
+        "pairs",
+        "parts",
+        "plain",
+        "scaling",
+        "sets",
+    }
     assert {path.stem for path in BENCHMARKS.glob("*.py")} == tried
 
 
@@ -99,3 +111,8 @@ def test_chance(tmp_path: Path) -> None:
     code = "import chance; chance.STEPS, chance.UNITS = 1, 4; chance.main(2, [1])"
     assert "an LSTM of lines" in run("-c", code, cwd=tmp_path)
     assert "without the remark" in run("-c", "import chance; chance.measure_slow(1, [1])", cwd=tmp_path)
+
+
+def test_documents(tmp_path: Path) -> None:
+    printed = script("documents", *["--epochs", "1", "--samples", "10", "--poems", "8", "--tunes", "40"], cwd=tmp_path)
+    assert "ends with title" in printed and printed.count("in the key of") == 5
