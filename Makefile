@@ -56,7 +56,7 @@ gallery: .venv/installed
 	$(BIN)/python docs/make_gallery.py gallery
 
 clean:
-	rm -rf .venv .venv-bench build gallery charlstm.egg-info rooms.npz rooms.npz.resume quality.npz quality.npz.resume quality.jsonl
+	rm -rf .venv .venv-bench build gallery charlstm.egg-info rooms.npz rooms.npz.resume quality.npz quality.npz.resume quality.jsonl data/rondels data/rondels-validation data/rondels-titles.txt
 
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -16,7 +16,8 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-sys.path[:0] = [str(ROOT / "data"), str(ROOT / "tests")]
+sys.path.append(str(ROOT / "data"))
+sys.path.append(str(ROOT / "tests"))
 
 from check_rondels import check_poem
 from check_tunes import read_tune, share_in_key

@@ -6,6 +6,7 @@ its key, whichever letter it has.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from fractions import Fraction
@@ -84,6 +85,6 @@ def read_tune(tune: str) -> Tune:
 
 
 def share_in_key(tunes: Iterable[Tune]) -> float:
-    """Return the share of all notes of some tunes that are in the keys of their tunes."""
+    """Return the share of all notes of some tunes that are in the keys of their tunes; NaN if there are none."""
     notes, in_key = map(sum, zip(*((tune.notes, tune.in_key) for tune in tunes), strict=True))
-    return in_key / notes
+    return in_key / notes if notes else math.nan
