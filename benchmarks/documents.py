@@ -15,9 +15,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-sys.path.append(str(ROOT / "data"))
-sys.path.append(str(ROOT / "tests"))
+sys.path.append(str(Path(__file__).parent.parent / "data"))
+sys.path.append(str(Path(__file__).parent.parent / "tests"))
 
 from check_rondels import check_poem
 from check_tunes import read_tune, share_in_key
