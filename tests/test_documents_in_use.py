@@ -138,3 +138,25 @@ def test_the_score_of_two_models_does_not_depend_on_their_order() -> None:
         found.append([[table[group, name][0] for name in ("bits", "bits/doc")] for group in (one.name, "other")])
     assert found[0] == found[1][::-1]
     assert found[1][0][0] == pytest.approx(STREAM.score(text).bits, rel=1e-9)  # it read both newlines at each end
+
+
+def test_a_table_that_is_read_as_text_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("jokes.csv").write_text("who,joke\n" + "".join(f"ann,joke {n}\n" for n in range(40)))
+    train = ["train", "jokes.csv", "--steps", "1", "--hidden", "2", "-m"]
+    done = CliRunner().invoke(main, [*train, "a.npz"])
+    assert "jokes.csv is a table and read as text" in done.stderr and "records separated" not in done.stderr
+    done = CliRunner().invoke(main, [*train, "b.npz", "--field", "joke"])
+    assert not done.exit_code and "is a table" not in done.stderr
+    done = CliRunner().invoke(main, [*train, "c.npz", "--label", "field:who"])
+    assert done.exit_code and done.stderr.endswith("name the field with the texts with --field.\n")
+    done = CliRunner().invoke(main, [*train, "d.npz", "--documents", END])
+    assert done.stderr.startswith("Error: --documents has the character U+FFFF")
+
+
+def test_one_document_that_was_cut_off_is_named_in_the_singular(tmp_path: Path) -> None:
+    checkpoint.save(POEMS.model, tmp_path / "it.npz")
+    words = ["sample", "-m", tmp_path / "it.npz", "--label", "merry", "--samples", "9", "--random-seed", "1", "-n"]
+    said = {CliRunner().invoke(main, [*map(str, words), str(n)]).stderr for n in range(1, 40)}
+    assert any("1 of 9 documents was cut off" in one for one in said)
+    assert any("2 of 9 documents were cut off" in one for one in said)

@@ -528,7 +528,7 @@ def test_labels_are_folders_files_or_fields(folder: Path) -> None:
     for label, said in (
         ("colour", no_label),
         ("field:", no_label),
-        ("field:x", "give the field with the texts as well"),
+        ("field:x", "give field as well"),
     ):
         with pytest.raises(ConfigError, match=said):
             Sources(given, label=label)

@@ -372,7 +372,11 @@ def command(
     written = deliver(output, write)
     cut = sum(sample.stop == "length" for sample in written) if it.documents else 0
     if cut:
-        which = "the document was" if len(written) == 1 else f"{cut:,} of {len(written):,} documents were"
+        which = (
+            "the document was"
+            if len(written) == 1
+            else f"{cut:,} of {len(written):,} documents {'was' if cut == 1 else 'were'}"
+        )
         print_message(f"{which} cut off at the maximum length before the end; --max-length sets it")
     novelty = compare(written) if shape == "text" else None
     if novelty is not None:

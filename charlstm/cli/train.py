@@ -229,8 +229,10 @@ def command(quiet: bool, **settings: Any) -> None:
 
 def spell_setting(error: ConfigError, names: Collection[str]) -> str:
     """Return the message of an error about a setting, whose name is its first word, with the name of its option."""
-    name, is_, rest = str(error).partition(" is ")
-    return f"{spell_option(name, None)}{is_}{rest}." if name in names and is_ else as_sentence(error)
+    message = as_sentence(error)
+    name, _, rest = message.partition(" ")
+    is_about = name in names and rest.startswith(("is ", "has "))
+    return f"{spell_option(name, None)} {rest}" if is_about else message
 
 
 @contextmanager

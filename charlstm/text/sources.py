@@ -356,7 +356,11 @@ def _choose_fields(field: str | None, label: str) -> Fields | None:
         )
     of_a_row = label.removeprefix(FIELD_LABEL) if label not in LABELS else ""
     if field is None and of_a_row:
-        raise ConfigError(f"label is {label!r}, a field of a table; give the field with the texts as well")
+        raise ConfigError(
+            f"label is {label!r}, a field of a table, and no field has the texts",
+            python="give field as well",
+            command="name the field with the texts with --field",
+        )
     return None if field is None else Fields(field, of_a_row)
 
 

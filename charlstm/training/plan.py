@@ -28,8 +28,9 @@ from charlstm.text.corpus import Corpus
 from charlstm.text.documents import FILE, LINE, ROW, STREAM, Documents
 from charlstm.text.records import Records, find_records
 from charlstm.text.remarks import describe_names
-from charlstm.text.sources import count_files, is_folder
+from charlstm.text.sources import FIELD_LABEL, count_files, is_folder
 from charlstm.text.split import Split, split_corpus
+from charlstm.text.tables import find_table_kind
 from charlstm.training import recipe, run_file, trainer
 from charlstm.training.durations import format_duration
 from charlstm.training.exchange import Requests
@@ -175,7 +176,7 @@ def check_options(options: Options) -> None:
         raise OptionError(
             "{curriculum} orders documents by length; give {documents} with it", curriculum=None, documents=None
         )
-    if options.label and not is_cut:
+    if options.label and not is_cut and not options.label.startswith(FIELD_LABEL):  # reading demands a field for it
         raise OptionError("{label} is for documents; give {documents} with it", label=options.label, documents=None)
     cell = options.cell or DEFAULTS["cell"]
     initialised = options.forget_bias is not None or options.chrono_init is not None
@@ -234,7 +235,12 @@ def _plan_new(options: Options, world: Team, started: float, announce: Callable[
         config = replace(plan.model.training, validate_every=every)
         plan = plan._replace(model=replace(plan.model, training=config), deadline=deadline)
     if options.documents is None and not chosen["documents"]:
-        plan = plan._replace(records=find_records(text))
+        tables = [name for name in text.facts.files if find_table_kind(name)]
+        note = (
+            f"{describe_names(tables)} {'is a table' if len(tables) == 1 else 'are tables'} and read as text, with all"
+            " delimiters and quotes; the option field names the field of each row that is a document"
+        )
+        plan = plan._replace(notes=(*plan.notes, note)) if tables else plan._replace(records=find_records(text))
     return _initialise(plan, origin)
 
 
