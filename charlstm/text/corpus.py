@@ -26,7 +26,7 @@ from charlstm.text.sources import Block, Sources, cut_documents
 from charlstm.text.vocabulary import CODE_POINTS, Vocabulary, code_points_of
 
 IN_MEMORY = 1 << 28
-STREAM = Documents("")
+ONE_STREAM = Documents("")
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ class Reading:
 def read(
     paths: Sequence[str | os.PathLike[str]],
     encoding: str = "utf-8",
-    documents: Documents = STREAM,
+    documents: Documents = ONE_STREAM,
     known: Vocabulary | None = None,
     field: str | None = None,
     label: str = "",
