@@ -15,6 +15,7 @@ from every_view import build_every_view, by_formula
 from small import model, network
 from test_hostile import HOSTILE
 
+from charlstm.base.symbols import END
 from charlstm.cli.main import main
 from charlstm.inspection.colouring import view_cell
 from charlstm.inspection.gates import view_gates
@@ -228,6 +229,14 @@ def test_a_unit_of_the_map_colours_the_text(opened):
     tab.mouse.move(box["x"] + 100, box["y"] + 100)
     tab.mouse.wheel(0, -400)
     tab.keyboard.press("0")
+
+
+def test_documents_begin_on_a_line_of_their_own(opened):
+    it = model(network("lstm", vocabulary=3, hidden=4), "\nab", lines=True)
+    read = trace(it, f"ab{END}ba{END}{END}a")
+    tab = opened(page.render({"gates": view_gates(it, read)}, page.TRACE, read))
+    shown = "one => one.tagName === 'BR' ? '/' : one.textContent"
+    assert tab.evaluate(f"[...document.querySelector('.strip').childNodes].map({shown}).join('')") == "ab∎/ba∎/∎/a"
 
 
 def test_the_map_has_the_colour_of_every_value(opened):

@@ -219,10 +219,12 @@ function openTrace(trace) {
   return { recolour: () => quantityShown(at.quantity), resize: () => map.resized() };
 }
 
-/** Build the text: one element per character, with its position. */
+const LINE_ENDS = [10, 0xffff]; // the newline, and the end symbol of a document
+
+/** Build the text: one element per character, with its position; a document begins on a line of its own. */
 function strip(trace, box) {
   const cells = Array.from(trace.text, (code, n) => element("span", { textContent: code === 32 ? " " : sign(trace, code), place: n }));
-  cells.forEach((cell, n) => box.append(cell, ...(trace.text[n] === 10 ? [element("br")] : [])));
+  cells.forEach((cell, n) => box.append(cell, ...(LINE_ENDS.includes(trace.text[n]) ? [element("br")] : [])));
   return cells;
 }
 
