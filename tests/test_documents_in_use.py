@@ -12,7 +12,7 @@ from small import corpus_of, labelled_model, model, network
 
 from charlstm.api import LanguageModel
 from charlstm.base.config import TrainingConfig
-from charlstm.base.errors import ConfigError, SessionError
+from charlstm.base.errors import ConfigError, CorpusError, SessionError
 from charlstm.base.symbols import END
 from charlstm.cli.main import main
 from charlstm.inspection.surprisal import StaticEvaluation
@@ -160,3 +160,28 @@ def test_one_document_that_was_cut_off_is_named_in_the_singular(tmp_path: Path) 
     said = {CliRunner().invoke(main, [*map(str, words), str(n)]).stderr for n in range(1, 40)}
     assert any("1 of 9 documents was cut off" in one for one in said)
     assert any("2 of 9 documents were cut off" in one for one in said)
+
+
+def test_a_seed_with_a_backslash_and_lines_of_a_model_of_lines_are_explained(tmp_path: Path) -> None:
+    checkpoint.save(POEMS.model, tmp_path / "it.npz")
+    checkpoint.save(model(network("lstm", vocabulary=3, hidden=4), "\nab", lines=True), tmp_path / "lines.npz")
+    poem = ["sample", "--label", "merry", "-m", str(tmp_path / "it.npz"), "--seed", r"a\nb", "--random-seed", "1"]
+    done = CliRunner().invoke(main, poem)
+    assert done.exit_code == 1 and r"with -e, \n in a seed is a newline" in done.stderr
+    assert CliRunner().invoke(main, [*poem, "-e"]).stdout.startswith("a\nb")
+    assert CliRunner().invoke(main, [*poem, "--unknown", "skip"]).stdout.startswith("ab")
+    lines = ["sample", "-m", str(tmp_path / "lines.npz"), "--random-seed", "1", "--lines"]
+    assert "--samples N writes N lines" in CliRunner().invoke(main, [*lines, "2"]).stderr
+    assert not CliRunner().invoke(main, [*lines, "1"]).stderr
+
+
+def test_a_document_may_have_one_character(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a")
+    (tmp_path / "empty.txt").write_text("")
+    assert corpus.read([tmp_path / "a.txt"], "utf-8", Documents("file")).document_lengths.tolist() == [
+        2
+    ]  # with its end
+    with pytest.raises(CorpusError, match=r"a\.txt has one character; two characters or more"):
+        corpus.read([tmp_path / "a.txt"], "utf-8", Documents(""))
+    with pytest.raises(CorpusError, match=r"empty\.txt is empty; give a text$"):
+        corpus.read([tmp_path / "empty.txt"], "utf-8", Documents("line"))

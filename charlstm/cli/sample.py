@@ -41,6 +41,7 @@ from charlstm.sampling.filters import SamplingConfig
 from charlstm.sampling.sampler import Sample
 from charlstm.sampling.sets import FEWEST_ATTEMPTS, SCORES, Samples, SetRules
 from charlstm.text.decoding import read_text
+from charlstm.text.documents import LINE
 from charlstm.text.sources import Sources
 
 if TYPE_CHECKING:
@@ -343,7 +344,11 @@ def command(
         seeds = read_seed_lines(seed_lines, encoding, escapes)
     else:
         seeds = [read_seed(seed, seed_file, encoding)]
+    if not escapes and "\\" not in it.vocabulary and any("\\" in each for each in seeds):
+        print_message("the model does not know the backslash; with -e, \\n in a seed is a newline and \\t a tab")
     seeds = skip_unknown_in_all(it, seeds, display.unknown)
+    if it.documents.kind == LINE and (stopping["lines"] or 1) > 1:
+        print_message("a document of this model is one line, which ends the text; --samples N writes N lines")
 
     def write(file: TextIO) -> Sequence[Sample]:
         if again is not None:

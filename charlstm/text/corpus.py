@@ -180,7 +180,7 @@ def read(
     Raises
     ------
     CorpusError
-        If a file cannot be read or decoded, changes while it is read, or the text has fewer than two characters.
+        If a file cannot be read or decoded, changes while it is read, or the text is too short.
     """
     sources = Sources(paths, encoding, field, label)
     names = describe_names([file.name for file in sources.inputs])
@@ -200,10 +200,11 @@ def read(
         count += text.count(END)
         if label and END in text:
             labelled.append((_check_label(name, sources.files[number].name), text.count(END)))
-    if first.characters < 2:
+    if first.characters < (1 if documents else 2):
         verb, has = ("is", "has") if is_one else ("are", "have")
         holds = f"{has} one character" if first.characters else f"{verb} empty"
-        raise CorpusError(f"{names} {holds}; two characters or more are needed: one to read and one to predict")
+        needed = "two characters or more are needed: one to read and one to predict"
+        raise CorpusError(f"{names} {holds}; {'give a text' if documents else needed}")
 
     if documents and length < 2:
         raise CorpusError(f"{names} {'has' if is_one else 'have'} no document; give a text with one or more")
