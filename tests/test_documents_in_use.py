@@ -108,10 +108,10 @@ def test_documents_in_both_sets_are_counted() -> None:
     ids = np.array([0, 1, 0, 2, 2, 0, 3, 0, 1, 0, 4, 0])
     config = TrainingConfig(1, batch_size=2, documents="line", split="file")
     [remark] = split_documents(corpus_of(ids, last_file=8), config).remarks
-    assert remark.startswith("1 of 2 documents of the validation set are in the training set too")
+    assert remark.startswith("1 of 2 documents of the validation set is in the training set too")
     repeated = np.array([0, 1, 0, 1, 0, 3, 0, 4, 0])
     [remark] = split_documents(corpus_of(repeated, last_file=7), config).remarks
-    assert remark == "1 of 4 documents are copies of others"
+    assert remark == "1 of 4 documents is a copy of another"
 
 
 def test_copies_do_not_make_the_validation_set_another_kind_of_text() -> None:

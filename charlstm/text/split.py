@@ -337,14 +337,16 @@ def _count_equal(hashes: Array, chosen: Array, config: TrainingConfig) -> tuple[
         common = int(np.isin(hashes[chosen], hashes[~chosen]).sum())
         if common:
             return (
-                f"{common:,} of {int(chosen.sum()):,} documents of the validation set are in the training set too, so"
+                f"{common:,} of {int(chosen.sum()):,} documents of the validation set"
+                f" {'is' if common == 1 else 'are'} in the training set too, so"
                 " the validation loss does not show how well the model generalises; leave them out of one of them",
             )
     equal = len(hashes) - len(np.unique(hashes))
     if not equal:
         return ()
     where = "" if config.split == "file" else "; copies are together in the training set or in the validation set"
-    return (f"{equal:,} of {len(hashes):,} documents are copies of others{where}",)
+    verb = "is a copy of another" if equal == 1 else "are copies of others"
+    return (f"{equal:,} of {len(hashes):,} documents {verb}{where}",)
 
 
 def _select_documents(spans: Array) -> Array:
