@@ -12,7 +12,7 @@ from small import corpus_of, labelled_model, model, network
 
 from charlstm.api import LanguageModel
 from charlstm.base.config import TrainingConfig
-from charlstm.base.errors import ConfigError, CorpusError, SessionError
+from charlstm.base.errors import CheckpointError, ConfigError, CorpusError, SessionError
 from charlstm.base.symbols import END
 from charlstm.cli.main import main
 from charlstm.inspection.surprisal import StaticEvaluation
@@ -185,3 +185,24 @@ def test_a_document_may_have_one_character(tmp_path: Path) -> None:
         corpus.read([tmp_path / "a.txt"], "utf-8", Documents(""))
     with pytest.raises(CorpusError, match=r"empty\.txt is empty; give a text$"):
         corpus.read([tmp_path / "empty.txt"], "utf-8", Documents("line"))
+
+
+def test_a_session_of_a_model_with_labels_has_one(tmp_path: Path) -> None:
+    file, it = tmp_path / "saved.npz", POEMS.with_label(None)
+    session = POEMS.session(random_seed=1)
+    session.add("ab")
+    session.save(file)
+    other = it.with_label("wild").session()
+    with pytest.raises(CheckpointError, match="saved with the label 'merry'; start the session with that label"):
+        other.load(file)
+    again = POEMS.session()
+    again.load(file)
+    assert again.text == "ab"
+    checkpoint.save(it.model, tmp_path / "it.npz")
+    words = ["sample", "-m", str(tmp_path / "it.npz"), "--interactive", "--random-seed"]
+    runs = [CliRunner().invoke(main, [*words, str(seed)], input="ab\n") for seed in range(12)]
+    found = [run.stderr.partition("label ")[2].partition(";")[0] for run in runs]
+    assert {"merry", "wild"} <= set(found) <= {name for name, _ in it.model.facts.labels}
+    for seed, label in enumerate(found):
+        chosen = CliRunner().invoke(main, [*words, str(seed), "--label", label], input="ab\n")
+        assert chosen.stdout == runs[seed].stdout and "label" not in chosen.stderr

@@ -330,9 +330,14 @@ def command(
     if interactive:
         from charlstm.cli.interactive import run
 
+        if it.labels and label is None:
+            [drawn] = it.draw_labels(sampling["random_seed"], [0]).tolist()
+            language_model = language_model.with_label(it.labels[drawn - len(it.vocabulary)])
         session = language_model.session(**stopping, **sampling)
         given = "" if seed is None and seed_file is None else read_seed(seed, seed_file, encoding)
         announce()
+        if language_model.model.label != label:
+            print_note(f"label {language_model.model.label}; --label chooses another")
         run(session, SessionSettings(session, display, command.params), given, encoding, model.name)
         return
     compare = partial(find_novelty, language_model, compared, encoding, field)

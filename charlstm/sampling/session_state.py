@@ -23,7 +23,7 @@ import numpy as np
 
 from charlstm.base.config import check_string, check_whole, from_mapping, to_mapping
 from charlstm.base.errors import CharlstmError, CheckpointError
-from charlstm.base.files import write_file
+from charlstm.base.files import shorten, write_file
 from charlstm.base.parameters import Array
 from charlstm.base.symbols import END
 from charlstm.model import archive, format2
@@ -34,6 +34,7 @@ from charlstm.text.documents import LINE
 
 FORMAT = "charlstm session"
 VERSION = 2
+LABEL = "label"  # only of a session with a label
 NAMES = {"model", "text", "continuation_start", "streams_used", "sampling", "stopping"}
 VERSION_1_NAMES = {  # name in version 1 → name in version 2
     "model": "model",
@@ -106,6 +107,8 @@ def save(saved: SavedSession, model: Model, path: Path) -> None:
         "sampling": to_mapping(saved.sampling),
         "stopping": to_mapping(saved.stopping),
     }
+    if model.label is not None:
+        metadata[LABEL] = model.label
     arrays = {
         "metadata": archive.from_json(metadata),
         "state": state.network_state[:, :, 0],
@@ -134,13 +137,18 @@ def load(model: Model, path: str | PathLike[str]) -> SavedSession:
     with archive.open_archive(path, "saved session", advice, advice) as file:
         arrays = archive.read(file)
         member = arrays.pop("metadata")
-        if archive.read_json(member).get("version") == 1:
+        found = archive.read_json(member)
+        if found.get("version") == 1:
             old = archive.to_json(member, FORMAT, (1,), VERSION_1_NAMES)
             metadata, digest = _from_version_1(old), format2.digest(model)
         else:
-            metadata, digest = archive.to_json(member, FORMAT, (VERSION,), NAMES), model.digest
+            metadata, digest = archive.to_json(member, FORMAT, (VERSION,), NAMES | ({LABEL} & set(found))), model.digest
         if metadata["model"] != digest:
             raise CheckpointError("it was saved with another model; start the session with that model")
+        label = metadata.get(LABEL)
+        if label != model.label:
+            name = "another label" if label is None else f"the label {shorten(repr(label))}"
+            raise CheckpointError(f"it was saved with {name}; start the session with that label")
         return _saved(metadata, arrays, model)
 
 
