@@ -77,6 +77,7 @@ def test_a_session_ends_only_a_document_that_has_a_text() -> None:
     ("text", "documents", "said"),
     [
         ("one\ntwo\n", "Line", "'Line', so each file is one document; did you mean line?"),
+        ("one\ntwo\n", "FILE", "'FILE', so each file is one document; did you mean file?"),
         ("one\ntwo\n", "blank-line", "a blank line, so each file is one document"),
         ("one\ntwo\n", "\n%\n", r"'\n%\n', so each file is one document"),
         ("one\n%\ntwo\n", "\n%\n", ""),
