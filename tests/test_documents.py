@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -63,6 +63,16 @@ def test_documents_that_are_written_are_read_again(kind: str, texts: list[str]) 
     written = documents.join(texts)
     assert written.endswith("\n") and "".join(documents.parse_whole([written])).split(END)[:-1] == texts
     assert documents.parse(documents.format(END.join(texts))) == END.join(texts)
+
+
+@pytest.mark.parametrize(("kind", "alphabet"), [("blank-line", "a \n"), ("\n%\n", "a%\n"), ("aa", "ab\n")])
+def test_every_short_text_is_cut_in_blocks_of_every_length(kind: str, alphabet: str) -> None:
+    documents = Documents(kind)
+    for letters in product(alphabet, repeat=7):
+        text = "".join(letters)
+        wanted = "".join(f"{one}{END}" for one in cut_by_hand(kind, text))
+        for size in (1, 2, 3, 5):
+            assert "".join(documents.parse_whole([text[n : n + size] for n in range(0, 7, size)])) == wanted
 
 
 def test_a_stream_is_not_cut() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from charlstm.cli.main import main
 from charlstm.inspection.surprisal import StaticEvaluation
 from charlstm.model import checkpoint
 from charlstm.text import corpus
+from charlstm.text.corpus import CorpusFacts
 from charlstm.text.documents import Documents
 from charlstm.text.split import split_documents
 from charlstm.training.options import Options
@@ -77,6 +79,7 @@ def test_a_session_ends_only_a_document_that_has_a_text() -> None:
     ("text", "documents", "said"),
     [
         ("one\ntwo\n", "Line", "'Line', so each file is one document; did you mean line?"),
+        ("one\ntwo\n", "FILE", "'FILE', so each file is one document; did you mean file?"),
         ("one\ntwo\n", "blank-line", "a blank line, so each file is one document"),
         ("one\ntwo\n", "\n%\n", r"'\n%\n', so each file is one document"),
         ("one\n%\ntwo\n", "\n%\n", ""),
@@ -206,3 +209,23 @@ def test_a_session_of_a_model_with_labels_has_one(tmp_path: Path) -> None:
     for seed, label in enumerate(found):
         chosen = CliRunner().invoke(main, [*words, str(seed), "--label", label], input="ab\n")
         assert chosen.stdout == runs[seed].stdout and "label" not in chosen.stderr
+
+
+def test_a_label_that_is_not_learnt_is_named() -> None:
+    ids = np.array([0, 1, 0, 2, 2, 0, 3, 0, 1, 1, 0, 4, 0])
+    labels = (("gloomy", 2), ("merry", 3))
+    for numbers, said in (([0, 0, 0, 1, 1], ["merry"]), ([0, 1, 0, 1, 1], [])):
+        given = corpus_of(ids, last_file=8)._replace(
+            labels=np.array(numbers), facts=CorpusFacts((), len(ids), 0, "", labels)
+        )
+        config = TrainingConfig(1, batch_size=2, documents="line", split="file", label="file")
+        remarks = [one for one in split_documents(given, config).remarks if "label" in one]
+        assert [one.partition("the label ")[2].partition(",")[0] for one in remarks] == said
+
+
+def test_many_labels_are_called_labels() -> None:
+    facts = CorpusFacts((), 0, 0, "", tuple((f"label {n}", 1) for n in range(3)))
+    it = LanguageModel(replace(labelled_model(), facts=facts))
+    for use in (lambda: it.with_label("x"), lambda: it.score("ab")):
+        with pytest.raises(ConfigError, match=r"label 0, label 1 and 1 other label\b"):
+            use()

@@ -143,7 +143,11 @@ class Model:
             If the model has no such label.
         """
         if label is not None and check_text("label", label) not in self.labels:
-            known = f"it must be one of {describe_names(self.labels)}" if self.labels else "the model has no labels"
+            known = (
+                f"it must be one of {describe_names(self.labels, 'label')}"
+                if self.labels
+                else "the model has no labels"
+            )
             raise ConfigError(f"label is {show_value(label)}; {known}{did_you_mean(label, self.labels)}")
         return replace(self, label=label)
 
@@ -157,7 +161,7 @@ class Model:
         """
         if self.labels and self.label is None:
             raise ConfigError(
-                f"the model's documents have labels ({describe_names(self.labels)}), and none is chosen",
+                f"the model's documents have labels ({describe_names(self.labels, 'label')}), and none is chosen",
                 python="choose one with model.with_label(name)",
                 command="choose one with --label",
             )

@@ -28,10 +28,10 @@ class Remarks:
         return tuple(sentences)
 
 
-def describe_names(names: Sequence[str]) -> str:
-    """Return the names of files for a message: two of them, and the number of the others."""
+def describe_names(names: Sequence[str], noun: str = "file") -> str:
+    """Return names, by default of files, for a message: two of them, and the number of the others."""
     shown = [shorten(name) for name in names[:SHOWN_NAMES]]
     if len(names) <= SHOWN_NAMES:
         return " and ".join(shown)
     others = len(names) - SHOWN_NAMES
-    return f"{', '.join(shown)} and {others:,} other file{'s' * (others != 1)}"
+    return f"{', '.join(shown)} and {others:,} other {noun}{'s' * (others != 1)}"

@@ -19,6 +19,7 @@ from charlstm.base.randomness import Purpose, generator
 from charlstm.text.batches import Batch, Batches, DocumentBatches, Parts, StreamBatches
 from charlstm.text.corpus import Corpus
 from charlstm.text.documents import LINE, LONGEST_WINDOW, find_documents, hash_documents
+from charlstm.text.remarks import describe_names
 
 VALIDATION_ROWS = 64
 SHORTEST_VALIDATION_ROW = 256
@@ -271,7 +272,7 @@ def split_documents(corpus: Corpus, config: TrainingConfig) -> Split:
         int((learnt[:, 1] - learnt[:, 0]).max()) + 1,
         _count_predictions(kept) / max(len(kept), 1),
         np.unique(hashes),
-        (*_count_equal(hashes, chosen, config), *unlike),
+        (*_count_equal(hashes, chosen, config), *_name_unlearnt(corpus, chosen), *unlike),
         not unlike,
     )
 
@@ -329,6 +330,17 @@ def choose_validation(
         some = round(len(order) * config.val_fraction)
         taken = order[np.diff(np.arange(len(order) + 1) * some // max(len(order), 1)) > 0]
     return np.isin(group, taken)
+
+
+def _name_unlearnt(corpus: Corpus, chosen: Array) -> tuple[str, ...]:
+    """Return a remark if no document of the training set has a label; (K,) bool: which are in the validation set."""
+    if not corpus.labels.size:
+        return ()
+    missing = np.setdiff1d(corpus.labels, corpus.labels[~chosen]).tolist()
+    if not missing:
+        return ()
+    names = describe_names([corpus.facts.labels[label][0] for label in missing], "label")
+    return (f"the training set has no document with the label {names}, so the model does not learn what it means",)
 
 
 def _count_equal(hashes: Array, chosen: Array, config: TrainingConfig) -> tuple[str, ...]:
