@@ -456,7 +456,7 @@ class LanguageModel:
             What `sample` returned, or strings. Of a sample only the text after the seed is examined.
         corpora
             A file, a folder, or several, read as in training, in blocks. A long corpus needs little memory, except for
-            the ids of its characters if the model is one of lines.
+            the ids of its characters if the model is one of documents.
         encoding
             Text encoding of the files.
         field
@@ -466,8 +466,8 @@ class LanguageModel:
         -------
         Novelty
             `novel`: the number of new parts of each length; `runs()`: the longest copied parts, with their places;
-            `lines`, for a model of lines: the numbers of lines that are new, in the training set and in the validation
-            set. `view()` returns what the command prints.
+            `documents`, for a model of documents: the numbers of documents that are new, in the training set and in
+            the validation set. `view()` returns what the command prints.
 
         Raises
         ------

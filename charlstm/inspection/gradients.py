@@ -50,7 +50,7 @@ def view_gradients(
     model
         The model.
     text
-        The text. In a model of lines each line is a separate document.
+        The text. Its documents are read one by one.
     compare
         Name → another model to show beside it.
     lags

@@ -237,7 +237,7 @@ def ablate_each(begun: Reader, text: str) -> Array:
 def read_with(model: Model, text: str, changes: Interventions = Interventions()) -> Reader:  # noqa: B008 - immutable
     """Return a reader that has read a text under interventions.
 
-    They change the state that a character is read in. At a newline in a model of lines that is the zero state; a frozen
+    They change the state that a character is read in. At an end symbol that is the zero state; a frozen
     unit keeps its memory there too.
 
     Parameters

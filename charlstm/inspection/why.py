@@ -148,7 +148,7 @@ def measure_occlusion(begun: Reader, text: str, target: str) -> Array:
 def measure_gradient(begun: Reader, text: str, target: str) -> Array:
     """Return the influence of each character by gradient × input: (N,), in nats.
 
-    In a model of lines a newline resets the state, so characters before the last newline have no influence.
+    An end symbol resets the state, so characters before the last one have no influence.
 
     Parameters
     ----------
