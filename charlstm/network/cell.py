@@ -15,8 +15,6 @@ import numpy as np
 
 from charlstm.base.parameters import Array
 
-HALF = np.float32(0.5)  # faster beside an array than a Python number
-
 
 class Tape(NamedTuple):
     """What one layer computed over T steps and B rows: written by forward, read by backward and by the inspector.
@@ -108,7 +106,7 @@ class Cell(ABC):
         t
             The step, 0 ≤ t < T.
         x_U : (G, B, H) array
-            x·U + b.
+            x·U + b. It may lie in the memory of the gates of this step, so read each gate's block before writing it.
         h_W : (G, B, H) array
             h'·W.
         """
@@ -199,10 +197,10 @@ def activate(z: Array, logistic: int) -> Array:
     array([0.5, 1. , 0. ])
     """
     sigmoids = z[:logistic]
-    np.multiply(sigmoids, HALF, out=sigmoids)
+    sigmoids *= 0.5
     np.tanh(z, out=z)
-    np.multiply(sigmoids, HALF, out=sigmoids)
-    np.add(sigmoids, HALF, out=sigmoids)
+    sigmoids *= 0.5
+    sigmoids += 0.5
     return z
 
 
