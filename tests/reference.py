@@ -138,3 +138,48 @@ def slopes(kind, weights, ids, state, step=1e-5):
         ]
         for n, states in enumerate(state)
     ]
+
+
+def lstm_gradient(weights, ids, targets, state):
+    """Read one text with an LSTM of one layer and go back through time: the gradient of the loss, and the last state.
+
+    `ids` and `targets` are lists of characters; `state` is [h, c], each a list; the gradient ends there.
+    """
+    U, W, b, W_out, b_out = (weights[name] for name in ("layer0/U", "layer0/W", "layer0/b", "output/W", "output/b"))
+    H, V = len(W), len(b_out)
+    (h, c), steps = state, []
+    for x in ids:
+        z = plus(plus(U[x], product(h, W)), b)
+        f, i, o = ([sigma(value) for value in z[k * H : (k + 1) * H]] for k in range(3))
+        g = [tanh(value) for value in z[3 * H :]]
+        new_c = [f[j] * c[j] + i[j] * g[j] for j in range(H)]
+        new_h = [o[j] * tanh(new_c[j]) for j in range(H)]
+        steps.append((x, h, c, f, i, o, g, new_c, new_h))
+        h, c = new_h, new_c
+    gradient = {name: [0.0] * len(block) if not isinstance(block[0], list) else [[0.0] * len(block[0]) for _ in block]
+                for name, block in weights.items()}  # fmt: skip
+    dh, dc = [0.0] * H, [0.0] * H
+    for (x, before, c_before, f, i, o, g, c, h), target in zip(reversed(steps), reversed(targets), strict=True):
+        d_logits = probabilities(plus(product(h, W_out), b_out))
+        d_logits[target] -= 1.0
+        for v in range(V):
+            gradient["output/b"][v] += d_logits[v]
+            for j in range(H):
+                gradient["output/W"][j][v] += h[j] * d_logits[v]
+        dh = [dh[j] + sum(d_logits[v] * W_out[j][v] for v in range(V)) for j in range(H)]
+        dz = [0.0] * (4 * H)
+        for j in range(H):
+            t = tanh(c[j])
+            dc[j] += dh[j] * o[j] * (1.0 - t * t)
+            dz[j] = dc[j] * c_before[j] * f[j] * (1.0 - f[j])
+            dz[H + j] = dc[j] * g[j] * i[j] * (1.0 - i[j])
+            dz[2 * H + j] = dh[j] * t * o[j] * (1.0 - o[j])
+            dz[3 * H + j] = dc[j] * i[j] * (1.0 - g[j] * g[j])
+            dc[j] *= f[j]
+        for k in range(4 * H):
+            gradient["layer0/b"][k] += dz[k]
+            gradient["layer0/U"][x][k] += dz[k]
+            for j in range(H):
+                gradient["layer0/W"][j][k] += before[j] * dz[k]
+        dh = [sum(dz[k] * W[j][k] for k in range(4 * H)) for j in range(H)]
+    return gradient, [steps[-1][8], steps[-1][7]]

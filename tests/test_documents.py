@@ -172,6 +172,36 @@ def test_loss_and_gradient_are_those_of_each_document_read_alone(kind: str, seq_
         np.testing.assert_allclose(whole, found, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("seq_len", [4, 25])
+def test_the_gradient_is_that_of_plain_loops_over_each_document(seq_len: int) -> None:
+    """Nothing here is computed by the package but what is tested: not even one document alone."""
+    rng = np.random.default_rng(2)
+    ids = text_of_places(rng.integers(1, 30, 9).tolist())[0]
+    ids[ids > 0] = rng.integers(1, 5, np.count_nonzero(ids))
+    it = network("lstm", vocabulary=5, hidden=3)
+    weights = {name: block.tolist() for name, block in it.parameters.items()}
+    batches = DocumentBatches(ids, find_documents(ids, 0), 3, seq_len)
+    state, alone = it.zero_state(1), [[[0.0] * 3] * 2]
+    for step in range(batches.per_epoch):
+        batch = batches.batch(step)
+        B = batch.ids.shape[1]
+        if batch.resets_state:
+            state, alone = it.zero_state(B), [[[0.0] * 3, [0.0] * 3] for _ in range(B)]
+        found = it.parameters.like()
+        of = Example(batch.ids, batch.targets, batch.loss_mask.astype(np.float64), state, None)
+        _, state, found.flat[:] = gradient(it, of)
+        wanted = {name: np.zeros_like(block) for name, block in it.parameters.items()}
+        for row in range(B):
+            count = int(batch.loss_mask[:, row].sum())
+            if count:
+                read = batch.ids[:count, row].tolist(), batch.targets[:count, row].tolist()
+                part, alone[row] = reference.lstm_gradient(weights, *read, alone[row])
+                for name, block in part.items():
+                    wanted[name] += block
+        for name, block in wanted.items():
+            np.testing.assert_allclose(found[name], block, rtol=1e-10, atol=1e-12, err_msg=name)
+
+
 def test_a_run_that_stops_within_a_document_goes_on_exactly() -> None:
     ids, spans = text_of_places([50, 3, 20, 41, 7, 33, 12])
     ids = ids % 5
