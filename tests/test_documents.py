@@ -154,7 +154,8 @@ def test_loss_and_gradient_are_those_of_each_document_read_alone(kind: str, seq_
         batch = batches.batch(step)
         B = batch.ids.shape[1]
         if batch.resets_state:
-            state, alone = it.zero_state(B), [it.zero_state(1) for _ in range(B)]
+            state = it.zero_state(B)
+        alone = [it.zero_state(1) if batch.ids[0, row] == 0 else alone[row] for row in range(B)]
         loss, found = 0.0, np.zeros_like(it.parameters.flat)
         of = Example(batch.ids, batch.targets, batch.loss_mask.astype(np.float64), state, None)
         together, state, whole = gradient(it, of)
@@ -186,7 +187,9 @@ def test_the_gradient_is_that_of_plain_loops_over_each_document(seq_len: int) ->
         batch = batches.batch(step)
         B = batch.ids.shape[1]
         if batch.resets_state:
-            state, alone = it.zero_state(B), [[[0.0] * 3, [0.0] * 3] for _ in range(B)]
+            state = it.zero_state(B)
+        begins = batch.ids[0] == 0  # a document begins with the end symbol, and with it the zero state
+        alone = [[[0.0] * 3, [0.0] * 3] if begins[row] else alone[row] for row in range(B)]
         found = it.parameters.like()
         of = Example(batch.ids, batch.targets, batch.loss_mask.astype(np.float64), state, None)
         _, state, found.flat[:] = gradient(it, of)
