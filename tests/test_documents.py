@@ -125,6 +125,31 @@ def test_a_batch_of_documents_depends_on_its_step_alone(lengths: list[int], rows
         assert all(map(np.array_equal, found[:3], in_order[step][:3]))
 
 
+@given(lengths_of_documents, st.integers(1, 4), st.integers(1, 9), st.integers(0, 50))
+def test_every_batch_predicts_something(lengths: list[int], rows: int, seq_len: int, seed: int) -> None:
+    """Also where a group of the curriculum, or what is left for a last pool, has short documents only."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("charlstm.text.batches.BATCHES_SORTED_TOGETHER", 2)
+        batches = DocumentBatches(*text_of_places(lengths), rows, seq_len, seed, curriculum=2.0)
+        for step in range(4 * batches.per_epoch):
+            assert batches.batch(step).loss_mask.any()
+
+
+def test_what_is_left_for_a_last_pool_has_as_many_windows_as_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("charlstm.text.batches.BATCHES_SORTED_TOGETHER", 2)
+    batches = DocumentBatches(
+        *text_of_places([1, 11, 11, 11, 11]), 2, 4
+    )  # the short one shares a group with a long one
+    for step in range(40 * batches.per_epoch):
+        assert batches.batch(step).loss_mask.any()
+
+
+def test_a_curriculum_of_short_documents_beside_a_long_one_has_no_empty_window() -> None:
+    for seed in range(30):
+        batches = DocumentBatches(*text_of_places([5, 200]), 2, 64, seed, curriculum=3.0)
+        assert all(batches.batch(step).loss_mask.any() for step in range(3 * batches.per_epoch))
+
+
 def test_in_windows_of_any_length_documents_are_the_same_as_whole_ones() -> None:
     rng = np.random.default_rng(0)
     lengths = rng.integers(1, 60, 40).tolist()
@@ -224,21 +249,24 @@ def test_a_run_that_stops_within_a_document_goes_on_exactly() -> None:
         assert run(None, state)[0] == wanted
 
 
+SPANS = np.stack([np.arange(400) * 10, np.arange(400) * 10 + 9], axis=1)
+
+
 def test_copies_are_on_one_side_and_each_file_has_its_share() -> None:
     rng = np.random.default_rng(0)
     hashes = rng.integers(0, 60, 400).astype(np.uint64)
     config = TrainingConfig(1, documents="line", split="random", val_fraction=0.2)
     for files in ([0], [0, 1000, 3000]):
-        chosen = choose_validation(np.arange(400) * 10, hashes, config, files)
+        chosen = choose_validation(SPANS, hashes, config, files)
         assert not set(hashes[chosen]) & set(hashes[~chosen])
         assert 0.15 < chosen.mean() < 0.25
     distinct = np.arange(400).astype(np.uint64)
-    chosen = choose_validation(np.arange(400) * 10, distinct, config, [0, 1000, 3000])
+    chosen = choose_validation(SPANS, distinct, config, [0, 1000, 3000])
     assert [int(chosen[a:b].sum()) for a, b in ((0, 100), (100, 300), (300, 400))] == [20, 40, 20]
     assert (
         chosen.tolist()
         != choose_validation(
-            np.arange(400) * 10,
+            SPANS,
             distinct,
             TrainingConfig(1, split="random", val_fraction=0.2, random_seed=1),
             [0, 1000, 3000],

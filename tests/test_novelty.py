@@ -178,6 +178,18 @@ def test_lines_are_new_or_in_the_training_or_the_validation_set(tmp_path, split)
     assert other.documents[1].new == 1 + len([line for line in ["bob met felix", *LINES] if line not in LINES[:12]])
 
 
+def test_a_document_that_is_longer_than_all_others_together_is_in_the_training_set(tmp_path):
+    lines = ["x" * 500, *LINES[:9]]
+    (tmp_path / "a.txt").write_text("\n".join(lines) + "\n")
+    for seed in range(6):
+        text = corpus.read([tmp_path / "a.txt"], documents=Documents(LINE))
+        config = TrainingConfig(9, batch_size=4, documents="line", split="random", val_fraction=0.3, random_seed=seed)
+        it = LanguageModel(Model(network("rnn", vocabulary=len(text.vocabulary)), text.vocabulary, config, text.facts))
+        learnt = lines_of([split_documents(text, config).training.batch(step) for step in range(2)], text)
+        (found,) = it.novelty(Sample("", lines[0], 0.0, "end"), tmp_path / "a.txt").documents
+        assert (found.training, found.validation, found.new) == (1, 0, 0) and lines[0] in learnt
+
+
 def lines_of(batches, text):
     """All lines of some batches."""
     lines = set()

@@ -270,9 +270,7 @@ def _compare_documents(
     assert text.vocabulary.end is not None
     spans = find_documents(text.ids, text.vocabulary.end)  # (K, 2)
     hashes = hash_documents(text.ids, spans, text.vocabulary)  # (K,)
-    in_validation = choose_validation(
-        spans[:, 0], hashes, model.training, text.starts_for(model.training.split)
-    )  # (K,)
+    in_validation = choose_validation(spans, hashes, model.training, text.starts_for(model.training.split))  # (K,)
     training = set(hashes[~in_validation].tolist())
     validation = set(hashes[in_validation].tolist()) - training
     same = text.facts.sha256 == model.facts.sha256

@@ -194,7 +194,7 @@ class DocumentBatches:
         self._by_length = np.argsort(lengths, kind="stable")  # (P,)
         ends = np.minimum(np.arange(self.rows, len(lengths) + self.rows, self.rows), len(lengths)) - 1  # (G,)
         self._windows = -(-lengths[self._by_length[ends]] // self._seq_len)  # (G,)  of each group, shortest first
-        self._windows_of = np.empty_like(lengths)  # (P,)  pieces of groups with as many windows change places
+        self._windows_of = np.empty_like(lengths)  # (P,)  pieces whose groups have as many windows change places
         self._windows_of[self._by_length] = np.repeat(self._windows, self.rows)[: len(lengths)]
         self.per_epoch = int(self._windows.sum())
         self._curriculum_steps = round(curriculum * self.per_epoch)
@@ -206,8 +206,8 @@ class DocumentBatches:
     @property
     def padding(self) -> float:
         """Fraction of the positions in the batches of the first epoch that is padding."""
-        shapes = [self._shape(group) for group in self._shuffle(0)[0]]
-        return 1.0 - float((self._stop - self._first).sum()) / sum(rows * length for rows, length in shapes)
+        positions = sum(len(group) * self._find_longest(group) for group in self._shuffle(0)[0])
+        return 1.0 - float((self._stop - self._first).sum()) / positions
 
     def batch(self, step: int) -> Batch:
         """Return a batch of short documents during the curriculum, then the batches of each epoch."""
@@ -221,25 +221,24 @@ class DocumentBatches:
 
     def in_order(self) -> Iterator[Batch]:
         """Yield every document once, shortest first."""
-        for group in self._groups_by_length():
-            for window in range(int(self._windows_of[group[0]])):
+        for first in range(0, len(self._by_length), self.rows):
+            group = self._by_length[first : first + self.rows]
+            for window in range(self._count_windows(group)):
                 yield self._gather(group, window)
 
-    def _groups_by_length(self) -> Iterator[Array]:
-        for first in range(0, len(self._by_length), self.rows):
-            yield self._by_length[first : first + self.rows]
+    def _find_longest(self, group: Array) -> int:
+        """Return the predictions in the longest piece of a group."""
+        return int((self._stop[group] - self._first[group]).max())
 
-    def _shape(self, group: Array) -> tuple[int, int]:
-        """Return the number of rows of a group, and the characters that each has in all windows, with padding."""
-        windows = int(self._windows_of[group].max())
-        longest = int((self._stop[group] - self._first[group]).max())
-        return len(group), -(-longest // windows) * windows
+    def _count_windows(self, group: Array) -> int:
+        """Return in how many windows a group is read."""
+        return -(-self._find_longest(group) // self._seq_len)
 
     def _find_in_curriculum(self, step: int) -> tuple[Array, int]:
         """Return the group that a step of the curriculum reads, and which of its windows."""
         begins = self._curriculum_begins
         while begins[-1] <= step:
-            begins.append(begins[-1] + int(self._windows_of[self._sample_short(begins[-1])].max()))
+            begins.append(begins[-1] + self._count_windows(self._sample_short(begins[-1])))
         number = bisect_right(begins, step) - 1
         return self._sample_short(begins[number]), step - begins[number]
 
@@ -256,23 +255,26 @@ class DocumentBatches:
         """Return the groups of an epoch in their order, and the number of windows before each.
 
         Shuffle the pieces, sort pools of them by length so that a group has little padding, shuffle the groups. A pool
-        has pieces of as many windows, so that every epoch has the same number of batches.
+        has pieces whose groups have as many windows, so that every epoch has the same number of batches. What is left
+        for a last pool belongs to the one before, where it might be too short for these windows.
         """
         rng = generator(self._seed, Purpose.ORDER, epoch)
         pieces = rng.permutation(len(self._first))  # (P,)
         pieces = pieces[np.argsort(self._windows_of[pieces], kind="stable")]
         windows, lengths = self._windows_of[pieces], (self._stop - self._first)[pieces]  # (P,) each
-        places = np.arange(len(pieces)) - np.searchsorted(windows, windows)  # (P,)  among those of as many windows
-        pieces = pieces[np.lexsort((lengths, places // (self.rows * BATCHES_SORTED_TOGETHER), windows))]
+        begins, ends = (np.searchsorted(windows, windows, side) for side in ("left", "right"))  # (P,) each
+        size = self.rows * BATCHES_SORTED_TOGETHER
+        last = np.where(windows > 1, np.maximum((ends - begins) // size - 1, 0), len(pieces))  # (P,)
+        pools = np.minimum((np.arange(len(pieces)) - begins) // size, last)  # (P,)
+        pieces = pieces[np.lexsort((lengths, pools, windows))]
         order = rng.permutation(len(self._windows))  # (G,)
         groups = [pieces[first : first + self.rows] for first in range(0, len(pieces), self.rows)]
         return [groups[k] for k in order], np.cumsum(self._windows[order]) - self._windows[order]
 
     def _gather(self, group: Array, window: int) -> Batch:
         """Return one of the windows of a group."""
-        windows = int(self._windows_of[group].max())
         starts, stops = self._first[group], self._stop[group]  # (B,) each
-        width = -(-int((stops - starts).max()) // windows)
+        width = -(-self._find_longest(group) // self._count_windows(group))
         positions, loss_mask = pad_spans(starts, stops, window * width, width)  # (T, B) each
         read = self._ids[positions - 1]  # (T, B)
         if window == 0:

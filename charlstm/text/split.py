@@ -52,8 +52,6 @@ class Split(NamedTuple):
         Predictions in the validation set.
     measured_characters : int
         Predictions in the batches that `validation` returns: all, or about the first million.
-    documents : int
-        Number of documents in the training set; 0 for a stream.
     longest_document : int
         Predictions in the longest document of the training set; 0 for a stream.
     characters_per_document : float
@@ -71,7 +69,6 @@ class Split(NamedTuple):
     validation: Callable[[], Iterable[Batch]] | None
     validation_characters: int
     measured_characters: int
-    documents: int = 0
     longest_document: int = 0
     characters_per_document: float = 0.0
     hashes: Array = np.zeros(0, np.uint64)
@@ -246,8 +243,7 @@ def split_documents(corpus: Corpus, config: TrainingConfig) -> Split:
     assert end is not None
     spans = find_documents(ids, end)  # (K, 2)
     hashes = hash_documents(ids, spans, corpus.vocabulary)  # (K,)
-    lengths = spans[:, 1] - spans[:, 0]  # (K,)
-    chosen = choose_validation(spans[:, 0], hashes, config, corpus.starts_for(config.split), lengths)  # (K,) bool
+    chosen = choose_validation(spans, hashes, config, corpus.starts_for(config.split))  # (K,) bool
     order = generator(config.random_seed, Purpose.SPLIT).permutation(len(spans))  # (K,)
     validation, training = order[chosen[order]], np.flatnonzero(~chosen)  # numbers of documents
     if not len(training):
@@ -268,7 +264,6 @@ def split_documents(corpus: Corpus, config: TrainingConfig) -> Split:
         else None,
         _count_predictions(spans[validation]),
         _count_predictions(kept),
-        len(training),
         int((learnt[:, 1] - learnt[:, 0]).max()) + 1,
         _count_predictions(kept) / max(len(kept), 1),
         np.unique(hashes),
@@ -282,13 +277,7 @@ def _select_openings(openings: Array | None, documents: Array) -> Array | None:
     return None if openings is None else openings[documents]
 
 
-def choose_validation(
-    starts: Array,
-    hashes: Array,
-    config: TrainingConfig,
-    file_starts: Sequence[int] | Array,
-    lengths: Array | None = None,
-) -> Array:
+def choose_validation(spans: Array, hashes: Array, config: TrainingConfig, file_starts: Sequence[int] | Array) -> Array:
     """Return which documents are in the validation set: (K,) bool.
 
     Equal documents are on one side together. Each of several files has its share in the validation set. A document that
@@ -296,18 +285,16 @@ def choose_validation(
 
     Parameters
     ----------
-    starts : (K,) array
-        Position at which each document begins.
+    spans : (K, 2) array
+        Position of the first character of each document, and one past its last.
     hashes : (K,) array
         Equal for equal documents.
     config
         Kind of split, share of the validation set and random seed.
     file_starts
         Position at which each file begins.
-    lengths : (K,) array, optional
-        Characters of each document.
     """
-    wanted = round(len(starts) * config.val_fraction)
+    starts, lengths = spans[:, 0], spans[:, 1] - spans[:, 0]  # (K,) each
     if config.split == "file":
         return np.asarray(starts >= file_starts[-1])
     if config.split == "tail":  # a run of an earlier version
@@ -320,9 +307,10 @@ def choose_validation(
     order = generator(config.random_seed, Purpose.SPLIT).permutation(len(first))  # (D,)
     files = np.searchsorted(np.asarray(file_starts), starts[np.sort(first)], side="right")  # (D,)
     order = order[np.argsort(files[order], kind="stable")]
-    if lengths is not None and config.split != "tail":
+    if config.split != "tail":
         order = order[2 * lengths[np.sort(first)][order] <= lengths.sum()]
     if len(file_starts) == 1:
+        wanted = round(len(starts) * config.val_fraction)
         most = max(wanted, int(sizes.min())) if wanted > 0 and len(sizes) > 1 else wanted
         order = order[sizes[order] <= most][::-1]
         taken = order[np.cumsum(sizes[order]) <= most]
