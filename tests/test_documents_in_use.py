@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 from small import corpus_of, labelled_model, model, network
 
+import charlstm
 from charlstm.api import LanguageModel
 from charlstm.base.config import TrainingConfig
 from charlstm.base.errors import CheckpointError, ConfigError, CorpusError, SessionError
@@ -229,3 +231,29 @@ def test_many_labels_are_called_labels() -> None:
     for use in (lambda: it.with_label("x"), lambda: it.score("ab")):
         with pytest.raises(ConfigError, match=r"label 0, label 1 and 1 other label\b"):
             use()
+
+
+def test_weights_go_from_streams_to_documents_and_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end symbol of lines takes the place of the newline; all characters keep their weights, and files load."""
+    monkeypatch.chdir(tmp_path)
+    Path("c.txt").write_text("ab ba\nbb a\n\nab\n" * 20)
+
+    def row(it: LanguageModel, character: str) -> np.ndarray:
+        index = it.model.vocabulary.id(character)
+        return np.append(it.model.network.parameters["layer0/U"][index], it.model.network.parameters["output/b"][index])
+
+    line_ends = {"": "\n", "line": "\uffff"}  # the newline of a stream is the end symbol of documents that are lines
+    for kind in ("", "line", "blank-line"):
+        charlstm.train("c.txt", documents=kind, hidden=3, steps=2, val_fraction=0.0, model=f"{kind}.npz")
+    for one, other in product(("", "line", "blank-line"), repeat=2):
+        steps = {"steps": 0, "val_fraction": 0.0, "force": True}
+        charlstm.train("c.txt", documents=other, init_from=f"{one}.npz", model="new.npz", **steps)  # type: ignore[arg-type]
+        before, after = charlstm.load(f"{one}.npz"), charlstm.load("new.npz")
+        pairs = {"a": "a", " ": " "}
+        if one in line_ends and other in line_ends:
+            pairs[line_ends[one]] = line_ends[other]
+        elif "line" not in (one, other):
+            pairs["\n"] = "\n"
+        for ours, theirs in pairs.items():
+            np.testing.assert_array_equal(row(before, ours), row(after, theirs), err_msg=f"{one} → {other}, {ours!r}")
+        assert after.sample(length=20, random_seed=0).text

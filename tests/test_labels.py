@@ -166,3 +166,9 @@ def test_weights_of_labels_are_matched_by_name_when_a_model_is_fine_tuned(
     one, other = (it.network.parameters["layer0/U"] for it in (first, second))
     np.testing.assert_array_equal(other[second.label_id("b")], one[first.label_id("b")])
     np.testing.assert_array_equal(other[: len(second.vocabulary)], one[: len(first.vocabulary)])
+
+
+def test_labelled_documents_that_are_separated_give_no_remark_about_their_separator(tmp_path: Path) -> None:
+    write(tmp_path, {"p/a.txt": "x\n\ny\n\nz\n", "p/b.txt": "x\n\ny\n"})
+    found = corpus.read([tmp_path / "p"], documents=Documents("blank-line"), label="file")
+    assert found.facts.labels == (("a", 3), ("b", 2)) and found.remarks == ()

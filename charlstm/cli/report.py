@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from charlstm.base.config import TrainingConfig
+from charlstm.base.symbols import END
 from charlstm.cli.commands import EscapedText, write_escapes
 from charlstm.inspection.view import count_of
 from charlstm.model.model import Model
@@ -36,8 +37,8 @@ def describe_plan(plan: Plan, processes: int) -> Iterator[str]:
     facts, shape = model.facts, model.network.config
     yield from plan.notes
     if plan.origin is not None:
-        known = len(plan.origin.vocabulary)
-        yield f"from      {options.init_from}: {known:,} characters known, {len(model.vocabulary) - known:,} new"
+        ours, theirs = (set(one.vocabulary.characters) - {END} for one in (model, plan.origin))
+        yield f"from      {options.init_from}: {len(theirs):,} characters known, {len(ours - theirs):,} new"
     named = config.documents in (STREAM, LINE)
     documents = "" if named else f", {count_of(split.hashes.size, 'distinct document')}"
     documents += f" with {count_of(len(facts.labels), 'label')}" if facts.labels else ""

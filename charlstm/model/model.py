@@ -190,28 +190,22 @@ class Model:
         draws = np.array([generator(random_seed, Purpose.LABEL, number).random() for number in numbers])  # (B,)
         return np.asarray(len(self.vocabulary) + np.searchsorted(shares, draws * shares[-1], side="right"))
 
-    def copy_weights(self, origin: Model) -> int:
-        """Copy the weights of a model of the same shape, matching characters; return the number of its characters.
+    def copy_weights(self, origin: Model) -> None:
+        """Copy the weights of a model of the same shape, matching characters and labels.
 
-        Weights of characters that only this model has stay as they are.
-
-        Parameters
-        ----------
-        origin
-            A model whose characters this model knows too.
+        Weights of characters and labels that only this model has stay as they are.
         """
-        ids = self.vocabulary.encode_known(origin.vocabulary.code_points)  # (K,)
+        here, there = self.vocabulary.match(origin.vocabulary)
         target, source = self.network.parameters, origin.network.parameters
         for name in target:
             if name == "layer0/U":
                 both = [label for label in self.labels if label in origin.labels]
                 ours, theirs = ([one.label_id(label) for label in both] for one in (self, origin))
-                target[name][[*ids, *ours]] = source[name][[*range(len(ids)), *theirs]]
+                target[name][here + ours] = source[name][there + theirs]
             elif name.startswith("output/"):
-                target[name][..., ids] = source[name]
+                target[name][..., here] = source[name][..., there]
             else:
                 target[name][...] = source[name]
-        return len(ids)
 
 
 class Reader:

@@ -20,7 +20,7 @@ from charlstm.base.errors import ConfigError, CorpusError, did_you_mean
 from charlstm.base.files import shorten
 from charlstm.base.parameters import Array
 from charlstm.base.symbols import END
-from charlstm.text.documents import BLANK_LINE, KINDS, Documents, find_documents
+from charlstm.text.documents import BLANK_LINE, KINDS, LINE, Documents, find_documents
 from charlstm.text.remarks import describe_names
 from charlstm.text.sources import Block, Sources, cut_documents
 from charlstm.text.vocabulary import CODE_POINTS, Vocabulary, code_points_of
@@ -186,20 +186,23 @@ def read(
     names = describe_names([file.name for file in sources.inputs])
     is_one = len(sources.inputs) == 1
     seen = np.zeros(CODE_POINTS, bool)
-    seen[ord(END)] = bool(documents)
     if known is not None:
         seen[known.code_points] = True
+    seen[ord(END)] = bool(documents)
+    if documents.kind == LINE:
+        seen[ord("\n")] = False  # no line has one
     first = Reading()
-    length, count = len(documents.opening), 0
+    length, documents_found = len(documents.opening), 0
     lengths = np.zeros(len(sources.files), np.int64)  # (F,)
     labelled: list[tuple[str, int]] = []  # labels, each with the number of documents in a row that have it
     for number, text, name in cut_documents(first.record(sources.read_joined()), documents):
         seen[code_points_of(text)] = True
         lengths[number] += len(text)
         length += len(text)
-        count += text.count(END)
-        if label and END in text:
-            labelled.append((_check_label(name, sources.files[number].name), text.count(END)))
+        ended = text.count(END)
+        documents_found += ended
+        if label and ended:
+            labelled.append((_check_label(name, sources.files[number].name), ended))
     if first.characters < (1 if documents else 2):
         verb, has = ("is", "has") if is_one else ("are", "have")
         holds = f"{has} one character" if first.characters else f"{verb} empty"
@@ -224,19 +227,15 @@ def read(
     if second.sha256 != first.sha256:
         raise CorpusError(f"{names} changed while the text was read; train on a copy that no other program writes")
     ids[: len(documents.opening)] = vocabulary.end or 0
-    counts: Counter[str] = Counter()
-    for name, count in labelled:
-        counts[name] += count
-    numbers = {name: number for number, name in enumerate(sorted(counts))}
-    labels = np.repeat([numbers[name] for name, _ in labelled], [count for _, count in labelled])  # (K,)
+    counts, labels = _number_labels(labelled)
     lines = first.newlines + (first.last != "\n")
-    facts = CorpusFacts(sources.names(), first.characters, lines, first.sha256, tuple(sorted(counts.items())))
+    facts = CorpusFacts(sources.names(), first.characters, lines, first.sha256, counts)
     starts = len(documents.opening) + np.append(0, np.cumsum(lengths)[:-1])  # (F,)
     last = sum(file.given == sources.files[-1].given for file in sources.files)
     remarks = sources.remarks.list()
-    if documents.separates and field is None and count == np.count_nonzero(lengths):
+    if documents.separates and field is None and documents_found == np.count_nonzero(lengths):
         remarks += (_describe_no_cut(names, documents),)
-    return Corpus(ids, vocabulary, facts, remarks, starts, last, labels.astype(np.int64))
+    return Corpus(ids, vocabulary, facts, remarks, starts, last, labels)
 
 
 def _describe_no_cut(names: str, documents: Documents) -> str:
@@ -244,6 +243,22 @@ def _describe_no_cut(names: str, documents: Documents) -> str:
     separator = "a blank line" if documents.kind == BLANK_LINE else shorten(repr(documents.separator))
     known = did_you_mean(documents.kind.strip().lower(), [kind for kind in KINDS if kind != documents.kind])
     return f"{names}: no two documents are separated by {separator}, so each file is one document{known}"
+
+
+def _number_labels(labelled: Sequence[tuple[str, int]]) -> tuple[tuple[tuple[str, int], ...], Array]:
+    """Return the labels with their numbers of documents, by name, and for each document the index of its label: (K,).
+
+    Parameters
+    ----------
+    labelled
+        Labels in the order of the documents, each with the number of documents in a row that have it.
+    """
+    counts: Counter[str] = Counter()
+    for name, count in labelled:
+        counts[name] += count
+    numbers = {name: number for number, name in enumerate(sorted(counts))}
+    each = np.array([numbers[name] for name, _ in labelled], np.int64)
+    return tuple(sorted(counts.items())), np.repeat(each, [count for _, count in labelled])
 
 
 def _check_label(label: str, file: str) -> str:

@@ -92,6 +92,20 @@ class Vocabulary:
             return text.replace("\n", END)
         return text.replace(END, "\n") if END in text and END not in self else text
 
+    def match(self, other: Vocabulary) -> tuple[list[int], list[int]]:
+        """Return the ids of the symbols that both vocabularies have, here and in the other one.
+
+        The end symbol of one matches the newline of the other where only that one has it; see `translate`.
+        """
+        here, characters = {one: index for index, one in enumerate(self.characters)}, other.characters
+        ours, theirs = [], []
+        for index, one in enumerate(characters):
+            same = self.translate(one)
+            if same in here and (same == one or same not in characters):
+                ours.append(here[same])
+                theirs.append(index)
+        return ours, theirs
+
     def encode(self, text: str, what: str = "the text", before: int = 0, skippable: bool = True) -> Array:
         """Return the ids of a text: (N,) array of `id_type`. See `translate`.
 
