@@ -198,19 +198,7 @@ def test_the_seed_comes_from_an_option_a_file_or_a_pipe(folder: Path, tmp_path: 
 
 
 def test_json_lines_hold_the_same_texts(folder: Path) -> None:
-    arguments = (
-        "sample",
-        "--random-seed",
-        "0",
-        "-m",
-        folder / "charlstm.npz",
-        "--seed",
-        "the",
-        "-n",
-        40,
-        "--samples",
-        3,
-    )
+    arguments = (*SEEDED, "-m", folder / "charlstm.npz", "--seed", "the", "-n", 40, "--samples", 3)
     objects = [json.loads(line) for line in invoke(*arguments, "--format", "jsonl").output.splitlines()]
     assert "\n".join(f"{it['seed']}{it['text']}\n" for it in objects) == invoke(*arguments).output
     assert [it["stop"] for it in objects] == ["length"] * 3 and all(it["bits_per_character"] > 0 for it in objects)
@@ -220,19 +208,7 @@ def test_json_lines_hold_the_same_texts(folder: Path) -> None:
 
 
 def test_novelty_is_reported_on_stderr_or_in_the_json_object(folder: Path) -> None:
-    arguments = (
-        "sample",
-        "--random-seed",
-        "0",
-        "-m",
-        folder / "charlstm.npz",
-        "--seed",
-        "the",
-        "-n",
-        40,
-        "--samples",
-        2,
-    )
+    arguments = (*SEEDED, "-m", folder / "charlstm.npz", "--seed", "the", "-n", 40, "--samples", 2)
     asked = ("--novelty", folder / "corpus.txt")
     plain, told = invoke(*arguments), invoke(*arguments, *asked)
     assert told.stdout == plain.stdout and "longest parts copied from the corpus" in told.stderr
@@ -265,19 +241,7 @@ def test_beam_search_writes_the_most_likely_texts_in_each_format(folder: Path, t
 
 
 def test_output_writes_the_same_to_a_file(folder: Path, tmp_path: Path) -> None:
-    arguments = (
-        "sample",
-        "--random-seed",
-        "0",
-        "-m",
-        folder / "charlstm.npz",
-        "--seed",
-        "the",
-        "-n",
-        40,
-        "--samples",
-        2,
-    )
+    arguments = (*SEEDED, "-m", folder / "charlstm.npz", "--seed", "the", "-n", 40, "--samples", 2)
     done = invoke(*arguments, "--output", tmp_path / "made.txt")
     assert done.output == "" and [path.name for path in tmp_path.iterdir()] == ["made.txt"]
     assert (tmp_path / "made.txt").read_text() == invoke(*arguments).output

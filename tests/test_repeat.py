@@ -7,10 +7,9 @@ import re
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from commands import train
 from run_files import arrays_of
 
-from charlstm.cli.main import main
 from charlstm.model import checkpoint
 
 TEXT = "".join(random.Random(0).choices(("the cat ", "sat on ", "a mat.\n", "the dog "), k=400))
@@ -24,13 +23,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "corpus.txt").write_text(TEXT)
     (tmp_path / "val.txt").write_text("a cat sat on a mat!\n" * 20)
     return tmp_path
-
-
-def train(*arguments: object) -> Result:
-    """Run `charlstm train` in this process."""
-    done = CliRunner().invoke(main, ["train", *map(str, arguments)])
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
-    return done
 
 
 def trained(*arguments: object) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from commands import train
 from run_files import arrays_of
 
 import charlstm
@@ -37,14 +38,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "corpus.txt").write_text(TEXT)
     return tmp_path
-
-
-def train(*arguments: object, **settings: Any) -> Result:
-    """Run `charlstm train` in this process."""
-    done = CliRunner().invoke(main, ["train", *map(str, arguments)], **settings)
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
-    assert "Traceback" not in done.output
-    return done
 
 
 def refused(done: Result) -> str:

@@ -14,12 +14,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from commands import train
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 import charlstm
-from charlstm.cli.main import main
 from charlstm.model import checkpoint
 from charlstm.network.config import NetworkConfig
 from charlstm.training import plan, processes
@@ -40,14 +39,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "corpus.txt").write_text(TEXT)
     return tmp_path
-
-
-def train(*arguments: object) -> Result:
-    """Run `charlstm train` in this process."""
-    done = CliRunner().invoke(main, ["train", *map(str, arguments)])
-    assert done.exception is None or isinstance(done.exception, SystemExit), (arguments, done.exc_info)
-    assert "Traceback" not in done.output
-    return done
 
 
 def words_of(options: dict[str, Any]) -> list[str]:

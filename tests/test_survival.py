@@ -20,10 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from commands import train
 from run_files import arrays_of
 
-from charlstm.cli.main import main
 from charlstm.model import checkpoint
 from charlstm.text.sources import Block, Sources
 
@@ -41,13 +40,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "corpus.txt").write_text(TEXT)
     return tmp_path
-
-
-def train(*arguments: object) -> Result:
-    """Run `charlstm train` in this process."""
-    done = CliRunner().invoke(main, ["train", *map(str, arguments)])
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
-    return done
 
 
 def names() -> set[str]:

@@ -14,7 +14,8 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
+from commands import train
 from hypothesis import given
 from hypothesis import strategies as st
 from run_files import arrays_of
@@ -41,13 +42,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "corpus.txt").write_text(TEXT)
     return tmp_path
-
-
-def train(*arguments: object) -> Result:
-    """Run `charlstm train` in this process."""
-    done = CliRunner().invoke(main, ["train", *map(str, arguments)])
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
-    return done
 
 
 def options_in(said: str) -> list[str]:

@@ -89,6 +89,11 @@ def _read_members(file: BinaryIO) -> Iterator[tuple[str, Array]]:
     """
     begin = file.tell()
     size = file.seek(0, io.SEEK_END) - begin
+    file.seek(begin)
+    if not size:
+        raise CheckpointError("it is empty")
+    if file.read(len(ARCHIVE_START)) != ARCHIVE_START:
+        raise CheckpointError("it is another kind of file; give another one")
     file.seek(begin + max(size - DIRECTORY_END_SIZE, 0))
     if not file.read().startswith(DIRECTORY_END):
         raise CheckpointError("it is an archive of another program, or its end is missing")
