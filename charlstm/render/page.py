@@ -1,7 +1,7 @@
-"""Render a page: one HTML file with a trace to explore and views to read, which needs no server and no network.
+"""Render a page: one HTML file with a model that runs in the browser, and views to read. It needs no server and no network.
 
 Text cannot run as code. It is in the page as JSON without a «<», and as escaped HTML; and the content security policy
-of the page allows no script but the one with its digest, no style but its own, and no connection.
+of the page allows no script but the two with its digests, no style but its own, and no connection.
 """
 
 from __future__ import annotations
@@ -10,58 +10,104 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from charlstm.base.errors import ConfigError
 from charlstm.inspection.registry import VIEWS, Subject, build_all_views
-from charlstm.inspection.trace import Trace
 from charlstm.inspection.view import View
 from charlstm.model.model import Model
 from charlstm.render import data, html
 from charlstm.render.colour import BLUE, MOST_BITS, ORANGE, WHITE, choose_ink, mix_rgb
-from charlstm.render.page_data import encode_trace
+from charlstm.render.page_data import PageText, describe_model, encode_weights
 
-SCRIPTS = ("numbers.js", "diagram.js", "heatmap.js", "span.js", "trace.js", "page.js")
-MAX_VALUES = 40_000_000
+# The network and what is computed with it, also in a worker; then the page around it. Each file uses only earlier ones.
+ENGINE = ("numbers.js", "interventions.js", "network.js", "random.js", "sampling.js", "occlusion.js", "worker.js")
+PAGE = (
+    "dom.js",
+    "characters.js",
+    "reading.js",
+    "words.js",
+    "diagram.js",
+    "curves.js",
+    "heatmap.js",
+    "span.js",
+    "strip.js",
+    "predictions.js",
+    "intervening.js",
+    "writing.js",
+    "why.js",
+    "fragment.js",
+    "downloads.js",
+    "live.js",
+    "page.js",
+)
+MAX_CHARACTERS = 50_000
+MAX_NUMBERS = 40_000_000  # that the page keeps while it reads
 TITLE = 60
-TRACE = "trace"
+LIVE = "live"
+SHOWN_LIVE = {"gates", "cell"}  # views whose content the live tab computes itself
 # The colours of zero, high and low values; those of the dark theme have the same hues, but are lighter.
 LIGHT = WHITE, BLUE, ORANGE
 DARK = (24, 27, 33), (92, 170, 255), (255, 150, 60)
 
 
-def build_page(subject: Subject, first: str | None = None, options: Mapping[str, Any] = MappingProxyType({})) -> str:
-    """Return a page with the trace of a text and every view that the model and the text give.
+class Live(NamedTuple):
+    """What the live tab shows: a model, and the texts that it offers.
+
+    Attributes
+    ----------
+    model
+        The model.
+    texts
+        The texts, of which the page opens the first.
+    """
+
+    model: Model
+    texts: Sequence[PageText]
+
+
+def build_page(
+    subject: Subject,
+    first: str | None = None,
+    options: Mapping[str, Any] = MappingProxyType({}),
+    examples: Sequence[PageText] = (),
+) -> str:
+    """Return a page with a live model and every view that the model and the text give.
 
     Parameters
     ----------
     subject
         The model and what it reads.
     first
-        Name of the view that is open; None: the trace, or without a text the summary.
+        Name of the view that is open; None: the live model.
     options
         Options of the views by name.
+    examples
+        Texts that the page offers beside that of the subject.
 
     Raises
     ------
     ConfigError
-        If the page would be too large for a browser, or the view that is asked for cannot be built.
+        If the text is too long for a browser, or the view that is asked for cannot be built.
     UnknownCharacterError
         If the text has characters that the model does not know.
     """
-    if not subject.text:
-        return render(build_all_views(subject, first, options), first or "summary")
-    check_size(len(subject.text), subject.model)
-    return render(build_all_views(subject, first, options), first or TRACE, subject.trace)
+    texts = list(examples)
+    if subject.text:
+        check_size(len(subject.text), subject.model)
+        texts.insert(0, PageText(subject.text, subject.model.label, 0))
+    views = build_all_views(subject, first, options)
+    kept = {name: view for name, view in views.items() if name not in SHOWN_LIVE or name == first}
+    return render(kept, first or LIVE, Live(subject.model, texts))
 
 
 def render(
     views: Mapping[str, View],
     first: str,
-    trace: Trace | None = None,
+    live: Live | None = None,
     sentences: Mapping[str, str] | None = None,
 ) -> str:
     """Return a page.
@@ -71,50 +117,73 @@ def render(
     views
         Name → view, one tab each.
     first
-        Name of the tab that is open; "trace" for the trace.
-    trace
-        The trace, in a tab before the others; None: there is no such tab.
+        Name of the tab that is open; "live" for the live model.
+    live
+        The live model, in a tab before the others; None: there is no such tab.
     sentences
         Name of a view → what it shows; None: the sentences of the registry.
     """
     sentences = {name: entry.sentence for name, entry in VIEWS.items()} if sentences is None else sentences
-    script = "\n".join(_read_asset(name) for name in SCRIPTS)
+    engine, script = join_modules(ENGINE), join_modules(PAGE)
     style = _read_asset("page.css") + _build_shades()
-    title = trace.text if trace else "a model"
-    palette = {"light": LIGHT, "dark": DARK, "bits": MOST_BITS, "steps": html.STEPS}
-    known = {
+    title = live.texts[0].text if live and live.texts else "a model"
+    known: dict[str, Any] = {
         "views": {name: None if view.exact else data.to_objects(view) for name, view in views.items()},
         "first": first,
-        "trace": encode_trace(trace) | {"palette": palette} if trace else None,
+        "palette": {"light": LIGHT, "dark": DARK, "bits": MOST_BITS, "steps": html.STEPS},
+        "live": None,
     }
+    block = ""
+    if live:
+        weights, block = encode_weights(live.model)
+        known["live"] = {
+            "model": describe_model(live.model, live.texts),
+            "weights": weights,
+            "texts": [text._asdict() for text in live.texts],
+            "most": limit_characters(live.model),
+        }
     holes = {
-        "policy": f"default-src 'none'; script-src {_digest(script)}; style-src {_digest(style)}; img-src data:; "
-        "base-uri 'none'; form-action 'none'",
+        "policy": f"default-src 'none'; script-src {_digest(engine)} {_digest(script)}; style-src {_digest(style)}; "
+        "img-src data:; worker-src blob:; base-uri 'none'; form-action 'none'",
         "title": html.escape_html(title[:TITLE] + ("…" if len(title) > TITLE else "")),
         "style": style,
+        "engine": engine,
         "script": script,
-        "tabs": "".join(_build_tab(name) for name in ([TRACE] if trace else []) + list(views)),
-        "trace": _read_asset("trace.html") if trace else "",
+        "tabs": "".join(_build_tab(name) for name in ([LIVE] if live else []) + list(views)),
+        "live": _read_asset("live.html") if live else "",
         "views": "".join(_build_panel(name, view, sentences[name]) for name, view in views.items()),
         "data": json.dumps(known, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
+        "weights": block,
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda hole: holes[hole[1]], _read_asset("page.html"))
 
 
+def join_modules(names: Sequence[str]) -> str:
+    """Return JavaScript modules as one script: without their imports and the word export."""
+    sources = [re.sub(r"^import .*\n|^export ", "", _read_asset(name), flags=re.MULTILINE) for name in names]
+    return '"use strict";\n' + "\n".join(sources)
+
+
+def limit_characters(model: Model) -> int:
+    """Return the number of characters that a page reads of a text."""
+    config = model.network.config
+    per_character = config.layers * config.hidden * len(model.network.cell.quantities)
+    return min(MAX_CHARACTERS, max(1, MAX_NUMBERS // per_character))
+
+
 def check_size(characters: int, model: Model) -> None:
-    """Refuse a page that is too large for a browser.
+    """Refuse a text that is too long for a browser.
 
     Raises
     ------
     ConfigError
-        If the trace would have more than 40 million values.
+        If the page would read only its beginning.
     """
-    config = model.network.config
-    per_character = config.layers * config.hidden * len(model.network.cell.quantities)
-    if characters * per_character > MAX_VALUES:
+    most = limit_characters(model)
+    if characters > most:
         raise ConfigError(
-            f"the page of {characters:,} characters would hold {characters * per_character:,} numbers, too many for a"
-            f" browser; give a text of at most {MAX_VALUES // per_character:,} characters, or another format"
+            f"the text has {characters:,} characters, too many for a page; give a text of at most {most:,}"
+            " characters, or another format"
         )
 
 

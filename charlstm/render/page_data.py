@@ -1,86 +1,107 @@
-"""The trace as the script of the page reads it: numbers in one compressed block, units in an order for a heat map.
+"""The model as the script of the page reads it: its description as JSON, and its weights in one compressed block.
 
-Activations are stored as whole multiples of 2⁻²⁰, so that they differ by less than 10⁻⁶; probabilities and surprisals
-are stored in 64 bits. What the script can compute is not stored: means, and h where it is a gate times the tanh of the
-memory.
+The page runs the network itself. So the page has the size of the network, whatever the length of the text.
 """
 
 from __future__ import annotations
 
-import math
 import zlib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from charlstm.base.errors import CharlstmError
 from charlstm.base.parameters import Array
-from charlstm.inspection.quantities import find_steadiest, kind_of
 from charlstm.inspection.span_search import ON, PLACES
-from charlstm.inspection.trace import Trace
-from charlstm.inspection.view import Kind
-from charlstm.model.model import BLOCK
+from charlstm.inspection.trace import Trace, trace
+from charlstm.model.model import Model
 from charlstm.render.characters import escape_character
-from charlstm.text.vocabulary import code_points_of
 
-GUESSES = 5
-BITS = 20  # binary digits after the point
+ORDERED_BY = 2_000  # characters whose values determine the order of the units in the heat map
 LETTERS = "".join(sign for sign in map(chr, range(33, 127)) if sign not in "\"&'<>\\")[:85]
 
 
-def encode_trace(trace: Trace) -> dict[str, Any]:
-    """Return a trace as JSON: its description, the place of each array in the block, and the block.
+class PageText(NamedTuple):
+    """A text that the page offers.
 
-    Raises
-    ------
-    CharlstmError
-        If an activation is infinite or NaN.
+    Attributes
+    ----------
+    text
+        The text, with the end symbol between documents.
+    label
+        The label with which the model reads it; None without labels.
+    place
+        The character at which the page opens.
     """
-    if not all(np.isfinite(values).all() for layer in trace.layers for values in layer.values()):
-        raise CharlstmError(
-            "a page cannot show numbers that are infinite or NaN: the weights of the model are too large; choose"
-            " another format"
-        )
-    most_probable = np.concatenate(
-        [
-            np.argsort(-trace.log_probabilities[start : start + BLOCK], axis=1, kind="stable")[:, :GUESSES]
-            for start in range(0, len(trace.text), BLOCK)  # sorting all at once would need several times the memory
-        ]
-    )  # (N, 5)
-    guessed = np.take_along_axis(trace.log_probabilities, most_probable, axis=1)  # (N, 5)
-    arrays: dict[str, Array] = {
-        "surprise": trace.surprise,
-        "guess": most_probable.astype(np.uint32),
-        "chance": np.exp(guessed.astype(np.float64)),
-        "text": code_points_of(trace.text).astype(np.uint32),
-        "vocabulary": code_points_of(trace.vocabulary).astype(np.uint32),
-    }
-    quantities = []
-    for number, layer in enumerate(trace.layers):
-        for name, values in layer.items():
-            bits = _count_bits(values)
-            if name != "h" or trace.cell.hidden_factors is None:
-                whole = np.rint(values.T.astype(np.float64) * 2.0**bits).astype(np.int32)  # (H, N)
-                arrays[f"{number}/{name}"] = whole
-            arrays[f"{number}/{name}/order"] = seriate(values).astype(np.uint32)  # (H,)
-            share = kind_of(trace.cell, name) is Kind.SHARE
-            quantities.append({"layer": number, "name": name, "bits": bits, "share": share})
-    places, block = _pack(arrays)
-    compressed = zlib.compress(block, 6)
-    escapes = {sign: escape_character(sign) for sign in {*trace.text, *trace.vocabulary}}
+
+    text: str
+    label: str | None
+    place: int
+
+
+def describe_model(model: Model, texts: Sequence[PageText]) -> dict[str, Any]:
+    """Return what the page's script needs to know of a model, as JSON can hold it.
+
+    Parameters
+    ----------
+    model
+        The model.
+    texts
+        The texts that the page offers; the first one determines the order of the units in the heat map.
+    """
+    network, documents = model.network, model.documents
+    cell, config = network.cell, network.config
+    signs = {sign: escape_character(sign) for sign in model.vocabulary.characters}
     return {
-        "quantities": quantities,
-        "hidden": trace.layers[0]["h"].shape[1],
-        "factors": trace.cell.hidden_factors,
-        "layers": len(trace.layers),
-        "signs": dict(sorted((ord(sign), escape) for sign, escape in escapes.items() if escape != sign)),
-        "steadiest": find_steadiest(trace),
+        "cell": config.cell,
+        "activation": config.activation,
+        "layers": config.layers,
+        "hidden": config.hidden,
+        "vocabulary": model.vocabulary.code_points.tolist(),
+        "signs": {ord(sign): escape for sign, escape in signs.items() if escape != sign},
+        "end": model.vocabulary.end,
+        "labels": [[label, model.label_id(label)] for label in model.labels],
+        "separator": documents.separator if documents.pattern else None,
+        "pattern": documents.pattern,
+        "gates": cell.gates,
+        "logistic": cell.logistic,
+        "states": cell.states,
+        "memory": cell.memory,
+        "forget": cell.forget_gate,
+        "input": cell.input_gate,
+        "quantities": cell.quantities,
         "like": {"on": ON, "places": PLACES},
-        "arrays": places,
-        "letters": LETTERS,
-        "size": len(compressed),
-        "block": _encode_base85(compressed),
+        "orders": order_units(model, texts[0]) if texts else {},
+    }
+
+
+def encode_weights(model: Model) -> tuple[dict[str, Any], str]:
+    """Return where each array of weights is in a block, as JSON can hold it, and the block in letters.
+
+    The block holds little-endian float32 numbers. The lowest bytes of all numbers of an array come first and the
+    highest last, which compresses better.
+    """
+    places, block = {}, bytearray()
+    for name, weights in model.network.parameters.items():
+        places[name] = (len(block), weights.size)
+        block += np.ascontiguousarray(weights, "<f4").view(np.uint8).reshape(weights.size, 4).T.tobytes()
+    compressed = zlib.compress(bytes(block), 6)
+    return {"places": places, "size": len(compressed), "letters": LETTERS}, _encode_base85(compressed)
+
+
+def order_units(model: Model, text: PageText) -> dict[str, list[int]]:
+    """Return for each quantity of each layer the units in an order in which similar ones are neighbours.
+
+    The beginning of a text determines the order. There is none for a network whose numbers are not finite.
+    """
+    if not text.text:
+        return {}
+    read: Trace = trace(model.with_label(text.label) if text.label else model, text.text[:ORDERED_BY])
+    return {
+        f"{number}/{name}": seriate(values).tolist()
+        for number, layer in enumerate(read.layers)
+        for name, values in layer.items()
+        if np.isfinite(values).all()
     }
 
 
@@ -111,24 +132,6 @@ def seriate(values: Array) -> Array:
         return np.zeros(1, int)  # (1,)
     vector = np.linalg.eigh(laplacian)[1][:, 1].round(9)  # (H,)
     return np.argsort(vector * np.sign(vector[np.abs(vector).argmax()] or 1.0), kind="stable")
-
-
-def _count_bits(values: Array) -> int:
-    """Return the number of binary digits after the point that leave room for those before it in 32 bits; at most 20."""
-    return min(BITS, 30 - math.frexp(float(np.abs(values).max()))[1])
-
-
-def _pack(arrays: Mapping[str, Array]) -> tuple[dict[str, tuple[str, int, int]], bytes]:
-    """Return name → (type, offset, size) of arrays, and the block that contains them.
-
-    The lowest bytes of all numbers of an array come first and the highest last, which compresses better.
-    """
-    places, block = {}, bytearray()
-    for name, array in arrays.items():
-        places[name] = (array.dtype.name, len(block), array.size)
-        low_first = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).view(np.uint8)
-        block += low_first.reshape(array.size, -1).T.tobytes()
-    return places, bytes(block)
 
 
 def _encode_base85(block: bytes) -> str:

@@ -67,6 +67,13 @@ class Documents:
         return self._is_cut and self.kind != LINE
 
     @property
+    def pattern(self) -> str | None:
+        """A regular expression of what separates documents within a text; None if nothing in a text does."""
+        if self._rule is not None:
+            return rf"\n(?:{self._rule}\n)+"
+        return re.escape(self.separator) if self._is_cut else None
+
+    @property
     def opening(self) -> str:
         """What is read before the first character of a text: the end symbol, or nothing for a stream."""
         return END if self else ""
@@ -131,9 +138,7 @@ class Documents:
 
     def _replace(self, text: str) -> str:
         """Return a text with the end symbol in the place of each separator; lines that separate count as one."""
-        if self._rule is None:
-            return text.replace(self.separator, END) if self._is_cut else text
-        return re.sub(rf"\n(?:{self._rule}\n)+", END, text)
+        return text if self.pattern is None else re.sub(self.pattern, END, text)
 
     def _cut(self, text: str) -> tuple[str, str]:
         """Return a text with end symbols for separators, and the end of it that may belong to a separator."""

@@ -1,0 +1,41 @@
+// Characters and texts: code points, what the page shows for them, and documents in a text that somebody types.
+
+import { END } from "./reading.js";
+
+const END_SIGN = "∎";
+const CANNOT_BE_SHOWN = /[\p{C}\p{Z}\p{M}\p{Default_Ignorable_Code_Point}]/u;
+
+/** Return a character as the page shows it: itself, or an escape if it cannot be shown alone. */
+export function showCharacter(description, point) {
+  if (point in description.signs) return description.signs[point];
+  if (point === 32) return "␣";
+  const character = String.fromCodePoint(point);
+  if (!CANNOT_BE_SHOWN.test(character)) return character;
+  return `U+${point.toString(16).toUpperCase().padStart(4, "0")}`;
+}
+
+/** Return the same in a running text, where a space stays a space. */
+export function showInText(description, point) {
+  return point === 32 ? " " : showCharacter(description, point);
+}
+
+/** Return a typed text as the model reads it: code points, with the end symbol for what separates documents. */
+export function parseText(description, typed) {
+  const { pattern, end } = description;
+  let text = typed.replace(/\r\n?/g, "\n");
+  if (end !== null) text = text.replaceAll(END_SIGN, String.fromCodePoint(END));
+  if (pattern !== null) text = text.replace(new RegExp(pattern, "g"), String.fromCodePoint(END));
+  return Int32Array.from(text, (character) => character.codePointAt(0));
+}
+
+/** Return code points as a text to type: with the separator of documents for the end symbol, or a sign for it. */
+export function formatText(description, points) {
+  const end = description.separator ?? END_SIGN;
+  return Array.from(points, (point) => (point === END ? end : String.fromCodePoint(point))).join("");
+}
+
+/** Return a part of a text on one line, with escapes. */
+export function excerpt(description, text, start, stop) {
+  const points = text.subarray(Math.max(0, start), Math.max(0, stop));
+  return Array.from(points, (point) => showInText(description, point)).join("");
+}
