@@ -20,6 +20,7 @@ from charlstm.render.numbers import format_fact, format_value
 
 STEPS = 20
 MOST_ROWS = 300
+MOST_CHARACTERS = 600
 STRIP_WIDEST = 72
 WORDS = {Kind.TEXT, Kind.CHARACTER, Kind.GUESS}
 SHADED = {Kind.SHARE, Kind.SIGNED, Kind.BITS}
@@ -124,12 +125,12 @@ def _attributes(column: Column, n: int | None) -> str:
 
 def _note_more(count: int, noun: str) -> str:
     """Return a note that some rows or characters are not shown."""
-    return f'<p class="more">… and {count_of(count, noun)}; the downloads contain all</p>' if count > 0 else ""
+    return f'<p class="more">… and {count_of(count, noun)}; the downloads contain more</p>' if count > 0 else ""
 
 
 def _build_strip(part: Strip) -> str:
     """Return a text in lines, each once per colouring, with one element per character."""
-    text = part.text[: part.head or None]
+    text = part.text[: part.head or MOST_CHARACTERS]
     lines = "".join(
         f'<div class="line">{"".join(_build_strip_row(text, row, start, stop) for row in part.rows)}</div>'
         for start, stop in wrap_characters(text, STRIP_WIDEST)

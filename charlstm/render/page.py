@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from charlstm.base.errors import ConfigError
 from charlstm.inspection.registry import VIEWS, Subject, build_all_views
-from charlstm.inspection.view import View
+from charlstm.inspection.view import Column, Part, Strip, Table, View
 from charlstm.model.model import Model
 from charlstm.render import data, html
 from charlstm.render.colour import BLUE, MOST_BITS, ORANGE, WHITE, choose_ink, mix_rgb
@@ -27,25 +27,33 @@ from charlstm.render.page_data import PageText, describe_model, encode_weights
 ENGINE = ("numbers.js", "interventions.js", "network.js", "random.js", "sampling.js", "occlusion.js", "worker.js")
 PAGE = (
     "dom.js",
-    "characters.js",
+    "slices.js",
     "reading.js",
+    "characters.js",
+    "quantities.js",
     "words.js",
+    "legend.js",
+    "continuation.js",
     "diagram.js",
     "curves.js",
+    "pictures.js",
     "heatmap.js",
+    "steadiest.js",
     "span.js",
     "strip.js",
     "predictions.js",
     "intervening.js",
     "writing.js",
     "why.js",
+    "live.js",
+    "controls.js",
     "fragment.js",
     "downloads.js",
-    "live.js",
     "page.js",
 )
 MAX_CHARACTERS = 50_000
 MAX_NUMBERS = 40_000_000  # that the page keeps while it reads
+MAX_ROWS = 2_000  # of a table or a strip of text
 TITLE = 60
 LIVE = "live"
 SHOWN_LIVE = {"gates", "cell"}  # views whose content the live tab computes itself
@@ -100,7 +108,7 @@ def build_page(
         check_size(len(subject.text), subject.model)
         texts.insert(0, PageText(subject.text, subject.model.label, 0))
     views = build_all_views(subject, first, options)
-    kept = {name: view for name, view in views.items() if name not in SHOWN_LIVE or name == first}
+    kept = {name: crop_view(view) for name, view in views.items() if name not in SHOWN_LIVE or name == first}
     return render(kept, first or LIVE, Live(subject.model, texts))
 
 
@@ -150,7 +158,7 @@ def render(
         "engine": engine,
         "script": script,
         "tabs": "".join(_build_tab(name) for name in ([LIVE] if live else []) + list(views)),
-        "live": _read_asset("live.html") if live else "",
+        "live": _read_asset("live.html").replace("{{diagram}}", _read_asset("diagram.svg")) if live else "",
         "views": "".join(_build_panel(name, view, sentences[name]) for name, view in views.items()),
         "data": json.dumps(known, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
         "weights": block,
@@ -162,6 +170,27 @@ def join_modules(names: Sequence[str]) -> str:
     """Return JavaScript modules as one script: without their imports and the word export."""
     sources = [re.sub(r"^import .*\n|^export ", "", _read_asset(name), flags=re.MULTILINE) for name in names]
     return '"use strict";\n' + "\n".join(sources)
+
+
+def crop_view(view: View) -> View:
+    """Return a view whose tables and strips of text do not grow with the text beyond a limit."""
+    parts = {name: _crop_part(part) for name, part in view.parts.items()}
+    longest = max((len(part.text) for part in view.parts.values() if isinstance(part, Strip)), default=0)
+    longest = max([longest, *(len(part.columns[0].values) for part in view.parts.values() if isinstance(part, Table))])
+    if longest <= MAX_ROWS:
+        return view
+    remark = f"The page has the first {MAX_ROWS:,} of {longest:,} rows; charlstm inspect --format csv saves all."
+    return View(parts, (*view.remarks, remark))
+
+
+def _crop_part(part: Part) -> Part:
+    if isinstance(part, Strip):
+        return part._replace(text=part.text[:MAX_ROWS], rows=_crop_columns(part.rows))
+    return part._replace(columns=_crop_columns(part.columns)) if isinstance(part, Table) else part
+
+
+def _crop_columns(columns: Sequence[Column]) -> tuple[Column, ...]:
+    return tuple(column._replace(values=column.values[:MAX_ROWS]) for column in columns)
 
 
 def limit_characters(model: Model) -> int:

@@ -1,16 +1,28 @@
-// The page: tabs, light and dark theme, downloads.
+// The page: tabs, theme, the live model, and what the address keeps.
 
+import { openControls } from "./controls.js";
+import { element, part } from "./dom.js";
+import { openDownloads } from "./downloads.js";
+import { formatFragment, parseFragment } from "./fragment.js";
+import { Live } from "./live.js";
+import { Network } from "./network.js";
+import { unpackArrays } from "./numbers.js";
+
+const ADDRESS_PAUSE = 500; // ms; browsers refuse an address that changes all the time
+const THEMES = ["system", "light", "dark"];
+
+/** Show one tab at a time; return a function that opens one by its name. */
 function openTabs(opened) {
   const tabs = [...document.querySelectorAll("[role=tab]")];
   const open = (tab, focus) => {
     for (const other of tabs) {
       other.setAttribute("aria-selected", other === tab);
       other.tabIndex = other === tab ? 0 : -1;
-      document.getElementById(other.getAttribute("aria-controls")).hidden = other !== tab;
+      part(other.getAttribute("aria-controls")).hidden = other !== tab;
     }
     if (focus) tab.focus();
     tab.scrollIntoView({ block: "nearest", inline: "nearest" });
-    opened(tab.id);
+    opened(tab.id.replace("tab-", ""));
   };
   for (const [k, tab] of tabs.entries()) {
     tab.addEventListener("click", () => open(tab));
@@ -21,81 +33,113 @@ function openTabs(opened) {
       open(tabs[(to + tabs.length) % tabs.length], true);
     });
   }
-  open(document.getElementById(`tab-${known.first}`));
+  return (name) => open(tabs.find((tab) => tab.id === `tab-${name}`) ?? tabs[0]);
 }
 
-/** Follow the theme of the system until the button is used. */
+/** Offer the theme of the system, a light one and a dark one. */
 function openTheme(changed) {
-  const button = document.getElementById("theme");
   const system = matchMedia("(prefers-color-scheme: dark)");
-  const wear = (theme) => {
-    document.documentElement.dataset.theme = theme;
-    button.setAttribute("aria-pressed", theme === "dark");
+  let chosen = 0;
+  const wear = () => {
+    const name = THEMES[chosen];
+    document.documentElement.dataset.theme = name === "system" ? (system.matches ? "dark" : "light") : name;
+    part("theme").textContent = `theme: ${name}`;
     changed();
   };
-  const follow = () => wear(system.matches ? "dark" : "light");
-  system.addEventListener("change", follow);
-  button.addEventListener("click", () => {
-    system.removeEventListener("change", follow);
-    wear(document.documentElement.dataset.theme === "dark" ? "light" : "dark");
+  system.addEventListener("change", wear);
+  part("theme").addEventListener("click", () => {
+    chosen = (chosen + 1) % THEMES.length;
+    wear();
   });
-  follow();
-}
-
-/** Return a view as CSV: its parts below each other, each after a line with its name. */
-function viewAsCsv(view) {
-  return Object.entries(view).filter(([name]) => name !== "remarks").flatMap(([name, part]) => {
-    const columns = Object.values(part);
-    const cell = (value) => (value === null ? "" : typeof value === "object" ? Object.values(value).join(" ") : value);
-    const isTable = columns.every(Array.isArray);
-    const rows = isTable ? columns[0]?.map((_, n) => columns.map((column) => cell(column[n]))) ?? [] : Object.entries(part).map(([key, value]) => [key, cell(value)]);
-    return [csvLine([name]), csvLine(isTable ? Object.keys(part) : ["name", "value"]), ...rows.map(csvLine), "\n"];
-  });
-}
-
-function openDownloads(trace) {
-  const button = (text, label, act) => {
-    const made = element("button", { type: "button", textContent: text, onclick: act });
-    made.setAttribute("aria-label", label);
-    return made;
-  };
-  for (const place of document.querySelectorAll(".downloads")) {
-    const name = place.closest(".panel").id.replace("panel-", "");
-    const view = known.views[name];
-    const [csv, json] = view
-      ? [() => viewAsCsv(view), () => [JSON.stringify(view), "\n"]]
-      : [() => traceAsCsv(trace), () => traceAsJson(trace)];
-    place.append(
-      button("CSV", `Save ${name} as CSV`, () => save(`${name}.csv`, "text/csv", csv())),
-      button("JSON", `Save ${name} as JSON`, () => save(`${name}.json`, "application/json", json())));
-  }
+  wear();
 }
 
 /** Show the value behind the shade of a character as a tooltip. */
-function openStrips() {
+function openStrips(views) {
   document.querySelector("main").addEventListener("pointerover", (event) => {
     const cell = event.target;
     if (cell.tagName !== "I" || cell.title || !cell.closest(".part.strip")) return;
     const section = cell.closest(".part.strip");
-    const view = known.views[cell.closest(".panel").id.replace("panel-", "")];
-    const part = view?.[section.dataset.part];
-    if (!part) return;
+    const view = views[cell.closest(".panel").id.replace("panel-", "")];
+    const values = view?.[section.dataset.part];
+    if (!values) return;
     const row = [...cell.closest(".line").children].indexOf(cell.closest(".line > div"));
-    const before = [...section.querySelectorAll(".line")].slice(0, [...section.querySelectorAll(".line")].indexOf(cell.closest(".line")));
-    const n = before.reduce((sum, line) => sum + line.firstElementChild.lastElementChild.children.length, [...cell.parentElement.children].indexOf(cell));
-    const value = Object.values(part)[row + 2][n]; // after position and character
+    const lines = [...section.querySelectorAll(".line")];
+    const before = lines.slice(0, lines.indexOf(cell.closest(".line")));
+    const here = [...cell.parentElement.children].indexOf(cell);
+    const n = before.reduce((sum, line) => sum + line.firstElementChild.lastElementChild.children.length, here);
+    const value = Object.values(values)[row + 2][n]; // after position and character
     cell.title = value === null ? "–" : `${n}: ${Number(value).toPrecision(3)}`;
   });
 }
 
+/** Keep what the user sees in the address, and follow an address that changes. */
+function openAddress(live, tab, openTab) {
+  const { description } = live;
+  let timer = null;
+  let written = "";
+  const write = () => {
+    const { n, layer, unit, colour, label } = live;
+    const [quantity, interventions] = [live.quantity.key, live.interventions.list];
+    written = formatFragment({ text: part("typed").value, label, n, layer, unit, tab: tab(), quantity, colour, interventions });
+    try {
+      history.replaceState(null, "", written);
+    } catch {
+      // a page inside another page has no address of its own
+    }
+  };
+  const restore = () => {
+    const state = parseFragment(location.hash, description);
+    if (description.labels.some(([name]) => name === state.label)) live.setLabel(state.label);
+    const first = live.texts[0] ?? { text: "", label: null, place: -1 };
+    if (state.text === undefined) live.open(first);
+    else live.type(state.text);
+    if (state.interventions.length) live.interventions.replace(state.interventions);
+    const unit = state.unit === undefined ? live.unit : state.unit;
+    if (state.layer !== undefined) live.choose(state.layer, unit, live.n, { keep: true });
+    if (state.colour && document.querySelector(`#colour [value="${CSS.escape(state.colour)}"]`)) live.colourBy(state.colour);
+    if (state.quantity) live.showQuantity(state.quantity);
+    if (state.n !== undefined) live.move(state.n);
+    if (state.tab) openTab(state.tab);
+  };
+  window.addEventListener("hashchange", () => location.hash !== written && restore());
+  restore();
+  live.moved = () => {
+    clearTimeout(timer);
+    timer = setTimeout(write, ADDRESS_PAUSE);
+  };
+}
+
 async function openPage() {
-  const trace = known.trace && (await unpacked(known.trace));
-  let shown = null;
-  openTheme(() => shown?.recolour());
-  shown = trace && openTrace(trace);
-  openTabs((id) => id === "tab-trace" && shown?.resize());
-  openDownloads(trace);
-  openStrips();
+  const known = JSON.parse(part("data").textContent);
+  let live = null;
+  let tab = known.first;
+  openTheme(() => live?.recolour());
+  if (known.live) {
+    const weights = await unpackArrays(part("weights").textContent, known.live.weights);
+    part("weights").remove(); // the largest text of the page
+    const network = new Network(known.live.model, weights);
+    if (network.cell) live = new Live({ ...known.live, palette: known.palette }, network, () => {});
+    else {
+      part("panel-live").replaceChildren(element("p", {
+        className: "remark",
+        textContent: `The page has no function for the cell ${known.live.model.cell}, so it cannot run this network. The other tabs show it.`,
+      }));
+    }
+  }
+  const openTab = openTabs((name) => {
+    tab = name;
+    if (name === "live") live?.resize();
+    live?.moved();
+  });
+  openDownloads(known.views, () => live.shown);
+  openStrips(known.views);
+  openTab(known.first);
+  if (live) {
+    openControls(live);
+    openAddress(live, () => tab, openTab);
+    await live.whenRead();
+  }
   document.documentElement.dataset.ready = "yes";
 }
 

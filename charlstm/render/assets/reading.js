@@ -11,22 +11,17 @@ const NATS_PER_BIT = Math.LN2;
 export class Reading {
   /**
    * @param network
+   * @param opening id of what is read before a text: the end symbol or the label of a document; null in a stream
    * @param interventions made while it reads
    */
-  constructor(network, interventions = []) {
-    const { vocabulary, opening } = network.description;
+  constructor(network, opening, interventions = []) {
+    const { vocabulary } = network.description;
     Object.assign(this, { network, interventions, text: new Int32Array(0), ids: new Int32Array(0), done: 0 });
     this.idOf = new Map(vocabulary.map((point, id) => [point, id]));
     this.most = Math.floor(MOST_NUMBERS / network.width);
     this.finite = true;
-    this.open(opening);
+    Object.assign(this, { opening, first: network.zeroRecord(), firstLogits: null });
     this.reserve(64);
-  }
-
-  /** Read what comes before a text: the end symbol or the label of a document, nothing in a stream. */
-  open(opening) {
-    const { network } = this;
-    Object.assign(this, { opening, first: network.zeroRecord(), firstLogits: null, done: 0 });
     if (opening === null) return;
     this.firstLogits = new Float32Array(network.description.vocabulary.length);
     network.step(network.zeroRecord(), opening, this.first, this.firstLogits, activeAt(this.interventions, -1));

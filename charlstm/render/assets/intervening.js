@@ -1,0 +1,79 @@
+// The interventions of the user: buttons for the chosen unit, a list of what is active, and undo.
+
+import { button, element, part } from "./dom.js";
+import { asOption, describeIntervention } from "./interventions.js";
+import { nameGate } from "./words.js";
+
+/** The list of interventions with its past. `changed(list)` is called after every change. */
+export class Interventions {
+  constructor(description, chosen, changed) {
+    Object.assign(this, { description, chosen, changed, list: [], past: [] });
+    const { forget, logistic } = description;
+    const add = (kind, more = {}) => () => this.add({ kind, ...this.chosen(part("since").value), ...more });
+    part("ablate").onclick = add("ablate");
+    part("freeze").hidden = forget === null;
+    part("freeze").onclick = () => this.add({ kind: "freeze", ...this.chosen("here") });
+    part("set").onclick = () => this.setMemory();
+    part("force").append(...logistic.flatMap((gate) => [
+      element("span", { className: "gates", textContent: `${nameGate(gate)}:` }),
+      ...[["open", 1], ["closed", 0]].map(([word, value]) => {
+        const made = button(word, add("gate", { gate, value }));
+        made.setAttribute("aria-label", `Hold the ${nameGate(gate)} ${word}`);
+        return made;
+      }),
+    ]));
+    part("intervene").addEventListener("submit", (event) => event.preventDefault());
+    part("undo").onclick = () => this.undo();
+    part("clear").onclick = () => this.replace([]);
+    this.draw();
+  }
+
+  setMemory() {
+    const value = part("set-value").valueAsNumber;
+    if (Number.isFinite(Math.fround(value))) this.add({ kind: "set", ...this.chosen("here"), value });
+  }
+
+  /** Add an intervention; one of the same kind on the same unit is replaced. */
+  add(made) {
+    if (made.unit === null) return;
+    const same = (other) => ["kind", "layer", "unit", "gate"].every((name) => other[name] === made[name]) &&
+      (made.kind !== "set" || made.from === other.from);
+    this.replace([...this.list.filter((other) => !same(other)), made]);
+  }
+
+  /** Replace all interventions; undo brings the earlier ones back. */
+  replace(list) {
+    this.past.push(this.list);
+    this.show(list);
+  }
+
+  undo() {
+    if (this.past.length) this.show(this.past.pop());
+  }
+
+  show(list) {
+    this.list = list;
+    this.draw();
+    this.changed(list);
+  }
+
+  draw() {
+    part("changes").replaceChildren(...this.list.map((one) => {
+      const words = describeIntervention(one);
+      const remove = button("remove", () => this.replace(this.list.filter((other) => other !== one)));
+      remove.setAttribute("aria-label", `Remove: ${words}`);
+      return element("li", {}, element("span", { textContent: words }), remove);
+    }));
+    part("undo").disabled = !this.past.length;
+    part("clear").disabled = !this.list.length;
+    part("command").textContent = this.list.length
+      ? `The command does the same: charlstm inspect --view patch ${this.list.map(asOption).join(" ")} …`
+      : "";
+  }
+
+  /** Show which unit the buttons change. */
+  aim(layer, unit) {
+    part("intervene-unit").textContent = unit === null ? "Choose a unit to change it." : `unit ${layer}:${unit}`;
+    for (const control of part("intervene").querySelectorAll("button")) control.disabled = unit === null;
+  }
+}

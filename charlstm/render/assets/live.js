@@ -1,0 +1,403 @@
+// The live tab. One object holds the text, the position, the chosen unit and the interventions; everything on the screen
+// follows from it. The network reads in slices, so that the page always answers.
+
+import { excerpt, formatText, parseText, showCharacter } from "./characters.js";
+import { continueGreedily } from "./continuation.js";
+import { drawCurves } from "./curves.js";
+import { drawCell } from "./diagram.js";
+import { part } from "./dom.js";
+import { HeatMap } from "./heatmap.js";
+import { Interventions } from "./intervening.js";
+import { legend } from "./legend.js";
+import { countOf, nextTask, percent } from "./numbers.js";
+import { drawPredictions, sayPredictions } from "./predictions.js";
+import { formatShown, labelOf, quantitiesOf, shade } from "./quantities.js";
+import { Reading } from "./reading.js";
+import { SpanSearch } from "./span.js";
+import { findSteadiest } from "./steadiest.js";
+import { Strip } from "./strip.js";
+import { Why } from "./why.js";
+import { Writer } from "./writing.js";
+
+export const BITS = "surprise";
+export const SIMILARITY = "similarity";
+const READING_SLICE = 8; // ms that the network reads before the page may draw
+const STEADY_AFTER = 300; // characters from which the steadiest units are chosen
+
+/** The state of the live tab, and what draws it. `moved()` is called after everything that an address should hold. */
+export class Live {
+  constructor({ texts, most, palette }, network, moved) {
+    const { description } = network;
+    Object.assign(this, { network, description, texts, most, palette, moved });
+    Object.assign(this, { n: -1, layer: 0, unit: null, isSelected: false, quantity: null, colour: BITS, span: null, similarity: null });
+    Object.assign(this, { label: null, plain: null, changed: null, isRunning: false, waiting: [], isOffered: false, isUnitChosen: false });
+    this.strip = new Strip(part("strip"), description, (n) => this.shadeOf(n));
+    this.map = new HeatMap(part("map"), description, palette, {
+      chosen: (unit, n) => this.choose(this.layer, unit, n),
+      moved: (unit, n) => this.say(unit, n),
+    });
+    const found = { title: part("span-title"), summary: part("span-summary"), found: part("span-found") };
+    this.spans = new SpanSearch(found, description, {
+      chosen: (layer, unit) => this.choose(layer, unit),
+      moved: (n) => {
+        this.move(n);
+        part("strip").scrollIntoView({ block: "center" });
+      },
+    });
+    this.interventions = new Interventions(
+      description,
+      (since) => ({ layer: this.layer, unit: this.unit, from: since === "start" ? -1 : Math.max(0, this.n) }),
+      () => this.intervene(),
+    );
+    this.writer = new Writer({
+      reading: () => this.shown,
+      whenRead: () => this.whenRead(),
+      append: (point) => this.append(point),
+      text: () => part("typed").value,
+      replace: (typed) => this.type(typed),
+      isFull: () => this.plain.length >= this.most,
+    });
+    this.why = new Why(network, () => this.shown, description, palette);
+    this.setLabel(description.labels[0]?.[0] ?? null);
+  }
+
+  /** What the panels show: the reading with interventions if there are any. */
+  get shown() {
+    return this.changed ?? this.plain;
+  }
+
+  get text() {
+    return this.plain.text;
+  }
+
+  // --- The text.
+
+  /** Choose the label with which documents are read, and read the text again. */
+  setLabel(label) {
+    const opening = this.description.labels.find(([name]) => name === label)?.[1] ?? this.description.end;
+    const text = this.plain?.text ?? new Int32Array(0);
+    Object.assign(this, { label, plain: new Reading(this.network, opening) });
+    this.plain.most = Math.min(this.plain.most, this.most);
+    this.plain.edit(text);
+    this.intervene();
+  }
+
+  /** Replace the text by one of the page. */
+  open({ text, label, place }) {
+    if (label !== null && label !== this.label) this.setLabel(label);
+    part("typed").value = formatText(this.description, Int32Array.from(text, (character) => character.codePointAt(0)));
+    this.isOffered = false;
+    this.read(parseText(this.description, part("typed").value), place);
+  }
+
+  /** Replace the text by what the user typed; the position becomes the last character that is new. */
+  type(typed) {
+    if (part("typed").value !== typed) part("typed").value = typed;
+    const points = parseText(this.description, typed);
+    const old = this.text;
+    let same = 0;
+    const most = Math.min(old.length, points.length);
+    while (same < most && old[old.length - 1 - same] === points[points.length - 1 - same]) same++;
+    this.read(points, points.length - 1 - (same < most ? same : 0));
+  }
+
+  /** Append a character that the model wrote. */
+  append(point) {
+    part("typed").value += formatText(this.description, [point]);
+    part("typed").scrollTop = part("typed").scrollHeight;
+    this.read(Int32Array.of(...this.text, point), this.text.length);
+  }
+
+  /** Read a text, and move to a character of it. */
+  read(points, n) {
+    for (const reading of this.readings) reading.edit(points);
+    this.span = null;
+    this.similarity = null;
+    this.n = Math.max(-1, Math.min(this.text.length - 1, n));
+    this.shown.advance(performance.now() + READING_SLICE);
+    this.strip.span = [0, 0];
+    this.strip.position = this.n;
+    this.strip.edit(this.text, this.plain.ids);
+    this.drawnTo = this.shown.done;
+    this.drawText(points.length);
+    this.map.update(0);
+    this.strip.mark(this.n);
+    this.draw();
+    this.why.outdated();
+    this.run();
+    this.moved();
+  }
+
+  get readings() {
+    return this.changed ? [this.changed, this.plain] : [this.plain];
+  }
+
+  /** Read on in slices until every reading is complete. */
+  async run() {
+    if (this.isRunning) return;
+    this.isRunning = true;
+    while (this.readings.some((reading) => !reading.complete)) {
+      const next = this.readings.find((reading) => !reading.complete);
+      next.advance(performance.now() + READING_SLICE);
+      this.drawProgress();
+      await nextTask();
+    }
+    this.isRunning = false;
+    this.drawProgress();
+    for (const resolve of this.waiting.splice(0)) resolve();
+  }
+
+  /** Wait until everything is read. */
+  whenRead() {
+    if (!this.isRunning && this.readings.every((reading) => reading.complete)) return Promise.resolve();
+    return new Promise((resolve) => this.waiting.push(resolve));
+  }
+
+  /** Show in the next frame what was read since the last one. */
+  drawProgress() {
+    if (this.isDrawing) return;
+    this.isDrawing = true;
+    requestAnimationFrame(() => {
+      this.isDrawing = false;
+      const { done, complete } = this.shown;
+      if (this.drawnTo < done) {
+        this.strip.paint(this.drawnTo, done);
+        this.map.update(this.drawnTo);
+        if (this.n >= this.drawnTo && this.n < done) this.draw();
+        this.drawnTo = done;
+      }
+      if (complete) this.draw();
+      if (!this.isOffered && done && done >= Math.min(this.text.length, STEADY_AFTER)) this.offerSteadiest();
+      this.warn();
+    });
+  }
+
+  /** Offer the steadiest units, and choose the first one unless the user has chosen. */
+  async offerSteadiest() {
+    this.isOffered = true;
+    const units = await findSteadiest(this.shown, this.description);
+    if (!units) {
+      this.isOffered = false; // the text changed meanwhile
+      return;
+    }
+    this.offered?.(units);
+    if (!this.isUnitChosen) this.choose(...units[0], this.n, { keep: true });
+  }
+
+  // --- Interventions.
+
+  /** Read the text again with the interventions of the list, from the first character that they change. */
+  intervene() {
+    const { list } = this.interventions ?? { list: [] };
+    this.changed = list.length ? new Reading(this.network, this.plain.opening, list) : null;
+    if (this.changed) {
+      this.changed.most = this.plain.most;
+      this.changed.copy(this.plain, Math.max(0, Math.min(...list.map(({ from }) => from))));
+      if (this.changed.done <= this.n) this.changed.advance(performance.now() + READING_SLICE);
+    }
+    this.map.showInterventions(list);
+    this.showQuantity();
+    this.drawnTo = this.shown.done;
+    this.strip.paint();
+    this.draw();
+    this.why.outdated();
+    this.run();
+    this.moved();
+  }
+
+  // --- The position and the unit.
+
+  /** Move to a character; with `extend` the span grows. */
+  move(n, extend) {
+    const to = Math.max(this.text.length ? 0 : -1, Math.min(this.text.length - 1, n));
+    if (extend) this.span = { anchor: this.span && this.span.head === this.n ? this.span.anchor : this.n, head: to };
+    this.n = to;
+    this.strip.mark(to);
+    this.draw();
+    if (extend) this.search();
+    this.moved();
+  }
+
+  /** Choose a unit, null for the mean of the layer, and colour the text by its memory. */
+  choose(layer, unit, n = this.n, { keep = false } = {}) {
+    const isOther = layer !== this.layer;
+    Object.assign(this, { layer, unit });
+    this.isUnitChosen = true;
+    if (!keep) this.isSelected = true;
+    if (unit !== null && (this.colour === BITS || this.colour === SIMILARITY)) this.colour = this.description.memory;
+    if (isOther || !this.quantity) this.showQuantity();
+    this.controlled?.();
+    this.interventions.aim(layer, unit);
+    this.n = n;
+    this.strip.mark(n);
+    this.strip.paint();
+    this.draw();
+    this.moved();
+  }
+
+  /** Colour the text by a quantity of the unit, by surprisal, or by the similarity to the span. */
+  colourBy(name) {
+    this.colour = name;
+    this.drawColourLegend();
+    this.strip.paint();
+    this.moved();
+  }
+
+  /** Show a quantity in the heat map. */
+  showQuantity(key = this.quantity?.key ?? this.description.memory) {
+    const all = quantitiesOf(this.description, this.layer);
+    this.quantity = all.find((one) => one.key === key) ?? all[0];
+    const order = this.description.orders[`${this.layer}/${this.quantity.name}`];
+    this.map.show(this.shown, this.quantity, order, document.documentElement.dataset.theme);
+    legend(part("map-legend"), this.palette, legendOf(this.quantity));
+    this.controlled?.();
+  }
+
+  /** Search for the units that are on over the span. */
+  async search() {
+    const [start, stop] = this.ends();
+    this.strip.select(start, stop);
+    if (stop <= start) return;
+    const shares = await this.spans.show(this.shown, start, stop);
+    if (!shares) return; // the text changed, or another search began
+    this.similarity = shares;
+    this.controlled?.();
+    if (this.colour === SIMILARITY) this.strip.paint();
+  }
+
+  ends() {
+    const { span } = this;
+    return span ? [Math.min(span.anchor, span.head), Math.max(span.anchor, span.head) + 1] : [0, 0];
+  }
+
+  // --- Drawing.
+
+  /** Return the class of the shade of a character. */
+  shadeOf(n) {
+    const reading = this.shown;
+    if (n >= reading.done) return "unread";
+    return shade(this.strengthOf(reading, n), this.palette.steps);
+  }
+
+  strengthOf(reading, n) {
+    if (this.colour === BITS) return reading.surprisals[n] / this.palette.bits;
+    if (this.colour === SIMILARITY) return this.similarity?.[n] ?? 0;
+    const quantity = quantitiesOf(this.description, this.layer).find((one) => one.key === this.colour);
+    return this.unit === null ? reading.mean(quantity, n, quantity.shown) : quantity.shown(reading.value(quantity, this.unit, n));
+  }
+
+  /** Draw the text field's remarks. */
+  drawText(given) {
+    const { length, unknown } = this.plain;
+    const notes = [countOf(length, "character")];
+    if (unknown) notes.push(`the model does not know ${countOf(unknown, "of them").replace(/ofs? thems?$/, "of them")} and skips them`);
+    if (given > length) notes.push(`the page reads only the first ${length.toLocaleString("en")} of ${given.toLocaleString("en")}`);
+    part("count").textContent = notes.join("; ");
+    part("strip").setAttribute("aria-valuemax", Math.max(0, length - 1));
+  }
+
+  /** Show the character, its surprisal, the prediction after it, and the cell. */
+  draw() {
+    const { n, description, plain, shown } = this;
+    if (n >= shown.done || n >= plain.done) return; // as soon as it is read
+    const point = n < 0 ? null : this.text[n];
+    const sign = point === null ? "start" : showCharacter(description, point);
+    const bits = n < 0 || Number.isNaN(shown.surprisals[n]) ? "–" : shown.surprisals[n].toFixed(2);
+    part("sign").textContent = sign;
+    part("sign").classList.toggle("long", sign.length > 2);
+    part("bits").textContent = bits;
+    part("place").textContent = n < 0
+      ? "before the first character"
+      : `character ${n} of 0 … ${this.text.length - 1}${this.isSelected ? ", selected" : ""}`;
+    const next = n + 1 < this.text.length ? this.plain.ids[n + 1] : -1;
+    drawPredictions(description, plain.logits(n), this.changed?.logits(n) ?? null, next, (id) => this.why.ask(n, id));
+    part("next").textContent = this.sayNext();
+    drawCell(shown, this.layer, this.unit, n, this.palette.steps);
+    drawCurves(part("over").tBodies[0], shown, this.layer, this.unit, n, description, this.changed ? plain : null);
+    this.map.mark(this.unit, n, true);
+    if (this.unit !== null && n >= 0) this.say(this.unit, n);
+    this.drawContinuations();
+    const slider = part("strip");
+    slider.setAttribute("aria-valuenow", Math.max(0, n));
+    slider.setAttribute("aria-valuetext", `${sign}, ${bits} bits; next ${sayPredictions(description, shown.logits(n))}`);
+  }
+
+  sayNext() {
+    const { n, shown, description } = this;
+    if (n + 1 >= this.text.length) return "The text ends here.";
+    const sign = showCharacter(description, this.text[n + 1]);
+    if (this.plain.ids[n + 1] < 0) return `The model does not know the next character, «${sign}».`;
+    const bits = n + 1 < shown.done ? shown.surprisals[n + 1] : shown.surprisalOf(n + 1);
+    return Number.isNaN(bits) ? `The next character is «${sign}».` : `The next character is «${sign}», predicted with ${percent(2 ** -bits)}.`;
+  }
+
+  /** Write the most probable continuations, with and without interventions, in slices. */
+  async drawContinuations() {
+    const wanted = [this.n, this.plain, this.changed];
+    this.continued = wanted;
+    const rows = this.changed ? [["unchanged", this.plain], ["changed", this.changed]] : [["", this.plain]];
+    const texts = rows.map(() => []);
+    let until = performance.now() + READING_SLICE / 2;
+    for (const [k, [, reading]] of rows.entries()) {
+      for (const point of continueGreedily(reading, this.n)) {
+        texts[k].push(point);
+        if (performance.now() < until) continue;
+        await nextTask();
+        if (this.continued !== wanted) return; // the user has moved on
+        until = performance.now() + READING_SLICE / 2;
+      }
+    }
+    const begin = this.n < 0 ? "" : excerpt(this.description, this.text, this.n - 15, this.n + 1);
+    part("continuations").replaceChildren(...rows.flatMap(([name], k) => {
+      const written = excerpt(this.description, Int32Array.from(texts[k]), 0, texts[k].length);
+      const [term, text, mark] = ["dt", "dd", "mark"].map((tag) => document.createElement(tag));
+      term.textContent = name || "the network";
+      mark.textContent = written;
+      text.append(begin ? `…${begin}` : "", mark);
+      return [term, text];
+    }));
+  }
+
+  /** Say the value of a unit at a character, below the map. */
+  say(unit, n) {
+    const { quantity, shown, description } = this;
+    if (n >= shown.done || n < 0) return;
+    const value = shown.value(quantity, unit, n);
+    const raw = quantity.name === "c" ? `${labelOf("c")} = ${value.toFixed(3).replace("-", "−")}, ` : "";
+    part("map-value").textContent = `unit ${this.layer}:${unit}, character ${n} «${showCharacter(description, this.text[n])}»: ` +
+      `${raw}${quantity.label} = ${formatShown(quantity, value)}`;
+  }
+
+  drawColourLegend() {
+    const quantity = quantitiesOf(this.description, this.layer).find((one) => one.key === this.colour);
+    const { bits } = this.palette;
+    const scale = {
+      [BITS]: { low: 0, middle: bits / 2, high: `${bits} or more`, unitLabel: "bits of surprisal" },
+      [SIMILARITY]: { low: 0, middle: 0.5, high: 1, unitLabel: "similarity" },
+    }[this.colour] ?? legendOf(quantity);
+    legend(part("colour-legend"), this.palette, scale);
+  }
+
+  /** Tell the user if the numbers of the network are not finite. */
+  warn() {
+    const isBroken = this.readings.some((reading) => !reading.finite);
+    part("warning").hidden = !isBroken;
+    part("warning").textContent = isBroken
+      ? "The network computes numbers that are infinite or not numbers: its weights are too large. Train it again."
+      : "";
+  }
+
+  recolour() {
+    this.showQuantity();
+    this.strip.paint();
+  }
+
+  resize() {
+    this.map.resized();
+  }
+}
+
+function legendOf(quantity) {
+  const [low, middle] = quantity.share ? [0, 0.5] : [-1, 0];
+  return { low, middle, high: 1, unitLabel: quantity.label };
+}

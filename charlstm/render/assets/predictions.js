@@ -1,0 +1,53 @@
+// The predictions after a character: the most probable next characters, before and after interventions side by side.
+
+import { showCharacter } from "./characters.js";
+import { button, drawn, element, part } from "./dom.js";
+import { percent } from "./numbers.js";
+import { softmaxOf } from "./continuation.js";
+
+const GUESSES = 5;
+
+/**
+ * Draw the table of predictions.
+ *
+ * @param plain (V,) logits; null where nothing is predicted
+ * @param changed (V,) logits of the network with interventions; null without any
+ * @param next id of the character that follows; −1 for none
+ * @param ask called with the id of a character when the user asks why it is predicted
+ */
+export function drawPredictions(description, plain, changed, next, ask) {
+  const columns = [plain, changed].filter(Boolean).map(softmaxOf);
+  const most = (id) => Math.max(...columns.map((p) => p[id]));
+  const ids = description.vocabulary.map((_, id) => id);
+  const best = columns.length ? ids.sort((one, other) => most(other) - most(one) || one - other).slice(0, GUESSES) : [];
+  const head = changed ? ["", "unchanged", "changed", ""].map((name) => element("th", { scope: "col", textContent: name })) : [];
+  part("guesses").tHead.replaceChildren(element("tr", {}, ...head));
+  part("guesses").tBodies[0].replaceChildren(...best.map((id) => {
+    const sign = showCharacter(description, description.vocabulary[id]);
+    const asked = button(sign, () => ask(id), { className: "guess" });
+    asked.setAttribute("aria-label", `Why ${sign}?`);
+    return element(
+      "tr",
+      { className: id === next ? "next" : "" },
+      element("th", { scope: "row" }, asked),
+      ...columns.map((p) => element("td", { textContent: percent(p[id]) })),
+      element("td", { className: "bar" }, bars(columns.map((p) => p[id]))),
+    );
+  }));
+}
+
+function bars(chances) {
+  const height = 10 / chances.length;
+  const rects = chances.map((chance, k) =>
+    drawn("rect", { width: 100 * chance, height, y: k * height, class: k ? "changed" : "" })
+  );
+  return drawn("svg", { viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" }, ...rects);
+}
+
+/** Return the best predictions in words, for a screen reader. */
+export function sayPredictions(description, logits, count = 3) {
+  if (!logits) return "";
+  const p = softmaxOf(logits);
+  const best = description.vocabulary.map((_, id) => id).sort((one, other) => p[other] - p[one]).slice(0, count);
+  return best.map((id) => `${showCharacter(description, description.vocabulary[id])} ${percent(p[id])}`).join(", ");
+}
