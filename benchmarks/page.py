@@ -1,10 +1,16 @@
-"""The size of a page, the time to make and to open it, and the time per frame of its heat map.
+"""The live page in a browser: its size, the speed of its network, and how fast it answers.
 
     python benchmarks/page.py [HIDDEN CHARACTERS]...
 
 Needs playwright and Chromium. The variable CHROMIUM names the browser; the default is /usr/bin/chromium. The network is
-untrained and the text random, which compresses least. Frames are 30 steps of zooming and 30 of panning with the mouse;
-each is measured from the call that draws it until its pixels can be read.
+untrained and the text random. For each size it prints
+
+    page, model     size of the page and of the model file in MB
+    opened          seconds until the first screen shows the character at which the page opens
+    read            characters a second that the network reads while the page opens
+    end, middle     ms from typing a character, at the end and in the middle, until it is drawn with its prediction
+    blocked         longest task in ms during each of: opening and reading; typing
+    frame           median and longest of 30 steps of zooming and 30 of panning the heat map, in ms
 """
 
 from __future__ import annotations
@@ -14,17 +20,16 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from charlstm.base.config import TrainingConfig
-from charlstm.inspection.colouring import view_cell
-from charlstm.inspection.gates import view_gates
-from charlstm.inspection.saturation import view_saturation
-from charlstm.inspection.trace import trace
+from charlstm.inspection.registry import Subject
+from charlstm.model import checkpoint
 from charlstm.model.model import Model
 from charlstm.network.config import NetworkConfig
 from charlstm.network.network import Network
@@ -32,9 +37,36 @@ from charlstm.render import page
 from charlstm.text.corpus import CorpusFacts
 from charlstm.text.vocabulary import Vocabulary
 
-SIZES = ((128, 2000), (512, 5000))
+SIZES = ((192, 2000), (512, 2000), (512, 5000))
 CHARACTERS = "\n ,.abcdefghijklmnopqrstuvwxyz"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+KEYS = 9
+WATCH = """
+  window.tasks = [];
+  new PerformanceObserver((list) => tasks.push(...list.getEntries().map((one) => one.duration)))
+    .observe({ type: "longtask", buffered: true });
+"""
+READ = """async () => {
+  while (document.documentElement.dataset.read !== "yes") await new Promise((resolve) => setTimeout(resolve, 5));
+  return performance.now();
+}"""
+# Type at a place; return the ms until the character is in the strip, its prediction is shown, and a frame is drawn.
+TYPE = """async (place) => {
+  const field = document.getElementById("typed");
+  const took = [];
+  for (let k = 0; k < KEYS; k++) {
+    const n = place < 0 ? field.value.length : place + k;
+    const begin = performance.now();
+    field.value = field.value.slice(0, n) + "abcdefghi"[k] + field.value.slice(n);
+    field.dispatchEvent(new Event("input"));
+    while (!document.getElementById("place").textContent.startsWith(`character ${n} of`)) await frame();
+    await frame();
+    took.push(performance.now() - begin);
+    while (document.documentElement.dataset.read !== "yes") await frame();
+  }
+  return took;
+  function frame() { return new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve))); }
+}""".replace("KEYS", str(KEYS))
 FRAMES = """async () => {
   const took = [], draw = HeatMap.prototype.drawNow, canvas = document.getElementById("map");
   HeatMap.prototype.drawNow = function () {
@@ -56,43 +88,61 @@ FRAMES = """async () => {
 }"""
 
 
-def made(hidden: int, characters: int) -> str:
-    """Return a page of a fresh network and a random text."""
-    rng = np.random.default_rng(0)
+def build_model(hidden: int) -> Model:
+    """Return a fresh network as a model."""
     vocabulary = Vocabulary(np.array(sorted(map(ord, CHARACTERS))))
     network = Network(NetworkConfig(hidden=hidden), len(vocabulary))
     network.initialise(0)
-    model = Model(network, vocabulary, TrainingConfig(steps=0), CorpusFacts((), 0, 0, ""))
-    read = trace(model, "".join(rng.choice(list(CHARACTERS), characters)))
-    views = {
-        "gates": view_gates(model, read),
-        "cell": view_cell(model, read),
-        "saturation": view_saturation(model, read.text),
+    return Model(network, vocabulary, TrainingConfig(steps=0), CorpusFacts((), 0, 0, ""))
+
+
+def measure(tab: Page, path: Path, characters: int) -> dict[str, Any]:
+    """Open a page and return what it takes."""
+    tab.add_init_script(WATCH)
+    tab.goto(path.as_uri())
+    tab.wait_for_selector("html[data-ready=yes]", timeout=60_000)
+    opened = tab.evaluate("Number(document.documentElement.dataset.opened)")
+    read = tab.evaluate(READ)
+    blocked = [max(tab.evaluate("tasks"), default=0.0)]
+    tab.evaluate("void (tasks.length = 0)")
+    end, middle = (np.median(tab.evaluate(TYPE, place)) for place in (-1, characters // 2))
+    blocked.append(max(tab.evaluate("tasks"), default=0.0))
+    frames = np.array(tab.evaluate(FRAMES))
+    return {
+        "opened": opened / 1000,
+        "read": characters / (read - opened) * 1000,
+        "end": end,
+        "middle": middle,
+        "blocked": blocked,
+        "frames": frames,
     }
-    return page.render(views, page.TRACE, read)
 
 
 def main(sizes: tuple[tuple[int, int], ...]) -> None:
     """Measure and print a line a size."""
-    print(f"{'units × characters':>20} {'MB':>6} {'made':>7} {'opened':>7} {'frame, median':>14} {'slowest':>8}")
+    print(
+        f"{'units × characters':>20} {'page':>6} {'model':>6} {'built':>6} {'opened':>7} {'read':>7} {'end':>5} {'middle':>6}"
+        f" {'blocked':>9} {'frame':>11}"
+    )
+    rng = np.random.default_rng(0)
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
         browser = playwright.chromium.launch(
             executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"), args=ARGUMENTS
         )
         for hidden, characters in sizes:
+            model, path = build_model(hidden), Path(folder, "page.html")
+            checkpoint.save(model, Path(folder, "model.npz"))
             begin = time.perf_counter()
-            path = Path(folder, "page.html")
-            path.write_text(made(hidden, characters))
-            took = time.perf_counter() - begin
+            path.write_text(page.build_page(Subject(model, "".join(rng.choice(list(CHARACTERS), characters)))))
+            built = time.perf_counter() - begin
             tab = browser.new_page(viewport={"width": 1400, "height": 900})
-            begin = time.perf_counter()
-            tab.goto(path.as_uri())
-            tab.wait_for_selector("html[data-ready=yes]")
-            opened = time.perf_counter() - begin
-            frames = np.array(tab.evaluate(FRAMES))
+            found = measure(tab, path, characters)
+            sizes_mb = [Path(folder, name).stat().st_size / 1e6 for name in ("page.html", "model.npz")]
             print(
-                f"{f'{hidden} × {characters:,}':>20} {path.stat().st_size / 1e6:6.2f} {took:6.1f}s {opened:6.1f}s "
-                f"{np.median(frames):11.1f} ms {frames.max():5.1f} ms"
+                f"{f'{hidden} × {characters:,}':>20} {sizes_mb[0]:6.2f} {sizes_mb[1]:6.2f} {built:5.1f}s"
+                f" {found['opened']:6.2f}s {found['read']:7,.0f} {found['end']:5.0f} {found['middle']:6.0f}"
+                f" {found['blocked'][0]:4.0f} {found['blocked'][1]:4.0f}"
+                f" {np.median(found['frames']):5.1f} {found['frames'].max():5.1f}"
             )
             tab.close()
         browser.close()

@@ -134,6 +134,7 @@ export class Live {
 
   /** Read on in slices until every reading is complete. */
   async run() {
+    document.documentElement.dataset.read = "no";
     if (this.isRunning) return;
     this.isRunning = true;
     while (this.readings.some((reading) => !reading.complete)) {
@@ -143,8 +144,15 @@ export class Live {
       await nextTask();
     }
     this.isRunning = false;
+    document.documentElement.dataset.read = "yes";
     this.drawProgress();
     for (const resolve of this.waiting.splice(0)) resolve();
+  }
+
+  /** Wait until the character at the position is read and drawn. */
+  async whenShown() {
+    while (this.readings.some((reading) => reading.done <= this.n)) await nextTask();
+    await new Promise(requestAnimationFrame);
   }
 
   /** Wait until everything is read. */

@@ -138,9 +138,9 @@ async function openPage() {
   if (live) {
     openControls(live);
     openAddress(live, () => tab, openTab);
-    await live.whenRead();
+    await live.whenShown();
   }
-  document.documentElement.dataset.ready = "yes";
+  Object.assign(document.documentElement.dataset, { ready: "yes", opened: performance.now() });
 }
 
 openPage();
