@@ -321,7 +321,7 @@ def test_a_change_at_a_newline_changes_the_state_that_the_newline_is_read_in(kin
 
 def test_interventions_are_parsed():
     it = small("lstm", layers=2)
-    made = parse_interventions(it, TEXT, ["1:2=-0.5@3", "0=2"], ["0:1@2"], ["1:0"], "ab", 4)
+    made = parse_interventions(it, TEXT, ["1:2=-.5e0@3", "0=2"], ["0:1@2"], ["1:0"], "ab", 4)
     assert list(made.edits) == [
         StateEdit(Unit(1, 2), -0.5, 3),
         StateEdit(Unit(0, 0), 2.0, 7),
@@ -343,6 +343,11 @@ def test_interventions_are_parsed():
         ({"freeze": ["0:1@x"]}, "0:17@40"),
         ({"without": ["2:0"]}, "no layer 2"),
         ({"at": 8, "swap_memory": "a"}, "no character 8"),
+        ({"at": -1, "swap_memory": "a"}, "at is -1"),
+        ({"at": "x", "swap_memory": "a"}, "at is 'x'"),
+        ({"set_": [f"0:1=1@{'9' * 5000}"]}, r"9…; it must be unit=value@position"),
+        ({"freeze": ["0:1@"]}, "it must be unit@position"),
+        ({"freeze": [f"{'9' * 5000}:1@2"]}, r"9…; it must be layer:number"),
     ],
 )
 def test_invalid_interventions_are_refused(wrong, said):

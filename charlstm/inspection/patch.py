@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from charlstm.base.config import check_number, show_value
+from charlstm.base.config import check_number, check_whole, show_value
 from charlstm.base.errors import ConfigError
 from charlstm.base.parameters import Array, Buffers
 from charlstm.base.symbols import END
@@ -32,6 +32,10 @@ GUESSES = 5
 ROWS = 10
 LONGEST = 60
 LARGEST_STATE = float(np.finfo(np.float32).max)
+NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+POSITION = r"(?:@(\d{1,18}))?"
+SET_FORM = "unit=value@position, such as 0:17=-1@40"
+FREEZE_FORM = "unit@position, such as 0:17@40"
 SATURATED = 1e4  # a bias that makes a gate 0 or 1 in any float type
 
 
@@ -154,24 +158,29 @@ def parse_interventions(
     config = model.network.config
     edits = []
     for words in set_:
-        found = re.fullmatch(r"([^=@]+)=([-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)(?:@(\d+))?", words, re.ASCII)
-        if found is None:
-            raise ConfigError(f"set is {show_value(words)}; it must be unit=value@position, such as 0:17=-1@40")
-        check_number("the value of set", float(found[2]), -LARGEST_STATE, LARGEST_STATE)
-        place = _parse_position(found[3], text)
-        edits += [StateEdit(unit, float(found[2]), place) for unit in find_units([found[1]], config)]
+        unit, value, digits = _match("set", words, rf"([^=@]+)=({NUMBER}){POSITION}", SET_FORM)
+        check_number("the value of set", float(value), -LARGEST_STATE, LARGEST_STATE)
+        place = _find_position(digits, text)
+        edits += [StateEdit(found, float(value), place) for found in find_units([unit], config)]
     freezes = []
     for words in freeze:
-        unit_name, _, digits = words.partition("@")
-        if digits and not re.fullmatch(r"\d+", digits, re.ASCII):
-            raise ConfigError(f"freeze is {show_value(words)}; it must be unit@position, such as 0:17@40")
-        freezes += [Freeze(unit, _parse_position(digits, text)) for unit in find_units([unit_name], config)]
-    swap_at = _parse_position(None if at is None else str(at), text)
+        unit, digits = _match("freeze", words, rf"([^@]+){POSITION}", FREEZE_FORM)
+        freezes += [Freeze(found, _find_position(digits, text)) for found in find_units([unit], config)]
+    swap_at = _find_position(None if at is None else check_whole("at", at, 0), text)
     return Interventions(edits, freezes, find_units(without, config), swap, swap_at)
 
 
-def _parse_position(digits: str | None, text: str) -> int:
-    place = int(digits) if digits else len(text) - 1
+def _match(option: str, words: str, pattern: str, form: str) -> tuple[Any, ...]:
+    """Return the parts of an intervention; refuse one that has another form."""
+    found = re.fullmatch(pattern, words, re.ASCII)
+    if found is None:
+        raise ConfigError(f"{option} is {show_value(words)}; it must be {form}")
+    return found.groups()
+
+
+def _find_position(given: str | int | None, text: str) -> int:
+    """Return a position in a text, that of the last character if none is given; refuse one beyond the text."""
+    place = len(text) - 1 if given is None else int(given)
     if place >= len(text):
         raise ConfigError(
             f"there is no character {place} in the text; its characters are numbered 0 to {len(text) - 1}"
