@@ -102,6 +102,8 @@ def test_the_options_of_a_view_have_the_commands_names(loaded, tmp_path):
         ("memory", {"ask": "a", "answers": ["b", "c"]}, ["--ask", "a", "--answer", "b", "--answer", "c"]),
         ("why", {"target": "bc", "reach": 3}, ["--target", "bc", "--reach", "3"]),
         ("patch", {"set": ["0:1=1@2", "0:0=2"], "without": "0:2"}, ["--set=0:1=1@2", "--set=0:0=2", "--without=0:2"]),
+        ("patch", {"gate": ["f:0:1=.5@2", "o:2=0"]}, ["--gate", "f:0:1=.5@2", "--gate=o:2=0"]),
+        ("patch", {"without": ["0:2@3"]}, ["--without", "0:2@3"]),
         ("gradients", {"compare": {"m.npz": loaded}}, ["--compare", str(path)]),
     ]:
         view = loaded.view(name, text, **options)

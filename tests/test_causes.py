@@ -14,6 +14,8 @@ from charlstm.base.errors import ConfigError, UnknownCharacterError
 from charlstm.base.symbols import END
 from charlstm.inspection.memory import view_memory
 from charlstm.inspection.patch import (
+    Ablation,
+    ForcedGate,
     Freeze,
     Interventions,
     StateEdit,
@@ -197,7 +199,7 @@ def test_the_influence_of_words_is_in_bits_beside_the_sums_of_their_characters()
 def test_nothing_reads_an_ablated_unit(kind, layers):
     it = small(kind, layers)
     cut = [Unit(0, 1), Unit(layers - 1, 2)]
-    found = read_with(it, TEXT, Interventions(ablated=cut)).logits[0]
+    found = read_with(it, TEXT, Interventions(ablations=[*map(Ablation, cut)])).logits[0]
     for layer, number in cut:
         above = "output/W" if layer == layers - 1 else f"layer{layer + 1}/U"
         it.network.parameters[f"layer{layer}/W"][number] = 0.0
@@ -213,7 +215,8 @@ def test_each_unit_is_ablated_as_if_alone(kind, layers, lines):
     it = small(kind, layers, lines)
     text = it.documents.parse("ab\ncad b")
     every = [Unit(layer, number) for layer in range(layers) for number in range(it.network.config.hidden)]
-    wanted = [read_with(it, text, Interventions(ablated=cut)).logits[0] for cut in ([], *([unit] for unit in every))]
+    cuts = [[], *([Ablation(unit)] for unit in every)]
+    wanted = [read_with(it, text, Interventions(ablations=cut)).logits[0] for cut in cuts]
     np.testing.assert_allclose(ablate_each(start_reader(it), text), wanted, rtol=1e-9)
     (table,) = view_patch(it, text).parts.values()
     columns = {column.name: list(column.values) for column in table.columns}
@@ -321,15 +324,18 @@ def test_a_change_at_a_newline_changes_the_state_that_the_newline_is_read_in(kin
 
 def test_interventions_are_parsed():
     it = small("lstm", layers=2)
-    made = parse_interventions(it, TEXT, ["1:2=-0.5@3", "0=2"], ["0:1@2"], ["1:0"], "ab", 4)
-    assert list(made.edits) == [
-        StateEdit(Unit(1, 2), -0.5, 3),
-        StateEdit(Unit(0, 0), 2.0, 7),
-        StateEdit(Unit(1, 0), 2.0, 7),
-    ]
-    assert (list(made.freezes), list(made.ablated)) == ([Freeze(Unit(0, 1), 2)], [Unit(1, 0)])
-    assert (made.swap, made.swap_at) == ("ab", 4)
-    assert parse_interventions(it, TEXT, [], ["0:1"], [], "ab", None)[1:] == ([Freeze(Unit(0, 1), 7)], [], "ab", 7)
+    options = [["1:2=-.5e0@3", "0=2"], ["0:1@2"], ["f:1:0=1@4", "o:2=.25"], ["1:0@0", "2"], "ab", 4]
+    both = [Unit(0, 2), Unit(1, 2)]
+    assert parse_interventions(it, TEXT, *options) == (
+        [StateEdit(Unit(1, 2), -0.5, 3), StateEdit(Unit(0, 0), 2.0, 7), StateEdit(Unit(1, 0), 2.0, 7)],
+        [Freeze(Unit(0, 1), 2)],
+        [ForcedGate("f", Unit(1, 0), 1.0, 4), *(ForcedGate("o", unit, 0.25) for unit in both)],
+        [Ablation(Unit(1, 0), 0), *map(Ablation, both)],
+        "ab",
+        4,
+    )
+    made = parse_interventions(it, TEXT, [], ["0:1"], [], [], "ab", None)
+    assert made == ([], [Freeze(Unit(0, 1), 7)], [], [], "ab", 7)
 
 
 @pytest.mark.parametrize(
@@ -342,19 +348,45 @@ def test_interventions_are_parsed():
         ({"set_": ["0:3=1"]}, "no unit 3"),
         ({"freeze": ["0:1@x"]}, "0:17@40"),
         ({"without": ["2:0"]}, "no layer 2"),
+        ({"without": ["0:1@x"]}, r"without is '0:1@x'; it must be unit@position, such as 0:17@40, or unit for"),
+        ({"without": ["0:1@"]}, "0:17@40"),
+        ({"without": ["0:1@8"]}, "no character 8"),
+        ({"gate": ["f:0:1"]}, r"gate is 'f:0:1'; it must be gate:unit=value@position, such as f:0:17=1@40, or"),
+        ({"gate": ["f=1"]}, "f:0:17=1@40"),
+        ({"gate": ["f:0:1=x"]}, "f:0:17=1@40"),
+        ({"gate": ["f:0:1=1@"]}, "f:0:17=1@40"),
+        ({"gate": ["F:0:1=1"]}, r"the gate is 'F'; it must be one of f, i, o$"),
+        ({"gate": ["c_tilde:0:1=1"]}, r"the gate is 'c_tilde'; it must be one of f, i, o$"),
+        ({"gate": ["f:0:1=1.01"]}, "the value of gate is 1.01; it must be a number from 0 to 1"),
+        ({"gate": ["f:0:1=-1"]}, "the value of gate is -1"),
+        ({"gate": ["f:0:1=1e999"]}, "the value of gate is inf"),
+        ({"gate": ["f:0:3=1"]}, "no unit 3"),
+        ({"gate": ["f:2:0=1"]}, "no layer 2"),
+        ({"gate": ["f:0:1=1@8"]}, "no character 8"),
         ({"at": 8, "swap_memory": "a"}, "no character 8"),
+        ({"at": -1, "swap_memory": "a"}, "at is -1"),
+        ({"at": "x", "swap_memory": "a"}, "at is 'x'"),
+        ({"set_": [f"0:1=1@{'9' * 5000}"]}, r"9…; it must be unit=value@position"),
+        ({"freeze": ["0:1@"]}, "it must be unit@position"),
+        ({"freeze": [f"{'9' * 5000}:1@2"]}, r"9…; it must be layer:number"),
     ],
 )
 def test_invalid_interventions_are_refused(wrong, said):
     it = small("lstm", layers=2)
-    arguments = {"set_": [], "freeze": [], "without": [], "swap_memory": None, "at": None} | wrong
     with pytest.raises(ConfigError, match=said):
-        view_patch(it, TEXT, **arguments)
+        view_patch(it, TEXT, **wrong)
 
 
-def test_a_unit_without_a_gate_cannot_be_frozen():
-    with pytest.raises(ConfigError, match="lstm or gru"):
-        view_patch(small("rnn"), TEXT, freeze=["0:0@2"])
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"freeze": ["0:0@2"]}, "the rnn has no forget gate; freeze needs a model of lstm or gru"),
+        ({"gate": ["f:0:0=1"]}, "the rnn has no logistic gates; gate needs a model of lstm or gru"),
+    ],
+)
+def test_a_unit_without_a_gate_cannot_be_frozen_and_has_no_gate_to_force(wrong, said):
+    with pytest.raises(ConfigError, match=said):
+        view_patch(small("rnn"), TEXT, **wrong)
 
 
 @pytest.fixture(scope="session")

@@ -126,7 +126,19 @@ OPTIONS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
         multiple=True,
         help="Keep the cell state of a unit from character P on. Can be repeated.",
     ),
-    "without": patch_option("--without", metavar="L:N", multiple=True, help="Ablate a unit. Can be repeated."),
+    "gate": patch_option(
+        "--gate",
+        metavar="NAME:L:N=V[@P]",
+        multiple=True,
+        help="Force a logistic gate of a unit to V (0 to 1) from character P on or over the whole text. Can be"
+        " repeated.",
+    ),
+    "without": patch_option(
+        "--without",
+        metavar="L:N[@P]",
+        multiple=True,
+        help="Ablate a unit from character P on or over the whole text. Can be repeated.",
+    ),
     "swap_memory": patch_option("--swap-memory", metavar="TEXT", help="Patch in the cell state of another text."),
     "at": patch_option(
         "--at",

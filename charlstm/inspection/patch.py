@@ -1,20 +1,21 @@
-"""The view of interventions: how the prediction changes when units are ablated or their cell states are changed.
+"""The view of interventions: how the prediction changes without a unit, or with other gates or cell states.
 
 The network itself is changed and reads the text again, so that the effect is causal. A unit is ablated by setting the
-weights from its output to zero. A unit is frozen by setting the biases of its gates so that the forget gate is 1 and
-the input gate is 0: its cell state stays.
+weights from its output to zero. A gate is forced to a value by setting its weights to zero and its bias to the logit of
+the value. A unit is frozen by forcing its forget gate to 1 and its input gate to 0: its cell state stays.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from charlstm.base.config import check_number, show_value
+from charlstm.base.config import check_choice, check_number, check_whole, show_value
 from charlstm.base.errors import ConfigError
 from charlstm.base.parameters import Array, Buffers
 from charlstm.base.symbols import END
@@ -23,6 +24,7 @@ from charlstm.inspection.quantities import Unit, find_units, list_units
 from charlstm.inspection.trace import REACH, find_last_stretch, start_reader
 from charlstm.inspection.view import Column, Kind, Table, View
 from charlstm.model.model import Model, Reader
+from charlstm.network.cell import Cell
 from charlstm.network.cells import cells_that
 from charlstm.network.loss import NATS_PER_BIT, log_softmax
 from charlstm.network.network import Network
@@ -32,6 +34,13 @@ GUESSES = 5
 ROWS = 10
 LONGEST = 60
 LARGEST_STATE = float(np.finfo(np.float32).max)
+NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+POSITION = r"(?:@(\d{1,18}))?"
+SET_FORM = "unit=value@position, such as 0:17=-1@40"
+FREEZE_FORM = "unit@position, such as 0:17@40"
+GATE_FORM = "gate:unit=value@position, such as f:0:17=1@40, or gate:unit=value for the whole text"
+WITHOUT_FORM = "unit@position, such as 0:17@40, or unit for the whole text"
+START = -1  # the position before whatever opens the text: what starts there holds for the whole text
 SATURATED = 1e4  # a bias that makes a gate 0 or 1 in any float type
 
 
@@ -50,8 +59,27 @@ class Freeze(NamedTuple):
     position: int
 
 
+class ForcedGate(NamedTuple):
+    """Force a logistic gate of a unit to a value, 0 to 1, from the character at a position on."""
+
+    gate: str
+    unit: Unit
+    value: float
+    position: int = START
+
+
+class Ablation(NamedTuple):
+    """Ablate a unit from the character at a position on."""
+
+    unit: Unit
+    position: int = START
+
+
 class Interventions(NamedTuple):
     """What is changed while a text is read.
+
+    A gate has the value that starts last. Of two that start at the same position, it has the later one; the values that
+    freeze a unit come before those of `gates`.
 
     Attributes
     ----------
@@ -59,8 +87,10 @@ class Interventions(NamedTuple):
         Cell states to set.
     freezes
         Cell states to keep.
-    ablated
-        Units to ablate, over the whole text.
+    gates
+        Gates to force to a value.
+    ablations
+        Units to ablate.
     swap
         A text whose memory replaces that of the text before the character at `swap_at` is read; None: no text.
     swap_at
@@ -69,7 +99,8 @@ class Interventions(NamedTuple):
 
     edits: Sequence[StateEdit] = ()
     freezes: Sequence[Freeze] = ()
-    ablated: Sequence[Unit] = ()
+    gates: Sequence[ForcedGate] = ()
+    ablations: Sequence[Ablation] = ()
     swap: str | None = None
     swap_at: int = 0
 
@@ -79,11 +110,15 @@ def view_patch(
     text: str,
     set_: Sequence[str] = (),
     freeze: Sequence[str] = (),
+    gate: Sequence[str] = (),
     without: Sequence[str] = (),
     swap_memory: str | None = None,
     at: int | None = None,
 ) -> View:
     """Return the prediction after a text with and without interventions; without any, the effect of ablating each unit.
+
+    A gate has the value that starts last. Of two that start at the same character, it has the one that is given last;
+    so has a cell state that is set twice.
 
     Parameters
     ----------
@@ -95,24 +130,28 @@ def view_patch(
         Cell states to set: «L:N=value@position».
     freeze
         Units to freeze: «L:N@position».
+    gate
+        Logistic gates of units to force to a value, 0 to 1, from a position on: «gate:L:N=value@position». Without a
+        position, over the whole text.
     without
-        Units to ablate: «L:N».
+        Units to ablate from a position on: «L:N@position». Without a position, over the whole text.
     swap_memory
         A text whose memory is patched in.
     at
-        Position at which it is patched in. A position that is not given is that of the last character.
+        Position at which it is patched in. Like that of `set_` and `freeze`, it is by default that of the last
+        character.
 
     Raises
     ------
     ConfigError
-        If an intervention has another form, names a unit or position that does not exist, or freezes a unit without a
-        forget gate.
+        If an intervention has another form, names a unit, gate or position that does not exist, or freezes a unit
+        without a forget gate.
     """
     if at is not None and swap_memory is None:
         raise ConfigError("at is the position for swap_memory; give both")
-    changes = parse_interventions(model, text, set_, freeze, without, swap_memory, at)
-    if not (changes.edits or changes.freezes or changes.ablated or changes.swap is not None):
+    if swap_memory is None and not (set_ or freeze or gate or without):
         return _compare_ablations(model, text)
+    changes = parse_interventions(model, text, set_, freeze, gate, without, swap_memory, at)
     before, after = read_with(model, text), read_with(model, text, changes)
     chances = [np.exp(log_softmax(reader.logits.astype(np.float64)))[0] for reader in (before, after)]  # (V,) each
     order = np.argsort(-np.maximum(*chances), kind="stable")[: 2 * GUESSES]
@@ -140,6 +179,7 @@ def parse_interventions(
     text: str,
     set_: Sequence[str],
     freeze: Sequence[str],
+    gate: Sequence[str],
     without: Sequence[str],
     swap: str | None,
     at: int | None,
@@ -149,29 +189,55 @@ def parse_interventions(
     Raises
     ------
     ConfigError
-        If one has another form, or names a unit or position that does not exist.
+        If one has another form, names a unit, gate or position that does not exist, or needs a gate that the cell does
+        not have.
     """
-    config = model.network.config
+    config, cell = model.network.config, model.network.cell
+    if freeze and cell.forget_gate is None:
+        others = cells_that(lambda cell: cell.forget_gate is not None)
+        raise ConfigError(f"the {config.cell} has no forget gate; freeze needs a model of {others}")
+    if gate and not cell.logistic:
+        others = cells_that(lambda cell: bool(cell.logistic))
+        raise ConfigError(f"the {config.cell} has no logistic gates; gate needs a model of {others}")
     edits = []
     for words in set_:
-        found = re.fullmatch(r"([^=@]+)=([-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)(?:@(\d+))?", words, re.ASCII)
-        if found is None:
-            raise ConfigError(f"set is {show_value(words)}; it must be unit=value@position, such as 0:17=-1@40")
-        check_number("the value of set", float(found[2]), -LARGEST_STATE, LARGEST_STATE)
-        place = _parse_position(found[3], text)
-        edits += [StateEdit(unit, float(found[2]), place) for unit in find_units([found[1]], config)]
+        unit, value, digits = _match("set", words, rf"([^=@]+)=({NUMBER}){POSITION}", SET_FORM)
+        check_number("the value of set", float(value), -LARGEST_STATE, LARGEST_STATE)
+        place = _find_position(digits, text)
+        edits += [StateEdit(found, float(value), place) for found in find_units([unit], config)]
     freezes = []
     for words in freeze:
-        unit_name, _, digits = words.partition("@")
-        if digits and not re.fullmatch(r"\d+", digits, re.ASCII):
-            raise ConfigError(f"freeze is {show_value(words)}; it must be unit@position, such as 0:17@40")
-        freezes += [Freeze(unit, _parse_position(digits, text)) for unit in find_units([unit_name], config)]
-    swap_at = _parse_position(None if at is None else str(at), text)
-    return Interventions(edits, freezes, find_units(without, config), swap, swap_at)
+        unit, digits = _match("freeze", words, rf"([^@]+){POSITION}", FREEZE_FORM)
+        freezes += [Freeze(found, _find_position(digits, text)) for found in find_units([unit], config)]
+    gates = []
+    for words in gate:
+        gate_name, unit, value, digits = _match("gate", words, rf"([^:=@]+):([^=@]+)=({NUMBER}){POSITION}", GATE_FORM)
+        check_choice("the gate", gate_name, cell.logistic)
+        check_number("the value of gate", float(value), 0.0, 1.0)
+        place = _find_position(digits, text, START)
+        gates += [ForcedGate(gate_name, found, float(value), place) for found in find_units([unit], config)]
+    ablations = []
+    for words in without:
+        unit, digits = _match("without", words, rf"([^@]+){POSITION}", WITHOUT_FORM)
+        place = _find_position(digits, text, START)
+        ablations += [Ablation(found, place) for found in find_units([unit], config)]
+    swap_at = _find_position(None if at is None else check_whole("at", at, 0), text)
+    return Interventions(edits, freezes, gates, ablations, swap, swap_at)
 
 
-def _parse_position(digits: str | None, text: str) -> int:
-    place = int(digits) if digits else len(text) - 1
+def _match(option: str, words: str, pattern: str, form: str) -> tuple[Any, ...]:
+    """Return the parts of an intervention; refuse one that has another form."""
+    found = re.fullmatch(pattern, words, re.ASCII)
+    if found is None:
+        raise ConfigError(f"{option} is {show_value(words)}; it must be {form}")
+    return found.groups()
+
+
+def _find_position(given: str | int | None, text: str, default: int | None = None) -> int:
+    """Return a position in a text, a default or that of the last character if none is given; refuse one beyond it."""
+    if given is None:
+        return len(text) - 1 if default is None else default
+    place = int(given)
     if place >= len(text):
         raise ConfigError(
             f"there is no character {place} in the text; its characters are numbered 0 to {len(text) - 1}"
@@ -237,8 +303,8 @@ def ablate_each(begun: Reader, text: str) -> Array:
 def read_with(model: Model, text: str, changes: Interventions = Interventions()) -> Reader:  # noqa: B008 - immutable
     """Return a reader that has read a text under interventions.
 
-    They change the state that a character is read in. At an end symbol that is the zero state; a frozen
-    unit keeps its memory there too.
+    They change the state that a character is read in, and the network that reads it. At an end symbol that state is
+    the zero state; a frozen unit keeps its memory there too, and a unit whose gates are forced does not.
 
     Parameters
     ----------
@@ -249,7 +315,7 @@ def read_with(model: Model, text: str, changes: Interventions = Interventions())
     changes
         The interventions.
     """
-    model = replace(model, network=ablate(model.network, changes.ablated))
+    model = replace(model, network=change_network(model.network, changes, START))
     memory = model.network.cell.states.index(model.network.cell.memory)
     other = start_reader(model)
     if changes.swap is not None:
@@ -271,16 +337,29 @@ def read_with(model: Model, text: str, changes: Interventions = Interventions())
         for edit in changes.edits:
             if edit.position == place:
                 state[edit.unit.layer, memory, 0, edit.unit.number] = edit.value
-        more = [change.unit for change in changes.freezes if change.position == place]
-        if more:
-            frozen += more
-            network = freeze_units(network, more)
-            weights = network.pack(1, buffers, batch_invariant=True)
+        frozen += [change.unit for change in changes.freezes if change.position == place]
+        changed = change_network(network, changes, place)
+        if changed is not network:
+            network, weights = changed, changed.pack(1, buffers, batch_invariant=True)
         done = network.forward(inputs[place : place + 1], state, None, buffers, weights)
         state, logits = done.state, done.logits[-1].copy()
     reader = Reader(replace(model, network=network))
     reader.state, reader.logits = state, logits
     return reader
+
+
+def change_network(network: Network, changes: Interventions, position: int) -> Network:
+    """Return a network with the ablations and the forced gates that start at a position; itself if none start there."""
+    gates = [*(gate for freeze in changes.freezes for gate in keep_memory(network.cell, freeze)), *changes.gates]
+    starting = [change for change in gates if change.position == position]
+    units = [change.unit for change in changes.ablations if change.position == position]
+    return force_gates(ablate(network, units), starting) if starting or units else network
+
+
+def keep_memory(cell: Cell, freeze: Freeze) -> list[ForcedGate]:
+    """Return the forced gates that freeze a unit: its forget gate at 1, and its input gate, if it has one, at 0."""
+    values = {str(cell.forget_gate): 1.0} | ({} if cell.input_gate is None else {cell.input_gate: 0.0})
+    return [ForcedGate(gate, freeze.unit, value, freeze.position) for gate, value in values.items()]
 
 
 def ablate(network: Network, units: Sequence[Unit]) -> Network:
@@ -293,26 +372,29 @@ def ablate(network: Network, units: Sequence[Unit]) -> Network:
     return other
 
 
-def freeze_units(network: Network, units: Sequence[Unit]) -> Network:
-    """Return a network in which some units keep their memory.
+def force_gates(network: Network, gates: Sequence[ForcedGate]) -> Network:
+    """Return a network in which some logistic gates have a value whatever they read, up to rounding.
 
-    Raises
-    ------
-    ConfigError
-        If the cell has no forget gate.
+    Their columns of U and W are zero, and their biases are the logits of the values. This is all that a gate reads if
+    the cell has no further weights, `Cell.weights`.
     """
-    cell = network.cell
-    if cell.forget_gate is None:
-        others = cells_that(lambda cell: cell.forget_gate is not None)
-        raise ConfigError(f"the {network.config.cell} has no forget gate; freeze needs a model of {others}")
     other = network.with_weights(network.parameters.flat)
-    for layer, number in units:
-        for gate, bias in ((cell.forget_gate, SATURATED), (cell.input_gate, -SATURATED)):
-            if gate is not None:
-                for name in "UWb":
-                    blocks = other.split_gates(other.parameters[f"layer{layer}/{name}"])  # (G, D, H)
-                    blocks[cell.gates.index(gate), :, number] = bias if name == "b" else 0.0
+    for gate, (layer, number), value, _ in gates:
+        for letter in "UWb":
+            blocks = other.split_gates(other.parameters[f"layer{layer}/{letter}"])  # (G, D, H)
+            blocks[network.cell.gates.index(gate), :, number] = logit(value) if letter == "b" else 0.0
     return other
+
+
+def logit(value: float) -> float:
+    """Return the bias at which a logistic gate without weights has a value from 0 to 1.
+
+    >>> logit(0.5), logit(0.0), logit(1.0)
+    (0.0, -10000.0, 10000.0)
+    """
+    if value in (0.0, 1.0):
+        return math.copysign(SATURATED, value - 0.5)
+    return math.log(value) - math.log1p(-value)
 
 
 def write_continuation(reader: Reader) -> str:

@@ -46,7 +46,7 @@ def find_units(names: Iterable[str], config: NetworkConfig) -> list[Unit]:
 
 
 def _find(name: str, config: NetworkConfig) -> list[Unit]:
-    found = re.fullmatch(r"(?:(\d+):)?(\d+)", name, re.ASCII)
+    found = re.fullmatch(r"(?:(\d{1,18}):)?(\d{1,18})", name, re.ASCII)
     if found is None:
         raise ConfigError(
             f"unit is {show_value(name)}; it must be layer:number, such as 0:17, or a number for every layer"

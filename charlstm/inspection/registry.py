@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from charlstm.inspection.view import TextInput, TextSource, View
     from charlstm.model.model import Model
 
-SEVERAL = {"units", "answers", "set", "freeze", "without"}  # options that take one value or more
+SEVERAL = {"units", "answers", "set", "freeze", "gate", "without"}  # options that take one value or more
 WORDS = {"show", "by", "match", "question", "like", "ask", "target", "swap_memory"}  # options that take one text
 HIDING = {"set"}  # options whose parameter has an underscore, because it would hide a built-in name
 
@@ -86,8 +86,8 @@ VIEWS: Mapping[str, Entry] = {
     "patch": Entry(
         "patch",
         Reads.TEXT,
-        "how the prediction changes without a unit, or with other cell states",
-        ("set", "freeze", "without", "swap_memory", "at"),
+        "how the prediction changes without a unit, or with other gates or cell states",
+        ("set", "freeze", "gate", "without", "swap_memory", "at"),
     ),
     "gradients": Entry(
         "gradients", Reads.TEXT, "how far back the gradient of a prediction reaches", ("compare", "lags")
