@@ -36,7 +36,7 @@ const IN_WORD = /^[\p{L}\p{N}_]$/u; // what `\w` matches in Python
  *   first: position of the first character of `ids` in the whole text;
  *   before: { record, logits }, the record and the prediction before the first character, of which `logits` is null at
  *     the start of a stream; null: the text starts there, and what opens it is read;
- *   opening: id that is read in the place of an end symbol; null in a stream;
+ *   opening: id that is read in the place of an end symbol: that of a label, by default that of the end symbol itself;
  *   changesAt: position → the interventions that are active at that character, also those that set a memory there
  */
 export function* occlusion(network, ids, options) {
@@ -98,7 +98,7 @@ function* readExamined(network, ids, {
   reach = CHARACTERS_EXAMINED,
   first = 0,
   before = null,
-  opening = network.description.opening,
+  opening = network.description.end,
   changesAt = () => [],
 }) {
   const reader = new TextReader(network, opening, changesAt);
