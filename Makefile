@@ -35,6 +35,8 @@ lint: .venv/installed-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/deno lint --quiet
+	$(BIN)/deno fmt --quiet --check
 
 docs: .venv/installed
 	$(BIN)/python docs/make_options.py

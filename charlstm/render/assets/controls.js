@@ -104,7 +104,16 @@ function listenToStrip(live) {
     }
     from = null;
   });
-  const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -10, ArrowDown: 10, PageUp: -100, PageDown: 100, Home: -Infinity, End: Infinity };
+  const steps = {
+    ArrowLeft: -1,
+    ArrowRight: 1,
+    ArrowUp: -10,
+    ArrowDown: 10,
+    PageUp: -100,
+    PageDown: 100,
+    Home: -Infinity,
+    End: Infinity,
+  };
   const key = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key in steps) {
@@ -128,7 +137,9 @@ function listenToChoices(live) {
   part("layer").addEventListener("change", (event) => live.choose(Number(event.target.value), live.unit));
   part("unit").addEventListener("input", (event) => {
     const unit = event.target.value === "" ? null : Number(event.target.value);
-    if (unit === null || (Number.isInteger(unit) && unit >= 0 && unit < live.description.hidden)) live.choose(live.layer, unit);
+    if (unit === null || (Number.isInteger(unit) && unit >= 0 && unit < live.description.hidden)) {
+      live.choose(live.layer, unit);
+    }
   });
   part("colour").addEventListener("change", (event) => live.colourBy(event.target.value));
   part("closer").addEventListener("click", () => live.map.zoom(1.5));

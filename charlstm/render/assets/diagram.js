@@ -19,7 +19,8 @@ function cellAt(reading, layer, unit, n) {
   const numbers = new Map();
   for (const name of quantities) {
     const quantity = { layer, name };
-    const read = (at, of) => unit === null ? reading.mean(quantity, at, of) : (of ?? ((v) => v))(reading.value(quantity, unit, at));
+    const read = (at, of) =>
+      unit === null ? reading.mean(quantity, at, of) : (of ?? ((v) => v))(reading.value(quantity, unit, at));
     numbers.set(name, read(n));
     if (states.includes(name)) numbers.set(`${name} before`, read(n - 1));
     if (name === "c") numbers.set("memory", read(n, Math.tanh));
@@ -35,7 +36,8 @@ function cellAt(reading, layer, unit, n) {
 export function drawCell(reading, layer, unit, n, steps) {
   const { description } = reading.network;
   const numbers = cellAt(reading, layer, unit, n);
-  const write = (name) => numbers.has(name) ? formatNumber(numbers.get(name), !description.logistic.includes(name)) : "";
+  const write = (name) =>
+    numbers.has(name) ? formatNumber(numbers.get(name), !description.logistic.includes(name)) : "";
   const isLstm = numbers.has("f") && numbers.has("c");
   part("whose").textContent = unit === null
     ? `layer ${layer}, mean of ${description.hidden} units`
@@ -61,14 +63,22 @@ function listValues(numbers, write, steps) {
   const list = part("values");
   list.hidden = !numbers.length;
   list.replaceChildren(...numbers.flatMap(([name, value]) => {
-    const shown = element("dd", { textContent: write(name), className: `shaded ${shade(strengthOf(name, value), steps)}` });
+    const shown = element("dd", {
+      textContent: write(name),
+      className: `shaded ${shade(strengthOf(name, value), steps)}`,
+    });
     shown.dataset.value = name;
-    return [element("dt", { textContent: `${labelOf(name.replace(" before", ""))}${name.endsWith(" before") ? "′" : ""}` }), shown];
+    return [
+      element("dt", { textContent: `${labelOf(name.replace(" before", ""))}${name.endsWith(" before") ? "′" : ""}` }),
+      shown,
+    ];
   }));
 }
 
 /** Return the equations of the cell state and the hidden state with their values. */
 function equation(write) {
-  const [f, before, i, candidate, c, o, memory, h] = ["f", "c before", "i", "c_tilde", "c", "o", "memory", "h"].map(write);
+  const [f, before, i, candidate, c, o, memory, h] = ["f", "c before", "i", "c_tilde", "c", "o", "memory", "h"].map(
+    write,
+  );
   return `c = f⊙c′ + i⊙c~ = ${f}·${before} + ${i}·${candidate} = ${c}\nh = o⊙tanh(c) = ${o}·${memory} = ${h}`;
 }

@@ -19,14 +19,22 @@ function units({ layers, hidden, quantities }) {
 export function readingAsJson(reading) {
   const { description } = reading.network;
   const places = Array.from({ length: reading.done }, (_, n) => n);
-  const layers = Array.from({ length: description.layers }, (_, layer) =>
-    Object.fromEntries(description.quantities.map((name) => [
-      name,
-      Array.from({ length: description.hidden }, (_, unit) =>
-        places.map((n) => round(reading.value({ layer, name }, unit, n)))),
-    ])));
+  const layers = Array.from(
+    { length: description.layers },
+    (_, layer) =>
+      Object.fromEntries(description.quantities.map((name) => [
+        name,
+        Array.from(
+          { length: description.hidden },
+          (_, unit) => places.map((n) => round(reading.value({ layer, name }, unit, n))),
+        ),
+      ])),
+  );
   const text = Array.from(reading.text.subarray(0, reading.done), (point) => String.fromCodePoint(point)).join("");
-  const surprise = Array.from(reading.surprisals.subarray(0, reading.done), (bits) => Number.isFinite(bits) ? bits : null);
+  const surprise = Array.from(
+    reading.surprisals.subarray(0, reading.done),
+    (bits) => Number.isFinite(bits) ? bits : null,
+  );
   return [JSON.stringify({ text, surprise_bits: surprise, layers }), "\n"];
 }
 
@@ -42,7 +50,14 @@ export function readingAsCsv(reading) {
     for (let id = 1; id < p.length; id++) if (p[id] > p[best]) best = id;
     const bits = Number.isNaN(reading.surprisals[n]) ? "" : reading.surprisals[n];
     const code = `U+${point.toString(16).toUpperCase().padStart(4, "0")}`;
-    const row = [n, String.fromCodePoint(point), code, bits, String.fromCodePoint(description.vocabulary[best]), p[best]];
+    const row = [
+      n,
+      String.fromCodePoint(point),
+      code,
+      bits,
+      String.fromCodePoint(description.vocabulary[best]),
+      p[best],
+    ];
     lines.push(csvLine([...row, ...Array.from(reading.record(n), round)]));
   }
   return lines;

@@ -23,8 +23,15 @@ export function formatFragment({ text, label, n, layer, unit, tab, quantity, col
 /** Return the state that a fragment holds; what the model does not have is left out. */
 export function parseFragment(fragment, description) {
   const words = new URLSearchParams(fragment.slice(1));
-  const state = { interventions: words.getAll("change").slice(0, MOST).map((word) => parseChange(word, description)).filter(Boolean) };
-  for (const [name, key] of [["text", "text"], ["label", "label"], ["view", "tab"], ["map", "quantity"], ["colour", "colour"]]) {
+  const state = {
+    interventions: words.getAll("change").slice(0, MOST).map((word) => parseChange(word, description)).filter(Boolean),
+  };
+  for (
+    const [name, key] of [["text", "text"], ["label", "label"], ["view", "tab"], ["map", "quantity"], [
+      "colour",
+      "colour",
+    ]]
+  ) {
     if (words.has(name)) state[key] = words.get(name);
   }
   if (/^-?\d{1,9}$/.test(words.get("at") ?? "")) state.n = Number(words.get("at"));
@@ -40,7 +47,8 @@ function parseChange(word, { layers, hidden, logistic, forget }) {
   const [kind, gate, ...rest] = word.split("~");
   const [layer, unit, from] = rest.slice(0, 3).map(Number);
   const value = rest[3] ? Number(rest[3]) : undefined;
-  const isPlace = Number.isInteger(layer) && layer >= 0 && layer < layers && Number.isInteger(unit) && unit >= 0 && unit < hidden;
+  const isPlace = Number.isInteger(layer) && layer >= 0 && layer < layers && Number.isInteger(unit) && unit >= 0 &&
+    unit < hidden;
   const start = kind === "ablate" || kind === "gate" ? -1 : 0;
   if (!KINDS.includes(kind) || !isPlace || !Number.isInteger(from) || from < start) return null;
   if (kind === "freeze" && forget === null) return null;

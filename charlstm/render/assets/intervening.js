@@ -36,7 +36,8 @@ export class Interventions {
   /** Add an intervention; one of the same kind on the same unit is replaced. */
   add(made) {
     if (made.unit === null) return;
-    const same = (other) => ["kind", "layer", "unit", "gate"].every((name) => other[name] === made[name]) &&
+    const same = (other) =>
+      ["kind", "layer", "unit", "gate"].every((name) => other[name] === made[name]) &&
       (made.kind !== "set" || made.from === other.from);
     this.replace([...this.list.filter((other) => !same(other)), made]);
   }

@@ -29,8 +29,25 @@ export class Live {
   constructor({ texts, most, palette }, network, moved) {
     const { description } = network;
     Object.assign(this, { network, description, texts, most, palette, moved });
-    Object.assign(this, { n: -1, layer: 0, unit: null, isSelected: false, quantity: null, colour: BITS, span: null, similarity: null });
-    Object.assign(this, { label: null, plain: null, changed: null, isRunning: false, waiting: [], isOffered: false, isUnitChosen: false });
+    Object.assign(this, {
+      n: -1,
+      layer: 0,
+      unit: null,
+      isSelected: false,
+      quantity: null,
+      colour: BITS,
+      span: null,
+      similarity: null,
+    });
+    Object.assign(this, {
+      label: null,
+      plain: null,
+      changed: null,
+      isRunning: false,
+      waiting: [],
+      isOffered: false,
+      isUnitChosen: false,
+    });
     this.strip = new Strip(part("strip"), description, (n) => this.shadeOf(n));
     this.map = new HeatMap(part("map"), description, palette, {
       chosen: (unit, n) => this.choose(this.layer, unit, n),
@@ -291,15 +308,23 @@ export class Live {
     if (this.colour === BITS) return reading.surprisals[n] / this.palette.bits;
     if (this.colour === SIMILARITY) return this.similarity?.[n] ?? 0;
     const quantity = quantitiesOf(this.description, this.layer).find((one) => one.key === this.colour);
-    return this.unit === null ? reading.mean(quantity, n, quantity.shown) : quantity.shown(reading.value(quantity, this.unit, n));
+    return this.unit === null
+      ? reading.mean(quantity, n, quantity.shown)
+      : quantity.shown(reading.value(quantity, this.unit, n));
   }
 
   /** Draw the text field's remarks. */
   drawText(given) {
     const { length, unknown } = this.plain;
     const notes = [countOf(length, "character")];
-    if (unknown) notes.push(`the model does not know ${countOf(unknown, "of them").replace(/ofs? thems?$/, "of them")} and skips them`);
-    if (given > length) notes.push(`the page reads only the first ${length.toLocaleString("en")} of ${given.toLocaleString("en")}`);
+    if (unknown) {
+      notes.push(
+        `the model does not know ${countOf(unknown, "of them").replace(/ofs? thems?$/, "of them")} and skips them`,
+      );
+    }
+    if (given > length) {
+      notes.push(`the page reads only the first ${length.toLocaleString("en")} of ${given.toLocaleString("en")}`);
+    }
     part("count").textContent = notes.join("; ");
     part("strip").setAttribute("aria-valuemax", Math.max(0, length - 1));
   }
@@ -327,7 +352,10 @@ export class Live {
     this.drawContinuations();
     const slider = part("strip");
     slider.setAttribute("aria-valuenow", Math.max(0, n));
-    slider.setAttribute("aria-valuetext", `${sign}, ${bits} bits; next ${sayPredictions(description, shown.logits(n))}`);
+    slider.setAttribute(
+      "aria-valuetext",
+      `${sign}, ${bits} bits; next ${sayPredictions(description, shown.logits(n))}`,
+    );
   }
 
   sayNext() {
@@ -336,7 +364,9 @@ export class Live {
     const sign = showCharacter(description, this.text[n + 1]);
     if (this.plain.ids[n + 1] < 0) return `The model does not know the next character, «${sign}».`;
     const bits = n + 1 < shown.done ? shown.surprisals[n + 1] : shown.surprisalOf(n + 1);
-    return Number.isNaN(bits) ? `The next character is «${sign}».` : `The next character is «${sign}», predicted with ${percent(2 ** -bits)}.`;
+    return Number.isNaN(bits)
+      ? `The next character is «${sign}».`
+      : `The next character is «${sign}», predicted with ${percent(2 ** -bits)}.`;
   }
 
   /** Write the most probable continuations, with and without interventions, in slices. */
@@ -372,7 +402,8 @@ export class Live {
     if (n >= shown.done || n < 0) return;
     const value = shown.value(quantity, unit, n);
     const raw = quantity.name === "c" ? `${labelOf("c")} = ${value.toFixed(3).replace("-", "−")}, ` : "";
-    part("map-value").textContent = `unit ${this.layer}:${unit}, character ${n} «${showCharacter(description, this.text[n])}»: ` +
+    part("map-value").textContent =
+      `unit ${this.layer}:${unit}, character ${n} «${showCharacter(description, this.text[n])}»: ` +
       `${raw}${quantity.label} = ${formatShown(quantity, value)}`;
   }
 

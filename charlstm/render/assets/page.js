@@ -81,7 +81,17 @@ function openAddress(live, tab, openTab) {
   const write = () => {
     const { n, layer, unit, colour, label } = live;
     const [quantity, interventions] = [live.quantity.key, live.interventions.list];
-    written = formatFragment({ text: part("typed").value, label, n, layer, unit, tab: tab(), quantity, colour, interventions });
+    written = formatFragment({
+      text: part("typed").value,
+      label,
+      n,
+      layer,
+      unit,
+      tab: tab(),
+      quantity,
+      colour,
+      interventions,
+    });
     try {
       history.replaceState(null, "", written);
     } catch {
@@ -97,7 +107,9 @@ function openAddress(live, tab, openTab) {
     if (state.interventions.length) live.interventions.replace(state.interventions);
     const unit = state.unit === undefined ? live.unit : state.unit;
     if (state.layer !== undefined) live.choose(state.layer, unit, live.n, { keep: true });
-    if (state.colour && document.querySelector(`#colour [value="${CSS.escape(state.colour)}"]`)) live.colourBy(state.colour);
+    if (state.colour && document.querySelector(`#colour [value="${CSS.escape(state.colour)}"]`)) {
+      live.colourBy(state.colour);
+    }
     if (state.quantity) live.showQuantity(state.quantity);
     if (state.n !== undefined) live.move(state.n);
     if (state.tab) openTab(state.tab);
@@ -123,7 +135,8 @@ async function openPage() {
     else {
       part("panel-live").replaceChildren(element("p", {
         className: "remark",
-        textContent: `The page has no function for the cell ${known.live.model.cell}, so it cannot run this network. The other tabs show it.`,
+        textContent:
+          `The page has no function for the cell ${known.live.model.cell}, so it cannot run this network. The other tabs show it.`,
       }));
     }
   }

@@ -145,11 +145,13 @@ export class Reading {
     const V = this.network.description.vocabulary.length;
     if (this.surprisals?.length >= count) return;
     const room = Math.min(this.most, Math.max(count, 2 * (this.surprisals?.length ?? 0)));
-    for (const [name, Type, width] of [
-      ["records", Float32Array, this.network.width],
-      ["predictions", Float32Array, V],
-      ["surprisals", Float64Array, 1],
-    ]) {
+    for (
+      const [name, Type, width] of [
+        ["records", Float32Array, this.network.width],
+        ["predictions", Float32Array, V],
+        ["surprisals", Float64Array, 1],
+      ]
+    ) {
       const larger = new Type(room * width);
       if (this[name]) larger.set(this[name].subarray(0, this.done * width));
       this[name] = larger;

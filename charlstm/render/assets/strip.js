@@ -11,7 +11,16 @@ const LINE_ENDS = [10, END]; // a document begins on a line of its own
 export class Strip {
   /** @param box the element; `shadeOf` is called for every character that is added. */
   constructor(box, description, shadeOf) {
-    Object.assign(this, { box, description, shadeOf, cells: [], text: new Int32Array(0), ids: null, position: 0, span: [0, 0] });
+    Object.assign(this, {
+      box,
+      description,
+      shadeOf,
+      cells: [],
+      text: new Int32Array(0),
+      ids: null,
+      position: 0,
+      span: [0, 0],
+    });
   }
 
   /** Replace the text: only the characters that differ are built again; a long text is built in pieces. */

@@ -112,9 +112,9 @@ export class Why {
     }));
     legend(part("why-legend"), this.palette, { low: -most, middle: 0, high: most, unitLabel: "bits" });
     const best = [...words].sort((one, other) => Math.abs(other.bits) - Math.abs(one.bits)).slice(0, WORDS_SHOWN);
-    part("why-words").replaceChildren(...(best.length
-      ? [table(["word", "count", "bits"], best.map(wordRow), "words", [0])]
-      : []));
+    part("why-words").replaceChildren(
+      ...(best.length ? [table(["word", "count", "bits"], best.map(wordRow), "words", [0])] : []),
+    );
     const share = `${bits.size} of ${n + 1 - first} characters`;
     part("why-says").textContent = (isDone ? `Done: ${share}. ` : `Examined ${share} …  `) +
       "Each word is replaced by other words that the network finds probable there, and each character by other characters. " +

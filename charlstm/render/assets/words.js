@@ -8,7 +8,10 @@ export function nameGate(gate) {
 }
 
 // Upper bounds of a gate's value, and how much passes through it.
-const SHARES = [[0.05, "almost nothing"], [0.3, "little"], [0.7, "about half"], [0.95, "most"], [Infinity, "nearly all"]];
+const SHARES = [[0.05, "almost nothing"], [0.3, "little"], [0.7, "about half"], [0.95, "most"], [
+  Infinity,
+  "nearly all",
+]];
 
 function shareOf(value) {
   return SHARES.find(([bound]) => value < bound)[1];
@@ -23,11 +26,15 @@ export function describeGates(numbers) {
   const number = (name) => numbers.get(name).toFixed(2);
   const share = (name) => shareOf(numbers.get(name));
   if (["f", "i", "o"].every((name) => numbers.has(name))) {
-    return `Forget gate ${number("f")}: keeps ${share("f")} of its memory. Input gate ${number("i")}: writes ${share("i")} ` +
+    return `Forget gate ${number("f")}: keeps ${share("f")} of its memory. Input gate ${number("i")}: writes ${
+      share("i")
+    } ` +
       `of the candidate. Output gate ${number("o")}: shows ${share("o")} of its memory.`;
   }
   if (["r", "u"].every((name) => numbers.has(name))) {
-    return `Update gate ${number("u")}: keeps ${share("u")} of its hidden state. Reset gate ${number("r")}: the candidate ` +
+    return `Update gate ${number("u")}: keeps ${share("u")} of its hidden state. Reset gate ${
+      number("r")
+    }: the candidate ` +
       `reads ${share("r")} of what comes from the hidden state before.`;
   }
   return "";
