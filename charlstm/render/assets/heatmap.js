@@ -1,103 +1,168 @@
-// All units at all characters: an image that is painted once, in pieces, and whose visible part is drawn.
+// The heat map: all units of a layer at all characters of a text, with a view that zooms and moves.
 
-const PIECE = 1024; // characters of a piece; browsers refuse images wider than about 16,000 pixels
+import { showCharacter } from "./characters.js";
+import { UnitPicture } from "./pictures.js";
+
 const FOOT = 22; // height of the characters below the map
 const NEAREST = 48; // the most pixels of a character or unit
+const ZOOM_STEP = 1.5; // of a key or a button
+const PAINTING = 6; // ms of a frame
+const LEAST_LABELLED = 11; // height in pixels of a row whose unit is labelled
+const MARKER = 8; // pixels of the marker of an intervention
 
-const REACH = 8; // values beyond it have the same colour, because their tanh is almost the same
-const TONES = 1 << 14; // on either side of zero
-
-/** Return the colours of the values from −8 to 8, each as one 32-bit word. */
-function coloursOf(trace, quantity, theme) {
-  const [middle, high, low] = trace.palette[theme];
-  return Uint32Array.from({ length: 2 * TONES + 1 }, (_, tone) => {
-    const value = (REACH * (tone - TONES)) / TONES;
-    const strength = Math.max(-1, Math.min(1, strengthOf(quantity.name, value)));
-    const end = strength < 0 ? low : high;
-    const [r, g, b] = middle.map((from, k) => Math.round(from + (end[k] - from) * Math.abs(strength)));
-    return (255 << 24) | (b << 16) | (g << 8) | r;
-  });
-}
-
-function toneOf(value) {
-  return Math.round((TONES / REACH) * Math.max(-REACH, Math.min(REACH, value))) + TONES;
-}
-
-/** The heat map on a canvas. A click calls `chosen(unit, n)`, a move of the mouse over a value `moved(unit, n)`. */
-class HeatMap {
-  constructor(canvas, trace, chosen, moved) {
-    Object.assign(this, { canvas, trace, chosen, moved, pieces: new Map(), unit: null, n: 0, waiting: false });
+/** The heat map on a canvas. A click or a key calls `chosen(unit, n)`, a move of the mouse over a value `moved(unit, n)`. */
+export class HeatMap {
+  /**
+   * @param canvas
+   * @param description the model
+   * @param palette theme → colours [middle, high, low]
+   * @param listeners { chosen(unit, n), moved(unit, n) }
+   */
+  constructor(canvas, description, palette, { chosen, moved }) {
+    Object.assign(this, { canvas, description, palette, chosen, moved });
+    Object.assign(this, {
+      picture: null,
+      unit: null,
+      n: 0,
+      interventions: [],
+      waiting: false,
+      width: 0,
+      isWhole: true,
+    });
     this.context = canvas.getContext("2d");
-    this.view = { x: 0, y: 0, across: 1, down: 1 };
+    this.view = { x: 0, y: 0, across: 1, down: 1 }; // the first character and row; the pixels of each
     new ResizeObserver(() => this.resized()).observe(canvas);
     this.listen();
   }
 
-  show(quantity, theme) {
-    Object.assign(this, { quantity, theme, colours: coloursOf(this.trace, quantity, theme), pieces: new Map() });
-    this.rowOf = new Uint32Array(this.trace.hidden);
-    quantity.order.forEach((unit, row) => (this.rowOf[unit] = row));
-    this.draw();
+  /**
+   * Show a quantity of a reading; call it again for another quantity, theme or reading.
+   *
+   * @param reading
+   * @param quantity as `quantitiesOf` returns it
+   * @param order the units from the first row to the last; by their numbers without it
+   * @param theme "light" or "dark"
+   */
+  show(reading, quantity, order, theme) {
+    this.order = order ?? Array.from({ length: this.description.hidden }, (_, unit) => unit);
+    this.rowOf = new Uint32Array(this.order.length);
+    this.order.forEach((unit, row) => (this.rowOf[unit] = row));
+    Object.assign(this, { reading, quantity });
+    this.picture = new UnitPicture(reading, quantity, this.order, this.palette[theme]);
+    this.changed();
   }
 
+  /** Paint again from a character on: it and later ones were read or changed, or the text has another length. */
+  update(from) {
+    this.picture?.forget(from);
+    this.changed();
+  }
+
+  /** Mark a unit, or none for null, and a character; if `follow`, the view moves to them. */
   mark(unit, n, follow) {
     Object.assign(this, { unit, n });
     if (follow) this.reveal();
-    this.draw();
+    this.changed();
   }
 
+  /** Mark the units of the layer on which there are interventions: a list of { layer, unit, … }. */
+  showInterventions(list) {
+    this.interventions = list;
+    this.changed();
+  }
+
+  /** Follow the size of the canvas; also to call when a tab with the map opens. */
   resized() {
     const box = this.canvas.getBoundingClientRect();
     if (!box.width) return; // the tab is not open
-    const density = window.devicePixelRatio;
-    const fresh = this.canvas.width !== Math.round(box.width * density);
+    const density = globalThis.devicePixelRatio;
     Object.assign(this.canvas, { width: Math.round(box.width * density), height: Math.round(box.height * density) });
     Object.assign(this, { width: box.width, height: box.height - FOOT, density });
-    if (fresh) this.whole();
-    this.draw();
+    this.changed();
   }
 
+  /** Show the whole text and all units. */
   whole() {
-    this.view = { x: 0, y: 0, across: this.width / this.trace.length, down: this.height / this.trace.hidden };
-    this.draw();
+    this.isWhole = true;
+    this.changed();
   }
 
-  /** Zoom around a point of the canvas. */
-  zoom(factor, x = this.width / 2, y = this.height / 2) {
-    const { across, down } = this.view;
-    const n = this.view.x + x / across;
-    const row = this.view.y + y / down;
-    this.view.across = this.kept(across * factor, this.width / this.trace.length);
-    this.view.down = this.kept(down * factor, this.height / this.trace.hidden);
-    this.view.x = n - x / this.view.across;
-    this.view.y = row - y / this.view.down;
-    this.draw();
+  /** Zoom around a point of the canvas; without one, around the chosen unit and character, or the centre. */
+  zoom(factor, x, y) {
+    if (!this.isShown) return;
+    this.fit();
+    const isAroundChosen = x === undefined && this.unit !== null;
+    if (x === undefined) [x, y] = this.centreOfZoom();
+    const { view, least } = this;
+    const [n, row] = [view.x + x / view.across, view.y + y / view.down];
+    const limited = (size, smallest) => Math.max(smallest, Math.min(Math.max(NEAREST, smallest), size));
+    view.across = limited(view.across * factor, least.across);
+    view.down = limited(view.down * factor, least.down);
+    view.x = n - x / view.across;
+    view.y = row - y / view.down;
+    this.isWhole = view.across === least.across && view.down === least.down;
+    if (isAroundChosen && factor > 1) this.reveal(); // it was outside the view, or is cut off at an edge
+    this.changed();
   }
 
-  kept(size, least) {
-    return Math.max(least, Math.min(Math.max(NEAREST, least), size));
+  /** Return the point that stays where it is in a zoom. */
+  centreOfZoom() {
+    const { view, width, height } = this;
+    const centre = [width / 2, height / 2];
+    if (this.unit === null) return centre;
+    const x = (this.n + 0.5 - view.x) * view.across;
+    const y = (this.rowOf[this.unit] + 0.5 - view.y) * view.down;
+    return x >= 0 && x <= width && y >= 0 && y <= height ? [x, y] : centre;
   }
 
   pan(x, y) {
     this.view.x -= x / this.view.across;
     this.view.y -= y / this.view.down;
-    this.draw();
+    this.changed();
   }
 
+  /** Move the view until the marked character and unit are in it. */
   reveal() {
     const { view } = this;
-    if (!this.width) return;
+    if (!this.isShown) return;
     const inside = (at, from, count) => (at < from ? at : at + 1 > from + count ? at + 1 - count : from);
     view.x = inside(this.n, view.x, this.width / view.across);
     if (this.unit !== null) view.y = inside(this.rowOf[this.unit], view.y, this.height / view.down);
   }
 
-  /** Return the unit and the character at a point of the canvas, or null outside the map. */
+  /** Return the unit and the character at a point of the canvas, or null where nothing is read. */
   at(x, y) {
+    if (!this.isShown || y >= this.height) return null;
     const n = Math.floor(this.view.x + x / this.view.across);
     const row = Math.floor(this.view.y + y / this.view.down);
-    const there = y < this.height && n >= 0 && row >= 0 && n < this.trace.length && row < this.trace.hidden;
-    return there ? { unit: this.quantity.order[row], n } : null;
+    const isRead = n >= 0 && row >= 0 && n < this.reading.done && row < this.order.length;
+    return isRead ? { unit: this.order[row], n } : null;
+  }
+
+  get isShown() {
+    return this.width > 0 && this.picture !== null;
+  }
+
+  /** The pixels of a character and of a row in the view of the whole. */
+  get least() {
+    return { across: this.width / Math.max(1, this.reading.length), down: this.height / this.order.length };
+  }
+
+  /** Keep the view inside the map; the view of the whole follows the length of the text. */
+  fit() {
+    const { view, least, width, height } = this;
+    if (this.isWhole) Object.assign(view, least);
+    view.across = Math.max(view.across, least.across);
+    view.down = Math.max(view.down, least.down);
+    view.x = this.isWhole ? 0 : Math.max(0, Math.min(view.x, this.reading.length - width / view.across));
+    view.y = this.isWhole ? 0 : Math.max(0, Math.min(view.y, this.order.length - height / view.down));
+    this.canvas.classList.toggle("whole", this.isWhole); // there is nothing to drag: a finger scrolls the page
+  }
+
+  changed() {
+    if (!this.isShown) return;
+    this.fit();
+    this.draw();
   }
 
   draw() {
@@ -105,65 +170,81 @@ class HeatMap {
     this.waiting = true;
     requestAnimationFrame(() => {
       this.waiting = false;
-      if (this.width && this.quantity) this.drawNow();
+      if (this.isShown) this.drawNow();
     });
   }
 
+  /** Draw what is painted, after painting for a few ms; the rest follows in the next frames. */
   drawNow() {
-    const { context, view, trace, width, height } = this;
-    view.x = Math.max(0, Math.min(view.x, trace.length - width / view.across));
-    view.y = Math.max(0, Math.min(view.y, trace.hidden - height / view.down));
+    const { context, view, width, height, picture } = this;
+    const isPainted = picture.paint(view.x, view.x + width / view.across, performance.now() + PAINTING);
     context.setTransform(this.density, 0, 0, this.density, 0, 0);
     context.clearRect(0, 0, width, height + FOOT);
     context.imageSmoothingEnabled = view.across < 1 || view.down < 1;
-    const last = Math.min(trace.length, view.x + width / view.across);
-    for (let k = Math.floor(view.x / PIECE); k * PIECE < last; k++) {
-      const picture = this.piece(k);
-      const from = Math.max(0, view.x - k * PIECE);
-      const count = Math.min(picture.width, last - k * PIECE) - from;
-      const rows = Math.min(trace.hidden, height / view.down);
-      const x = (k * PIECE + from - view.x) * view.across;
-      context.drawImage(picture, from, view.y, count, rows, x, 0, count * view.across, rows * view.down);
-    }
-    this.drawMarks();
+    picture.draw(context, view, width, height);
+    const style = getComputedStyle(this.canvas);
+    const [ink, card] = ["--ink", "--card"].map((name) => style.getPropertyValue(name).trim());
+    this.drawMarks(ink);
+    if (view.down >= LEAST_LABELLED) this.drawUnits(ink, card);
+    this.drawInterventions(ink, card);
+    this.drawFoot(ink);
+    if (!isPainted) this.draw();
   }
 
-  piece(k) {
-    if (!this.pieces.has(k)) this.pieces.set(k, this.painted(k));
-    return this.pieces.get(k);
-  }
-
-  painted(k) {
-    const { hidden, length } = this.trace;
-    const { values, order } = this.quantity;
-    const count = Math.min(PIECE, length - k * PIECE);
-    const picture = element("canvas", { width: count, height: hidden });
-    const image = new ImageData(count, hidden);
-    const points = new Uint32Array(image.data.buffer);
-    for (let row = 0; row < hidden; row++) {
-      const from = order[row] * length + k * PIECE;
-      for (let n = 0; n < count; n++) points[row * count + n] = this.colours[toneOf(values[from + n])];
-    }
-    picture.getContext("2d").putImageData(image, 0, 0);
-    return picture;
-  }
-
-  drawMarks() {
-    const { context, view, trace, width, height } = this;
-    const style = getComputedStyle(document.documentElement);
-    context.strokeStyle = context.fillStyle = style.getPropertyValue("--ink").trim();
+  /** Frame the column of the character and the row of the unit. */
+  drawMarks(ink) {
+    const { context, view, width, height } = this;
+    Object.assign(context, { strokeStyle: ink, lineWidth: 1 });
     const x = (this.n - view.x) * view.across;
-    context.lineWidth = 1;
     context.strokeRect(x + 0.5, 0.5, Math.max(1, view.across - 1), height - 1);
-    if (this.unit !== null) {
-      const y = (this.rowOf[this.unit] - view.y) * view.down;
-      if (y + view.down >= 0 && y <= height) context.strokeRect(0.5, y - 0.5, width - 1, Math.max(3, view.down + 1));
+    if (this.unit === null) return;
+    const y = (this.rowOf[this.unit] - view.y) * view.down;
+    if (y + view.down >= 0 && y <= height) context.strokeRect(0.5, y - 0.5, width - 1, Math.max(3, view.down + 1));
+  }
+
+  /** Write the numbers of the units at the left edge. */
+  drawUnits(ink, card) {
+    const { context, view, height, order } = this;
+    const size = Math.min(12, view.down - 1);
+    Object.assign(context, { font: `${size}px ui-monospace, monospace`, textAlign: "right", textBaseline: "middle" });
+    const width = context.measureText(String(order.length - 1)).width + 6;
+    const last = Math.min(order.length, view.y + height / view.down);
+    for (let row = Math.floor(view.y); row < last; row++) {
+      const middle = (row + 0.5 - view.y) * view.down;
+      const isChosen = order[row] === this.unit;
+      context.fillStyle = isChosen ? ink : card;
+      context.fillRect(2, middle - size / 2, width, size);
+      context.fillStyle = isChosen ? card : ink;
+      context.fillText(order[row], width - 1, middle + 0.5);
     }
-    context.font = "12px ui-monospace, monospace";
-    context.textAlign = "center";
+    context.textBaseline = "alphabetic";
+  }
+
+  /** Put a triangle at the right edge of every row with an intervention. */
+  drawInterventions(ink, card) {
+    const { context, view, width, height, interventions, quantity } = this;
+    const mine = interventions.filter(({ layer }) => layer === quantity.layer);
+    for (const unit of new Set(mine.map((intervention) => intervention.unit))) {
+      const middle = (this.rowOf[unit] + 0.5 - view.y) * view.down;
+      if (middle < 0 || middle > height) continue;
+      context.fillStyle = card;
+      context.fillRect(width - MARKER - 4, middle - MARKER / 2 - 2, MARKER + 2, MARKER + 4);
+      context.fillStyle = ink;
+      context.beginPath();
+      context.moveTo(width - MARKER - 2, middle);
+      context.lineTo(width - 4, middle - MARKER / 2);
+      context.lineTo(width - 4, middle + MARKER / 2);
+      context.fill();
+    }
+  }
+
+  /** Write the characters below the map, or positions where there is no room for characters. */
+  drawFoot(ink) {
+    const { context, view, width, height, description, reading: { text, length } } = this;
+    Object.assign(context, { font: "12px ui-monospace, monospace", textAlign: "center", fillStyle: ink });
     if (view.across >= 8) {
-      for (let n = Math.floor(view.x); n < Math.min(trace.length, view.x + width / view.across); n++) {
-        const shown = sign(trace, trace.text[n]);
+      for (let n = Math.floor(view.x); n < Math.min(length, view.x + width / view.across); n++) {
+        const shown = showCharacter(description, text[n]);
         if (shown.length < 3 || view.across > 8 * shown.length) {
           context.fillText(shown, (n - view.x + 0.5) * view.across, height + 15);
         }
@@ -190,14 +271,16 @@ class HeatMap {
     });
     canvas.addEventListener("pointermove", (event) => {
       const [x, y] = place(event);
-      if (held) {
-        const [dx, dy] = [x - held.at[0], y - held.at[1]];
-        held.far ||= Math.hypot(dx, dy) > 4;
-        if (held.far) {
-          this.pan(dx, dy);
-          held.at = [x, y];
-        }
-      } else if (this.at(x, y)) this.moved(this.at(x, y).unit, this.at(x, y).n);
+      if (!held) {
+        const found = this.at(x, y);
+        if (found) this.moved(found.unit, found.n);
+        return;
+      }
+      const [dx, dy] = [x - held.at[0], y - held.at[1]];
+      held.far ||= Math.hypot(dx, dy) > 4;
+      if (!held.far) return;
+      this.pan(dx, dy);
+      held.at = [x, y];
     });
     canvas.addEventListener("pointerup", (event) => {
       const found = held && !held.far && this.at(...place(event));
@@ -214,20 +297,26 @@ class HeatMap {
   }
 
   key(event) {
-    const row = this.unit === null ? -1 : this.rowOf[this.unit];
-    const { order } = this.quantity;
-    const go = (rows, characters) => {
-      const there = Math.max(0, Math.min(order.length - 1, row + rows));
-      const n = Math.max(0, Math.min(this.trace.length - 1, this.n + characters));
-      this.chosen(order[there], n);
-    };
     const keys = {
-      ArrowUp: () => go(-1, 0), ArrowDown: () => go(1, 0), ArrowLeft: () => go(row < 0 ? 1 : 0, -1),
-      ArrowRight: () => go(row < 0 ? 1 : 0, 1), "+": () => this.zoom(1.5), "=": () => this.zoom(1.5),
-      "-": () => this.zoom(1 / 1.5), 0: () => this.whole(),
+      ArrowUp: () => this.step(-1, 0),
+      ArrowDown: () => this.step(1, 0),
+      ArrowLeft: () => this.step(0, -1),
+      ArrowRight: () => this.step(0, 1),
+      "+": () => this.zoom(ZOOM_STEP),
+      "=": () => this.zoom(ZOOM_STEP),
+      "-": () => this.zoom(1 / ZOOM_STEP),
+      0: () => this.whole(),
     };
-    if (!keys[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!Object.hasOwn(keys, event.key) || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     keys[event.key]();
+  }
+
+  /** Choose the unit so many rows below, and so many characters later; the first unit if none is chosen. */
+  step(rows, characters) {
+    if (!this.reading?.done) return;
+    const row = this.unit === null ? 0 : this.rowOf[this.unit] + rows;
+    const n = Math.max(0, Math.min(this.reading.done - 1, this.n + characters));
+    this.chosen(this.order[Math.max(0, Math.min(this.order.length - 1, row))], n);
   }
 }
