@@ -39,3 +39,12 @@ export function excerpt(description, text, start, stop) {
   const points = text.subarray(Math.max(0, start), Math.max(0, stop));
   return Array.from(points, (point) => showInText(description, point)).join("");
 }
+
+/** Return the number of characters, `most` at most, that are equal at the beginning of two texts of code points. */
+export function countEqual(text, other, most) {
+  if (text === other) return most;
+  const last = Math.min(most, text.length, other.length);
+  let same = 0;
+  while (same < last && text[same] === other[same]) same++;
+  return same;
+}
