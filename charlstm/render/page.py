@@ -28,8 +28,8 @@ ENGINE = ("numbers.js", "interventions.js", "network.js", "random.js", "sampling
 PAGE = (
     "dom.js",
     "slices.js",
-    "reading.js",
     "characters.js",
+    "reading.js",
     "quantities.js",
     "words.js",
     "legend.js",

@@ -1,7 +1,6 @@
 // Characters and texts: code points, what the page shows for them, and documents in a text that somebody types.
 
-import { END } from "./reading.js";
-
+export const END = 0xffff; // the end symbol of a document
 const END_SIGN = "∎";
 const CANNOT_BE_SHOWN = /[\p{C}\p{Z}\p{M}\p{Default_Ignorable_Code_Point}]/u;
 
@@ -38,4 +37,13 @@ export function formatText(description, points) {
 export function excerpt(description, text, start, stop) {
   const points = text.subarray(Math.max(0, start), Math.max(0, stop));
   return Array.from(points, (point) => showInText(description, point)).join("");
+}
+
+/** Return the number of characters, `most` at most, that are equal at the beginning of two texts of code points. */
+export function countEqual(text, other, most) {
+  if (text === other) return most;
+  const last = Math.min(most, text.length, other.length);
+  let same = 0;
+  while (same < last && text[same] === other[same]) same++;
+  return same;
 }

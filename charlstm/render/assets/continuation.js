@@ -1,7 +1,7 @@
 // Continuations of a text that the page computes beside it: the most probable one, character by character.
 
 import { activeAt } from "./interventions.js";
-import { END } from "./reading.js";
+import { END } from "./characters.js";
 import { logSoftmax } from "./sampling.js";
 
 const LONGEST_CONTINUATION = 60;

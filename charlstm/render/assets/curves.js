@@ -1,5 +1,6 @@
 // Small curves of quantities over a text.
 
+import { countEqual } from "./characters.js";
 import { drawn, element } from "./dom.js";
 import { quantitiesOf } from "./quantities.js";
 
@@ -116,7 +117,7 @@ class LayerSamples {
       this.lines = before.lines;
       return;
     }
-    const kept = this.continues(before) ? this.countEqual(before) : 0;
+    const kept = this.continues(before) ? this.countKept(before) : 0;
     this.lines = quantities.map((quantity, k) => {
       const value = unit === null
         ? (n) => reading.mean(quantity, n, quantity.shown)
@@ -135,10 +136,7 @@ class LayerSamples {
   }
 
   /** Return the number of earlier samples at characters that are read and did not change. */
-  countEqual(before) {
-    const most = Math.min(this.done, before.done);
-    let same = 0;
-    while (same < most && this.text[same] === before.text[same]) same++;
-    return Math.ceil(same / this.step);
+  countKept(before) {
+    return Math.ceil(countEqual(this.text, before.text, Math.min(this.done, before.done)) / this.step);
   }
 }

@@ -91,7 +91,8 @@ export class HeatMap {
   zoom(factor, x, y) {
     if (!this.isShown) return;
     this.fit();
-    if (x === undefined) [x, y] = this.centreOfZoom(factor);
+    const isAroundChosen = x === undefined && this.unit !== null;
+    if (x === undefined) [x, y] = this.centreOfZoom();
     const { view, least } = this;
     const [n, row] = [view.x + x / view.across, view.y + y / view.down];
     const limited = (size, smallest) => Math.max(smallest, Math.min(Math.max(NEAREST, smallest), size));
@@ -100,15 +101,15 @@ export class HeatMap {
     view.x = n - x / view.across;
     view.y = row - y / view.down;
     this.isWhole = view.across === least.across && view.down === least.down;
+    if (isAroundChosen && factor > 1) this.reveal(); // it was outside the view, or is cut off at an edge
     this.changed();
   }
 
   /** Return the point that stays where it is in a zoom. */
-  centreOfZoom(factor) {
+  centreOfZoom() {
     const { view, width, height } = this;
     const centre = [width / 2, height / 2];
     if (this.unit === null) return centre;
-    if (factor > 1) this.reveal();
     const x = (this.n + 0.5 - view.x) * view.across;
     const y = (this.rowOf[this.unit] + 0.5 - view.y) * view.down;
     return x >= 0 && x <= width && y >= 0 && y <= height ? [x, y] : centre;

@@ -1,9 +1,9 @@
 // A reading: a text, and everything that the network does while it reads it. An edit keeps what lies before it.
 
+import { countEqual, END } from "./characters.js";
 import { activeAt, keepFrozen } from "./interventions.js";
 import { logSoftmax } from "./sampling.js";
 
-export const END = 0xffff; // the end symbol of a document
 const MOST_NUMBERS = 40_000_000; // of records: 160 MB
 const NATS_PER_BIT = Math.LN2;
 
@@ -77,8 +77,7 @@ export class Reading {
    */
   edit(text) {
     const kept = Math.min(text.length, this.most);
-    let same = 0;
-    while (same < Math.min(kept, this.length) && text[same] === this.text[same]) same++;
+    const same = countEqual(text, this.text, kept);
     this.reserve(kept);
     this.text = text.slice(0, kept);
     this.ids = this.text.map((point) => this.idOf.get(point) ?? -1);

@@ -9,10 +9,11 @@ const SLICE_LENGTH = 8; // ms
  *
  * @param count
  * @param work a function that takes much less than a slice
- * @param isWanted asked after every pause; if it returns false, the rest is left out
+ * @param isWanted asked at the beginning and after every pause; if it returns false, the rest is left out
  * @returns whether all is done
  */
 export async function inSlices(count, work, isWanted) {
+  if (!isWanted()) return false;
   let deadline = performance.now() + SLICE_LENGTH;
   for (let n = 0; n < count; n++) {
     work(n);

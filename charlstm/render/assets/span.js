@@ -1,6 +1,6 @@
 // Which units are on over a whole span, and other places where they are on: the search of inspection/span_search.py.
 
-import { excerpt } from "./characters.js";
+import { countEqual, excerpt } from "./characters.js";
 import { curve, sampleCurve } from "./curves.js";
 import { button, element, table } from "./dom.js";
 import { percent } from "./numbers.js";
@@ -19,14 +19,14 @@ const LONGEST_SPAN = 60; // that is shown whole
  * @param description the model
  * @param start first character of the span
  * @param stop the character after it, at most `reading.done`
- * @param isWanted asked between two slices; the search ends if it returns false or the text changes
+ * @param isWanted asked between two slices; the search ends if it returns false or the text that is read changes
  * @returns null if the search ended early, or { units, similarity, places }: units, the rarest first, as
  *   { layer, unit, memory, here, until, often, weight }; the weighted share of them that is on at every character read;
  *   and places, the most similar first, as { n, similarity }
  */
 export async function findSpan(reading, description, start, stop, isWanted) {
   const { text, done } = reading;
-  const holds = () => isWanted() && reading.text === text && reading.done >= done;
+  const holds = () => isWanted() && reading.done >= done && countEqual(reading.text, text, done) === done;
   const memories = memoriesOf(description);
   const units = await findUnitsOver(reading, memories, start, stop, holds);
   if (!units) return null;
@@ -136,8 +136,8 @@ export class SpanSearch {
    * @param reading
    * @param start
    * @param stop the character after the span
-   * @returns the similarity at every character that is read, Float64Array; null if the span is not read yet, the text
-   *   changes or a newer search began
+   * @returns the similarity at every character that is read, Float64Array; null if the span is not read yet, what
+   *   is read changes or a newer search began
    */
   async show(reading, start, stop) {
     const { description } = this;

@@ -1,5 +1,6 @@
 // Which units to look at first: those whose memory takes distinct values and keeps each for long.
 
+import { countEqual } from "./characters.js";
 import { quantitiesOf } from "./quantities.js";
 import { inSlices } from "./slices.js";
 
@@ -12,7 +13,7 @@ const FIRST_UNITS = 3;
  *
  * @param reading
  * @param description the model
- * @returns three pairs [layer, unit], the steadiest first; null if the text changes meanwhile or nothing is read
+ * @returns three pairs [layer, unit], the steadiest first; null if what is read changes meanwhile or nothing is read
  */
 export async function findSteadiest(reading, description) {
   const { text, done } = reading;
@@ -21,7 +22,7 @@ export async function findSteadiest(reading, description) {
   const isRead = await inSlices(
     done * scores.length,
     (k) => scores[k % scores.length].add(reading, Math.floor(k / scores.length)),
-    () => reading.text === text && reading.done >= done,
+    () => reading.done >= done && countEqual(reading.text, text, done) === done,
   );
   if (!isRead) return null;
   const ranked = scores.flatMap((score, layer) =>

@@ -1,7 +1,6 @@
 // The text as a strip of characters: each has a shade, one is the position, some are selected.
 
-import { END } from "./reading.js";
-import { showInText } from "./characters.js";
+import { countEqual, END, showInText } from "./characters.js";
 import { element } from "./dom.js";
 
 const AT_ONCE = 800; // characters that are added to the page in one task
@@ -27,8 +26,7 @@ export class Strip {
   edit(text, ids) {
     const old = this.text;
     const most = Math.min(old.length, text.length, this.cells.length);
-    let start = 0;
-    while (start < most && old[start] === text[start]) start++;
+    const start = countEqual(old, text, most);
     let same = 0; // characters at the end that stay
     if (this.cells.length === old.length) {
       while (same < most - start && old[old.length - 1 - same] === text[text.length - 1 - same]) same++;

@@ -3,7 +3,7 @@
 import { part } from "./dom.js";
 import { countOf, nextTask } from "./numbers.js";
 import { sampleStream } from "./random.js";
-import { END } from "./reading.js";
+import { END } from "./characters.js";
 import { choose, probabilities } from "./sampling.js";
 
 const WRITING_SLICE = 8; // ms
