@@ -37,3 +37,34 @@ def browser():
         running = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield running.new_context(viewport={"width": 1200, "height": 900})
         running.close()
+
+
+def is_own(address, path):
+    """The page itself, and the worker that it makes of its own script."""
+    return address.split("#")[0] == path.as_uri() or address.startswith("blob:")
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    """Return what opens a page; at the end nothing was complained of, nothing asked for, nobody disturbed."""
+    tabs, heard = [], []
+
+    def open_(content, scheme="light", fragment=""):
+        path = tmp_path / f"page{len(tabs)}.html"
+        path.write_text(content, encoding="utf-8")
+        tab = browser.new_page()
+        tab.emulate_media(color_scheme=scheme)
+        tabs.append(tab)
+        tab.on("console", lambda message: heard.append(message.text))
+        tab.on("pageerror", lambda error: heard.append(str(error)))
+        tab.on("dialog", lambda dialog: heard.append(dialog.message))
+        tab.on("request", lambda request: heard.append(request.url) if not is_own(request.url, path) else None)
+        tab.goto(path.as_uri() + fragment)
+        tab.wait_for_selector("html[data-ready=yes]", timeout=20_000)
+        return tab
+
+    open_.heard = heard
+    yield open_
+    assert not heard
+    for tab in tabs:
+        tab.close()

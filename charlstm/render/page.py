@@ -51,9 +51,11 @@ PAGE = (
     "downloads.js",
     "page.js",
 )
-MAX_CHARACTERS = 50_000
+MODULE_WORDS = r"^import .*\n|^export "
+COMMENTS = r"^ *//.*\n|^ */\*\*(?s:.*?)\*/\n"  # which make the page a fifth larger; the network keeps its own
+MAX_CHARACTERS = 20_000
 MAX_NUMBERS = 40_000_000  # that the page keeps while it reads
-MAX_ROWS = 2_000  # of a table or a strip of text
+MAX_ROWS = 1_000  # of a table or a strip of text
 TITLE = 60
 LIVE = "live"
 SHOWN_LIVE = {"gates", "cell"}  # views whose content the live tab computes itself
@@ -132,7 +134,7 @@ def render(
         Name of a view → what it shows; None: the sentences of the registry.
     """
     sentences = {name: entry.sentence for name, entry in VIEWS.items()} if sentences is None else sentences
-    engine, script = join_modules(ENGINE), join_modules(PAGE)
+    engine, script = join_modules(ENGINE), join_modules(PAGE, f"{COMMENTS}|{MODULE_WORDS}")
     style = _read_asset("page.css") + _build_shades()
     title = live.texts[0].text if live and live.texts else "a model"
     known: dict[str, Any] = {
@@ -160,15 +162,15 @@ def render(
         "tabs": "".join(_build_tab(name) for name in ([LIVE] if live else []) + list(views)),
         "live": _read_asset("live.html").replace("{{diagram}}", _read_asset("diagram.svg")) if live else "",
         "views": "".join(_build_panel(name, view, sentences[name]) for name, view in views.items()),
-        "data": json.dumps(known, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
+        "data": _dump_json(known),
         "weights": block,
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda hole: holes[hole[1]], _read_asset("page.html"))
 
 
-def join_modules(names: Sequence[str]) -> str:
-    """Return JavaScript modules as one script: without their imports and the word export."""
-    sources = [re.sub(r"^import .*\n|^export ", "", _read_asset(name), flags=re.MULTILINE) for name in names]
+def join_modules(names: Sequence[str], pattern: str = MODULE_WORDS) -> str:
+    """Return JavaScript modules as one script: without imports, the word export, and what else a pattern matches."""
+    sources = [re.sub(pattern, "", _read_asset(name), flags=re.MULTILINE) for name in names]
     return '"use strict";\n' + "\n".join(sources)
 
 
@@ -214,6 +216,12 @@ def check_size(characters: int, model: Model) -> None:
             f"the text has {characters:,} characters, too many for a page; give a text of at most {most:,}"
             " characters, or another format"
         )
+
+
+def _dump_json(known: Any) -> str:
+    """Return a value as JSON without a «<» and without halves of surrogate pairs."""
+    dumped = json.dumps(known, allow_nan=False, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
+    return re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", dumped)
 
 
 def _read_asset(name: str) -> str:

@@ -9,7 +9,7 @@ export function showCharacter(description, point) {
   if (point in description.signs) return description.signs[point];
   if (point === 32) return "␣";
   const character = String.fromCodePoint(point);
-  if (!CANNOT_BE_SHOWN.test(character)) return character;
+  if (!CANNOT_BE_SHOWN.test(character) || description.vocabulary.includes(point)) return character;
   return `U+${point.toString(16).toUpperCase().padStart(4, "0")}`;
 }
 

@@ -1,7 +1,7 @@
 // The interventions of the user: buttons for the chosen unit, a list of what is active, and undo.
 
 import { button, element, part } from "./dom.js";
-import { asOption, describeIntervention } from "./interventions.js";
+import { addIntervention, asOption, describeIntervention } from "./interventions.js";
 import { nameGate } from "./words.js";
 
 /** The list of interventions with its past. `changed(list)` is called after every change. */
@@ -33,13 +33,9 @@ export class Interventions {
     if (Number.isFinite(Math.fround(value))) this.add({ kind: "set", ...this.chosen("here"), value });
   }
 
-  /** Add an intervention; one of the same kind on the same unit is replaced. */
+  /** Add an intervention, if a unit is chosen. */
   add(made) {
-    if (made.unit === null) return;
-    const same = (other) =>
-      ["kind", "layer", "unit", "gate"].every((name) => other[name] === made[name]) &&
-      (made.kind !== "set" || made.from === other.from);
-    this.replace([...this.list.filter((other) => !same(other)), made]);
+    if (made.unit !== null) this.replace(addIntervention(this.list, made));
   }
 
   /** Replace all interventions; undo brings the earlier ones back. */

@@ -52,6 +52,14 @@ export function forcedGates({ forget, input }, now, layer, changes) {
   }
 }
 
+/** Return a list of interventions with one more, which replaces one of the same kind on the same unit. */
+export function addIntervention(list, made) {
+  const isSame = (other) =>
+    ["kind", "layer", "unit", "gate"].every((name) => other[name] === made[name]) &&
+    (made.kind !== "set" || made.from === other.from);
+  return [...list.filter((other) => !isSame(other)), made];
+}
+
 /** Return an intervention as the option of `charlstm inspect --view patch` that makes it. */
 export function asOption({ kind, layer, unit, from, value, gate }) {
   const [name, at] = [`${layer}:${unit}`, from >= 0 ? `@${from}` : ""];

@@ -102,9 +102,10 @@ export class Live {
   /** Replace the text by one of the page. */
   open({ text, label, place }) {
     if (label !== null && label !== this.label) this.setLabel(label);
-    part("typed").value = formatText(this.description, Int32Array.from(text, (character) => character.codePointAt(0)));
+    const points = Int32Array.from(text, (character) => character.codePointAt(0));
+    part("typed").value = formatText(this.description, points);
     this.isOffered = false;
-    this.read(parseText(this.description, part("typed").value), place);
+    this.read(points, place);
   }
 
   /** Replace the text by what the user typed; the position becomes the last character that is new. */

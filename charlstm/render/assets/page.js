@@ -4,6 +4,7 @@ import { openControls } from "./controls.js";
 import { element, part } from "./dom.js";
 import { openDownloads } from "./downloads.js";
 import { formatFragment, parseFragment } from "./fragment.js";
+import { addIntervention } from "./interventions.js";
 import { Live } from "./live.js";
 import { Network } from "./network.js";
 import { unpackArrays } from "./numbers.js";
@@ -104,7 +105,7 @@ function openAddress(live, tab, openTab) {
     const first = live.texts[0] ?? { text: "", label: null, place: -1 };
     if (state.text === undefined) live.open(first);
     else live.type(state.text);
-    if (state.interventions.length) live.interventions.replace(state.interventions);
+    if (state.interventions.length) live.interventions.replace(state.interventions.reduce(addIntervention, []));
     const unit = state.unit === undefined ? live.unit : state.unit;
     if (state.layer !== undefined) live.choose(state.layer, unit, live.n, { keep: true });
     if (state.colour && document.querySelector(`#colour [value="${CSS.escape(state.colour)}"]`)) {

@@ -20,9 +20,8 @@ export function drawPredictions(description, plain, changed, next, ask) {
   const most = (id) => Math.max(...columns.map((p) => p[id]));
   const ids = description.vocabulary.map((_, id) => id);
   const best = columns.length ? ids.sort((one, other) => most(other) - most(one) || one - other).slice(0, GUESSES) : [];
-  const head = changed
-    ? ["", "unchanged", "changed", ""].map((name) => element("th", { scope: "col", textContent: name }))
-    : [];
+  const names = changed ? ["", "unchanged", "changed", ""] : [];
+  const head = names.map((name) => name ? element("th", { scope: "col", textContent: name }) : element("td"));
   part("guesses").tHead.replaceChildren(element("tr", {}, ...head));
   part("guesses").tBodies[0].replaceChildren(...best.map((id) => {
     const sign = showCharacter(description, description.vocabulary[id]);
