@@ -121,8 +121,8 @@ def measure(tab: Page, path: Path, characters: int) -> dict[str, Any]:
 def main(sizes: tuple[tuple[int, int], ...]) -> None:
     """Measure and print a line a size."""
     print(
-        f"{'units × characters':>20} {'page':>6} {'model':>6} {'built':>6} {'opened':>7} {'read':>7} {'end':>5} {'middle':>6}"
-        f" {'blocked':>9} {'frame':>11}"
+        f"{'units × characters':>20} {'page':>6} {'model':>6} {'built':>6} {'opened':>7} {'read':>7} {'end':>5}"
+        f" {'middle':>6} {'blocked':>9} {'frame':>11}"
     )
     rng = np.random.default_rng(0)
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Render a page: one HTML file with a model that runs in the browser, and views to read. It needs no server and no network.
+"""Render a page: one HTML file with a model that runs in the browser, and views. It needs no server and no network.
 
 Text cannot run as code. It is in the page as JSON without a «<», and as escaped HTML; and the content security policy
 of the page allows no script but the two with its digests, no style but its own, and no connection.

@@ -1,0 +1,607 @@
+"""The live tab in a real browser, with real clicks and typing: what it shows is what the network does."""
+
+import re
+from urllib.parse import parse_qs
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from live import CHARACTERS, TEXT, build_live, in_float32, live_model, wait_until_read
+from small import KINDS, labelled_model, model, network
+
+import charlstm
+from charlstm.base.symbols import END
+from charlstm.inspection.patch import parse_interventions, read_with
+from charlstm.inspection.quantities import find_steadiest
+from charlstm.inspection.trace import read_activations, start_reader, trace
+from charlstm.network.loss import log_softmax
+from charlstm.render import page
+from charlstm.render.characters import escape_character
+from charlstm.render.page_data import describe_model, encode_weights, seriate
+
+CLOSE = 1e-5
+
+
+# --- The network.
+
+
+@pytest.fixture(scope="module")
+def read_in_page(browser):
+    """Return what reads a text with a network in the browser: records (N, L, Q, H) and log-probabilities (N, V)."""
+    tab = browser.new_page()
+    modules = (*page.ENGINE, "dom.js", "characters.js", "reading.js")
+    tab.add_script_tag(content=page.join_modules(modules))
+
+    def read(it, text, interventions=()):
+        weights, block = encode_weights(it)
+        records, logits = tab.evaluate(
+            """async ([description, places, block, text, opening, interventions]) => {
+              const network = new Network(description, await unpackArrays(block, places));
+              const reading = new Reading(network, opening, interventions);
+              const points = Int32Array.from(text);
+              reading.edit(points.slice(0, points.length / 2)); // and then the rest, as somebody types
+              reading.advance(Infinity);
+              reading.edit(points);
+              while (!reading.complete) reading.advance(0);
+              return [reading.records.subarray(0, reading.done * network.width),
+                reading.predictions.subarray(0, reading.done * description.vocabulary.length)].map((a) => Array.from(a));
+            }""",
+            [
+                describe_model(it, []),
+                weights,
+                block,
+                [ord(character) for character in text],
+                it.opening_ids(1).tolist()[0] if it.vocabulary.end is not None else None,
+                list(interventions),
+            ],
+        )
+        config, quantities = it.network.config, it.network.cell.quantities
+        return (
+            np.array(records).reshape(len(text), config.layers, len(quantities), config.hidden),
+            log_softmax(np.array(logits, float).reshape(len(text), -1)),
+        )
+
+    yield read
+    tab.close()
+
+
+def random_model(kind, layers, lines, seed, characters="\nabc de"):
+    it = network(kind, np.float32, vocabulary=len(characters), hidden=7, layers=layers, seed=seed)
+    it.parameters.flat[:] *= 0.6
+    return model(it, characters, lines)
+
+
+def random_text(it, length, seed):
+    characters = it.vocabulary.characters
+    return "".join(np.random.default_rng(seed).choice(list(characters), length))
+
+
+def assert_equal_to_trace(read_in_page, it, text):
+    records, predictions = read_in_page(it, text)
+    read = trace(it, text)
+    for layer, values in enumerate(read.layers):
+        for k, name in enumerate(it.network.cell.quantities):
+            np.testing.assert_allclose(records[:, layer, k], values[name], atol=CLOSE, err_msg=name)
+    np.testing.assert_allclose(predictions, read.log_probabilities, atol=CLOSE)
+
+
+@pytest.mark.parametrize("lines", [False, True], ids=["stream", "lines"])
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_network_of_the_page_computes_what_the_package_computes(read_in_page, kind, layers, lines):
+    it = random_model(kind, layers, lines, 3)
+    if kind == "relu":  # a unit without an upper bound; its numbers must not grow without end
+        it.network.parameters.flat[:] *= 0.4
+    assert_equal_to_trace(read_in_page, it, random_text(it, 1000, 4))
+
+
+def test_labels_and_other_documents_are_read_as_the_package_reads_them(read_in_page):
+    it = in_float32(labelled_model()).with_label("merry")
+    assert_equal_to_trace(read_in_page, it, random_text(it, 1000, 5))
+    assert_equal_to_trace(read_in_page, it.with_label("wild"), random_text(it, 30, 6))
+
+
+@settings(max_examples=12)
+@given(
+    kind=st.sampled_from(list(KINDS)),
+    layers=st.integers(1, 3),
+    lines=st.booleans(),
+    seed=st.integers(0, 10**6),
+    length=st.integers(1, 60),
+)
+def test_any_network_computes_what_the_package_computes(read_in_page, kind, layers, lines, seed, length):
+    it = random_model(kind, layers, lines, seed)
+    if kind == "relu":
+        it.network.parameters.flat[:] *= 0.4
+    assert_equal_to_trace(read_in_page, it, random_text(it, length, seed))
+
+
+def as_words(changes):
+    """Return interventions of the page as the options of the view patch."""
+    words = {"set_": [], "freeze": [], "without": [], "gate": []}
+    for one in changes:
+        unit, at = f"{one['layer']}:{one['unit']}", "" if one["from"] < 0 else f"@{one['from']}"
+        if one["kind"] == "ablate":
+            words["without"].append(unit + at)
+        elif one["kind"] == "freeze":
+            words["freeze"].append(unit + at)
+        elif one["kind"] == "set":
+            words["set_"].append(f"{unit}={one['value']}{at}")
+        else:
+            words["gate"].append(f"{one['gate']}:{unit}={one['value']}{at}")
+    return words
+
+
+@settings(max_examples=25)
+@given(
+    kind=st.sampled_from(["lstm", "gru"]),
+    layers=st.integers(1, 2),
+    lines=st.booleans(),
+    seed=st.integers(0, 10**6),
+    chosen=st.lists(
+        st.tuples(
+            st.sampled_from(["ablate", "freeze", "set", "gate"]),
+            st.integers(0, 1),
+            st.integers(0, 6),
+            st.integers(-1, 19),
+            st.sampled_from([0.0, 0.25, 1.0]),
+        ),
+        min_size=1,
+        max_size=4,
+        unique_by=lambda one: one[:3],
+    ),
+)
+def test_interventions_are_those_of_the_view_patch(read_in_page, kind, layers, lines, seed, chosen):
+    it, text = random_model(kind, layers, lines, seed), ""
+    text = random_text(it, 20, seed)
+    gates = it.network.cell.logistic
+    changes = [
+        {
+            "kind": name,
+            "layer": layer % layers,
+            "unit": unit,
+            "from": place if name in ("ablate", "gate") else max(0, place),
+            "value": value,
+            "gate": gates[unit % len(gates)],
+        }
+        for name, layer, unit, place, value in chosen
+    ]
+    if len({(one["kind"], one["layer"], one["unit"]) for one in changes}) < len(changes):
+        return  # the page keeps one intervention of a kind on a unit
+    if {one["unit"] for one in changes if one["kind"] == "freeze"} & {
+        one["unit"] for one in changes if one["kind"] == "gate"
+    }:
+        return  # which of the two holds is a question of their order
+    words = as_words(changes)
+    interventions = parse_interventions(
+        it, text, words["set_"], words["freeze"], words["gate"], words["without"], None, None
+    )
+    reader = read_with(it, text, interventions)
+    records, predictions = read_in_page(it, text, changes)
+    np.testing.assert_allclose(predictions[-1], log_softmax(reader.logits.astype(float))[0], atol=CLOSE)
+    quantities, states = it.network.cell.quantities, it.network.cell.states
+    for layer in range(layers):
+        for number, name in enumerate(states):
+            np.testing.assert_allclose(
+                records[-1, layer, quantities.index(name)], reader.state[layer, number, 0], atol=CLOSE, err_msg=name
+            )
+
+
+# --- What is shown.
+
+
+def numbers_on(tab):
+    """Every number of the cell, by name, whichever way it is drawn."""
+    texts = tab.eval_on_selector_all(
+        "#panel-live [data-value]", "all => all.filter(e => e.textContent).map(e => [e.dataset.value, e.textContent])"
+    )
+    return dict(texts)
+
+
+def as_number(text):
+    return float(text.replace("−", "-"))
+
+
+def go_to(tab, n):
+    tab.focus("#strip")
+    tab.keyboard.press("Home")
+    for _ in range(n):
+        tab.keyboard.press("ArrowRight")
+
+
+def position(tab):
+    return int(re.match(r"character (\d+) ", tab.inner_text("#place"))[1])
+
+
+@pytest.mark.parametrize("kind", ["lstm", "gru", "rnn"])
+def test_the_numbers_on_screen_are_those_of_the_trace(opened, kind):
+    it = live_model(kind)
+    read = trace(it, TEXT)
+    tab = opened(build_live(it, TEXT))
+    wait_until_read(tab)
+    tab.select_option("#layer", "1")
+    for unit in (None, 2):
+        tab.fill("#unit", "" if unit is None else str(unit))
+        for n in (0, 1, len(TEXT) - 1):
+            go_to(tab, n)
+            assert_cell(numbers_on(tab), read.layers[1], unit, n)
+            bits = tab.inner_text("#bits")
+            assert bits == "–" if n == 0 else abs(float(bits) - read.surprise[n]) < 0.0051
+            rows = [row.split() for row in tab.locator("#guesses tbody tr").all_inner_texts()]
+            expected = read.most_probable(5)[n]
+            assert [row[0] for row in rows] == [escape_character(guess) for guess, _ in expected]
+            for row, (_, chance) in zip(rows, expected, strict=True):
+                assert abs(float(row[1].rstrip("%")) - 100 * chance) < 0.051
+            assert_next(tab, read, n)
+
+
+def assert_next(tab, read, n):
+    """The next character, its probability, and its place among the predictions."""
+    rows = tab.locator("#guesses tr.next").all_inner_texts()
+    if n + 1 == len(TEXT):
+        assert rows == [] and tab.inner_text("#next") == "The text ends here."
+        return
+    chance, sign = np.exp(read.log_probabilities[n, CHARACTERS.index(TEXT[n + 1])]), escape_character(TEXT[n + 1])
+    found = re.fullmatch(r"The next character is «(.*)», predicted with (.*)%\.", tab.inner_text("#next"))
+    assert found[1] == sign and abs(float(found[2]) - 100 * chance) < 0.051
+    expected = [guess for guess, _ in read.most_probable(5)[n]]
+    assert [row.split()[0] for row in rows] == [sign] * (TEXT[n + 1] in expected)
+
+
+def assert_cell(on_screen, layer, unit, n):
+    """Every quantity as it is at a character, and one character before, where that is shown."""
+    for name, values in layer.items():
+        column = np.concatenate([[0.0], values.mean(axis=1) if unit is None else values[:, unit]])
+        assert abs(as_number(on_screen[name]) - column[n + 1]) < 0.00051, (name, n)
+        if f"{name} before" in on_screen:
+            assert abs(as_number(on_screen[f"{name} before"]) - column[n]) < 0.00051, (name, n)
+
+
+def test_typing_updates_everything_and_an_edit_reads_only_what_follows(opened):
+    it = live_model()
+    tab = opened(build_live(it, TEXT))
+    wait_until_read(tab)
+    tab.evaluate(
+        """() => {
+          window.steps = 0;
+          const step = Network.prototype.step;
+          Network.prototype.step = function (...given) {
+            if (given[2].buffer.byteLength > given[2].byteLength) window.steps++; // a record of a reading
+            return step.apply(this, given);
+          };
+        }"""
+    )
+    tab.focus("#typed")
+    tab.keyboard.press("End")
+    tab.keyboard.press("Control+End")
+    tab.keyboard.type("é")
+    wait_until_read(tab)
+    assert tab.evaluate("steps") == 1
+    assert position(tab) == len(TEXT)
+    strip = lambda: "".join(tab.locator("#strip > span").all_inner_texts())  # noqa: E731
+    assert strip().replace("\\n", "\n") == TEXT + "é"
+    for _ in range(4):
+        tab.keyboard.press("ArrowLeft")
+    tab.keyboard.type("c")
+    wait_until_read(tab)
+    edited = TEXT[:-3] + "c" + TEXT[-3:] + "é"
+    assert strip().replace("\\n", "\n") == edited and tab.evaluate("steps") == 1 + 5
+    assert position(tab) == len(TEXT) - 3, "the position is the character that was typed"
+    read = trace(it, edited)
+    tab.focus("#strip")
+    tab.keyboard.press("End")
+    assert abs(float(tab.inner_text("#bits")) - read.surprise[-1]) < 0.0051
+    tab.fill("#typed", "")
+    wait_until_read(tab)
+    assert strip() == "" and tab.inner_text("#place") == "before the first character"
+    tab.fill("#typed", "abc")
+    wait_until_read(tab)
+    assert strip() == "abc"
+
+
+def test_unknown_characters_are_marked_and_skipped(opened):
+    it = live_model()
+    tab = opened(build_live(it, TEXT))
+    tab.fill("#typed", "abXc\u200bZ ad")
+    wait_until_read(tab)
+    cells = tab.locator("#strip > span")
+    assert tab.eval_on_selector_all("#strip > .unknown", "all => all.map(e => e.textContent)") == ["X", "U+200B", "Z"]
+    assert "3" in tab.inner_text("#count") and "does not know" in tab.inner_text("#count")
+    read = trace(it, "abc ad")
+    cells.last.click()
+    assert abs(float(tab.inner_text("#bits")) - read.surprise[-1]) < 0.0051
+    cells.nth(2).click()
+    assert tab.inner_text("#bits") == "–"
+
+
+def test_documents_begin_on_a_line_of_their_own(opened):
+    it = model(network("lstm", np.float32, vocabulary=3, hidden=4), "\nab", lines=True)
+    tab = opened(build_live(it, f"ab{END}ba{END}{END}a"))
+    shown = "one => one.tagName === 'BR' ? '/' : one.textContent"
+    strip = f"[...document.querySelector('.strip').childNodes].map({shown}).join('')"
+    assert tab.evaluate(strip) == "ab∎/ba∎/∎/a"
+    assert tab.input_value("#typed") == "ab\nba\n\na"
+    tab.fill("#typed", "a\nb∎a")
+    assert tab.evaluate(strip) == "a∎/b∎/a"
+
+
+def test_the_page_opens_at_a_telling_character_and_keys_work_at_once(opened):
+    tab = opened(build_live(live_model(), TEXT, place=7))
+    assert position(tab) == 7
+    tab.keyboard.press("ArrowRight")
+    assert position(tab) == 8
+    tab.keyboard.press("Space")
+    tab.wait_for_function("document.getElementById('place').textContent.startsWith('character 10 ')")
+    tab.keyboard.press("Space")
+    here = position(tab)
+    tab.wait_for_timeout(300)
+    assert position(tab) == here >= 10
+
+
+def test_the_mouse_moves_and_selects(opened):
+    tab = opened(build_live(live_model(), TEXT))
+    wait_until_read(tab)
+    cells = tab.locator("#strip > span")
+    cells.nth(4).hover()
+    assert position(tab) == 4
+    cells.nth(9).click()
+    cells.nth(2).hover()
+    assert position(tab) == 9
+    tab.keyboard.press("Escape")
+    cells.nth(3).hover()
+    assert position(tab) == 3
+    assert tab.locator("#strip > .here").count() == 1
+    assert tab.get_attribute("#strip", "aria-valuenow") == "3"
+    assert {*tab.eval_on_selector_all("#over rect", "all => all.map(e => e.getAttribute('x'))")} == {"3"}
+
+
+def test_shift_and_arrows_select_a_span(opened):
+    tab = opened(build_live(live_model(), TEXT))
+    wait_until_read(tab)
+    go_to(tab, 2)
+    tab.keyboard.press("Shift+ArrowRight")
+    tab.keyboard.press("Shift+ArrowRight")
+    marked = tab.eval_on_selector_all(
+        "#strip > span", "all => all.flatMap((e, n) => e.classList.contains('in') ? [n] : [])"
+    )
+    assert marked == [2, 3, 4] and "characters 2 to 4" in tab.inner_text("#span")
+
+
+def test_steady_units_are_offered_and_the_first_is_chosen(opened):
+    it = live_model()
+    units = find_steadiest(trace(it, TEXT))
+    tab = opened(build_live(it, TEXT))
+    tab.wait_for_selector("#steadiest button")
+    chosen = lambda: (tab.input_value("#layer"), tab.input_value("#unit"))  # noqa: E731
+    tab.wait_for_function("document.getElementById('unit').value !== ''")
+    assert chosen() == (str(units[0].layer), str(units[0].number)) and tab.input_value("#colour") == "c"
+    assert tab.locator("#steadiest button").all_inner_texts() == [str(unit) for unit in units]
+    tab.click("#steadiest button >> nth=1")
+    assert chosen() == (str(units[1].layer), str(units[1].number))
+
+
+def test_a_unit_of_the_map_is_chosen_with_a_click(opened):
+    it = live_model()
+    order = seriate(trace(it, TEXT).layers[0]["c"])
+    tab = opened(build_live(it, TEXT))
+    wait_until_read(tab)
+    tab.select_option("#layer", "0")
+    tab.locator("#map").scroll_into_view_if_needed()
+    box = tab.locator("#map").bounding_box()
+    tab.mouse.click(box["x"] + 5, box["y"] + (box["height"] - 22) * 2.5 / len(order))
+    assert tab.input_value("#unit") == str(order[2])
+
+
+def test_a_place_far_away_comes_into_sight(opened):
+    tab = opened(build_live(live_model(), TEXT * 60))
+    wait_until_read(tab)
+    tab.wait_for_function("document.querySelectorAll('#strip > span').length === 60 * %d" % len(TEXT))
+    tab.focus("#strip")
+    tab.keyboard.press("End")
+    box, last = tab.locator("#strip").bounding_box(), tab.locator("#strip > span").last.bounding_box()
+    assert box["y"] <= last["y"] and last["y"] + last["height"] <= box["y"] + box["height"]
+    tab.keyboard.press("Home")
+    first = tab.locator("#strip > span").first.bounding_box()
+    assert box["y"] <= first["y"] <= box["y"] + box["height"]
+
+
+# --- What the user can do.
+
+
+def continuation(reader, end=None):
+    return charlstm.inspection.patch.write_continuation(reader)
+
+
+def test_an_intervention_shows_before_and_after_side_by_side(opened):
+    it = live_model()
+    tab = opened(build_live(it, TEXT))
+    wait_until_read(tab)
+    tab.focus("#strip")
+    tab.keyboard.press("End")
+    tab.select_option("#layer", "0")
+    tab.fill("#unit", "2")
+    tab.click("#ablate")
+    wait_until_read(tab)
+    assert tab.locator("#changes li span").all_inner_texts() == ["unit 0:2: ablated"]
+    assert "charlstm inspect --view patch --without 0:2 " in tab.inner_text("#command")
+    tab.select_option("#since", "here")
+    go_to(tab, 5)
+    tab.click("text=closed >> nth=0")
+    wait_until_read(tab)
+    assert "--gate f:0:2=0@5" in tab.inner_text("#command")
+    tab.focus("#strip")
+    tab.keyboard.press("End")
+    readers = [
+        read_with(it, TEXT),
+        read_with(it, TEXT, parse_interventions(it, TEXT, [], [], ["f:0:2=0@5"], ["0:2"], None, None)),
+    ]
+    chances = [np.exp(log_softmax(reader.logits.astype(float)))[0] for reader in readers]
+    for row in tab.locator("#guesses tbody tr").all_inner_texts():
+        sign, *shown = row.split()
+        index = [escape_character(one) for one in it.vocabulary.characters].index(sign)
+        for percent, p in zip(shown, chances, strict=True):
+            assert abs(float(percent.rstrip("%")) - 100 * p[index]) < 0.051
+    written = tab.locator("#continuations mark").all_inner_texts()
+    assert written == ["".join(escape_in_text(c) for c in continuation(reader)) for reader in readers]
+    tab.click("#undo")
+    assert tab.locator("#changes li").count() == 1
+    tab.click("#undo")
+    assert tab.locator("#changes li").count() == 0 and tab.inner_text("#command") == ""
+    assert tab.locator("#continuations mark").count() == 1
+    assert tab.is_disabled("#undo") and tab.is_disabled("#clear")
+
+
+def escape_in_text(character):
+    return " " if character == " " else escape_character(character)
+
+
+def test_the_model_writes_what_the_sampler_writes(opened):
+    it = live_model()
+    tab = opened(build_live(it, TEXT))
+    wait_until_read(tab)
+    tab.click("summary")
+    for name, value in (("temperature", "0.9"), ("top-k", "5"), ("top-p", "0.95"), ("seed", "7")):
+        tab.fill(f"#{name}", value)
+    tab.select_option("#speed", "0")
+    expected = charlstm.LanguageModel(it).sample(TEXT, 40, 0.9, top_k=5, top_p=0.95, random_seed=7)
+    tab.click("#write-step")
+    wait_until_read(tab)
+    assert tab.input_value("#typed") == TEXT + expected[0]
+    tab.click("#write")
+    tab.wait_for_function("document.getElementById('typed').value.length > 70")
+    tab.click("#write")
+    assert tab.inner_text("#write") == "go on"
+    assert tab.input_value("#typed")[len(TEXT) :][:40] == expected
+    assert position(tab) == len(tab.input_value("#typed")) - 1
+    tab.click("#write-stop")
+    tab.click("#write-remove")
+    assert tab.input_value("#typed") == TEXT
+    tab.click("#write-step")
+    wait_until_read(tab)
+    assert tab.input_value("#typed") == TEXT + expected[0], "the random seed begins again"
+
+
+def test_a_document_ends_what_the_model_writes(opened):
+    it = random_model("lstm", 1, True, 3)
+    it.network.parameters["output/b"][it.vocabulary.end] = 2.0
+    tab = opened(build_live(it, "ab"))
+    wait_until_read(tab)
+    tab.select_option("#speed", "0")
+    tab.click("#write")
+    tab.wait_for_function("document.getElementById('writing-says').textContent.startsWith('The document ends')")
+    assert tab.locator("#strip > span").last.inner_text() == "∎"
+    assert tab.inner_text("#write") == "write"
+
+
+def test_interventions_change_what_is_written(opened):
+    it = live_model()
+    tab = opened(build_live(it, TEXT))
+    wait_until_read(tab)
+    tab.click("summary")
+    tab.fill("#temperature", "0")
+    tab.select_option("#layer", "1")
+    tab.fill("#unit", "0")
+    tab.click("#ablate")
+    wait_until_read(tab)
+    for _ in range(5):
+        tab.click("#write-step")
+        wait_until_read(tab)
+    reader = read_with(it, TEXT, parse_interventions(it, TEXT, [], [], [], ["1:0"], None, None))
+    written = tab.input_value("#typed")[len(TEXT) :]
+    assert len(written) == 5
+    for character in written:
+        assert character == it.vocabulary.character(int(reader.logits[0].argmax()))
+        reader.read(it.vocabulary.encode(character)[:, None])
+
+
+def test_a_click_on_a_prediction_asks_why(opened):
+    it = live_model()
+    tab = opened(build_live(it, TEXT))
+    wait_until_read(tab)
+    go_to(tab, 12)
+    tab.click("#guesses button >> nth=1")
+    tab.wait_for_function("document.getElementById('why-says').textContent.startsWith('Done')")
+    target = it.vocabulary.character([escape_character(c) for c in it.vocabulary.characters].index(
+        tab.inner_text("#guesses button >> nth=1")
+    ))
+    from charlstm.inspection.why import measure_occlusion
+    from charlstm.network.loss import NATS_PER_BIT
+
+    expected = measure_occlusion(start_reader(it), TEXT[:13], target) / NATS_PER_BIT
+    titles = tab.eval_on_selector_all("#influences span", "all => all.map(e => e.title)")
+    shown = [as_number(re.fullmatch(r"\d+: (.*) bits", title)[1]) for title in titles]
+    np.testing.assert_allclose(shown, expected, atol=0.0051)
+    plain = tab.inner_text("#why-words")
+    tab.select_option("#rival", index=1)
+    tab.wait_for_function("document.getElementById('why-says').textContent.startsWith('Done')")
+    assert "rather than" in tab.inner_text("#why-title") and tab.inner_text("#why-words") != plain
+    tab.click("#why-close")
+    assert tab.is_hidden("#why")
+
+
+def test_the_address_brings_back_what_was_seen(opened):
+    it = live_model()
+    tab = opened(build_live(it, TEXT))
+    wait_until_read(tab)
+    tab.fill("#typed", "abca dé bad")
+    wait_until_read(tab)
+    tab.select_option("#layer", "1")
+    tab.fill("#unit", "3")
+    tab.click("#ablate")
+    tab.click("#quantities button >> text=f")
+    tab.select_option("#colour", "i")
+    go_to(tab, 4)
+    tab.wait_for_function("location.hash.includes('at=4')")
+    fragment = tab.evaluate("location.hash")
+    assert parse_qs(fragment[1:])["text"] == ["abca dé bad"]
+    seen = "[...document.querySelectorAll('#strip, #guesses, #place, #changes, #whose')].map(e => e.innerText)"
+    before = tab.evaluate(seen)
+    tab.reload()
+    tab.wait_for_selector("html[data-ready=yes]")
+    wait_until_read(tab)
+    assert tab.evaluate(seen) == before
+    chosen = lambda one: [one.input_value(f"#{name}") for name in ("typed", "layer", "unit", "colour")]  # noqa: E731
+    assert chosen(tab) == ["abca dé bad", "1", "3", "i"]
+    assert tab.get_attribute("#quantities [aria-checked=true]", "value") == "f"
+    other = opened(build_live(it, TEXT), fragment=fragment)
+    wait_until_read(other)
+    assert other.evaluate(seen) == before
+
+
+def test_labels_open_their_documents(opened):
+    it = in_float32(labelled_model())
+    tab = opened(build_live(it, "abc ca"))
+    wait_until_read(tab)
+    for label in ("gloomy", "wild"):
+        tab.select_option("#label", label)
+        wait_until_read(tab)
+        tab.focus("#strip")
+        tab.keyboard.press("Home")
+        read = trace(it.with_label(label), "abc ca")
+        assert abs(float(tab.inner_text("#bits")) - read.surprise[0]) < 0.0051
+
+
+def test_a_network_whose_numbers_are_not_finite_says_so(opened):
+    it = live_model()
+    it.network.parameters.flat[:] = np.nan
+    tab = opened(build_live(it, TEXT))
+    wait_until_read(tab)
+    assert "Train it again" in tab.inner_text("#warning")
+    tab.click("#write-step")
+    assert tab.input_value("#typed") == TEXT
+
+
+def test_a_cell_that_the_page_does_not_know_leaves_the_views(opened):
+    it = live_model()
+    content = build_live(it, TEXT).replace('"cell":"lstm"', '"cell":"peephole"')
+    tab = opened(content)
+    assert "no function for the cell peephole" in tab.inner_text("#panel-live")
+
+
+def test_what_was_read_is_what_the_reader_of_the_package_reads():
+    """The oracle of this file reads as training does: its activations are those of the trace."""
+    it = live_model()
+    ids = it.vocabulary.encode(TEXT)
+    logits = np.concatenate([block for block, _ in read_activations(it, ids)])
+    np.testing.assert_allclose(log_softmax(logits), trace(it, TEXT).log_probabilities, atol=1e-6)
