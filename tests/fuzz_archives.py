@@ -32,6 +32,7 @@ from charlstm.network import optimizers
 from charlstm.network.config import NetworkConfig
 from charlstm.network.network import Network
 from charlstm.text.corpus import CorpusFacts
+from charlstm.text.examples import Example
 from charlstm.text.vocabulary import Vocabulary, code_points_of
 
 HELD = 100_000_000
@@ -48,7 +49,9 @@ def build_model(cell: str = "gru") -> Model:
     network.initialise(7)
     history = History(np.array([10, 20]), np.array([2.5, 1.5]), np.array([np.nan, 1.75]), np.array([0.5, 0.25]))
     training = TrainingConfig(steps=20, documents="line", batch_size=4)
-    return Model(network, Vocabulary(code_points_of(f"{END} abc")), training, CorpusFacts(("a",), 9, 2, "ab"), history)
+    facts, examples = CorpusFacts(("a",), 9, 2, "ab"), (Example(f"a{END}b"), Example("c"))
+    vocabulary = Vocabulary(code_points_of(f"{END} abc"))
+    return Model(network, vocabulary, training, facts, history, examples=examples)
 
 
 def build_originals(folder: Path) -> dict[str, bytes]:

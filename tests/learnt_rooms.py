@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import charlstm
+from charlstm.inspection.telling_place import find_telling_place
 from charlstm.inspection.trace import start_reader
 from charlstm.inspection.why import measure_words
 
@@ -45,3 +46,10 @@ def test_the_name_of_the_answer_has_the_largest_influence(rooms, kind, counted):
     fraction = sum(correct) / len(correct)
     counted(f"{kind}: the name of the answer has the largest influence in {sum(correct)} of {len(correct)} stories")
     assert fraction >= 0.95
+
+
+@each_kind
+def test_the_telling_place_is_mostly_before_the_answer(rooms, kind, counted):
+    correct = [find_telling_place(rooms.model, f"{story}{answer}.") == len(story) for story, answer in stories_of(kind)]
+    counted(f"{kind}: the telling place is before the answer in {sum(correct)} of {len(correct)} stories")
+    assert sum(correct) / len(correct) >= 0.6

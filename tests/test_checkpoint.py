@@ -23,6 +23,7 @@ from charlstm.model.model import History, Model
 from charlstm.network.config import NetworkConfig
 from charlstm.network.network import Network
 from charlstm.text.corpus import CorpusFacts
+from charlstm.text.examples import Example
 from charlstm.text.vocabulary import Vocabulary, code_points_of
 
 
@@ -37,6 +38,7 @@ def a_model(cell: str = "lstm", layers: int = 2, characters: str = "\n abc🎈")
         TrainingConfig(steps=20, documents="line" if "\n" in characters else ""),
         facts,
         history,
+        examples=(Example(characters[:2].replace("\n", END)), Example(characters[-1])),
     )
 
 
@@ -44,7 +46,8 @@ def same(one: Model, other: Model) -> bool:
     """Say whether two models hold exactly the same."""
     return (
         np.array_equal(one.network.parameters.flat, other.network.parameters.flat)
-        and (one.network.config, one.training, one.facts) == (other.network.config, other.training, other.facts)
+        and all(getattr(one, name) == getattr(other, name) for name in ("training", "facts", "examples"))
+        and one.network.config == other.network.config
         and np.array_equal(one.vocabulary.code_points, other.vocabulary.code_points)
         and all(np.array_equal(a, b, equal_nan=True) for a, b in zip(one.history, other.history, strict=True))
     )
@@ -120,7 +123,8 @@ def test_numpy_alone_reads_the_documented_arrays(content: bytes) -> None:
     }
     assert np.array_equal(members["layer1/b"][:3], np.full(3, model.network.config.forget_bias))
     metadata = metadata_of(content)
-    assert (metadata["format"], metadata["version"]) == ("charlstm", 4)
+    assert (metadata["format"], metadata["version"]) == ("charlstm", 5)
+    assert metadata["examples"] == [[f"{END} ", None], ["🎈", None]]
     assert "".join(map(chr, metadata["vocabulary"])) == f"{END} abc🎈"
     assert metadata["corpus"]["files"] == ["poem.txt", "Ünïcode.txt"] and metadata["network"]["hidden"] == 3
     assert members["history/step"].tolist() == [10, 20]
@@ -204,6 +208,18 @@ def test_a_forged_file_that_fits_together_is_read(tmp_path: Path, content: bytes
         ("training", "learning_rate", None, "learning_rate"),
         ("corpus", "files", "abc", "files"),
         ("corpus", "characters", -1, "characters"),
+        ("", "examples", "ab", "pairs"),
+        ("", "examples", [["a", None]] * 11, "pairs"),
+        ("", "examples", [["a", None, 1]], "pairs"),
+        ("", "examples", ["ab"], "pairs"),
+        ("", "examples", [["", None]], "examples is"),
+        ("", "examples", [[1, None]], "examples is"),
+        ("", "examples", [["a" * 1001, None]], "1,000 characters"),
+        ("", "examples", [["abd", None]], "vocabulary lacks"),
+        ("", "examples", [["a\n", None]], "vocabulary lacks"),
+        ("", "examples", [["a\ud800", None]], "vocabulary lacks"),
+        ("", "examples", [["a", "merry"]], "another label"),
+        ("", "examples", [["a", []]], "another label"),
     ],
 )
 def test_settings_that_are_unknown_or_impossible_are_refused(

@@ -585,6 +585,7 @@ class LanguageModel:
         text: str | TextSource | Sequence[TextSource] | None = None,
         view: str | None = None,
         *,
+        examples: str | Sequence[str] = (),
         skip_unknown: bool = False,
         **options: Any,
     ) -> str:
@@ -596,19 +597,25 @@ class LanguageModel:
             The text; None: a page of the model alone.
         view
             Name of the view that is open; None: the trace, or without a text the summary.
+        examples
+            A text or several, which the page offers instead of the examples in the model file.
         skip_unknown, options
             As for `view`; each option goes to the views that have it.
 
         Raises
         ------
         ConfigError
-            If the page would be too large for a browser, or the view cannot be built.
+            If the page would be too large for a browser, the view cannot be built, or an example is empty.
         UnknownCharacterError
-            If the text has characters that the model does not know.
+            If the text or an example has characters that the model does not know.
         """
+        from charlstm.inspection.examples import examples_of
         from charlstm.render.page import build_page
 
-        return build_page(self._subject(text, skip_unknown), view, _unwrap_models(options))
+        offered: dict[str, Any] = {}
+        if examples:  # otherwise the page finds them itself
+            offered["examples"] = examples_of(self.model, examples, skip_unknown)
+        return build_page(self._subject(text, skip_unknown), view, _unwrap_models(options), **offered)
 
     def page(
         self, path: str | os.PathLike[str], text: str | None = None, *, force: bool = False, **options: Any

@@ -71,6 +71,7 @@ def train(
     encoding: str | None = None,
     field: str | None = None,
     random_seed: int | None = None,
+    examples: bool = True,
     workers: int | None = None,
     mpi: bool = False,
     model: PathLike | None = None,
@@ -161,6 +162,9 @@ def train(
         Name of the field of tables (.csv, .tsv, .jsonl) that has the texts: each row is a document.
     random_seed
         Seed of all random numbers.
+    examples
+        False: store no excerpts of the validation set in the model file. By default it has three short ones, which a
+        page offers as texts to read; a resumed or repeated run has those of its run.
     workers
         Processes that share every batch.
     mpi
@@ -255,6 +259,7 @@ def train(
         encoding=encoding,
         field=field,
         random_seed=random_seed,
+        examples=examples,
         workers=workers,
         mpi=mpi,
         model=model,

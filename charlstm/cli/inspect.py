@@ -28,7 +28,7 @@ from charlstm.cli.commands import (
     output_file_option,
     unknown_option,
 )
-from charlstm.cli.console import count_colours, print_message, skip_unknown, terminal_width
+from charlstm.cli.console import count_colours, print_message, skip_unknown, skip_unknown_in_all, terminal_width
 from charlstm.cli.output import binary_output, is_shown, write_text
 from charlstm.cli.status import show_elapsed
 from charlstm.cli.streams import is_piped, read_standard_input
@@ -219,6 +219,13 @@ def check_view_name(ctx: click.Context, parameter: click.Parameter, value: str |
 @text_option("--encoding", default="utf-8", callback=check_encoding, help="Encoding of the files or of standard input.")
 @unknown_option("Text")
 @text_option("--label", metavar="NAME", help="Read the text as a document with this label.")
+@text_option(
+    "--example",
+    "examples",
+    metavar="TEXT",
+    multiple=True,
+    help="With --format html: offer this text on the page instead of the examples in the model file. Can be repeated.",
+)
 @add_view_options
 def command(
     text: str | None,
@@ -234,6 +241,7 @@ def command(
     encoding: str,
     unknown: str,
     label: str | None,
+    examples: tuple[str, ...],
     **options: Any,
 ) -> None:
     """Show what a model does while it reads TEXT, or without TEXT what the model is.
@@ -243,6 +251,8 @@ def command(
     hidden state h. A TEXT of - is read from standard input.
     """
     shape = shape or choose_format(output)
+    if examples and shape != PAGE:
+        raise WrongUsage(f"--example offers a text on a page, and this is --format {shape}; choose --format {PAGE}.")
     asked, files = find_view(name, score, cloze, files)
     output = check_files((model, options["compare"], *files), output, force)
     wanted = asked is not None and VIEWS[asked].reads is not Reads.NOTHING
@@ -262,7 +272,8 @@ def command(
         raise WrongUsage(f"--format {shape} is not for a terminal; name a file with -o, or use a pipe.")
     with show_elapsed("inspecting"):
         if shape == PAGE:
-            page = loaded.html(read, asked, skip_unknown=skip, **given).encode("utf-8", "replace")
+            skip_unknown_in_all(loaded.model, list(examples), unknown)  # prints how many
+            page = loaded.html(read, asked, examples=examples, skip_unknown=skip, **given).encode("utf-8", "replace")
             write(output, lambda file: file.write(page))
             return
         view = loaded.view(name, read, skip_unknown=skip, **given)

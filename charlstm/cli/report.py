@@ -209,7 +209,7 @@ def spell_resuming(plan: Plan) -> str:
 def spell_option(name: str, value: Any) -> str:
     """Return an option as the command line has it; None: only its name."""
     parameter = next(one for one in click.get_current_context().command.params if one.name == name)
-    word = max(parameter.secondary_opts if value is False else parameter.opts, key=len)
+    word = max((value is False and parameter.secondary_opts) or parameter.opts, key=len)
     if value is None or isinstance(value, bool):
         return word
     return f"{word} {shlex.quote(write_escapes(value) if isinstance(parameter.type, EscapedText) else str(value))}"

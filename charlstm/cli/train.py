@@ -153,6 +153,15 @@ running_option = options_of("Running")
     help="Encoding of the text files. A run that is resumed keeps its encoding.",
 )
 @field_option("Data", help="Read this field of tables (.csv, .tsv, .jsonl); each row is a document.")
+@data_option(
+    "--no-examples",
+    "examples",
+    is_flag=True,
+    flag_value=False,
+    default=True,
+    help="Store no excerpts of the validation set in the model file. By default it has three short ones, which a page"
+    " offers as texts to read.",
+)
 @optimisation_option("--epochs", type=click.FloatRange(min=0), help="Passes over the training text (epochs).")
 @optimisation_option("--steps", type=click.IntRange(min=0), help="Optimizer steps.")
 @optimisation_option("--batch-size", type=click.IntRange(min=1), help="Batch size.")

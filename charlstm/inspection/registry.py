@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 SEVERAL = {"units", "answers", "set", "freeze", "gate", "without"}  # options that take one value or more
 WORDS = {"show", "by", "match", "question", "like", "ask", "target", "swap_memory"}  # options that take one text
+# The views that are about the prediction after a text, and those of their options that say where the text is changed or
+# what follows it.
+ABOUT_THE_END: Mapping[str, frozenset[str]] = {
+    "why": frozenset({"target"}),
+    "patch": frozenset({"set", "freeze", "swap_memory", "at"}),
+}
 HIDING = {"set"}  # options whose parameter has an underscore, because it would hide a built-in name
 
 
@@ -145,6 +151,14 @@ class Subject:
         assert self.text is not None
         return trace(self.model, self.text)
 
+    @cached_property
+    def telling_place(self) -> int:
+        """The position in the text after which the long memory of the model shows most."""
+        from charlstm.inspection.telling_place import find_telling_place
+
+        assert self.text
+        return find_telling_place(self.model, self.text)
+
     def has(self, reads: Reads) -> bool:
         """Return True if there is what a view reads."""
         if reads is Reads.TEXTS:
@@ -220,7 +234,8 @@ def _check_option(option: str, value: Any) -> Any:
 def build_all_views(subject: Subject, first: str | None, options: Mapping[str, Any]) -> dict[str, View]:
     """Return all views that the model and the text give without options, and one that is asked for.
 
-    Views that the model or the text cannot give, such as the saturation of a cell without gates, are left out.
+    Views that the model or the text cannot give, such as the saturation of a cell without gates, are left out. The
+    views why and patch read the text up to its telling place only, unless their options name a place or a continuation.
 
     Parameters
     ----------
@@ -244,8 +259,36 @@ def build_all_views(subject: Subject, first: str | None, options: Mapping[str, A
         mine = {option: value for option, value in options.items() if option in known}
         if name == first or (reads is not Reads.TEXTS and subject.has(reads)):
             try:
-                views[name] = build_view(name, subject, mine)
+                views[name] = build_view(name, _choose_place(subject, name, mine), mine)
             except ConfigError:
                 if mine or name == first:
                     raise
     return views
+
+
+def _choose_place(subject: Subject, name: str, options: Collection[str]) -> Subject:
+    """Return what a view of a page reads: for a view about the prediction after a text, the text up to a telling place.
+
+    Parameters
+    ----------
+    subject
+        The model and what it reads.
+    name
+        Name of the view.
+    options
+        Names of the options that are given to it.
+    """
+    if not subject.text or name not in ABOUT_THE_END or ABOUT_THE_END[name] & set(options):
+        return subject
+    from charlstm.inspection.telling_place import NEAR
+
+    place = subject.telling_place
+    if place == len(subject.text) - 1:
+        return subject
+    begun = Subject(subject.model, subject.text[: place + 1])
+    begun.remarks = (
+        *subject.remarks,
+        f"The page asks about the prediction after character {place:,}, counted from 0, which gains most from what"
+        f" stands more than {NEAR} characters back.",
+    )
+    return begun

@@ -27,6 +27,7 @@ def view_summary(model: Model) -> View:
         "lines": model.facts.lines,
         "distinct characters": len(model.vocabulary) - bool(model.documents),
         "sha256": model.facts.sha256,
+        "stored examples": len(model.examples),
     }
     return View(
         {

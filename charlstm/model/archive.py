@@ -155,7 +155,7 @@ def _is_too_large(encoded: bytes) -> bool:
     return len(encoded) > MOST_METADATA or sum(map(encoded.count, (b",", b"[", b"{"))) > MOST_VALUES
 
 
-def to_json(array: Array, form: str, versions: Collection[int], names: Collection[str]) -> dict[str, Any]:
+def to_json(array: Array, form: str, keys: Mapping[int, Collection[str]]) -> dict[str, Any]:
     """Return the JSON object that `from_json` was given, after checking what it describes.
 
     Parameters
@@ -164,10 +164,8 @@ def to_json(array: Array, form: str, versions: Collection[int], names: Collectio
         UTF-8 bytes.
     form
         The required `format`.
-    versions
-        The allowed values of `version`.
-    names
-        All other keys of the object.
+    keys
+        Each allowed value of `version` → all other keys of the object.
 
     Raises
     ------
@@ -177,12 +175,12 @@ def to_json(array: Array, form: str, versions: Collection[int], names: Collectio
     value = read_json(array)
     if value["format"] != form:
         raise CheckpointError("it is a file of another program, or another kind of file")
-    if value["version"] not in versions:
+    if value["version"] not in keys:
         raise CheckpointError(
             f"its format version is {shorten(value['version'])} and this charlstm reads"
-            f" {' and '.join(map(str, versions))}; install the charlstm that wrote it, or create it again"
+            f" {' and '.join(map(str, keys))}; install the charlstm that wrote it, or create it again"
         )
-    odd = set(value) ^ {"format", "version", *names}
+    odd = set(value) ^ {"format", "version", *keys[value["version"]]}
     if odd:
         raise CheckpointError(f"its metadata must not have, or lacks, the key {shorten(repr(sorted(odd)[0]))}")
     return value

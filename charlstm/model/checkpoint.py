@@ -2,7 +2,7 @@
 
 A file is an archive of `charlstm.model.archive`, which detects any damage. docs/file-format.md lists its members:
 
-    metadata            UTF-8 bytes of a JSON object: format, version, network, training, corpus, vocabulary
+    metadata            UTF-8 bytes of a JSON object: format, version, network, training, corpus, vocabulary, examples
     layer0/U … output/b the weights, float32, as in `charlstm.network.weights.weight_shapes`
     history/step …      losses and gradient norms during training
     corpus/documents    hashes of the corpus's documents
@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from os import PathLike
@@ -30,6 +30,7 @@ import numpy as np
 from charlstm.base.config import (
     TrainingConfig,
     check_number,
+    check_string,
     check_text,
     check_whole,
     from_mapping,
@@ -40,20 +41,26 @@ from charlstm.base.errors import CheckpointError, ConfigError
 from charlstm.base.files import write_file
 from charlstm.base.parameters import Array
 from charlstm.base.symbols import END
-from charlstm.model import archive, format2, format3
+from charlstm.model import archive, format2, format3, format4
 from charlstm.model.model import History, Model
 from charlstm.network.cells import CELLS
 from charlstm.network.config import NetworkConfig
 from charlstm.network.network import Network
 from charlstm.network.weights import weight_shapes
 from charlstm.text.corpus import CorpusFacts
+from charlstm.text.examples import Example
 from charlstm.text.vocabulary import Vocabulary
 
 FORMAT = "charlstm"
-VERSION = 4
+VERSION = 5
 MOST_MOMENTS = 2  # numbers that an optimizer keeps for a weight
 OTHER_MEMBERS = 32  # members beside the weights
-KEYS = ("network", "training", "corpus", "vocabulary")
+KEYS_BEFORE = ("network", "training", "corpus", "vocabulary")
+# Version → the keys of its metadata.
+KEYS = dict.fromkeys((2, 3, 4), KEYS_BEFORE) | {VERSION: (*KEYS_BEFORE, "examples")}
+UPGRADES = {2: format2.upgrade, 3: format3.upgrade, 4: format4.upgrade}
+MOST_EXAMPLES = 10
+LONGEST_EXAMPLE = 1_000  # characters
 FIRST_SURROGATE, LAST_SURROGATE = 0xD800, 0xDFFF
 
 Loaded = TypeVar("Loaded")
@@ -283,21 +290,20 @@ def _load(
     otherwise, missing = "train it again, or use a copy", "train a model first, or give the path of another one"
     with archive.open_archive(path, kind, otherwise, missing, _largest_file) as file:
         members = archive.read(file)
-        metadata = archive.to_json(members.pop("metadata"), FORMAT, (2, 3, VERSION), KEYS)
-        if metadata["version"] == 2:
-            metadata, members = format2.upgrade(metadata, members)
-        if metadata["version"] < VERSION:
-            metadata, members = format3.upgrade(metadata, members)
-        return build(metadata, members)
+        return build(*_upgrade(archive.to_json(members.pop("metadata"), FORMAT, KEYS), members))
+
+
+def _upgrade(metadata: dict[str, Any], members: dict[str, Array]) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Return the metadata and the members of a file of any version under the names of today."""
+    for version, upgrade in UPGRADES.items():
+        if metadata["version"] <= version:
+            metadata, members = upgrade(metadata, members)
+    return metadata, members
 
 
 def _largest_file(member: Array) -> int:
     """Return how many bytes a model file or run file with given metadata has at most."""
-    metadata = archive.to_json(member, FORMAT, (2, 3, VERSION), KEYS)
-    if metadata["version"] == 2:
-        metadata, _ = format2.upgrade(metadata, {})
-    if metadata["version"] < VERSION:
-        metadata, _ = format3.upgrade(metadata, {})
+    metadata, _ = _upgrade(archive.to_json(member, FORMAT, KEYS), {})
     config, training = (
         from_mapping(NetworkConfig, metadata["network"]),
         from_mapping(TrainingConfig, metadata["training"]),
@@ -320,6 +326,7 @@ def _model_members(model: Model) -> dict[str, Array]:
         "training": to_mapping(model.training),
         "corpus": to_mapping(model.facts),
         "vocabulary": model.vocabulary.code_points.tolist(),
+        "examples": [list(example) for example in model.examples],
     }
     members = {"metadata": archive.from_json(metadata)}
     members |= {name: block.astype("<f4") for name, block in model.network.parameters.items()}
@@ -358,7 +365,8 @@ def _to_model(metadata: Mapping[str, Any], members: dict[str, Array]) -> Model:
         if array.dtype != np.float32 or not np.isfinite(array).all():
             raise CheckpointError(f"array {name} does not consist of finite float32 numbers")
         network.parameters[name][...] = array
-    return Model(network, vocabulary, training, facts, history, hashes)
+    examples = _to_examples(metadata["examples"], vocabulary, [name for name, _ in facts.labels])
+    return Model(network, vocabulary, training, facts, history, hashes, examples)
 
 
 def _run_members(run: Run) -> dict[str, Array]:
@@ -386,6 +394,21 @@ def _to_vocabulary(code_points: Any) -> Vocabulary:
     if any(FIRST_SURROGATE <= point <= LAST_SURROGATE for point in code_points):
         raise CheckpointError("its vocabulary has surrogates, which are no characters")
     return Vocabulary(np.array(code_points, np.int64))
+
+
+def _to_examples(pairs: Any, vocabulary: Vocabulary, labels: Collection[str]) -> tuple[Example, ...]:
+    """Return the examples in a file, once they are checked against its vocabulary and its labels."""
+    is_list = isinstance(pairs, list) and len(pairs) <= MOST_EXAMPLES
+    if not is_list or not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
+        raise CheckpointError(f"its examples are not a list of at most {MOST_EXAMPLES} pairs of a text and a label")
+    for text, label in pairs:
+        if len(check_string("examples", text, 1)) > LONGEST_EXAMPLE or vocabulary.known(text) != text:
+            raise CheckpointError(
+                f"an example has more than {LONGEST_EXAMPLE:,} characters, or some that its vocabulary lacks"
+            )
+        if label not in labels if labels else label is not None:
+            raise CheckpointError("an example has another label than its corpus, or none where its corpus has labels")
+    return tuple(Example(*pair) for pair in pairs)
 
 
 def _to_run(metadata: Mapping[str, Any], members: dict[str, Array]) -> Run:

@@ -20,6 +20,7 @@ from charlstm.base.symbols import END
 from charlstm.network.network import Network, Pass
 from charlstm.text.corpus import CorpusFacts
 from charlstm.text.documents import LINE, STREAM, Documents, hash_document
+from charlstm.text.examples import Example
 from charlstm.text.remarks import describe_names
 from charlstm.text.vocabulary import Vocabulary
 
@@ -78,6 +79,8 @@ class Model:
         Losses and gradient norms during training.
     hashes : (K,) uint64 array
         Hashes of the corpus's documents, ascending; empty for a model of a stream.
+    examples : tuple of Example
+        Short excerpts of its validation set, at most ten; empty if the run stored none.
     label
         The label with which documents are read; None if none is chosen.
     """
@@ -88,6 +91,7 @@ class Model:
     facts: CorpusFacts
     history: History = NO_HISTORY
     hashes: Array = field(default_factory=lambda: np.zeros(0, np.uint64))
+    examples: tuple[Example, ...] = ()
     label: str | None = None
 
     def has_seen(self, document: str) -> bool:

@@ -139,10 +139,11 @@ def load(model: Model, path: str | PathLike[str]) -> SavedSession:
         member = arrays.pop("metadata")
         found = archive.read_json(member)
         if found.get("version") == 1:
-            old = archive.to_json(member, FORMAT, (1,), VERSION_1_NAMES)
+            old = archive.to_json(member, FORMAT, {1: VERSION_1_NAMES})
             metadata, digest = _from_version_1(old), format2.digest(model)
         else:
-            metadata, digest = archive.to_json(member, FORMAT, (VERSION,), NAMES | ({LABEL} & set(found))), model.digest
+            metadata = archive.to_json(member, FORMAT, {VERSION: NAMES | ({LABEL} & set(found))})
+            digest = model.digest
         if metadata["model"] != digest:
             raise CheckpointError("it was saved with another model; start the session with that model")
         label = metadata.get(LABEL)

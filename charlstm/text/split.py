@@ -62,6 +62,11 @@ class Split(NamedTuple):
         About equal documents, and about a validation set that is unlike the training set.
     is_alike : bool
         Whether the validation set is the same kind of text as the training set.
+    validation_spans : (K, 2) array
+        The parts of the validation set of a stream, or the documents that `validation` returns, in the order of the
+        text: position in the text of the first character of each, and one past its last.
+    validation_labels : (K,) array
+        For each of these documents the index of its label; empty without labels.
     """
 
     training: Batches
@@ -74,6 +79,8 @@ class Split(NamedTuple):
     hashes: Array = np.zeros(0, np.uint64)
     remarks: tuple[str, ...] = ()
     is_alike: bool = True
+    validation_spans: Array = np.zeros((0, 2), np.int64)
+    validation_labels: Array = np.zeros(0, np.int64)
 
 
 def split_corpus(corpus: Corpus, config: TrainingConfig) -> Split:
@@ -132,6 +139,7 @@ def split_stream(ids: Array, config: TrainingConfig, file_starts: Sequence[int] 
         sum(stop - start for start, stop in spans),
         remarks=unlike,
         is_alike=not unlike,
+        validation_spans=np.array(parts.validation_spans, np.int64).reshape(-1, 2),
     )
 
 
@@ -269,6 +277,8 @@ def split_documents(corpus: Corpus, config: TrainingConfig) -> Split:
         np.unique(hashes),
         (*_count_equal(hashes, chosen, config), *_name_unlearnt(corpus, chosen), *unlike),
         not unlike,
+        kept,
+        corpus.labels[measured] if corpus.labels.size else corpus.labels,
     )
 
 

@@ -155,6 +155,9 @@ class Options:
         Characters to sample after each validation.
     mpi
         True: share every batch among the processes that mpirun started.
+    examples
+        True: store three short excerpts of the validation set in the model file; a resumed or repeated run keeps those
+        of its run. False: store none.
 
     lines
         True: short for documents="line".
@@ -203,6 +206,7 @@ class Options:
     random_seed: int | None = None
     workers: int | None = None
     mpi: bool = False
+    examples: bool = True
     model: Path | None = None
     log: Path | None = None
     force: bool = False
@@ -216,7 +220,7 @@ class Options:
             self,
             corpora=check_paths("corpora", self.corpora),
             **{name: check_path(name, getattr(self, name)) for name in PATHS if getattr(self, name) is not None},
-            **{name: check_flag(name, getattr(self, name)) for name in ("mpi", "force", "resume")},
+            **{name: check_flag(name, getattr(self, name)) for name in ("mpi", "examples", "force", "resume")},
             preview=check_whole("preview", self.preview, 0),
             save_every=check_duration("save_every", self.save_every),
         )

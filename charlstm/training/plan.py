@@ -26,6 +26,7 @@ from charlstm.network.weights import weight_shapes
 from charlstm.text import corpus
 from charlstm.text.corpus import Corpus
 from charlstm.text.documents import FILE, LINE, ROW, STREAM, Documents
+from charlstm.text.examples import choose_examples
 from charlstm.text.records import Records, find_records
 from charlstm.text.remarks import describe_names
 from charlstm.text.sources import FIELD_LABEL, count_files, is_folder
@@ -105,7 +106,8 @@ class Plan(NamedTuple):
             for name, value in recorded.items()
             if name not in implied and (name in AUTOMATIC or value != defaults[name])
         }
-        return differing | self.options.given_files()
+        without = {} if self.model.examples or self.split.validation is None else {"examples": False}
+        return differing | self.options.given_files() | without
 
 
 def plan_run(
@@ -241,6 +243,9 @@ def _plan_new(options: Options, world: Team, started: float, announce: Callable[
             " delimiters and quotes; the option field names the field of each row that is a document"
         )
         plan = plan._replace(notes=(*plan.notes, note)) if tables else plan._replace(records=find_records(text))
+    if options.examples:
+        examples = choose_examples(text, plan.split.validation_spans, plan.split.validation_labels)
+        plan = plan._replace(model=replace(plan.model, examples=examples))
     return _initialise(plan, origin)
 
 
@@ -379,7 +384,7 @@ def _plan_resumed(options: Options, run: Run, what: str, started: float) -> Plan
     record = run_file.describe(options, record)
     plan = Plan(
         options,
-        replace(model, training=longer),
+        replace(model, training=longer, examples=model.examples if options.examples else ()),
         split,
         1,
         text.remarks + split.remarks,
@@ -415,7 +420,8 @@ def _plan_repeated(options: Options, path: Path, world: Team) -> Plan:
         raise OptionError(f"{literal(what)} began with the weights of {began}", init_from=None)
     text = _read_same_corpus(options, recorded, what)
     network = Network(recorded.network.config, len(text.vocabulary))
-    model = Model(network, text.vocabulary, config, recorded.facts)
+    examples = recorded.examples if options.examples else ()
+    model = Model(network, text.vocabulary, config, recorded.facts, examples=examples)
     split = split_corpus(text, config)
     plan = Plan(options, model, split, 1, text.remarks + split.remarks)
     return _initialise(_with_workers(plan, config.workers or options.workers), origin)
