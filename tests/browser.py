@@ -65,6 +65,6 @@ def opened(browser, tmp_path):
 
     open_.heard = heard
     yield open_
-    assert not heard
+    assert not heard, heard
     for tab in tabs:
         tab.close()

@@ -91,15 +91,15 @@ def path(tmp_path: Path) -> str:
 
 def test_the_page_gets_the_texts_of_the_option(path: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(page, "build_page", lambda *given, **named: asked.append(named) or "<p>")
+    monkeypatch.setattr(page, "build_page", lambda *given: asked.append(given[3]) or "<p>")
     words = ["inspect", "-m", path, "-o", str(tmp_path / "page.html")]
     done = CliRunner().invoke(main, [*words, "--example", LONG, "--example", "bxa", "--unknown", "skip"])
     assert done.exit_code == 0 and "1 of 39 characters are unknown" in done.output
     it = checkpoint.load(path)
-    assert asked.pop() == {"examples": examples_of(it, [LONG, "ba"])}
+    assert asked.pop() == examples_of(it, [LONG, "ba"])
     LanguageModel(it).page(tmp_path / "page.html", examples="ab", force=True)
-    assert asked.pop() == {"examples": examples_of(it, "ab")}
-    assert CliRunner().invoke(main, words).exit_code == 0 and asked.pop() == {}
+    assert asked.pop() == examples_of(it, "ab")
+    assert CliRunner().invoke(main, words).exit_code == 0 and asked.pop() == examples_of(it)
     refused = CliRunner().invoke(main, [*words, "--example", "abx"])
     assert refused.exit_code == 1 and "an example has characters" in refused.output and not asked
 

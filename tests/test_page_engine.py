@@ -57,7 +57,7 @@ def engine(browser):
 def for_page(it):
     """Return a model as the page has it."""
     weights = {name: block.ravel().tolist() for name, block in it.network.parameters.items()}
-    return {"description": describe_model(it, []), "weights": weights}
+    return {"description": describe_model(it), "weights": weights}
 
 
 def random_logits(rng):

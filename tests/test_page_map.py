@@ -11,7 +11,7 @@ from charlstm.inspection.quantities import find_steadiest
 from charlstm.inspection.span_search import search_span
 from charlstm.inspection.trace import trace
 from charlstm.render import page
-from charlstm.render.page_data import PageText, describe_model, encode_weights, seriate
+from charlstm.render.page_data import describe_model, encode_weights, seriate
 
 CHARACTERS = "\n abcdé"
 TEXT = "ab cad\né badcab dab bad"
@@ -118,7 +118,7 @@ def opened(shell):
     def open_(kind="lstm", **settings):
         it = build(kind, **settings)
         places, letters = encode_weights(it)
-        description = describe_model(it, [PageText(TEXT, None, 0)]) | {"opening": None}
+        description = describe_model(it, trace(it, TEXT)) | {"opening": None}
         palette = {"light": page.LIGHT, "dark": page.DARK, "steps": 20}
         model = {"description": description, "places": places, "letters": letters, "palette": palette}
         shell.evaluate("(model) => openModel(model)", model)

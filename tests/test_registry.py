@@ -64,7 +64,7 @@ def test_a_page_traces_the_text_once_and_parses_no_json(monkeypatch):
     monkeypatch.setattr(charlstm.inspection.trace, "trace", lambda *read: traced.append(read) or trace(*read))
     monkeypatch.setattr(json, "loads", lambda text: pytest.fail("JSON that was just written is parsed"))
     content = page.build_page(Subject(it, TEXT))
-    assert traced == [(it, TEXT)] and all(f'id="panel-{name}"' in content for name in ("gates", "cell", "memory"))
+    assert traced == [(it, TEXT)] and all(f'id="panel-{name}"' in content for name in ("live", "memory", "why"))
 
 
 def test_options_go_to_the_views_that_have_them():
@@ -144,7 +144,7 @@ def test_several_texts_go_to_the_views_that_read_them():
 def test_a_view_that_a_page_cannot_show_is_left_out():
     subject = Subject(model(network("rnn", np.float32, vocabulary=len(CHARACTERS)), CHARACTERS), TEXT)
     content = page.build_page(subject)
-    assert 'id="panel-saturation"' not in content and 'id="panel-gates"' in content
+    assert 'id="panel-saturation"' not in content and 'id="panel-history"' in content
     with pytest.raises(ConfigError, match="has no gates"):
         page.build_page(subject, "saturation")
     with pytest.raises(ConfigError, match="has no gates"):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from charlstm.inspection.registry import Subject
     from charlstm.inspection.view import TextSource
     from charlstm.render.measures import ClozeResult, NoveltyResult, ScoreResult
-    from charlstm.render.results import TraceResult, ViewResult
+    from charlstm.render.results import PageResult, TraceResult, ViewResult
     from charlstm.sampling.session import Session
 
 LENGTH = 500
@@ -589,14 +589,14 @@ class LanguageModel:
         skip_unknown: bool = False,
         **options: Any,
     ) -> str:
-        """Return a page for a browser, one HTML file: a trace of a text to explore, and all views.
+        """Return a page for a browser, one HTML file: the model itself, which reads what the user types, and all views.
 
         Parameters
         ----------
         text
-            The text; None: a page of the model alone.
+            The text with which the page opens, and which the views read; None: the page opens with an example.
         view
-            Name of the view that is open; None: the trace, or without a text the summary.
+            Name of the view that is open; None: the live model.
         examples
             A text or several, which the page offers instead of the examples in the model file.
         skip_unknown, options
@@ -612,24 +612,32 @@ class LanguageModel:
         from charlstm.inspection.examples import examples_of
         from charlstm.render.page import build_page
 
-        offered: dict[str, Any] = {}
-        if examples:  # otherwise the page finds them itself
-            offered["examples"] = examples_of(self.model, examples, skip_unknown)
-        return build_page(self._subject(text, skip_unknown), view, _unwrap_models(options), **offered)
+        offered = examples_of(self.model, examples, skip_unknown)
+        return build_page(self._subject(text, skip_unknown), view, _unwrap_models(options), offered)
 
     def page(
-        self, path: str | os.PathLike[str], text: str | None = None, *, force: bool = False, **options: Any
-    ) -> None:
-        """Write a page for a browser; see `html`.
+        self,
+        path: str | os.PathLike[str] | None = None,
+        text: str | None = None,
+        *,
+        force: bool = False,
+        **options: Any,
+    ) -> PageResult:
+        """Return a page for a browser, which a notebook shows in place, and write it if a path is given; see `html`.
 
         Parameters
         ----------
         path
-            The file; an existing file is replaced completely or not at all.
+            The file; an existing file is replaced completely or not at all. None: no file is written.
         text, options
             As for `html`.
         force
             True: it may replace a model or a session.
+
+        Returns
+        -------
+        PageResult
+            `html` is the page; `save(path)` writes it.
 
         Raises
         ------
@@ -637,12 +645,21 @@ class LanguageModel:
             As for `html`; also if it would replace a model or a session and `force` is False.
         CharlstmError
             If the file cannot be written.
-        """
-        from charlstm.base.files import Files, write_file
 
-        target = Files().add_output(path, replace=force)
-        page = self.html(text, **options).encode("utf-8", "replace")
-        write_file(target, lambda file: file.write(page))
+        Examples
+        --------
+        >>> model.page(text="abcad").html.startswith("<!doctype html>")
+        True
+        """
+        from charlstm.base.files import Files
+        from charlstm.render.results import PageResult
+
+        if path is not None:
+            Files().add_output(path, replace=force)  # refused before the page is built
+        result = PageResult(self.html(text, **options))
+        if path is not None:
+            result.save(path, force)
+        return result
 
     def score(self, text: str, adapt: float = 0.0) -> ScoreResult:
         """Return how well the network predicts a text.

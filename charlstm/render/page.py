@@ -16,12 +16,14 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from charlstm.base.errors import ConfigError
+from charlstm.inspection.examples import OfferedText
 from charlstm.inspection.registry import VIEWS, Subject, build_all_views
+from charlstm.inspection.trace import Trace
 from charlstm.inspection.view import Column, Part, Strip, Table, View
 from charlstm.model.model import Model
 from charlstm.render import data, html
 from charlstm.render.colour import BLUE, MOST_BITS, ORANGE, WHITE, choose_ink, mix_rgb
-from charlstm.render.page_data import PageText, describe_model, encode_weights
+from charlstm.render.page_data import ORDERED_BY, describe_model, encode_weights, read_text
 
 # The network and what is computed with it, also in a worker; then the page around it. Each file uses only earlier ones.
 ENGINE = ("numbers.js", "interventions.js", "network.js", "random.js", "sampling.js", "occlusion.js", "worker.js")
@@ -73,17 +75,20 @@ class Live(NamedTuple):
         The model.
     texts
         The texts, of which the page opens the first.
+    read
+        The trace of the first one; None: it is computed.
     """
 
     model: Model
-    texts: Sequence[PageText]
+    texts: Sequence[OfferedText]
+    read: Trace | None = None
 
 
 def build_page(
     subject: Subject,
     first: str | None = None,
     options: Mapping[str, Any] = MappingProxyType({}),
-    examples: Sequence[PageText] = (),
+    examples: Sequence[OfferedText] = (),
 ) -> str:
     """Return a page with a live model and every view that the model and the text give.
 
@@ -96,7 +101,7 @@ def build_page(
     options
         Options of the views by name.
     examples
-        Texts that the page offers beside that of the subject.
+        Texts that the page offers beside that of the subject; see `examples_of`.
 
     Raises
     ------
@@ -105,13 +110,15 @@ def build_page(
     UnknownCharacterError
         If the text has characters that the model does not know.
     """
-    texts = list(examples)
     if subject.text:
         check_size(len(subject.text), subject.model)
-        texts.insert(0, PageText(subject.text, subject.model.label, 0))
+    texts = list(examples)
+    if subject.text:
+        texts.insert(0, OfferedText(subject.text, subject.model.label, subject.telling_place))
     views = build_all_views(subject, first, options)
-    kept = {name: crop_view(view) for name, view in views.items() if name not in SHOWN_LIVE or name == first}
-    return render(kept, first or LIVE, Live(subject.model, texts))
+    asked = {name for name in SHOWN_LIVE if name == first or {*options} & {*VIEWS[name].options}}
+    kept = {name: crop_view(view) for name, view in views.items() if name not in SHOWN_LIVE - asked}
+    return render(kept, first or LIVE, Live(subject.model, texts, subject.trace if subject.text else None))
 
 
 def render(
@@ -146,8 +153,9 @@ def render(
     block = ""
     if live:
         weights, block = encode_weights(live.model)
+        read = live.read or (read_text(live.model, live.texts[0]) if live.texts else None)
         known["live"] = {
-            "model": describe_model(live.model, live.texts),
+            "model": describe_model(live.model, read.first(ORDERED_BY) if read else None),
             "weights": weights,
             "texts": [text._asdict() for text in live.texts],
             "most": limit_characters(live.model),

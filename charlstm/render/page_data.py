@@ -6,12 +6,12 @@ The page runs the network itself. So the page has the size of the network, whate
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from charlstm.base.parameters import Array
+from charlstm.inspection.examples import OfferedText
 from charlstm.inspection.span_search import ON, PLACES
 from charlstm.inspection.trace import Trace, trace
 from charlstm.model.model import Model
@@ -21,33 +21,15 @@ ORDERED_BY = 2_000  # characters whose values determine the order of the units i
 LETTERS = "".join(sign for sign in map(chr, range(33, 127)) if sign not in "\"&'<>\\")[:85]
 
 
-class PageText(NamedTuple):
-    """A text that the page offers.
-
-    Attributes
-    ----------
-    text
-        The text, with the end symbol between documents.
-    label
-        The label with which the model reads it; None without labels.
-    place
-        The character at which the page opens.
-    """
-
-    text: str
-    label: str | None
-    place: int
-
-
-def describe_model(model: Model, texts: Sequence[PageText]) -> dict[str, Any]:
+def describe_model(model: Model, read: Trace | None = None) -> dict[str, Any]:
     """Return what the page's script needs to know of a model, as JSON can hold it.
 
     Parameters
     ----------
     model
         The model.
-    texts
-        The texts that the page offers; the first one determines the order of the units in the heat map.
+    read
+        The trace of a text, which determines the order of the units in the heat map; None: their numbers do.
     """
     network, documents = model.network, model.documents
     cell, config = network.cell, network.config
@@ -71,7 +53,7 @@ def describe_model(model: Model, texts: Sequence[PageText]) -> dict[str, Any]:
         "input": cell.input_gate,
         "quantities": cell.quantities,
         "like": {"on": ON, "places": PLACES},
-        "orders": order_units(model, texts[0]) if texts else {},
+        "orders": {} if read is None else order_units(read),
     }
 
 
@@ -89,14 +71,16 @@ def encode_weights(model: Model) -> tuple[dict[str, Any], str]:
     return {"places": places, "size": len(compressed), "letters": LETTERS}, _encode_base85(compressed)
 
 
-def order_units(model: Model, text: PageText) -> dict[str, list[int]]:
+def read_text(model: Model, offered: OfferedText) -> Trace:
+    """Return the trace of the beginning of a text that a page offers."""
+    return trace(model if offered.label is None else model.with_label(offered.label), offered.text[:ORDERED_BY])
+
+
+def order_units(read: Trace) -> dict[str, list[int]]:
     """Return for each quantity of each layer the units in an order in which similar ones are neighbours.
 
-    The beginning of a text determines the order. There is none for a network whose numbers are not finite.
+    There is no order for a quantity whose values are not finite.
     """
-    if not text.text:
-        return {}
-    read: Trace = trace(model.with_label(text.label) if text.label else model, text.text[:ORDERED_BY])
     return {
         f"{number}/{name}": seriate(values).tolist()
         for number, layer in enumerate(read.layers)

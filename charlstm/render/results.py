@@ -23,7 +23,50 @@ TEXT = "txt"
 MOST_CHARACTERS = 2000
 MOST_ROWS = 100
 GUESSES = 3
+FRAME_HEIGHT = 900  # pixels of a page in a notebook
 FRAME = "font-family:monospace;line-height:1.6;overflow-x:auto"
+
+
+class PageResult:
+    """A page for a browser, which a notebook shows in place.
+
+    Parameters
+    ----------
+    html
+        The page.
+    """
+
+    def __init__(self, html: str) -> None:
+        self.html = html
+
+    def __repr__(self) -> str:
+        return f"<PageResult: {len(self.html):,} characters of HTML; save(path) writes them>"
+
+    def _repr_html_(self) -> str:
+        """Return a frame with the page. Its scripts cannot reach the notebook."""
+        return (
+            f'<iframe srcdoc="{escape(self.html)}" sandbox="allow-scripts allow-downloads" title="charlstm"'
+            f' style="width:100%;height:{FRAME_HEIGHT}px;border:0"></iframe>'
+        )
+
+    def save(self, path: str | PathLike[str], force: bool = False) -> None:
+        """Write the page into a file, which is replaced completely or not at all.
+
+        Parameters
+        ----------
+        path
+            The file.
+        force
+            True: it may replace a model or a session.
+
+        Raises
+        ------
+        ConfigError
+            If it would replace a model or a session and `force` is False.
+        CharlstmError
+            If the file cannot be written; an existing file is then unchanged.
+        """
+        write_output(path, lambda file: file.write(self.html.encode("utf-8", "replace")), force)
 
 
 class ViewResult(View):

@@ -244,6 +244,12 @@ export class Live {
     this.moved();
   }
 
+  /** Move to a character, and stay there while the mouse moves. */
+  select(n) {
+    this.isSelected = true;
+    this.move(n);
+  }
+
   /** Choose a unit, null for the mean of the layer, and colour the text by its memory. */
   choose(layer, unit, n = this.n, { keep = false } = {}) {
     const isOther = layer !== this.layer;

@@ -57,7 +57,7 @@ export function formatNumber(value, signed) {
 
 /** Format a share as a percentage. */
 export function percent(share) {
-  return `${(100 * share).toFixed(1)}%`;
+  return Number.isNaN(share) ? "–" : `${(100 * share).toFixed(1)}%`;
 }
 
 /** Format a number of items: "1 character", "2 characters". */

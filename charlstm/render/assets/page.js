@@ -112,7 +112,7 @@ function openAddress(live, tab, openTab) {
       live.colourBy(state.colour);
     }
     if (state.quantity) live.showQuantity(state.quantity);
-    if (state.n !== undefined) live.move(state.n);
+    if (state.n !== undefined) live.select(state.n);
     if (state.tab) openTab(state.tab);
   };
   window.addEventListener("hashchange", () => location.hash !== written && restore());

@@ -40,7 +40,7 @@ export function drawPredictions(description, plain, changed, next, ask) {
 function bars(chances) {
   const height = 10 / chances.length;
   const rects = chances.map((chance, k) =>
-    drawn("rect", { width: 100 * chance, height, y: k * height, class: k ? "changed" : "" })
+    drawn("rect", { width: 100 * (chance || 0), height, y: k * height, class: k ? "changed" : "" })
   );
   return drawn("svg", { viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" }, ...rects);
 }

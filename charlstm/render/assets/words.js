@@ -23,6 +23,7 @@ function shareOf(value) {
  * @param numbers Map: name of a quantity → its value
  */
 export function describeGates(numbers) {
+  if (![...numbers.values()].every(Number.isFinite)) return "The network computes numbers that are not finite.";
   const number = (name) => numbers.get(name).toFixed(2);
   const share = (name) => shareOf(numbers.get(name));
   if (["f", "i", "o"].every((name) => numbers.has(name))) {
