@@ -21,6 +21,9 @@ demo: .venv/installed
 	$(BIN)/charlstm sample -m rooms.npz --random-seed 0 --seed '' --samples 6
 	@echo; echo "Print the gates at every character:"
 	$(BIN)/charlstm inspect -m rooms.npz "monica walks in. mady said hi to monica."
+	@echo; echo "Write a page that runs the model in a browser:"
+	$(BIN)/charlstm inspect -m rooms.npz --format html -o rooms.html --example "mady walks in to the room, monica also walks in to the room. mady said hi to monica." --example "mady and monica walk in to the room together, later richard walks in to the room. mady said hi to richard."
+	@echo "Open rooms.html in a browser: double-click it, or type xdg-open rooms.html (Linux), open rooms.html (macOS) or start rooms.html (Windows)."
 	@echo; echo "Test the model on stories whose casts are not in the corpus:"
 	$(BIN)/python data/name_kinds.py | $(BIN)/charlstm inspect -m rooms.npz --cloze -
 
@@ -58,7 +61,7 @@ gallery: .venv/installed
 	$(BIN)/python docs/make_gallery.py gallery
 
 clean:
-	rm -rf .venv .venv-bench build gallery charlstm.egg-info rooms.npz rooms.npz.resume quality.npz quality.npz.resume quality.jsonl data/rondels data/rondels-validation data/rondels-titles.txt
+	rm -rf .venv .venv-bench build gallery charlstm.egg-info rooms.npz rooms.npz.resume rooms.html quality.npz quality.npz.resume quality.jsonl data/rondels data/rondels-validation data/rondels-titles.txt
 
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -1,4 +1,4 @@
-"""Write the table of modules of ARCHITECTURE.md from the docstrings of the modules.
+"""Write the table of modules of ARCHITECTURE.md from the docstrings of the modules and the comments of the scripts.
 
 python docs/make_modules.py
 """
@@ -6,12 +6,14 @@ python docs/make_modules.py
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "charlstm"
 ARCHITECTURE = ROOT / "ARCHITECTURE.md"
 PACKAGES = ("base", "network", "text", "model", "sampling", "training", "inspection", "render", "api", "cli")
+SCRIPTS = "**render/assets/** The page. Each script has one purpose and imports only scripts below it."
 BEGIN, END = "<!-- modules: written by `make docs` -->\n", "<!-- end of modules -->\n"
 
 
@@ -26,6 +28,9 @@ def table() -> str:
         ]
         head = f"**{package}/** {first_line(PACKAGE / package / '__init__.py')}"
         parts.append("\n".join([head, "", "| file | |", "|---|---|", *rows]))
+    scripts = (PACKAGE / "render" / "assets").glob("*.js")
+    rows = [f"| `{path.relative_to(PACKAGE)}` | {first_sentence(path)} |" for path in sorted(scripts)]
+    parts.append("\n".join([SCRIPTS, "", "| file | |", "|---|---|", *rows]))
     return "\n\n".join(parts)
 
 
@@ -33,6 +38,16 @@ def first_line(path: Path) -> str:
     """Return the first line of the docstring of a module."""
     docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     return docstring.partition("\n")[0].replace("|", r"\|")
+
+
+def first_sentence(path: Path) -> str:
+    """Return the first sentence of the comment at the top of a script."""
+    lines = []
+    for line in path.read_text(encoding="utf-8").split("\n"):
+        if not line.startswith("// "):
+            break
+        lines.append(line.removeprefix("// "))
+    return re.split(r"(?<=[.:]) (?=[A-Z])|:$", " ".join(lines))[0].rstrip(":").replace("|", r"\|")
 
 
 def renew(text: str) -> str:

@@ -294,3 +294,14 @@ def test_a_page_that_no_browser_would_open_is_refused(model_file, monkeypatch):
     monkeypatch.setattr(page, "MAX_NUMBERS", 480)
     done = CliRunner().invoke(main, ["inspect", "-m", model_file, "--format", "html", TEXT])
     assert done.exit_code == 2 and "at most 10 characters" in done.output
+
+
+def test_every_script_imports_only_scripts_before_it_and_names_things_once():
+    earlier, names = set(), []
+    for name in (*page.ENGINE, *page.PAGE):
+        source = (page.files("charlstm.render") / "assets" / name).read_text(encoding="utf-8")
+        assert {*re.findall(r'^import \{.*\} from "\./(.*)";$', source, re.MULTILINE)} <= earlier, name
+        assert source.count("\nimport ") + source.startswith("import ") == len(re.findall(r"^import \{", source, re.M))
+        names += re.findall(r"^(?:export )?(?:async )?(?:const|let|class|function\*?) (\w+)", source, re.MULTILINE)
+        earlier.add(name)
+    assert len(names) == len({*names})
