@@ -22,6 +22,7 @@ import { Writer } from "./writing.js";
 export const BITS = "surprise";
 export const SIMILARITY = "similarity";
 const READING_SLICE = 8; // ms that the network reads before the page may draw
+const SHORT_TEXT = 1000; // characters that are read so fast that the page opens only then
 const STEADY_AFTER = 300; // characters from which the steadiest units are chosen
 
 /** The state of the live tab, and what draws it. `moved()` is called after everything that an address should hold. */
@@ -131,8 +132,10 @@ export class Live {
     for (const reading of this.readings) reading.edit(points);
     this.span = null;
     this.similarity = null;
-    this.n = Math.max(-1, Math.min(this.text.length - 1, n));
     this.shown.advance(performance.now() + READING_SLICE);
+    const wanted = Math.max(-1, Math.min(this.text.length - 1, n));
+    this.n = Math.min(wanted, this.shown.done - 1);
+    this.wanted = this.n < wanted ? wanted : null; // the position moves there as soon as it is read
     this.strip.span = [0, 0];
     this.strip.position = this.n;
     this.strip.edit(this.text, this.plain.ids);
@@ -170,6 +173,7 @@ export class Live {
   /** Wait until the character at the position is read and drawn. */
   async whenShown() {
     while (this.readings.some((reading) => reading.done <= this.n)) await nextTask();
+    while (this.wanted !== null && this.text.length < SHORT_TEXT) await nextTask();
     await new Promise(requestAnimationFrame);
   }
 
@@ -192,7 +196,8 @@ export class Live {
         if (this.n >= this.drawnTo && this.n < done) this.draw();
         this.drawnTo = done;
       }
-      if (complete) this.draw();
+      if (this.wanted !== null && done > this.wanted) this.move(this.wanted);
+      else if (complete) this.draw();
       if (!this.isOffered && done && done >= Math.min(this.text.length, STEADY_AFTER)) this.offerSteadiest();
       this.warn();
     });
@@ -237,7 +242,7 @@ export class Live {
   move(n, extend) {
     const to = Math.max(this.text.length ? 0 : -1, Math.min(this.text.length - 1, n));
     if (extend) this.span = { anchor: this.span && this.span.head === this.n ? this.span.anchor : this.n, head: to };
-    this.n = to;
+    Object.assign(this, { n: to, wanted: null });
     this.strip.mark(to);
     this.draw();
     if (extend) this.search();
@@ -260,7 +265,7 @@ export class Live {
     if (isOther || !this.quantity) this.showQuantity();
     this.controlled?.();
     this.interventions.aim(layer, unit);
-    this.n = n;
+    if (n !== this.n) Object.assign(this, { n, wanted: null });
     this.strip.mark(n);
     this.strip.paint();
     this.draw();
