@@ -106,7 +106,8 @@ class Cell(ABC):
         t
             The step, 0 ≤ t < T.
         x_U : (G, B, H) array
-            x·U + b. It may lie in the memory of the gates of this step, so read each gate's block before writing it.
+            x·U + b. Its memory is contiguous and free to be overwritten, for example by z and then by the gates:
+            NumPy computes in it up to three times as fast as in the gates of the tape, which lie T steps apart.
         h_W : (G, B, H) array
             h'·W.
         """

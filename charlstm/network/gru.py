@@ -36,10 +36,11 @@ class GRU(Cell):
     def forward(self, tape: Tape, t: int, x_U: Array, h_W: Array) -> None:
         """Take step t; see `Cell.forward`."""
         (h,), (h_W_h,) = tape.states, tape.saved
-        gates = tape.gates[:, t]  # (3, B, H)  holds first z, then its σ and tanh
+        gates = x_U  # (3, B, H)  z, and then its σ and tanh, take the place of x·U + b
         r, u = sigmoid(np.add(x_U[:2], h_W[:2], out=gates[:2]))
         h_W_h[t] = h_W[2]
         h_tilde = np.tanh(x_U[2] + r * h_W_h[t], out=gates[2])
+        tape.gates[:, t] = gates
         h[t + 1] = u * (h[t] - h_tilde) + h_tilde  # = u·h' + (1 − u)·h~
 
     def backward(

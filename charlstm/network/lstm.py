@@ -38,8 +38,9 @@ class LSTM(Cell):
     def forward(self, tape: Tape, t: int, x_U: Array, h_W: Array) -> None:
         """Take step t; see `Cell.forward`."""
         (h, c), (tanh_c,) = tape.states, tape.saved
-        z = np.add(x_U, h_W, out=tape.gates[:, t])  # (4, B, H)  in the gates' memory, where σ and tanh replace it
-        f, i, o, c_tilde = activate(z, logistic=3)
+        z = np.add(x_U, h_W, out=x_U)  # (4, B, H)  z takes the place of x·U + b
+        f, i, o, c_tilde = gates = activate(z, logistic=3)  # and σ(z) and tanh(z) the place of z
+        tape.gates[:, t] = gates
         c[t + 1] = f * c[t] + i * c_tilde
         np.tanh(c[t + 1], out=tanh_c[t])
         np.multiply(o, tanh_c[t], out=h[t + 1])

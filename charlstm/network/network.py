@@ -166,13 +166,13 @@ class Network:
             for values, initial in zip(tape.states, state[layer], strict=True):
                 values[0] = initial
             h, W = tape.states[0], weights.W[layer]
-            x_U = tape.gates  # (G, T, B, H)  x·U + b lies where the cell then writes the gates of the same step
-            if layer == 0:
-                weights.character_table.take(ids.reshape(-1), axis=1, out=x_U.reshape(G, T * B, H), mode="clip")
+            x_U = buffers("x_U", (G, B, H))  # x·U + b of one step
             for t in range(T):
-                if layer > 0:
-                    np.add(outputs[-1][t] @ weights.U[layer - 1], weights.b[layer - 1], out=x_U[:, t])
-                self.cell.forward(tape, t, x_U[:, t], h[t] @ W)
+                if layer == 0:
+                    weights.character_table.take(ids[t], axis=1, out=x_U, mode="clip")
+                else:
+                    np.add(outputs[-1][t] @ weights.U[layer - 1], weights.b[layer - 1], out=x_U)
+                self.cell.forward(tape, t, x_U, h[t] @ W)
             for values, last in zip(tape.states, final[layer], strict=True):
                 last[...] = values[T]
             output = h[1:]  # (T, B, H)
