@@ -1,6 +1,6 @@
 """What models of documents write: poems that end with their title, and tunes that end whole.
 
-    python benchmarks/documents.py [--epochs N] [--samples N] [--poems N] [--tunes N]
+    python benchmarks/documents.py [--epochs N] [--hidden N] [--samples N] [--poems N] [--tunes N]
 
 Two corpora are made in a temporary folder, and a model with the automatic settings learns each: the poems of
 data/make_rondels.py, with the labels of their files, and the tunes of tests/make_tunes.py. Samples at two temperatures
@@ -33,16 +33,17 @@ def main() -> None:
     """Make the corpora, train, sample, and print a table for each corpus."""
     parser = argparse.ArgumentParser(description="What models of documents write.")
     parser.add_argument("--epochs", type=float, default=18)
+    parser.add_argument("--hidden", type=int, help="units of a layer; automatic without it")
     parser.add_argument("--samples", type=int, default=1000)
     parser.add_argument("--poems", type=int, default=600, help="poems of each mood")
     parser.add_argument("--tunes", type=int, default=2000)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        write_about_poems(Path(folder), given.epochs, given.samples, given.poems)
-        write_about_tunes(Path(folder), given.epochs, given.samples, given.tunes)
+        write_about_poems(Path(folder), given.epochs, given.hidden, given.samples, given.poems)
+        write_about_tunes(Path(folder), given.epochs, given.hidden, given.samples, given.tunes)
 
 
-def write_about_poems(folder: Path, epochs: float, samples: int, poems: int) -> None:
+def write_about_poems(folder: Path, epochs: float, hidden: int | None, samples: int, poems: int) -> None:
     """Train on poems with labels, and print how many samples keep the form."""
     for name, text in build_files(0, poems).items():
         (folder / name).parent.mkdir(exist_ok=True)
@@ -53,6 +54,7 @@ def write_about_poems(folder: Path, epochs: float, samples: int, poems: int) -> 
         label="file",
         val=folder / "rondels-validation",
         epochs=epochs,
+        hidden=hidden,
         model=folder / "rondels.npz",
     )
     print(f"{'poems':32}{'ends with title':>16}{'well formed':>16}{'keeps rhyme':>16}")
@@ -66,11 +68,13 @@ def write_about_poems(folder: Path, epochs: float, samples: int, poems: int) -> 
         print(f"{name:32}" + "".join(f"{share:>16.1%}" for share in shares))
 
 
-def write_about_tunes(folder: Path, epochs: float, samples: int, tunes: int) -> None:
+def write_about_tunes(folder: Path, epochs: float, hidden: int | None, samples: int, tunes: int) -> None:
     """Train on tunes, and print how many samples are whole, and how many of their notes are in their key."""
     corpus = build_tunes(tunes)
     (folder / "tunes.abc").write_text(corpus, encoding="utf-8")
-    model = charlstm.train(folder / "tunes.abc", documents="blank-line", epochs=epochs, model=folder / "tunes.npz")
+    model = charlstm.train(
+        folder / "tunes.abc", documents="blank-line", epochs=epochs, hidden=hidden, model=folder / "tunes.npz"
+    )
     print(f"\n{'tunes':32}{'ordered header':>16}{'ends whole':>16}{'full bars':>16}{'notes in key':>16}")
     print(f"{'the corpus':32}" + describe([read_tune(tune) for tune in corpus.strip().split("\n\n")]))
     sets = {f"{samples:,} at temperature {t:g}": ([""], samples, t) for t in TEMPERATURES}

@@ -102,5 +102,6 @@ def test_chance(tmp_path: Path) -> None:
 
 
 def test_documents(tmp_path: Path) -> None:
-    printed = script("documents", *["--epochs", "1", "--samples", "10", "--poems", "8", "--tunes", "40"], cwd=tmp_path)
+    sizes = ["--epochs", "1", "--hidden", "16", "--samples", "10", "--poems", "8", "--tunes", "40"]
+    printed = script("documents", *sizes, cwd=tmp_path)
     assert "ends with title" in printed and printed.count("in the key of") == 5
