@@ -207,8 +207,8 @@ def check_view_name(ctx: click.Context, parameter: click.Parameter, value: str |
     "shape",
     type=click.Choice((TABLE, *FORMATS, PAGE)),
     show_default="auto",
-    help="Print a table; data for programs (csv, json, npz); or a page that runs the model in a browser (html). Auto: as"
-    " the name of the output ends; table without one.",
+    help="Print a table; data for programs (csv, json, npz); or a page that runs the model in a browser (html). Auto:"
+    " as the name of the output ends; table without one.",
 )
 @output_file_option(
     MAIN_OPTIONS,
