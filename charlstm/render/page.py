@@ -29,6 +29,7 @@ from charlstm.render.page_data import ORDERED_BY, describe_model, encode_weights
 ENGINE = ("numbers.js", "interventions.js", "network.js", "random.js", "sampling.js", "occlusion.js", "worker.js")
 PAGE = (
     "dom.js",
+    "announcer.js",
     "slices.js",
     "characters.js",
     "reading.js",
@@ -247,7 +248,7 @@ def _build_tab(name: str) -> str:
 def _build_panel(name: str, view: View, sentence: str) -> str:
     title = html.escape_html(sentence[:1].upper() + sentence[1:])
     return (
-        f'<div role="tabpanel" class="panel" id="panel-{name}" aria-labelledby="tab-{name}" tabindex="0">'
+        f'<div role="tabpanel" class="panel" id="panel-{name}" aria-labelledby="tab-{name}">'
         f'<div class="lead"><h2>{title}</h2><div class="downloads"></div></div>{html.render(view)}</div>'
     )
 

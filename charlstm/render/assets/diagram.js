@@ -3,8 +3,8 @@
 import { showCharacter } from "./characters.js";
 import { element, part } from "./dom.js";
 import { formatNumber } from "./numbers.js";
-import { labelOf, shade } from "./quantities.js";
-import { describeGates, describeMemory } from "./words.js";
+import { labelOf, nameQuantity, shade } from "./quantities.js";
+import { describeActive, describeGates, describeMemory } from "./words.js";
 
 const MEMORIES = new Set(["c", "c before", "kept"]);
 
@@ -53,9 +53,11 @@ export function drawCell(reading, layer, unit, n, steps) {
     place.setAttribute("class", `${place.classList[0]} ${shade(strength, steps)}`);
   }
   listValues(isLstm ? [] : [...numbers], write, steps);
-  part("sentence").textContent = unit === null
-    ? "Choose a unit to see its own gates; these are means."
-    : `${describeGates(numbers)} ${describeMemory(numbers.get("c before"), numbers.get("c"))}`.trim();
+  part("sentence").textContent = unit === null ? "Choose a unit to see its own gates; these are means." : [
+    describeActive(reading.interventions, layer, unit, n),
+    describeGates(numbers),
+    describeMemory(description.memory, ...[" before", ""].map((when) => numbers.get(description.memory + when))),
+  ].join(" ").trim();
   part("equation").textContent = isLstm && unit !== null ? equation(write) : "";
 }
 
@@ -69,10 +71,16 @@ function listValues(numbers, write, steps) {
     });
     shown.dataset.value = name;
     return [
-      element("dt", { textContent: `${labelOf(name.replace(" before", ""))}${name.endsWith(" before") ? "′" : ""}` }),
+      element("dt", { textContent: titleOf(name) }),
       shown,
     ];
   }));
+}
+
+/** Return the name of a value in words, with its symbol. */
+function titleOf(name) {
+  const now = name.replace(" before", "");
+  return now === name ? `${nameQuantity(name)} ${labelOf(name)}` : `${nameQuantity(now)} before, ${labelOf(now)}′`;
 }
 
 /** Return the equations of the cell state and the hidden state with their values. */

@@ -1,6 +1,7 @@
 // The live tab. One object holds the text, the position, the chosen unit and the interventions; everything on the screen
 // follows from it. The network reads in slices, so that the page always answers.
 
+import { announce } from "./announcer.js";
 import { excerpt, formatText, parseText, showCharacter } from "./characters.js";
 import { continueGreedily } from "./continuation.js";
 import { drawCurves } from "./curves.js";
@@ -50,7 +51,10 @@ export class Live {
     });
     this.strip = new Strip(part("strip"), description, (n) => this.shadeOf(n));
     this.map = new HeatMap(part("map"), description, palette, {
-      chosen: (unit, n) => this.choose(this.layer, unit, n),
+      chosen: (unit, n) => {
+        this.choose(this.layer, unit, n);
+        announce(() => part("map-value").textContent);
+      },
       moved: (unit, n) => this.say(unit, n),
     });
     const found = { title: part("span-title"), summary: part("span-summary"), found: part("span-found") };
@@ -64,7 +68,10 @@ export class Live {
     this.interventions = new Interventions(
       description,
       (since) => ({ layer: this.layer, unit: this.unit, from: since === "start" ? -1 : Math.max(0, this.n) }),
-      () => this.intervene(),
+      () => {
+        this.intervene();
+        announce(() => this.sayEffect());
+      },
     );
     this.writer = new Writer({
       reading: () => this.shown,
@@ -117,6 +124,7 @@ export class Live {
     const most = Math.min(old.length, points.length);
     while (same < most && old[old.length - 1 - same] === points[points.length - 1 - same]) same++;
     this.read(points, points.length - 1 - (same < most ? same : 0));
+    announce(() => `${part("count").textContent}; next ${sayPredictions(this.description, this.shown.logits(this.n))}`);
   }
 
   /** Append a character that the model wrote. */
@@ -222,6 +230,7 @@ export class Live {
       if (this.changed.done <= this.n) this.changed.advance(performance.now() + READING_SLICE);
     }
     this.map.showInterventions(list);
+    this.strip.begins = new Set(list.map(({ from }) => from));
     this.showQuantity();
     this.drawnTo = this.shown.done;
     this.strip.paint();
@@ -348,12 +357,16 @@ export class Live {
     part("bits").textContent = bits;
     part("place").textContent = n < 0
       ? "before the first character"
-      : `character ${n} of 0 … ${this.text.length - 1}${this.isSelected ? ", selected" : ""}`;
+      : `character ${n} of 0 to ${this.text.length - 1}${this.isSelected ? ", selected" : ""}`;
+    part("odds").textContent = bits === "–" ? "not predicted" : `predicted with ${percent(2 ** -shown.surprisals[n])}`;
     const next = n + 1 < this.text.length ? this.plain.ids[n + 1] : -1;
     drawPredictions(description, plain.logits(n), this.changed?.logits(n) ?? null, next, (id) => this.why.ask(n, id));
     part("next").textContent = this.sayNext();
     drawCell(shown, this.layer, this.unit, n, this.palette.steps);
-    drawCurves(part("over").tBodies[0], shown, this.layer, this.unit, n, description, this.changed ? plain : null);
+    drawCurves(part("over").tBodies[0], plain, this.layer, this.unit, n, description, this.changed);
+    part("over-title").textContent = `${part("whose").textContent}, over the text`;
+    part("over-legend").hidden = !this.changed;
+    this.interventions.locate(n, sign);
     this.map.mark(this.unit, n, true);
     if (this.unit !== null && n >= 0) this.say(this.unit, n);
     this.drawContinuations();
@@ -363,6 +376,15 @@ export class Live {
       "aria-valuetext",
       `${sign}, ${bits} bits; next ${sayPredictions(description, shown.logits(n))}`,
     );
+  }
+
+  /** Return what the interventions change in the prediction, in a sentence. */
+  sayEffect() {
+    const best = (reading) => sayPredictions(this.description, reading.logits(this.n), 1);
+    if (!this.changed) return `No intervention is active; next ${best(this.plain)}`;
+    return `${countOf(this.interventions.list.length, "intervention")}; next without ${best(this.plain)}, with ${
+      best(this.changed)
+    }`;
   }
 
   sayNext() {
@@ -411,7 +433,7 @@ export class Live {
     const raw = quantity.name === "c" ? `${labelOf("c")} = ${value.toFixed(3).replace("-", "−")}, ` : "";
     part("map-value").textContent =
       `unit ${this.layer}:${unit}, character ${n} «${showCharacter(description, this.text[n])}»: ` +
-      `${raw}${quantity.label} = ${formatShown(quantity, value)}`;
+      `${raw}${raw ? quantity.label : quantity.title} = ${formatShown(quantity, value)}`;
   }
 
   drawColourLegend() {
@@ -436,6 +458,7 @@ export class Live {
   recolour() {
     this.showQuantity();
     this.strip.paint();
+    this.map.redraw();
   }
 
   resize() {
@@ -445,5 +468,5 @@ export class Live {
 
 function legendOf(quantity) {
   const [low, middle] = quantity.share ? [0, 0.5] : [-1, 0];
-  return { low, middle, high: 1, unitLabel: quantity.label };
+  return { low, middle, high: 1, unitLabel: quantity.title };
 }

@@ -48,6 +48,11 @@ function openTheme(changed) {
     changed();
   };
   system.addEventListener("change", wear);
+  window.addEventListener("beforeprint", () => { // paper is white
+    document.documentElement.dataset.theme = "light";
+    changed();
+  });
+  window.addEventListener("afterprint", wear);
   part("theme").addEventListener("click", () => {
     chosen = (chosen + 1) % THEMES.length;
     wear();
@@ -105,7 +110,9 @@ function openAddress(live, tab, openTab) {
     const first = live.texts[0] ?? { text: "", label: null, place: -1 };
     if (state.text === undefined) live.open(first);
     else live.type(state.text);
-    if (state.interventions.length) live.interventions.replace(state.interventions.reduce(addIntervention, []));
+    if (state.interventions.length || live.interventions.list.length) {
+      live.interventions.replace(state.interventions.reduce(addIntervention, []));
+    }
     const unit = state.unit === undefined ? live.unit : state.unit;
     if (state.layer !== undefined) live.choose(state.layer, unit, live.n, { keep: true });
     if (state.colour && document.querySelector(`#colour [value="${CSS.escape(state.colour)}"]`)) {
