@@ -102,6 +102,21 @@ def test_the_theme_is_that_of_the_system_or_a_chosen_one(opened):
     assert theme() == ("dark", "theme: system")
 
 
+def test_a_page_is_printed_in_the_light_theme(opened):
+    tab = opened(build_live(live_model(), TEXT), "dark")
+    for event, theme in (("beforeprint", "light"), ("afterprint", "dark")):
+        tab.evaluate("event => window.dispatchEvent(new Event(event))", event)
+        assert tab.get_attribute("html", "data-theme") == theme
+
+
+def test_views_of_a_text_name_it(opened):
+    tab = opened(page.build_page(Subject(by_formula("lstm", CHARACTERS), TEXT)))
+    about = f"About the text «{TEXT}», which the page was made for.".replace("\n", "\\n")
+    for name in ("units", "memory", "why"):
+        assert tab.text_content(f"#panel-{name} .lead .hint") == about
+    assert tab.text_content("#panel-summary .lead .hint") == ""
+
+
 def downloaded(tab, panel, kind):
     with tab.expect_download() as waited:
         tab.click(f"#panel-{panel} .downloads >> text={kind}")

@@ -354,7 +354,7 @@ def curves_of(run, expression):
             part.split("L").map((point) => point.split(" ").map(Number)));
           return [...body.rows].map((row) => ({{
             label: row.cells[0].textContent,
-            lines: [...row.querySelectorAll(".line")].map(points),
+            lines: [...row.querySelectorAll(".line")].reverse().map(points),
             mark: Number(row.querySelector("rect").getAttribute("x")),
             isNew: row.isNew ?? true,
           }}));

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from charlstm.base.errors import ConfigError
 from charlstm.inspection.examples import OfferedText
-from charlstm.inspection.registry import VIEWS, Subject, build_all_views
+from charlstm.inspection.registry import VIEWS, Reads, Subject, build_all_views
 from charlstm.inspection.trace import Trace
 from charlstm.inspection.view import Column, Part, Strip, Table, View
 from charlstm.model.model import Model
@@ -152,6 +152,7 @@ def render(
         "live": None,
     }
     block = ""
+    given = live.texts[0].text if live and live.read else ""
     if live:
         weights, block = encode_weights(live.model)
         read = live.read or (read_text(live.model, live.texts[0]) if live.texts else None)
@@ -164,13 +165,13 @@ def render(
     holes = {
         "policy": f"default-src 'none'; script-src {_digest(engine)} {_digest(script)}; style-src {_digest(style)}; "
         "img-src data:; worker-src blob:; base-uri 'none'; form-action 'none'",
-        "title": html.escape_html(title[:TITLE] + ("…" if len(title) > TITLE else "")),
+        "title": html.escape_html(_shorten(title)),
         "style": style,
         "engine": engine,
         "script": script,
         "tabs": "".join(_build_tab(name) for name in ([LIVE] if live else []) + list(views)),
         "live": _read_asset("live.html").replace("{{diagram}}", _read_asset("diagram.svg")) if live else "",
-        "views": "".join(_build_panel(name, view, sentences[name]) for name, view in views.items()),
+        "views": "".join(_build_panel(name, view, sentences[name], given) for name, view in views.items()),
         "data": _dump_json(known),
         "weights": block,
     }
@@ -245,11 +246,19 @@ def _build_tab(name: str) -> str:
     return f'<button role="tab" id="tab-{name}" aria-controls="panel-{name}">{html.escape_html(name)}</button>'
 
 
-def _build_panel(name: str, view: View, sentence: str) -> str:
+def _shorten(text: str) -> str:
+    return text[:TITLE] + ("…" if len(text) > TITLE else "")
+
+
+def _build_panel(name: str, view: View, sentence: str, given: str) -> str:
+    """Return a tab's content; it names the given text, if any, as what is typed in the live tab does not change it."""
     title = html.escape_html(sentence[:1].upper() + sentence[1:])
+    reads = bool(given) and name in VIEWS and VIEWS[name].reads is not Reads.NOTHING
+    about = f"About the text «{html.escape_html(_shorten(given))}», which the page was made for." if reads else ""
     return (
         f'<div role="tabpanel" class="panel" id="panel-{name}" aria-labelledby="tab-{name}">'
-        f'<div class="lead"><h2>{title}</h2><div class="downloads"></div></div>{html.render(view)}</div>'
+        f'<div class="lead"><div><h2>{title}</h2><p class="hint">{about}</p></div><div class="downloads"></div></div>'
+        f"{html.render(view)}</div>"
     )
 
 

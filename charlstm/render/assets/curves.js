@@ -46,7 +46,7 @@ export function curve(length, lines, lowest, start, stop) {
     drawn("path", { class: "zero", d: `M0 ${height(0)}H${length}` }),
     ...lines.map((samples, k) =>
       drawn("path", { class: k ? "line other" : "line", d: curvePath(samples, step, height) })
-    ),
+    ).reverse(), // where both are equal, the first one shows
   );
 }
 

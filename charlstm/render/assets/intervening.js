@@ -83,7 +83,7 @@ export class Interventions {
   /** Show at which character an intervention would begin. */
   locate(n, sign) {
     const name = n < 0 ? "character 0" : `character ${n} «${sign}»`;
-    part("since-here").textContent = name;
+    part("since-here").textContent = `character ${Math.max(0, n)}`;
     part("at-once").textContent = `at ${name}:`;
   }
 }

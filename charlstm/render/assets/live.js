@@ -357,14 +357,16 @@ export class Live {
     part("bits").textContent = bits;
     part("place").textContent = n < 0
       ? "before the first character"
-      : `character ${n} of 0 to ${this.text.length - 1}${this.isSelected ? ", selected" : ""}`;
+      : `character ${n} of 0–${this.text.length - 1}${this.isSelected ? ", selected" : ""}`;
     part("odds").textContent = bits === "–" ? "not predicted" : `predicted with ${percent(2 ** -shown.surprisals[n])}`;
     const next = n + 1 < this.text.length ? this.plain.ids[n + 1] : -1;
     drawPredictions(description, plain.logits(n), this.changed?.logits(n) ?? null, next, (id) => this.why.ask(n, id));
     part("next").textContent = this.sayNext();
     drawCell(shown, this.layer, this.unit, n, this.palette.steps);
     drawCurves(part("over").tBodies[0], plain, this.layer, this.unit, n, description, this.changed);
-    part("over-title").textContent = `${part("whose").textContent}, over the text`;
+    part("over-title").textContent = `${
+      this.unit === null ? "means" : `unit ${this.layer}:${this.unit}`
+    } over the text`;
     part("over-legend").hidden = !this.changed;
     this.interventions.locate(n, sign);
     this.map.mark(this.unit, n, true);
@@ -389,7 +391,9 @@ export class Live {
 
   sayNext() {
     const { n, shown, description } = this;
-    if (n + 1 >= this.text.length) return "The text ends here.";
+    if (n + 1 >= this.text.length) {
+      return this.text.length ? "The text ends here." : "Type a text, or let the model write one.";
+    }
     const sign = showCharacter(description, this.text[n + 1]);
     if (this.plain.ids[n + 1] < 0) return `The model does not know the next character, «${sign}».`;
     const bits = n + 1 < shown.done ? shown.surprisals[n + 1] : shown.surprisalOf(n + 1);
@@ -418,7 +422,7 @@ export class Live {
     part("continuations").replaceChildren(...rows.flatMap(([name], k) => {
       const written = excerpt(this.description, Int32Array.from(texts[k]), 0, texts[k].length);
       const [term, text, mark] = ["dt", "dd", "mark"].map((tag) => document.createElement(tag));
-      term.textContent = name || "the network";
+      term.textContent = name || "network";
       mark.textContent = written;
       text.append(begin ? `…${begin}` : "", mark);
       return [term, text];

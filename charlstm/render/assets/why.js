@@ -48,7 +48,7 @@ export class Why {
     });
     part("why").hidden = false;
     this.draw(reading);
-    part("why").scrollIntoView({ block: "nearest" });
+    part("why").scrollIntoView({ block: "nearest" }); // it has the height of most answers from the start
   }
 
   /** Return the worker; it is started when it is needed for the first time. */

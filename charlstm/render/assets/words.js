@@ -69,7 +69,7 @@ export function describeActive(interventions, layer, unit, n) {
   ) => ({
     ablate: "The unit is ablated: nothing reads its hidden state.",
     freeze: "Its memory is frozen.",
-    set: `Its memory was set to ${value}.`,
+    set: `Its memory is set to ${withMinus(value)}.`,
     gate: `Its ${nameQuantity(gate)} is held ${positionOf(value)}.`,
   }[kind])).join(" ");
 }
@@ -81,11 +81,15 @@ export function describeIntervention({ kind, layer, unit, from, value, gate }) {
   return {
     ablate: `${name}: ablated${since}`,
     freeze: `${name}: memory frozen from character ${from} on`,
-    set: `${name}: memory set to ${value} before character ${from}`,
+    set: `${name}: memory set to ${withMinus(value)} before character ${from}`,
     gate: `${name}: ${nameQuantity(gate)} held ${positionOf(value)}${since}`,
   }[kind];
 }
 
 function positionOf(value) {
   return { 0: "closed", 1: "open" }[value] ?? `at ${value}`;
+}
+
+function withMinus(value) {
+  return String(value).replace("-", "−");
 }
