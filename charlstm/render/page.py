@@ -55,7 +55,8 @@ PAGE = (
     "page.js",
 )
 MODULE_WORDS = r"^import .*\n|^export "
-COMMENTS = r"^ *//.*\n|^ */\*\*(?s:.*?)\*/\n"  # which make the page a fifth larger; the network keeps its own
+# Comments, indentation and empty lines, which make the page a fifth larger; the network keeps its own.
+LAYOUT = r"^ *//.*\n|^ */\*\*(?s:.*?)\*/\n|^ +|^\n"
 MAX_CHARACTERS = 20_000
 MAX_NUMBERS = 40_000_000  # that the page keeps while it reads
 MAX_ROWS = 1_000  # of a table or a strip of text
@@ -142,7 +143,7 @@ def render(
         Name of a view → what it shows; None: the sentences of the registry.
     """
     sentences = {name: entry.sentence for name, entry in VIEWS.items()} if sentences is None else sentences
-    engine, script = join_modules(ENGINE), join_modules(PAGE, f"{COMMENTS}|{MODULE_WORDS}")
+    engine, script = join_modules(ENGINE), join_modules(PAGE, f"{MODULE_WORDS}|{LAYOUT}")
     style = _read_asset("page.css") + _build_shades()
     title = live.texts[0].text if live and live.texts else "a model"
     known: dict[str, Any] = {
@@ -169,7 +170,8 @@ def render(
         "style": style,
         "engine": engine,
         "script": script,
-        "tabs": "".join(_build_tab(name) for name in ([LIVE] if live else []) + list(views)),
+        "tabs": _build_tab(LIVE, "a network that reads your text") * bool(live)
+        + "".join(_build_tab(name, sentences[name]) for name in views),
         "live": _read_asset("live.html").replace("{{diagram}}", _read_asset("diagram.svg")) if live else "",
         "views": "".join(_build_panel(name, view, sentences[name], given) for name, view in views.items()),
         "data": _dump_json(known),
@@ -242,8 +244,12 @@ def _digest(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _build_tab(name: str) -> str:
-    return f'<button role="tab" id="tab-{name}" aria-controls="panel-{name}">{html.escape_html(name)}</button>'
+def _build_tab(name: str, sentence: str) -> str:
+    title = html.escape_html(sentence)
+    return (
+        f'<button role="tab" id="tab-{name}" aria-controls="panel-{name}" title="{title}">'
+        f"{html.escape_html(name)}</button>"
+    )
 
 
 def _shorten(text: str) -> str:

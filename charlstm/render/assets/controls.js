@@ -34,6 +34,10 @@ function fillChoices(live) {
   part("label").parentElement.hidden = !description.labels.length;
   part("layer").append(...Array.from({ length: description.layers }, (_, k) => new Option(k, k)));
   part("layer").parentElement.hidden = description.layers === 1;
+  for (const term of document.querySelectorAll("#terms [data-of]")) {
+    const isKnown = description.quantities.includes(term.dataset.of);
+    for (const one of [term, term.nextElementSibling]) one.hidden = !isKnown;
+  }
   part("unit").max = description.hidden - 1;
   const quantities = quantitiesOf(description, 0);
   part("colour").append(new Option("surprisal", BITS));

@@ -5,6 +5,7 @@ import { element, part } from "./dom.js";
 import { openDownloads } from "./downloads.js";
 import { formatFragment, parseFragment } from "./fragment.js";
 import { addIntervention } from "./interventions.js";
+import { legend } from "./legend.js";
 import { Live } from "./live.js";
 import { Network } from "./network.js";
 import { unpackArrays } from "./numbers.js";
@@ -60,8 +61,17 @@ function openTheme(changed) {
   wear();
 }
 
-/** Show the value behind the shade of a character as a tooltip. */
-function openStrips(views) {
+/** Show the scale of the shades of every coloured text, and the value behind a shade as a tooltip. */
+function openStrips(views, palette) {
+  const { bits } = palette;
+  const scales = {
+    share: { low: 0, middle: 0.5, high: 1 },
+    signed: { low: -1, middle: 0, high: 1 },
+    bits: { low: 0, middle: bits / 2, high: `${bits} or more` },
+  };
+  for (const place of document.querySelectorAll("[data-scale]")) {
+    legend(place, palette, { ...scales[place.dataset.scale], unitLabel: place.dataset.label });
+  }
   document.querySelector("main").addEventListener("pointerover", (event) => {
     const cell = event.target;
     if (cell.tagName !== "I" || cell.title || !cell.closest(".part.strip")) return;
@@ -154,7 +164,7 @@ async function openPage() {
     live?.moved();
   });
   openDownloads(known.views, () => live.shown);
-  openStrips(known.views);
+  openStrips(known.views, known.palette);
   openTab(known.first);
   if (live) {
     openControls(live);
