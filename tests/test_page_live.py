@@ -477,6 +477,14 @@ def test_the_first_screen_has_the_text_a_prediction_and_the_cell(opened, width, 
 # --- What the user can do.
 
 
+def test_controls_are_large_enough_to_touch(opened):
+    tab = opened(build_live(live_model(), TEXT))
+    wait_until_read(tab)
+    tab.click("#ablate")
+    size = "all => all.map(e => e.getBoundingClientRect()).filter(r => r.width).map(r => Math.min(r.width, r.height))"
+    assert min(tab.eval_on_selector_all("button, select, input, summary", size)) >= 24
+
+
 def test_what_changes_is_announced_once(opened):
     tab = opened(build_live(live_model(), TEXT))
     wait_until_read(tab)
