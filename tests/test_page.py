@@ -20,7 +20,7 @@ from charlstm.inspection.gates import view_gates
 from charlstm.inspection.registry import Subject
 from charlstm.inspection.span_search import search_span
 from charlstm.inspection.trace import trace
-from charlstm.inspection.view import View
+from charlstm.inspection.view import Strip, View
 from charlstm.inspection.why import view_why
 from charlstm.model import checkpoint
 from charlstm.render import data, html, page
@@ -100,6 +100,32 @@ def test_the_theme_is_that_of_the_system_or_a_chosen_one(opened):
     tab.emulate_media(color_scheme="dark")
     tab.wait_for_selector("html[data-theme=dark]")  # the system is followed again
     assert theme() == ("dark", "theme: system")
+
+
+def test_a_page_is_printed_in_the_light_theme(opened):
+    tab = opened(build_live(live_model(), TEXT), "dark")
+    for event, theme in (("beforeprint", "light"), ("afterprint", "dark")):
+        tab.evaluate("event => window.dispatchEvent(new Event(event))", event)
+        assert tab.get_attribute("html", "data-theme") == theme
+
+
+def test_views_of_a_text_name_it(opened):
+    tab = opened(page.build_page(Subject(by_formula("lstm", CHARACTERS), TEXT)))
+    about = f"About the text «{TEXT}», which the page was made for.".replace("\n", "\\n")
+    for name in ("units", "memory", "why"):
+        assert tab.text_content(f"#panel-{name} .lead .hint") == about
+    assert tab.text_content("#panel-summary .lead .hint") == ""
+
+
+def test_every_coloured_text_has_a_scale_with_numbers(opened):
+    it = by_formula("lstm", CHARACTERS)
+    views = {"cell": view_cell(it, trace(it, TEXT)), "why": view_why(it, TEXT)}
+    tab = opened(build_live(it, TEXT, views=views))
+    for name, view in views.items():
+        tab.click(f"#tab-{name}")
+        strips = [part for part in view.parts.values() if isinstance(part, Strip)]
+        shown = [text.split() for text in tab.locator(f"#panel-{name} .scales").all_inner_texts()]
+        assert len(shown) == len(strips) > 0 and all(words[-3:] == ["−1", "0", "+1"] for words in shown)
 
 
 def downloaded(tab, panel, kind):

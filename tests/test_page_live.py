@@ -409,7 +409,169 @@ def test_a_place_far_away_comes_into_sight(opened):
     assert box["y"] <= first["y"] <= box["y"] + box["height"]
 
 
+def test_the_cell_shows_the_memory_that_the_network_reads_with(opened):
+    it = model(network("lstm", np.float32, vocabulary=3, hidden=4), "\nab", lines=True)
+    tab = opened(build_live(it, f"ab{END}ba"))
+    wait_until_read(tab)
+    tab.fill("#unit", "1")
+    go_to(tab, 2)
+    assert numbers_on(tab)["c before"] == "+0.000", "a document begins with the zero state"
+    go_to(tab, 4)
+    tab.fill("#set-value", "-3")
+    tab.click("#set")
+    wait_until_read(tab)
+    shown = {name: as_number(text) for name, text in numbers_on(tab).items() if name != "x"}
+    assert shown["c before"] == -3
+    assert abs(shown["f"] * shown["c before"] + shown["written"] - shown["c"]) < 0.005
+    assert tab.inner_text("#sentence").startswith("Its memory is set to −3. Forget gate ")
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after", "sentence"),
+    [
+        ("c", 0.01, -0.01, "The memory c stays near 0."),
+        ("c", 5.9, 6.02, "The memory c stays near +6.02."),
+        ("c", 0.4, 1.0, "The memory c becomes stronger: from +0.40 to +1.00."),
+        ("c", -1.0, -0.4, "The memory c becomes weaker: from −1.00 to −0.40."),
+        ("c", -1.0, 0.4, "The memory c changes its sign: from −1.00 to +0.40."),
+        ("h", 0.0, 0.5, "The hidden state h becomes stronger: from 0.00 to +0.50."),
+    ],
+)
+def test_a_sentence_fits_the_memory(opened_once, name, before, after, sentence):
+    assert opened_once.evaluate("given => describeMemory(...given)", [name, before, after]) == sentence
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(0, "nothing"), (0.01, "almost nothing"), (0.2, "little"), (0.5, "about half"), (0.8, "most"), (1, "all")],
+)
+def test_a_sentence_fits_the_gate(opened_once, value, words):
+    sentence = opened_once.evaluate("value => describeGates(new Map([['f', value], ['i', 1], ['o', 1]]))", value)
+    assert sentence.startswith(f"Forget gate {value:.2f}: keeps {words} of its memory. Input gate 1.00: writes all ")
+
+
+@pytest.fixture(scope="module")
+def opened_once(browser):
+    """One tab with the functions that write sentences."""
+    tab = browser.new_page()
+    tab.add_script_tag(content=page.join_modules((*page.ENGINE, "quantities.js", "words.js")))
+    yield tab
+    tab.close()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1024, 768), (1200, 800)])
+def test_the_first_screen_has_the_text_a_prediction_and_the_cell(opened, width, height):
+    tab = opened(build_live(live_model(), TEXT))
+    tab.set_viewport_size({"width": width, "height": height})
+    wait_until_read(tab)
+    bottoms = [
+        tab.locator(name).bounding_box() for name in ("#strip", "#guesses tbody tr >> nth=0", "#whose", "#sentence")
+    ]
+    assert all(box["y"] + box["height"] <= height for box in bottoms)
+    tab.locator(".now").evaluate("one => one.scrollIntoView()")
+    for name in ("#guesses tbody tr >> nth=0", "#guesses tbody tr >> nth=4", "#continuations", "#ablate", "#diagram"):
+        box = tab.locator(name).bounding_box()
+        assert box["y"] >= 0 and box["y"] + box["height"] <= height, f"{name} is seen with the buttons"
+
+
 # --- What the user can do.
+
+
+def test_controls_are_large_enough_to_touch(opened):
+    tab = opened(build_live(live_model(), TEXT))
+    wait_until_read(tab)
+    tab.click("#ablate")
+    size = "all => all.map(e => e.getBoundingClientRect()).filter(r => r.width).map(r => Math.min(r.width, r.height))"
+    assert min(tab.eval_on_selector_all("button, select, input, summary", size)) >= 24
+
+
+def test_what_changes_is_announced_once(opened):
+    tab = opened(build_live(live_model(), TEXT))
+    wait_until_read(tab)
+    tab.evaluate(
+        """() => {
+          window.announced = [];
+          const note = () => announced.push(document.getElementById("announcement").textContent);
+          new MutationObserver(note).observe(document.getElementById("announcement"), { childList: true });
+        }"""
+    )
+    tab.focus("#typed")
+    tab.keyboard.press("Control+End")
+    tab.keyboard.type("abcX", delay=20)
+    wait_for(tab, "announced.length > 0")
+    tab.fill("#unit", "2")
+    tab.click("#ablate")
+    wait_for(tab, "announced.length > 1")
+    tab.focus("#map")
+    for _ in range(3):
+        tab.keyboard.press("ArrowLeft")
+    wait_for(tab, "announced.length > 2")
+    typed, intervened, moved = tab.evaluate("announced")
+    assert "does not know 1 of them" in typed and re.search(r"; next \S+ [\d.]+%", typed)
+    assert re.fullmatch(r"1 intervention; next without \S+ [\d.]+%, with \S+ [\d.]+%", intervened)
+    assert moved == tab.inner_text("#map-value") and moved.startswith(f"unit 1:2, character {len(TEXT)} ")
+    assert {
+        *tab.eval_on_selector_all("#panel-live [aria-live], #panel-live [role=status]", "all => all.map(e => e.id)")
+    } == {
+        "announcement",
+        "writing-says",
+        "span-title",
+    }
+
+
+def test_the_focus_stays_where_the_user_works(opened):
+    tab = opened(build_live(live_model(), TEXT))
+    wait_until_read(tab)
+    focused = lambda: tab.evaluate("document.activeElement.id || document.activeElement.className")  # noqa: E731
+    tab.click("#ablate")
+    tab.focus("#undo")
+    tab.keyboard.press("Enter")
+    assert focused() == "since", "undo is disabled"
+    tab.click("#ablate")
+    tab.focus("#changes button")
+    tab.keyboard.press("Enter")
+    assert focused() == "undo"
+    tab.focus("#guesses button >> nth=1")
+    tab.keyboard.press("Enter")
+    tab.focus("#why-close")
+    tab.keyboard.press("Enter")
+    assert tab.is_hidden("#why") and focused() == "guess"
+    tab.click("#write-step")
+    tab.focus("#write-stop")
+    tab.keyboard.press("Enter")
+    assert focused() == "write"
+
+
+def test_the_text_shows_where_an_intervention_begins(opened):
+    tab = opened(build_live(live_model(), TEXT))
+    wait_until_read(tab)
+    go_to(tab, 6)
+    assert tab.inner_text("#at-once") == "at character 6 «\\n»:"
+    tab.select_option("#since", "here")
+    tab.click("text=closed >> nth=0")
+    assert tab.inner_text("#since-here") == "character 6"
+    assert tab.inner_text("#changes li span").endswith(": forget gate held closed from character 6 on")
+    marked = tab.eval_on_selector_all("#strip > span", "all => all.map(e => e.classList.contains('begins'))")
+    assert marked == [n == 6 for n in range(len(TEXT))]
+    tab.evaluate("location.hash = location.hash.replace(/&change=.*/, '') + '&at=3'")
+    wait_for(tab, "!document.querySelector('#changes li')")
+    assert tab.locator("#strip > .begins").count() == 0, "an address without interventions has none"
+
+
+def test_a_narrow_window_opens_without_the_interventions(opened):
+    tab = opened(build_live(live_model(), TEXT))
+    assert tab.is_visible("#ablate")
+    tab.set_viewport_size({"width": 400, "height": 800})
+    tab.reload()
+    wait_until_read(tab)
+    assert tab.is_hidden("#ablate")
+    tab.click("#interventions summary")
+    tab.click("#ablate")
+    wait_until_read(tab)
+    wait_for(tab, "location.hash.includes('change=')")
+    tab.reload()
+    wait_until_read(tab)
+    assert tab.is_visible("#changes li"), "interventions of the address are shown"
 
 
 def continuation(reader, end=None):

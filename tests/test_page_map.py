@@ -354,7 +354,7 @@ def curves_of(run, expression):
             part.split("L").map((point) => point.split(" ").map(Number)));
           return [...body.rows].map((row) => ({{
             label: row.cells[0].textContent,
-            lines: [...row.querySelectorAll(".line")].map(points),
+            lines: [...row.querySelectorAll(".line")].reverse().map(points),
             mark: Number(row.querySelector("rect").getAttribute("x")),
             isNew: row.isNew ?? true,
           }}));
@@ -369,11 +369,19 @@ def test_curves_have_the_values_of_a_unit_or_the_mean(opened, kind, unit):
     layer = trace(opened(kind), TEXT).layers[1]
     rows = curves_of(opened.run, f"drawCurves(body, read(it), 1, {'null' if unit is None else unit}, 5, description);")
     assert [row["label"] for row in rows] == {
-        "lstm": ["tanh(c)", "f", "i", "o", "c~", "h"],
-        "gru": ["h", "r", "u", "h~"],
+        "lstm": [
+            "memory tanh(c)",
+            "forget gate f",
+            "input gate i",
+            "output gate o",
+            "candidate c~",
+            "hidden state h",
+        ],
+        "gru": ["hidden state h", "reset gate r", "update gate u", "candidate h~"],
     }[kind]
     for row in rows:
-        name = {"tanh(c)": "c", "c~": "c_tilde", "h~": "h_tilde"}.get(row["label"], row["label"])
+        symbol = row["label"].split()[-1]
+        name = {"tanh(c)": "c", "c~": "c_tilde", "h~": "h_tilde"}.get(symbol, symbol)
         values = np.tanh(layer[name]) if name == "c" else layer[name]
         values = values.mean(axis=1) if unit is None else values[:, unit]
         lowest = 0 if name in ("f", "i", "o", "r", "u") else -1

@@ -136,7 +136,18 @@ def _build_strip(part: Strip) -> str:
         for start, stop in wrap_characters(text, STRIP_WIDEST)
     )
     more = _note_more(len(part.text) - len(text), "more character")
-    return f'<div class="scroll" tabindex="0">{lines}</div>{more}'
+    return f'{_build_scales(part)}<div class="scroll" tabindex="0">{lines}</div>{more}'
+
+
+def _build_scales(part: Strip) -> str:
+    """Return a place for the scale of every kind of shades in a strip; the script of the page draws it."""
+    named = {row.kind: [other.name for other in part.rows if other.kind is row.kind] for row in part.rows}
+    labels = {kind: names[0] if len(names) == 1 else "values" for kind, names in named.items() if kind in SHADED}
+    scales = (
+        f'<span class="scale" data-scale="{kind.value}" data-label="{escape_html(label)}"></span>'
+        for kind, label in labels.items()
+    )
+    return f'<p class="scales">{"".join(scales)}</p>'
 
 
 def _build_strip_row(text: str, row: Column, start: int, stop: int) -> str:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from charlstm.base.errors import ConfigError
 from charlstm.inspection.examples import OfferedText
-from charlstm.inspection.registry import VIEWS, Subject, build_all_views
+from charlstm.inspection.registry import VIEWS, Reads, Subject, build_all_views
 from charlstm.inspection.trace import Trace
 from charlstm.inspection.view import Column, Part, Strip, Table, View
 from charlstm.model.model import Model
@@ -29,6 +29,7 @@ from charlstm.render.page_data import ORDERED_BY, describe_model, encode_weights
 ENGINE = ("numbers.js", "interventions.js", "network.js", "random.js", "sampling.js", "occlusion.js", "worker.js")
 PAGE = (
     "dom.js",
+    "announcer.js",
     "slices.js",
     "characters.js",
     "reading.js",
@@ -54,7 +55,8 @@ PAGE = (
     "page.js",
 )
 MODULE_WORDS = r"^import .*\n|^export "
-COMMENTS = r"^ *//.*\n|^ */\*\*(?s:.*?)\*/\n"  # which make the page a fifth larger; the network keeps its own
+# Comments, indentation and empty lines, which make the page a fifth larger; the network keeps its own.
+LAYOUT = r"^ *//.*\n|^ */\*\*(?s:.*?)\*/\n|^ +|^\n"
 MAX_CHARACTERS = 20_000
 MAX_NUMBERS = 40_000_000  # that the page keeps while it reads
 MAX_ROWS = 1_000  # of a table or a strip of text
@@ -141,7 +143,7 @@ def render(
         Name of a view → what it shows; None: the sentences of the registry.
     """
     sentences = {name: entry.sentence for name, entry in VIEWS.items()} if sentences is None else sentences
-    engine, script = join_modules(ENGINE), join_modules(PAGE, f"{COMMENTS}|{MODULE_WORDS}")
+    engine, script = join_modules(ENGINE), join_modules(PAGE, f"{MODULE_WORDS}|{LAYOUT}")
     style = _read_asset("page.css") + _build_shades()
     title = live.texts[0].text if live and live.texts else "a model"
     known: dict[str, Any] = {
@@ -151,6 +153,7 @@ def render(
         "live": None,
     }
     block = ""
+    given = live.texts[0].text if live and live.read else ""
     if live:
         weights, block = encode_weights(live.model)
         read = live.read or (read_text(live.model, live.texts[0]) if live.texts else None)
@@ -163,13 +166,14 @@ def render(
     holes = {
         "policy": f"default-src 'none'; script-src {_digest(engine)} {_digest(script)}; style-src {_digest(style)}; "
         "img-src data:; worker-src blob:; base-uri 'none'; form-action 'none'",
-        "title": html.escape_html(title[:TITLE] + ("…" if len(title) > TITLE else "")),
+        "title": html.escape_html(_shorten(title)),
         "style": style,
         "engine": engine,
         "script": script,
-        "tabs": "".join(_build_tab(name) for name in ([LIVE] if live else []) + list(views)),
+        "tabs": _build_tab(LIVE, "a network that reads your text") * bool(live)
+        + "".join(_build_tab(name, sentences[name]) for name in views),
         "live": _read_asset("live.html").replace("{{diagram}}", _read_asset("diagram.svg")) if live else "",
-        "views": "".join(_build_panel(name, view, sentences[name]) for name, view in views.items()),
+        "views": "".join(_build_panel(name, view, sentences[name], given) for name, view in views.items()),
         "data": _dump_json(known),
         "weights": block,
     }
@@ -240,15 +244,27 @@ def _digest(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _build_tab(name: str) -> str:
-    return f'<button role="tab" id="tab-{name}" aria-controls="panel-{name}">{html.escape_html(name)}</button>'
-
-
-def _build_panel(name: str, view: View, sentence: str) -> str:
-    title = html.escape_html(sentence[:1].upper() + sentence[1:])
+def _build_tab(name: str, sentence: str) -> str:
+    title = html.escape_html(sentence)
     return (
-        f'<div role="tabpanel" class="panel" id="panel-{name}" aria-labelledby="tab-{name}" tabindex="0">'
-        f'<div class="lead"><h2>{title}</h2><div class="downloads"></div></div>{html.render(view)}</div>'
+        f'<button role="tab" id="tab-{name}" aria-controls="panel-{name}" title="{title}">'
+        f"{html.escape_html(name)}</button>"
+    )
+
+
+def _shorten(text: str) -> str:
+    return text[:TITLE] + ("…" if len(text) > TITLE else "")
+
+
+def _build_panel(name: str, view: View, sentence: str, given: str) -> str:
+    """Return a tab's content; it names the given text, if any, as what is typed in the live tab does not change it."""
+    title = html.escape_html(sentence[:1].upper() + sentence[1:])
+    reads = bool(given) and name in VIEWS and VIEWS[name].reads is not Reads.NOTHING
+    about = f"About the text «{html.escape_html(_shorten(given))}», which the page was made for." if reads else ""
+    return (
+        f'<div role="tabpanel" class="panel" id="panel-{name}" aria-labelledby="tab-{name}">'
+        f'<div class="lead"><div><h2>{title}</h2><p class="hint">{about}</p></div><div class="downloads"></div></div>'
+        f"{html.render(view)}</div>"
     )
 
 

@@ -1,13 +1,15 @@
 // The controls of the live tab: the text field, the strip of the text, the choices of what is shown, and keys.
 
-import { button, part } from "./dom.js";
+import { button, element, part } from "./dom.js";
 import { BITS, SIMILARITY } from "./live.js";
 import { quantitiesOf } from "./quantities.js";
 
 const PLAY_PAUSE = 120; // ms between two characters
+const NARROW = 560; // pixels of a window that opens without the interventions
 
 /** Connect the controls with the live tab. */
 export function openControls(live) {
+  part("interventions").open = innerWidth > NARROW;
   fillChoices(live);
   listenToField(live);
   listenToStrip(live);
@@ -27,18 +29,23 @@ function fillChoices(live) {
     return made;
   };
   part("examples").append(...texts.map(named));
-  part("examples").hidden = texts.length < 2;
+  part("examples").hidden = !texts.length;
   part("label").append(...description.labels.map(([name]) => new Option(name, name)));
   part("label").parentElement.hidden = !description.labels.length;
   part("layer").append(...Array.from({ length: description.layers }, (_, k) => new Option(k, k)));
   part("layer").parentElement.hidden = description.layers === 1;
+  for (const term of document.querySelectorAll("#terms [data-of]")) {
+    const isKnown = description.quantities.includes(term.dataset.of);
+    for (const one of [term, term.nextElementSibling]) one.hidden = !isKnown;
+  }
   part("unit").max = description.hidden - 1;
   const quantities = quantitiesOf(description, 0);
   part("colour").append(new Option("surprisal", BITS));
-  for (const { key, label } of quantities) part("colour").append(new Option(`${label} of the unit`, key));
-  part("colour").append(new Option("similarity to the span", SIMILARITY));
-  part("quantities").append(...quantities.map(({ key, label }) => {
-    const made = button(label, () => {
+  const ofUnit = element("optgroup", { label: "of the unit" });
+  ofUnit.append(...quantities.map(({ key, title }) => new Option(title, key)));
+  part("colour").append(ofUnit, new Option("similarity to span", SIMILARITY));
+  part("quantities").append(...quantities.map(({ key, title }) => {
+    const made = button(title, () => {
       live.showQuantity(key);
       live.moved();
     }, { value: key });

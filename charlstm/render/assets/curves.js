@@ -46,7 +46,7 @@ export function curve(length, lines, lowest, start, stop) {
     drawn("path", { class: "zero", d: `M0 ${height(0)}H${length}` }),
     ...lines.map((samples, k) =>
       drawn("path", { class: k ? "line other" : "line", d: curvePath(samples, step, height) })
-    ),
+    ).reverse(), // where both are equal, the first one shows
   );
 }
 
@@ -96,13 +96,13 @@ export function drawCurves(body, reading, layer, unit, n, description, other = n
     return;
   }
   curvesShown.set(body, shown);
-  body.replaceChildren(...quantities.map(({ label, share }, k) => {
+  body.replaceChildren(...quantities.map(({ title, share }, k) => {
     const lines = shown.map((samples) => samples.lines[k]);
     const drawing = curve(reading.length, lines, share ? 0 : -1, n, n + 1);
     return element(
       "tr",
       {},
-      element("th", { scope: "row", textContent: label }),
+      element("th", { scope: "row", textContent: title }),
       element("td", { className: "wide" }, drawing),
     );
   }));

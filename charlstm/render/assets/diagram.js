@@ -2,9 +2,10 @@
 
 import { showCharacter } from "./characters.js";
 import { element, part } from "./dom.js";
+import { activeAt, setMemories } from "./interventions.js";
 import { formatNumber } from "./numbers.js";
-import { labelOf, shade } from "./quantities.js";
-import { describeGates, describeMemory } from "./words.js";
+import { labelOf, nameQuantity, shade } from "./quantities.js";
+import { describeActive, describeGates, describeMemory } from "./words.js";
 
 const MEMORIES = new Set(["c", "c before", "kept"]);
 
@@ -15,21 +16,27 @@ function strengthOf(name, value) {
 
 /** Return every value of the cell after character n by its name in the drawing, of a unit or as the mean of a layer. */
 function cellAt(reading, layer, unit, n) {
-  const { quantities, states } = reading.network.description;
+  const { quantities, states, hidden } = reading.network.description;
+  const { network } = reading;
+  const before = setMemories(network, reading.before(n), activeAt(reading.interventions, n));
   const numbers = new Map();
   for (const name of quantities) {
-    const quantity = { layer, name };
-    const read = (at, of) =>
-      unit === null ? reading.mean(quantity, at, of) : (of ?? ((v) => v))(reading.value(quantity, unit, at));
-    numbers.set(name, read(n));
-    if (states.includes(name)) numbers.set(`${name} before`, read(n - 1));
-    if (name === "c") numbers.set("memory", read(n, Math.tanh));
+    const start = network.offset(layer, name);
+    const read = (record, of = (value) => value) =>
+      unit === null ? meanOf(record.subarray(start, start + hidden), of) : of(record[start + unit]);
+    numbers.set(name, read(reading.record(n)));
+    if (states.includes(name)) numbers.set(`${name} before`, read(before));
+    if (name === "c") numbers.set("memory", read(reading.record(n), Math.tanh));
   }
   if (unit !== null && numbers.has("f")) {
     numbers.set("kept", numbers.get("f") * numbers.get("c before"));
     numbers.set("written", numbers.get("i") * numbers.get("c_tilde"));
   }
   return numbers;
+}
+
+function meanOf(values, of) {
+  return values.reduce((sum, value) => sum + of(value), 0) / values.length;
 }
 
 /** Write the values into the drawing, and a sentence about them; cells with other gates get a list. */
@@ -41,7 +48,7 @@ export function drawCell(reading, layer, unit, n, steps) {
   const isLstm = numbers.has("f") && numbers.has("c");
   part("whose").textContent = unit === null
     ? `layer ${layer}, mean of ${description.hidden} units`
-    : `layer ${layer}, unit ${unit}`;
+    : `unit ${layer}:${unit} (layer ${layer}, unit ${unit})`;
   part("diagram").toggleAttribute("hidden", !isLstm);
   for (const place of document.querySelectorAll("#diagram [data-value]")) {
     const name = place.dataset.value;
@@ -53,9 +60,11 @@ export function drawCell(reading, layer, unit, n, steps) {
     place.setAttribute("class", `${place.classList[0]} ${shade(strength, steps)}`);
   }
   listValues(isLstm ? [] : [...numbers], write, steps);
-  part("sentence").textContent = unit === null
-    ? "Choose a unit to see its own gates; these are means."
-    : `${describeGates(numbers)} ${describeMemory(numbers.get("c before"), numbers.get("c"))}`.trim();
+  part("sentence").textContent = unit === null ? "Choose a unit to see its own gates; these are means." : [
+    describeActive(reading.interventions, layer, unit, n),
+    describeGates(numbers),
+    describeMemory(description.memory, ...[" before", ""].map((when) => numbers.get(description.memory + when))),
+  ].join(" ").trim();
   part("equation").textContent = isLstm && unit !== null ? equation(write) : "";
 }
 
@@ -69,10 +78,16 @@ function listValues(numbers, write, steps) {
     });
     shown.dataset.value = name;
     return [
-      element("dt", { textContent: `${labelOf(name.replace(" before", ""))}${name.endsWith(" before") ? "′" : ""}` }),
+      element("dt", { textContent: titleOf(name) }),
       shown,
     ];
   }));
+}
+
+/** Return the name of a value in words, with its symbol. */
+function titleOf(name) {
+  const now = name.replace(" before", "");
+  return now === name ? `${nameQuantity(name)} ${labelOf(name)}` : `${nameQuantity(now)} before, ${labelOf(now)}′`;
 }
 
 /** Return the equations of the cell state and the hidden state with their values. */

@@ -25,6 +25,13 @@ export function button(text, act, properties = {}) {
   return element("button", { type: "button", textContent: text, onclick: act, ...properties });
 }
 
+/** Enable a button or disable it; the focus moves from a disabled button to another control. */
+export function enable(control, isEnabled, next) {
+  const isFocused = document.activeElement === control;
+  control.disabled = !isEnabled;
+  if (isFocused && !isEnabled) next.focus();
+}
+
 /** Build a table in a box that scrolls; columns of words are aligned to the left. */
 export function table(names, rows, id, words) {
   const head = names.map((name, k) =>

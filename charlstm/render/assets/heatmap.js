@@ -174,6 +174,11 @@ export class HeatMap {
     });
   }
 
+  /** Draw at once, before the page is printed. */
+  redraw() {
+    if (this.isShown) this.drawNow();
+  }
+
   /** Draw what is painted, after painting for a few ms; the rest follows in the next frames. */
   drawNow() {
     const { context, view, width, height, picture } = this;
@@ -184,22 +189,40 @@ export class HeatMap {
     picture.draw(context, view, width, height);
     const style = getComputedStyle(this.canvas);
     const [ink, card] = ["--ink", "--card"].map((name) => style.getPropertyValue(name).trim());
-    this.drawMarks(ink);
+    this.drawMarks(ink, card);
     if (view.down >= LEAST_LABELLED) this.drawUnits(ink, card);
+    else if (this.unit !== null) this.drawChosen(ink, card);
     this.drawInterventions(ink, card);
     this.drawFoot(ink);
     if (!isPainted) this.draw();
   }
 
   /** Frame the column of the character and the row of the unit. */
-  drawMarks(ink) {
+  drawMarks(ink, card) {
     const { context, view, width, height } = this;
-    Object.assign(context, { strokeStyle: ink, lineWidth: 1 });
     const x = (this.n - view.x) * view.across;
-    context.strokeRect(x + 0.5, 0.5, Math.max(1, view.across - 1), height - 1);
-    if (this.unit === null) return;
-    const y = (this.rowOf[this.unit] - view.y) * view.down;
-    if (y + view.down >= 0 && y <= height) context.strokeRect(0.5, y - 0.5, width - 1, Math.max(3, view.down + 1));
+    const y = this.unit === null ? -Infinity : (this.rowOf[this.unit] - view.y) * view.down;
+    const across = Math.max(1, view.across - 1);
+    for (const [colour, out] of [[card, 1], [ink, 0]]) { // two lines, so that one of them differs from every shade
+      Object.assign(context, { strokeStyle: colour, lineWidth: 1 });
+      context.strokeRect(x + 0.5 - out, 0.5, across + 2 * out, height - 1);
+      if (y + view.down < 0 || y > height) continue;
+      context.strokeRect(0.5, y - 0.5 - out, width - 1, Math.max(3, view.down + 1) + 2 * out);
+    }
+  }
+
+  /** Write the number of the chosen unit where there is no room for those of all units. */
+  drawChosen(ink, card) {
+    const { context, view, height } = this;
+    const middle = (this.rowOf[this.unit] + 0.5 - view.y) * view.down;
+    if (middle < 0 || middle > height) return;
+    Object.assign(context, { font: "12px ui-monospace, monospace", textAlign: "left", textBaseline: "middle" });
+    const inside = Math.max(8, Math.min(height - 8, middle));
+    context.fillStyle = ink;
+    context.fillRect(2, inside - 8, context.measureText(String(this.unit)).width + 8, 16);
+    context.fillStyle = card;
+    context.fillText(this.unit, 6, inside + 0.5);
+    context.textBaseline = "alphabetic";
   }
 
   /** Write the numbers of the units at the left edge. */

@@ -1,8 +1,9 @@
 // The interventions of the user: buttons for the chosen unit, a list of what is active, and undo.
 
 import { button, element, part } from "./dom.js";
-import { addIntervention, asOption, describeIntervention } from "./interventions.js";
-import { nameGate } from "./words.js";
+import { addIntervention, asOption } from "./interventions.js";
+import { nameQuantity } from "./quantities.js";
+import { describeIntervention } from "./words.js";
 
 /** The list of interventions with its past. `changed(list)` is called after every change. */
 export class Interventions {
@@ -15,10 +16,10 @@ export class Interventions {
     part("freeze").onclick = () => this.add({ kind: "freeze", ...this.chosen("here") });
     part("set").onclick = () => this.setMemory();
     part("force").append(...logistic.flatMap((gate) => [
-      element("span", { className: "gates", textContent: `${nameGate(gate)}:` }),
+      element("span", { textContent: `${nameQuantity(gate)} ${gate}` }),
       ...[["open", 1], ["closed", 0]].map(([word, value]) => {
         const made = button(word, add("gate", { gate, value }));
-        made.setAttribute("aria-label", `Hold the ${nameGate(gate)} ${word}`);
+        made.setAttribute("aria-label", `Hold the ${nameQuantity(gate)} ${word}`);
         return made;
       }),
     ]));
@@ -26,6 +27,7 @@ export class Interventions {
     part("undo").onclick = () => this.undo();
     part("clear").onclick = () => this.replace([]);
     this.draw();
+    this.aim(0, null);
   }
 
   setMemory() {
@@ -57,12 +59,16 @@ export class Interventions {
   draw() {
     part("changes").replaceChildren(...this.list.map((one) => {
       const words = describeIntervention(one);
-      const remove = button("remove", () => this.replace(this.list.filter((other) => other !== one)));
+      const remove = button("remove", () => {
+        this.replace(this.list.filter((other) => other !== one));
+        part("undo").focus(); // the button is gone
+      });
       remove.setAttribute("aria-label", `Remove: ${words}`);
       return element("li", {}, element("span", { textContent: words }), remove);
     }));
-    part("undo").disabled = !this.past.length;
-    part("clear").disabled = !this.list.length;
+    enable(part("undo"), this.past.length > 0, part("since"));
+    enable(part("clear"), this.list.length > 0, part("undo"));
+    if (this.list.length) part("interventions").open = true;
     part("command").textContent = this.list.length
       ? `The command does the same: charlstm inspect --view patch ${this.list.map(asOption).join(" ")} …`
       : "";
@@ -70,7 +76,14 @@ export class Interventions {
 
   /** Show which unit the buttons change. */
   aim(layer, unit) {
-    part("intervene-unit").textContent = unit === null ? "Choose a unit to change it." : `unit ${layer}:${unit}`;
+    part("intervene-unit").textContent = unit === null ? "a unit: choose one first" : `unit ${layer}:${unit}`;
     for (const control of part("intervene").querySelectorAll("button")) control.disabled = unit === null;
+  }
+
+  /** Show at which character an intervention would begin. */
+  locate(n, sign) {
+    const name = n < 0 ? "character 0" : `character ${n} «${sign}»`;
+    part("since-here").textContent = `character ${Math.max(0, n)}`;
+    part("at-once").textContent = `at ${name}:`;
   }
 }

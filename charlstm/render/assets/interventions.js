@@ -70,16 +70,3 @@ export function asOption({ kind, layer, unit, from, value, gate }) {
     gate: `--gate ${gate}:${name}=${value}${at}`,
   }[kind];
 }
-
-/** Return an intervention in words. */
-export function describeIntervention({ kind, layer, unit, from, value, gate }) {
-  const name = `unit ${layer}:${unit}`;
-  const since = from >= 0 ? ` from character ${from} on` : "";
-  const position = { 0: "closed", 1: "open" }[value] ?? `at ${value}`;
-  return {
-    ablate: `${name}: ablated${since}`,
-    freeze: `${name}: memory frozen from character ${from} on`,
-    set: `${name}: memory set to ${value} before character ${from}`,
-    gate: `${name}: gate ${gate} held ${position}${since}`,
-  }[kind];
-}

@@ -1,6 +1,7 @@
 // The live tab. One object holds the text, the position, the chosen unit and the interventions; everything on the screen
 // follows from it. The network reads in slices, so that the page always answers.
 
+import { announce } from "./announcer.js";
 import { excerpt, formatText, parseText, showCharacter } from "./characters.js";
 import { continueGreedily } from "./continuation.js";
 import { drawCurves } from "./curves.js";
@@ -51,7 +52,10 @@ export class Live {
     });
     this.strip = new Strip(part("strip"), description, (n) => this.shadeOf(n));
     this.map = new HeatMap(part("map"), description, palette, {
-      chosen: (unit, n) => this.choose(this.layer, unit, n),
+      chosen: (unit, n) => {
+        this.choose(this.layer, unit, n);
+        announce(() => part("map-value").textContent);
+      },
       moved: (unit, n) => this.say(unit, n),
     });
     const found = { title: part("span-title"), summary: part("span-summary"), found: part("span-found") };
@@ -65,7 +69,10 @@ export class Live {
     this.interventions = new Interventions(
       description,
       (since) => ({ layer: this.layer, unit: this.unit, from: since === "start" ? -1 : Math.max(0, this.n) }),
-      () => this.intervene(),
+      () => {
+        this.intervene();
+        announce(() => this.sayEffect());
+      },
     );
     this.writer = new Writer({
       reading: () => this.shown,
@@ -118,6 +125,7 @@ export class Live {
     const most = Math.min(old.length, points.length);
     while (same < most && old[old.length - 1 - same] === points[points.length - 1 - same]) same++;
     this.read(points, points.length - 1 - (same < most ? same : 0));
+    announce(() => `${part("count").textContent}; next ${sayPredictions(this.description, this.shown.logits(this.n))}`);
   }
 
   /** Append a character that the model wrote. */
@@ -227,6 +235,7 @@ export class Live {
       if (this.changed.done <= this.n) this.changed.advance(performance.now() + READING_SLICE);
     }
     this.map.showInterventions(list);
+    this.strip.begins = new Set(list.map(({ from }) => from));
     this.showQuantity();
     this.drawnTo = this.shown.done;
     this.strip.paint();
@@ -353,12 +362,18 @@ export class Live {
     part("bits").textContent = bits;
     part("place").textContent = n < 0
       ? "before the first character"
-      : `character ${n} of 0 … ${this.text.length - 1}${this.isSelected ? ", selected" : ""}`;
+      : `character ${n} of 0–${this.text.length - 1}${this.isSelected ? ", selected" : ""}`;
+    part("odds").textContent = bits === "–" ? "not predicted" : `predicted with ${percent(2 ** -shown.surprisals[n])}`;
     const next = n + 1 < this.text.length ? this.plain.ids[n + 1] : -1;
     drawPredictions(description, plain.logits(n), this.changed?.logits(n) ?? null, next, (id) => this.why.ask(n, id));
     part("next").textContent = this.sayNext();
     drawCell(shown, this.layer, this.unit, n, this.palette.steps);
-    drawCurves(part("over").tBodies[0], shown, this.layer, this.unit, n, description, this.changed ? plain : null);
+    drawCurves(part("over").tBodies[0], plain, this.layer, this.unit, n, description, this.changed);
+    part("over-title").textContent = `${
+      this.unit === null ? "means" : `unit ${this.layer}:${this.unit}`
+    } over the text`;
+    part("over-legend").hidden = !this.changed;
+    this.interventions.locate(n, sign);
     this.map.mark(this.unit, n, true);
     if (this.unit !== null && n >= 0) this.say(this.unit, n);
     this.drawContinuations();
@@ -370,9 +385,20 @@ export class Live {
     );
   }
 
+  /** Return what the interventions change in the prediction, in a sentence. */
+  sayEffect() {
+    const best = (reading) => sayPredictions(this.description, reading.logits(this.n), 1);
+    if (!this.changed) return `No intervention is active; next ${best(this.plain)}`;
+    return `${countOf(this.interventions.list.length, "intervention")}; next without ${best(this.plain)}, with ${
+      best(this.changed)
+    }`;
+  }
+
   sayNext() {
     const { n, shown, description } = this;
-    if (n + 1 >= this.text.length) return "The text ends here.";
+    if (n + 1 >= this.text.length) {
+      return this.text.length ? "The text ends here." : "Type a text, or let the model write one.";
+    }
     const sign = showCharacter(description, this.text[n + 1]);
     if (this.plain.ids[n + 1] < 0) return `The model does not know the next character, «${sign}».`;
     const bits = n + 1 < shown.done ? shown.surprisals[n + 1] : shown.surprisalOf(n + 1);
@@ -401,7 +427,7 @@ export class Live {
     part("continuations").replaceChildren(...rows.flatMap(([name], k) => {
       const written = excerpt(this.description, Int32Array.from(texts[k]), 0, texts[k].length);
       const [term, text, mark] = ["dt", "dd", "mark"].map((tag) => document.createElement(tag));
-      term.textContent = name || "the network";
+      term.textContent = name || "network";
       mark.textContent = written;
       text.append(begin ? `…${begin}` : "", mark);
       return [term, text];
@@ -416,7 +442,7 @@ export class Live {
     const raw = quantity.name === "c" ? `${labelOf("c")} = ${value.toFixed(3).replace("-", "−")}, ` : "";
     part("map-value").textContent =
       `unit ${this.layer}:${unit}, character ${n} «${showCharacter(description, this.text[n])}»: ` +
-      `${raw}${quantity.label} = ${formatShown(quantity, value)}`;
+      `${raw}${raw ? quantity.label : quantity.title} = ${formatShown(quantity, value)}`;
   }
 
   drawColourLegend() {
@@ -441,6 +467,7 @@ export class Live {
   recolour() {
     this.showQuantity();
     this.strip.paint();
+    this.map.redraw();
   }
 
   resize() {
@@ -450,5 +477,5 @@ export class Live {
 
 function legendOf(quantity) {
   const [low, middle] = quantity.share ? [0, 0.5] : [-1, 0];
-  return { low, middle, high: 1, unitLabel: quantity.label };
+  return { low, middle, high: 1, unitLabel: quantity.title };
 }

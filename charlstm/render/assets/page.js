@@ -5,6 +5,7 @@ import { element, part } from "./dom.js";
 import { openDownloads } from "./downloads.js";
 import { formatFragment, parseFragment } from "./fragment.js";
 import { addIntervention } from "./interventions.js";
+import { legend } from "./legend.js";
 import { Live } from "./live.js";
 import { Network } from "./network.js";
 import { unpackArrays } from "./numbers.js";
@@ -48,6 +49,11 @@ function openTheme(changed) {
     changed();
   };
   system.addEventListener("change", wear);
+  window.addEventListener("beforeprint", () => { // paper is white
+    document.documentElement.dataset.theme = "light";
+    changed();
+  });
+  window.addEventListener("afterprint", wear);
   part("theme").addEventListener("click", () => {
     chosen = (chosen + 1) % THEMES.length;
     wear();
@@ -55,8 +61,17 @@ function openTheme(changed) {
   wear();
 }
 
-/** Show the value behind the shade of a character as a tooltip. */
-function openStrips(views) {
+/** Show the scale of the shades of every coloured text, and the value behind a shade as a tooltip. */
+function openStrips(views, palette) {
+  const { bits } = palette;
+  const scales = {
+    share: { low: 0, middle: 0.5, high: 1 },
+    signed: { low: -1, middle: 0, high: 1 },
+    bits: { low: 0, middle: bits / 2, high: `${bits} or more` },
+  };
+  for (const place of document.querySelectorAll("[data-scale]")) {
+    legend(place, palette, { ...scales[place.dataset.scale], unitLabel: place.dataset.label });
+  }
   document.querySelector("main").addEventListener("pointerover", (event) => {
     const cell = event.target;
     if (cell.tagName !== "I" || cell.title || !cell.closest(".part.strip")) return;
@@ -105,7 +120,9 @@ function openAddress(live, tab, openTab) {
     const first = live.texts[0] ?? { text: "", label: null, place: -1 };
     if (state.text === undefined) live.open(first);
     else live.type(state.text);
-    if (state.interventions.length) live.interventions.replace(state.interventions.reduce(addIntervention, []));
+    if (state.interventions.length || live.interventions.list.length) {
+      live.interventions.replace(state.interventions.reduce(addIntervention, []));
+    }
     const unit = state.unit === undefined ? live.unit : state.unit;
     if (state.layer !== undefined) live.choose(state.layer, unit, live.n, { keep: true });
     if (state.colour && document.querySelector(`#colour [value="${CSS.escape(state.colour)}"]`)) {
@@ -147,7 +164,7 @@ async function openPage() {
     live?.moved();
   });
   openDownloads(known.views, () => live.shown);
-  openStrips(known.views);
+  openStrips(known.views, known.palette);
   openTab(known.first);
   if (live) {
     openControls(live);

@@ -113,17 +113,17 @@ export class Reading {
       if (n > 0 || this.firstLogits) logits.set(this.logits(n - 1));
       else logits.set(network.weights["output/b"]);
     } else {
-      const isEnd = this.text[n] === END;
-      network.step(
-        isEnd ? this.startOfDocument(n) : this.record(n - 1),
-        isEnd ? this.opening : id,
-        record,
-        logits,
-        activeAt(this.interventions, n),
-      );
+      const read = this.text[n] === END ? this.opening : id;
+      network.step(this.before(n), read, record, logits, activeAt(this.interventions, n));
     }
     this.finite &&= logits.every(Number.isFinite);
     this.done++;
+  }
+
+  /** Return the record in which character n is read; interventions may set memories in it. */
+  before(n) {
+    if (n < 0) return this.network.zeroRecord();
+    return this.text[n] === END ? this.startOfDocument(n) : this.record(n - 1);
   }
 
   /** Return the state in which the end symbol is read: zero, except for the memories of units that are frozen. */

@@ -19,6 +19,7 @@ export class Strip {
       ids: null,
       position: 0,
       span: [0, 0],
+      begins: new Set(), // characters at which an intervention begins
     });
   }
 
@@ -81,6 +82,7 @@ export class Strip {
       const classes = [this.shadeOf(n)];
       if (this.ids[n] < 0) classes.push("unknown");
       if (n === this.position) classes.push("here");
+      if (this.begins.has(n)) classes.push("begins");
       if (n >= from && n < until) classes.push("in");
       const name = classes.filter(Boolean).join(" ");
       if (this.cells[n].className !== name) this.cells[n].className = name;

@@ -1,5 +1,6 @@
 // Why a character is predicted: how much each earlier word and character contributed, computed by a worker.
 
+import { announce } from "./announcer.js";
 import { showCharacter, showInText } from "./characters.js";
 import { element, part, table } from "./dom.js";
 import { legend } from "./legend.js";
@@ -17,7 +18,10 @@ export class Why {
   constructor(network, reading, description, palette) {
     Object.assign(this, { network, reading, description, palette, question: 0, worker: null, asked: null });
     part("rival").addEventListener("change", () => this.ask(this.asked.n, this.asked.target, this.rival()));
-    part("why-close").onclick = () => this.close();
+    part("why-close").onclick = () => {
+      this.close();
+      part("guesses").querySelector("button")?.focus();
+    };
   }
 
   rival() {
@@ -44,7 +48,7 @@ export class Why {
     });
     part("why").hidden = false;
     this.draw(reading);
-    part("why").scrollIntoView({ block: "nearest" });
+    part("why").scrollIntoView({ block: "nearest" }); // it has the height of most answers from the start
   }
 
   /** Return the worker; it is started when it is needed for the first time. */
@@ -63,7 +67,10 @@ export class Why {
     const { asked } = this;
     if (kind === "word") asked.words.push({ word, places, bits });
     else if (kind === "character") asked.bits.set(position, bits);
-    else asked.isDone = true;
+    else {
+      asked.isDone = true;
+      announce(() => this.sayResult());
+    }
     if (this.isDrawing) return;
     this.isDrawing = true;
     requestAnimationFrame(() => {
@@ -100,6 +107,12 @@ export class Why {
     this.drawAnswer();
   }
 
+  /** Return the answer in a sentence: the words that matter most. */
+  sayResult() {
+    const best = strongest(this.asked.words).slice(0, 3).map(({ word, bits }) => `${word} ${formatBits(bits)} bits`);
+    return `${part("why-title").textContent}: ${best.join(", ") || "no words"}`;
+  }
+
   /** Draw what is known so far of the answer. */
   drawAnswer() {
     const { n, first, text, bits, words, isDone } = this.asked;
@@ -111,7 +124,7 @@ export class Why {
       return element("span", { textContent: showInText(this.description, text[first + k]), className, title });
     }));
     legend(part("why-legend"), this.palette, { low: -most, middle: 0, high: most, unitLabel: "bits" });
-    const best = [...words].sort((one, other) => Math.abs(other.bits) - Math.abs(one.bits)).slice(0, WORDS_SHOWN);
+    const best = strongest(words).slice(0, WORDS_SHOWN);
     part("why-words").replaceChildren(
       ...(best.length ? [table(["word", "count", "bits"], best.map(wordRow), "words", [0])] : []),
     );
@@ -120,6 +133,10 @@ export class Why {
       "Each word is replaced by other words that the network finds probable there, and each character by other characters. " +
       "The bits say how much less probable the prediction becomes.";
   }
+}
+
+function strongest(words) {
+  return [...words].sort((one, other) => Math.abs(other.bits) - Math.abs(one.bits));
 }
 
 function wordRow({ word, places, bits }) {

@@ -1,6 +1,6 @@
 // The model writes: it continues the text in the page, one character after another.
 
-import { part } from "./dom.js";
+import { enable, part } from "./dom.js";
 import { countOf, nextTask } from "./numbers.js";
 import { sampleStream } from "./random.js";
 import { END } from "./characters.js";
@@ -114,8 +114,8 @@ export class Writer {
 
   draw(status) {
     part("write").textContent = this.isWriting ? "pause" : this.stream ? "go on" : "write";
-    part("write-stop").disabled = !this.stream;
-    part("write-remove").disabled = this.before === null;
+    enable(part("write-stop"), this.stream !== null, part("write"));
+    enable(part("write-remove"), this.before !== null, part("write"));
     if (status) part("writing-says").textContent = status;
   }
 }
