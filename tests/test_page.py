@@ -214,6 +214,13 @@ def test_the_scripts_need_nothing_from_outside():
     assert listed == {*page.ENGINE, *page.PAGE}
 
 
+@pytest.mark.parametrize("modules", [page.ENGINE, page.ENGINE + page.PAGE])
+def test_the_modules_of_a_script_share_no_name(modules):
+    names = re.findall(r"^(?:async )?(?:const|let|class|function\*?) (\w+)", page.join_modules(modules), re.MULTILINE)
+    assert len(names) > 50
+    assert [name for name in names if names.count(name) > 1] == []
+
+
 @pytest.mark.parametrize("characters", [300, 5_000, 20_000])
 def test_a_page_is_hardly_larger_than_its_model_whatever_the_length_of_the_text(tmp_path, characters):
     known = "\n ,.abcdefghijklmnopqrstuvwxyz"
@@ -290,7 +297,15 @@ def test_the_command_writes_a_page_of_all_views(model_file, tmp_path):
     assert refused.exit_code == 2 and refused.output.startswith("Error: ")
 
 
+@pytest.mark.parametrize("kind", ["lstm", "gru", "rnn"])
+def test_a_model_of_one_unit_and_one_character_has_a_page(opened, kind):
+    it = by_formula(kind, "a", hidden=1, layers=1)
+    tab = opened(page.build_page(Subject(it, "aaa")))
+    wait_until_read(tab)
+    assert tab.locator("#guesses tbody tr").all_inner_texts() == ["a\t100.0%\t"]
+
+
 def test_a_page_that_no_browser_would_open_is_refused(model_file, monkeypatch):
-    monkeypatch.setattr(page, "MAX_NUMBERS", 480)
+    monkeypatch.setattr(page, "MAX_NUMBERS", 550)
     done = CliRunner().invoke(main, ["inspect", "-m", model_file, "--format", "html", TEXT])
     assert done.exit_code == 2 and "at most 10 characters" in done.output
