@@ -321,8 +321,16 @@ def test_the_command_writes_a_page_of_all_views(model_file, tmp_path):
     assert refused.exit_code == 2 and refused.output.startswith("Error: ")
 
 
+@pytest.mark.parametrize("kind", ["lstm", "gru", "rnn"])
+def test_a_model_of_one_unit_and_one_character_has_a_page(opened, kind):
+    it = by_formula(kind, "a", hidden=1, layers=1)
+    tab = opened(page.build_page(Subject(it, "aaa")))
+    wait_until_read(tab)
+    assert tab.locator("#guesses tbody tr").all_inner_texts() == ["a\t100.0%\t"]
+
+
 def test_a_page_that_no_browser_would_open_is_refused(model_file, monkeypatch):
-    monkeypatch.setattr(page, "MAX_NUMBERS", 480)
+    monkeypatch.setattr(page, "MAX_NUMBERS", 550)
     done = CliRunner().invoke(main, ["inspect", "-m", model_file, "--format", "html", TEXT])
     assert done.exit_code == 2 and "at most 10 characters" in done.output
 

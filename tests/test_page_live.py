@@ -1,6 +1,7 @@
 """The live tab in a real browser, with real clicks and typing: what it shows is what the network does."""
 
 import re
+from dataclasses import replace
 from urllib.parse import parse_qs
 
 import numpy as np
@@ -39,15 +40,16 @@ def read_in_page(browser):
         records, logits = tab.evaluate(
             """async ([description, places, block, text, opening, interventions]) => {
               const network = new Network(description, await unpackArrays(block, places));
-              const reading = new Reading(network, opening, interventions);
               const points = Int32Array.from(text);
-              reading.edit(points.slice(0, points.length / 2)); // and then the rest, as somebody types
-              reading.advance(Infinity);
-              reading.edit(points);
+              const plain = new Reading(network, opening);
+              plain.edit(points.slice(0, points.length / 2).fill(points[0], points.length / 2 - 3));
+              plain.advance(Infinity);
+              const reading = new Reading(network, opening, interventions);
+              reading.follow(plain, Math.max(0, Math.min(...interventions.map(({ from }) => from))));
+              for (const one of [plain, reading]) one.edit(points); // another end and the rest, as somebody types
               while (!reading.complete) reading.advance(0);
-              const { records, predictions, done } = reading;
-              const V = description.vocabulary.length;
-              return [records.subarray(0, done * network.width), predictions.subarray(0, done * V)].map((a) => [...a]);
+              const read = [...points.keys()];
+              return [read.flatMap((n) => [...reading.record(n)]), read.flatMap((n) => [...reading.logits(n)])];
             }""",
             [
                 describe_model(it),
@@ -172,10 +174,6 @@ def test_interventions_are_those_of_the_view_patch(read_in_page, kind, layers, l
     ]
     if len({(one["kind"], one["layer"], one["unit"]) for one in changes}) < len(changes):
         return  # the page keeps one intervention of a kind on a unit
-    if {one["unit"] for one in changes if one["kind"] == "freeze"} & {
-        one["unit"] for one in changes if one["kind"] == "gate"
-    }:
-        return  # which of the two holds is a question of their order
     words = as_words(changes)
     interventions = parse_interventions(
         it, text, words["set_"], words["freeze"], words["gate"], words["without"], None, None
@@ -189,6 +187,78 @@ def test_interventions_are_those_of_the_view_patch(read_in_page, kind, layers, l
             np.testing.assert_allclose(
                 records[-1, layer, quantities.index(name)], reader.state[layer, number, 0], atol=CLOSE, err_msg=name
             )
+
+
+def test_unknown_characters_change_nothing_for_the_others(browser):
+    tab, cases = browser.new_page(), []
+    tab.add_script_tag(content=page.join_modules((*page.ENGINE, "dom.js", "characters.js", "reading.js")))
+    wide = "".join(map(chr, range(0x4E00, 0x4E00 + 3000)))
+    for it in (*(random_model("lstm", 1, lines, 3) for lines in (False, True)), random_model("gru", 1, False, 1, wide)):
+        known = it.vocabulary.characters.replace(END, "")[-2:]
+        end = f"{END}X{known}" * (it.vocabulary.end is not None)
+        cases += [(it, text + end) for text in (f"X{known}XX{known[0]}", "XX", "X", "", f"{known}X", known[0])]
+    networks = [(describe_model(it), *encode_weights(it)) for it, _ in cases]
+    found = tab.evaluate(
+        """async ([networks, texts]) => {
+          const results = [];
+          for (const [k, [description, places, block]] of networks.entries()) {
+            const reading = new Reading(new Network(description, await unpackArrays(block, places)), description.end);
+            reading.edit(parseText(description, texts[k]));
+            reading.advance(Infinity);
+            const bits = [...reading.surprisals.subarray(0, reading.done)].map((n) => Number.isNaN(n) ? null : n);
+            const logits = reading.logits(reading.length - 1);
+            results.push([bits, logits && [...logits], reading.finite, reading.most]);
+          }
+          return results;
+        }""",
+        [networks, [text for _, text in cases]],
+    )
+    tab.close()
+    for (it, text), (bits, logits, finite, most) in zip(cases, found, strict=True):
+        kept = it.vocabulary.known(text)
+        read = trace(it, kept) if kept else None
+        shown = [one for one, character in zip(bits, text, strict=True) if character in it.vocabulary]
+        np.testing.assert_allclose(np.array(shown, float), read.surprise if read else [], atol=CLOSE)
+        expected = read.log_probabilities[-1] if read else None
+        if read is None and it.vocabulary.end is not None:
+            expected = log_softmax(start_reader(it).logits)[0]
+        assert (logits is None) == (expected is None)
+        if logits is not None:
+            np.testing.assert_allclose(log_softmax(np.array(logits)), expected, atol=CLOSE)
+        assert finite and min(most, page.MAX_CHARACTERS) == page.limit_characters(it)
+
+
+KINDS_OF_DOCUMENTS = [
+    *("", "line", "blank-line", "file", "row", ", ", "\n***\n", "\n\n\n", "|", "a.c", "(?", "$^", "x{2}"),
+    *("\\n", "\n[x]\n", "\n# -&~\n", "\n-\n-\n", "\t", "\n \n", "🌟", "∎", "a∎b"),
+]
+
+
+def test_a_typed_text_is_cut_into_documents_as_the_package_cuts_it(browser):
+    tab, rng, cases = browser.new_page(), np.random.default_rng(3), []
+    tab.add_script_tag(content=page.join_modules((*page.ENGINE, "dom.js", "characters.js")))
+    for kind in KINDS_OF_DOCUMENTS:
+        for characters in ("\n abc", " abc", "\n abc∎🌟é", "\n\rab"):
+            known = sorted({*characters, *(END * bool(kind))})
+            it = model(network("lstm", vocabulary=len(known)), "".join(known))
+            it = replace(it, training=replace(it.training, documents=kind))
+            pieces = [*"\n\n\n abc.|*-🌟é\t\x85\x1c\ufeff\u2028\xa0\u200b", *[it.documents.separator or "x"] * 5]
+            texts = ["".join(pieces[k] for k in rng.integers(len(pieces), size=n)) for n in rng.integers(14, size=30)]
+            typed = texts if "∎" in characters + kind else [text.replace(END, "∎") for text in texts]
+            cases.append(
+                (describe_model(it), typed, [it.vocabulary.translate(it.documents.parse(one)) for one in texts])
+            )
+    found = tab.evaluate(
+        """(cases) => cases.map(([description, texts]) => texts.map((typed) => {
+          const points = parseText(description, typed);
+          return [points, parseText(description, formatText(description, points))].map((some) => [...some]);
+        }))""",
+        [case[:2] for case in cases],
+    )
+    tab.close()
+    for (description, typed, expected), results in zip(cases, found, strict=True):
+        for text, points, (parsed, again) in zip(typed, expected, results, strict=True):
+            assert parsed == [*map(ord, points)] == again, (description["pattern"], text)
 
 
 # --- What is shown.
@@ -303,6 +373,40 @@ def test_typing_updates_everything_and_an_edit_reads_only_what_follows(opened):
     assert strip() == "abc"
 
 
+def test_an_edit_leaves_no_mark_and_no_shade_behind(opened):
+    tab = opened(build_live(live_model(), TEXT))
+    wait_until_read(tab)
+    tab.select_option("#colour", "h")
+    marks = lambda name: tab.eval_on_selector_all(f"#strip > .{name}", "all => all.map(e => e.place)")  # noqa: E731
+    go_to(tab, 2)
+    tab.keyboard.press("Shift+ArrowRight")
+    wait_for(tab, "document.querySelectorAll('#on tr, #span-summary').length")
+    assert marks("here") == [3] and marks("in") == [2, 3]
+    edits = [("d", 9, 9), ("a", 0, 0), ("Delete", 0, 0), ("Backspace", 12, 10), ("c", 23, 23)]
+    for key, caret, place in edits:
+        tab.evaluate("n => document.getElementById('typed').setSelectionRange(n, n)", caret)
+        tab.focus("#typed")
+        tab.keyboard.press(key)
+        wait_until_read(tab)
+        assert (position(tab), marks("here"), marks("in")) == (place, [place], []), key
+        shades = "[...document.querySelectorAll('#strip > span')].map(e => e.className)"
+        before = tab.evaluate(shades)
+        tab.select_option("#colour", "surprise")
+        tab.select_option("#colour", "h")
+        assert tab.evaluate(shades) == before, key
+    assert "over a span" in tab.inner_text("#span-title") and tab.locator("#span-found table").count() == 0
+
+
+def test_a_warning_ends_with_the_character_that_gave_it(opened):
+    it = live_model()
+    it.network.parameters["layer0/U"][it.vocabulary.id("é")] = np.nan
+    tab = opened(build_live(it, "abc"))
+    for text, is_broken in (("abc", False), ("abécd", True), ("abcd", False)):
+        tab.fill("#typed", text)
+        wait_until_read(tab)
+        assert tab.is_visible("#warning") == is_broken
+
+
 def test_unknown_characters_are_marked_and_skipped(opened):
     it = live_model()
     tab = opened(build_live(it, TEXT))
@@ -397,8 +501,9 @@ def test_a_unit_of_the_map_is_chosen_with_a_click(opened):
 
 
 def test_a_place_far_away_comes_into_sight(opened):
-    tab = opened(build_live(live_model(), TEXT * 60))
+    tab = opened(build_live(live_model(), TEXT * 60, place=1300))
     wait_until_read(tab)
+    assert position(tab) == 1300
     wait_for(tab, f"document.querySelectorAll('#strip > span').length === {60 * len(TEXT)}")
     tab.focus("#strip")
     tab.keyboard.press("End")
@@ -647,6 +752,49 @@ def test_the_model_writes_what_the_sampler_writes(opened):
     assert tab.input_value("#typed") == TEXT + expected[0], "the random seed begins again"
 
 
+def test_what_the_model_writes_ends_with_a_click_or_an_edit(opened):
+    tab = opened(build_live(live_model(), TEXT))
+    wait_until_read(tab)
+    length = "document.getElementById('typed').value.length"
+    tab.select_option("#speed", "10")
+    begin = tab.evaluate("Date.now()")
+    tab.evaluate("for (let k = 0; k < 9; k++) document.getElementById('write').click()")  # write, pause, go on, …
+    wait_for(tab, f"{length} > {len(TEXT) + 3}")
+    assert tab.evaluate(length) - len(TEXT) <= 5 + (tab.evaluate("Date.now()") - begin) / 100, "one writer at a time"
+    tab.fill("#typed", "abc")  # which ends the sample: nothing of it can be removed
+    tab.wait_for_timeout(150)
+    assert tab.input_value("#typed") == "abc" and tab.inner_text("#write") == "write"
+    assert tab.is_disabled("#write-remove") and tab.is_disabled("#write-stop")
+    long = "ab cad" * 900
+    tab.evaluate(
+        """(long) => {
+          const [field, write, stop] = ["typed", "write", "write-stop"].map((id) => document.getElementById(id));
+          field.value = long;
+          field.dispatchEvent(new Event("input"));
+          for (const control of [write, stop]) control.click(); // while the network reads
+        }""",
+        long,
+    )
+    wait_until_read(tab)
+    assert tab.input_value("#typed") == long and "Stopped after 0" in tab.inner_text("#writing-says")
+    tab.fill("#typed", "")
+    tab.evaluate("document.getElementById('top-k').value = 0")
+    tab.click("#write-step")
+    assert tab.is_visible("#top-k") and tab.input_value("#typed") == "", "what is not possible is shown"
+
+
+def test_a_stream_begins_with_a_line_if_there_are_lines(opened):
+    for it, begun in ((live_model(), "\n"), (random_model("lstm", 1, False, 3, "abc"), "")):
+        tab = opened(build_live(it, "ab"))
+        tab.fill("#typed", "")
+        tab.select_option("#speed", "0")
+        tab.click("#write")
+        wait_for(tab, "document.getElementById('typed').value.length > 20")
+        tab.click("#write-stop")
+        expected = begun + charlstm.LanguageModel(it).sample("", 20, 0.8, random_seed=0).text
+        assert tab.input_value("#typed")[:20] == expected[:20]
+
+
 def test_a_document_ends_what_the_model_writes(opened):
     it = random_model("lstm", 1, True, 3)
     it.network.parameters["output/b"][it.vocabulary.end] = 2.0
@@ -726,6 +874,9 @@ def test_the_address_brings_back_what_was_seen(opened):
     chosen = lambda one: [one.input_value(f"#{name}") for name in ("typed", "layer", "unit", "colour")]  # noqa: E731
     assert chosen(tab) == ["abca dé bad", "1", "3", "i"]
     assert tab.get_attribute("#quantities [aria-checked=true]", "value") == "f"
+    tab.evaluate("location.hash = '#text=bad'")
+    wait_for(tab, "document.getElementById('typed').value === 'bad'")
+    assert tab.locator("#changes li").count() == 0
     other = opened(build_live(it, TEXT), fragment=fragment)
     wait_until_read(other)
     assert other.evaluate(seen) == before

@@ -231,7 +231,9 @@ def _check_option(option: str, value: Any) -> Any:
     return check_text(option, value) if option in WORDS and value is not None else value
 
 
-def build_all_views(subject: Subject, first: str | None, options: Mapping[str, Any]) -> dict[str, View]:
+def build_all_views(
+    subject: Subject, first: str | None, options: Mapping[str, Any], left_out: Collection[str] = ()
+) -> dict[str, View]:
     """Return all views that the model and the text give without options, and one that is asked for.
 
     Views that the model or the text cannot give, such as the saturation of a cell without gates, are left out. The
@@ -245,6 +247,8 @@ def build_all_views(subject: Subject, first: str | None, options: Mapping[str, A
         Name of the view that is asked for; None: none.
     options
         Options by name; each goes to the views that have it.
+    left_out
+        Names of views that are not built.
 
     Raises
     ------
@@ -257,6 +261,8 @@ def build_all_views(subject: Subject, first: str | None, options: Mapping[str, A
     views = {}
     for name, (_, reads, _, known) in VIEWS.items():
         mine = {option: value for option, value in options.items() if option in known}
+        if name in left_out:
+            continue
         if name == first or (reads is not Reads.TEXTS and subject.has(reads)):
             try:
                 views[name] = build_view(name, _choose_place(subject, name, mine), mine)

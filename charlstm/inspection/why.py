@@ -129,12 +129,14 @@ def measure_occlusion(begun: Reader, text: str, target: str) -> Array:
     chances = np.exp(log_softmax(np.concatenate(before)[:-1]).astype(np.float64))  # (N, V)
     chances[np.arange(len(ids)), ids] = 0.0
     K = min(ALTERNATIVES, chances.shape[1] - 1)
+    if not K:
+        return np.zeros(len(ids))  # there is no other character
     others = np.argsort(-chances, axis=1, kind="stable")[:, :K]  # (N, K)
     weights = np.take_along_axis(chances, others, axis=1)  # (N, K)
     weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-300)
     whole = score_after(begun, [text], target)[0]
     influence = np.zeros(len(ids))  # (N,)
-    reader, places_at_once = begun.copies(1), max(1, BATCH // max(1, K))
+    reader, places_at_once = begun.copies(1), max(1, BATCH // K)
     for first in range(0, len(ids), places_at_once):
         places = np.arange(first, min(first + places_at_once, len(ids)))
         rows = np.repeat(ids[first:, None], len(places) * K, axis=1)  # (N − first, B)

@@ -59,7 +59,7 @@ MODULE_WORDS = r"^import .*\n|^export "
 LAYOUT = r"^ *//.*\n|^ */\*\*(?s:.*?)\*/\n|^ +|^\n"
 MAX_CHARACTERS = 20_000
 MAX_NUMBERS = 40_000_000  # that the page keeps while it reads
-MAX_ROWS = 1_000  # of a table or a strip of text
+MAX_ROWS = 500  # of a table or a strip of text
 TITLE = 60
 LIVE = "live"
 SHOWN_LIVE = {"gates", "cell"}  # views whose content the live tab computes itself
@@ -117,10 +117,13 @@ def build_page(
     texts = list(examples)
     if subject.text:
         texts.insert(0, OfferedText(subject.text, subject.model.label, subject.telling_place))
-    views = build_all_views(subject, first, options)
-    asked = {name for name in SHOWN_LIVE if name == first or {*options} & {*VIEWS[name].options}}
-    kept = {name: crop_view(view) for name, view in views.items() if name not in SHOWN_LIVE - asked}
-    return render(kept, first or LIVE, Live(subject.model, texts, subject.trace if subject.text else None))
+    shown = {name for name in SHOWN_LIVE if name != first and not {*options} & {*VIEWS[name].options}}
+    views = build_all_views(subject, first, options, shown)
+    return render(
+        {name: crop_view(view) for name, view in views.items()},
+        first or LIVE,
+        Live(subject.model, texts, subject.trace if subject.text else None),
+    )
 
 
 def render(
@@ -210,7 +213,7 @@ def _crop_columns(columns: Sequence[Column]) -> tuple[Column, ...]:
 def limit_characters(model: Model) -> int:
     """Return the number of characters that a page reads of a text."""
     config = model.network.config
-    per_character = config.layers * config.hidden * len(model.network.cell.quantities)
+    per_character = config.layers * config.hidden * len(model.network.cell.quantities) + len(model.vocabulary)
     return min(MAX_CHARACTERS, max(1, MAX_NUMBERS // per_character))
 
 

@@ -18,7 +18,8 @@ from charlstm.text.vocabulary import Vocabulary, text_of
 
 STREAM, LINE, BLANK_LINE, FILE, ROW = "", "line", "blank-line", "file", "row"
 KINDS = (LINE, BLANK_LINE, FILE)
-BLANK = r"[^\S\n]*"
+# White space but the newline, as `str.isspace` has it, in a notation that JavaScript reads as well.
+BLANK = r"[\t\v\f\r\x1c-\x1f \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*"
 BLOCK = 1 << 24
 HASHED_BLOCK = 1 << 20  # characters
 LONGEST_WINDOW = 10_000  # characters of a line through which the gradient flows

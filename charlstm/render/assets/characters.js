@@ -1,6 +1,7 @@
 // Characters and texts: code points, what the page shows for them, and documents in a text that somebody types.
 
 export const END = 0xffff; // the end symbol of a document
+export const NEWLINE = 10;
 const END_SIGN = "∎";
 const CANNOT_BE_SHOWN = /[\p{C}\p{Z}\p{M}\p{Default_Ignorable_Code_Point}]/u;
 
@@ -20,17 +21,31 @@ export function showInText(description, point) {
 
 /** Return a typed text as the model reads it: code points, with the end symbol for what separates documents. */
 export function parseText(description, typed) {
-  const { pattern, end } = description;
-  let text = typed.replace(/\r\n?/g, "\n");
-  if (end !== null) text = text.replaceAll(END_SIGN, String.fromCodePoint(END));
-  if (pattern !== null) text = text.replace(new RegExp(pattern, "g"), String.fromCodePoint(END));
+  const { pattern, end, vocabulary } = description;
+  const isKnown = (character) => vocabulary.includes(character.codePointAt(0));
+  const symbol = String.fromCodePoint(END);
+  let text = isKnown("\r") ? typed : typed.replace(/\r\n?/g, "\n");
+  if (end === null) return pointsOf(text.replaceAll(symbol, "\n"));
+  if (pattern !== null) text = text.replace(new RegExp(pattern, "g"), symbol);
+  if (!isKnown(END_SIGN)) text = text.replaceAll(END_SIGN, symbol);
+  return pointsOf(isKnown("\n") ? text : text.replaceAll("\n", symbol));
+}
+
+/** Return the code points of a text. */
+export function pointsOf(text) {
   return Int32Array.from(text, (character) => character.codePointAt(0));
 }
 
-/** Return code points as a text to type: with the separator of documents for the end symbol, or a sign for it. */
+/**
+ * Return code points as a text to type, with the separator of documents for the end symbol; with a sign for it if the
+ * separator would be read as something else, such as one blank line after another.
+ */
 export function formatText(description, points) {
-  const end = description.separator ?? END_SIGN;
-  return Array.from(points, (point) => (point === END ? end : String.fromCodePoint(point))).join("");
+  const write = (end) => Array.from(points, (point) => (point === END ? end : String.fromCodePoint(point))).join("");
+  const typed = write(description.separator ?? END_SIGN);
+  const read = parseText(description, typed);
+  if (read.length === points.length && countEqual(read, points, read.length) === read.length) return typed;
+  return write(description.vocabulary.includes(END_SIGN.codePointAt(0)) ? String.fromCodePoint(END) : END_SIGN);
 }
 
 /** Return a part of a text on one line, with escapes. */

@@ -45,7 +45,8 @@ export function readingAsCsv(reading) {
   const lines = [csvLine([...head, ...units(description)])];
   for (let n = 0; n < reading.done; n++) {
     const point = reading.text[n];
-    const p = softmaxOf(reading.logits(n));
+    const logits = reading.logits(n);
+    const p = logits ? softmaxOf(logits) : [];
     let best = 0;
     for (let id = 1; id < p.length; id++) if (p[id] > p[best]) best = id;
     const bits = Number.isNaN(reading.surprisals[n]) ? "" : reading.surprisals[n];
@@ -55,8 +56,8 @@ export function readingAsCsv(reading) {
       String.fromCodePoint(point),
       code,
       bits,
-      String.fromCodePoint(description.vocabulary[best]),
-      p[best],
+      logits ? String.fromCodePoint(description.vocabulary[best]) : "",
+      p[best] ?? "",
     ];
     lines.push(csvLine([...row, ...Array.from(reading.record(n), round)]));
   }

@@ -49,6 +49,8 @@ export class HeatMap {
     this.order.forEach((unit, row) => (this.rowOf[unit] = row));
     Object.assign(this, { reading, quantity });
     this.picture = new UnitPicture(reading, quantity, this.order, this.palette[theme]);
+    const style = getComputedStyle(this.canvas);
+    [this.ink, this.card] = ["--ink", "--card"].map((name) => style.getPropertyValue(name).trim());
     this.changed();
   }
 
@@ -181,14 +183,12 @@ export class HeatMap {
 
   /** Draw what is painted, after painting for a few ms; the rest follows in the next frames. */
   drawNow() {
-    const { context, view, width, height, picture } = this;
+    const { context, view, width, height, picture, ink, card } = this;
     const isPainted = picture.paint(view.x, view.x + width / view.across, performance.now() + PAINTING);
     context.setTransform(this.density, 0, 0, this.density, 0, 0);
     context.clearRect(0, 0, width, height + FOOT);
     context.imageSmoothingEnabled = view.across < 1 || view.down < 1;
     picture.draw(context, view, width, height);
-    const style = getComputedStyle(this.canvas);
-    const [ink, card] = ["--ink", "--card"].map((name) => style.getPropertyValue(name).trim());
     this.drawMarks(ink, card);
     if (view.down >= LEAST_LABELLED) this.drawUnits(ink, card);
     else if (this.unit !== null) this.drawChosen(ink, card);

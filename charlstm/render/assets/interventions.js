@@ -7,9 +7,15 @@
 //
 // An intervention is { kind, layer, unit, from, value, gate }; `from` is −1 for the whole text with what opens it.
 
-/** Return the interventions that are active while character n is read. */
+/** Return the interventions that are active while character n is read: of two for the same gate, the later one holds. */
 export function activeAt(interventions, n) {
-  return interventions.filter(({ kind, from }) => (kind === "set" ? from === n : from <= n));
+  const active = interventions.filter(({ kind, from }) => (kind === "set" ? from === n : from <= n));
+  return active.sort((one, other) => one.from - other.from || isGate(one) - isGate(other));
+}
+
+/** Return whether a single gate is forced; of two interventions that start together, such a one comes after a freeze. */
+function isGate({ kind }) {
+  return kind === "gate";
 }
 
 /** Return the state in which a character is read: `before` itself, or a copy in which memories are set. */

@@ -2,7 +2,7 @@
 // follows from it. The network reads in slices, so that the page always answers.
 
 import { announce } from "./announcer.js";
-import { excerpt, formatText, parseText, showCharacter } from "./characters.js";
+import { END, excerpt, formatText, NEWLINE, parseText, pointsOf, showCharacter } from "./characters.js";
 import { continueGreedily } from "./continuation.js";
 import { drawCurves } from "./curves.js";
 import { drawCell } from "./diagram.js";
@@ -42,9 +42,13 @@ export class Live {
       similarity: null,
     });
     Object.assign(this, {
+      typed: "",
       label: null,
       plain: null,
       changed: null,
+      goal: null, // the position to move to as soon as it is read
+      edited: Infinity, // the first character that differs from what the screen shows
+      isDrawn: false,
       isRunning: false,
       waiting: [],
       isOffered: false,
@@ -78,8 +82,9 @@ export class Live {
       reading: () => this.shown,
       whenRead: () => this.whenRead(),
       append: (point) => this.append(point),
-      text: () => part("typed").value,
+      text: () => this.typed,
       replace: (typed) => this.type(typed),
+      knows: (point) => this.plain.idOf.has(point),
       isFull: () => this.plain.length >= this.most,
     });
     this.why = new Why(network, () => this.shown, description, palette);
@@ -110,46 +115,88 @@ export class Live {
   /** Replace the text by one of the page. */
   open({ text, label, place }) {
     if (label !== null && label !== this.label) this.setLabel(label);
-    const points = Int32Array.from(text, (character) => character.codePointAt(0));
-    part("typed").value = formatText(this.description, points);
+    const points = pointsOf(text);
+    this.showTyped(formatText(this.description, points));
     this.isOffered = false;
+    this.writer.end();
     this.read(points, place);
+    if (this.isDrawn) return;
+    this.move(0);
+    this.goal = place;
   }
 
   /** Replace the text by what the user typed; the position becomes the last character that is new. */
   type(typed) {
-    if (part("typed").value !== typed) part("typed").value = typed;
+    this.showTyped(typed);
+    this.writer.end();
     const points = parseText(this.description, typed);
     const old = this.text;
     let same = 0;
     const most = Math.min(old.length, points.length);
     while (same < most && old[old.length - 1 - same] === points[points.length - 1 - same]) same++;
-    this.read(points, points.length - 1 - (same < most ? same : 0));
+    const isSame = same === points.length && same === old.length;
+    this.read(points, isSame ? this.n : Math.max(0, points.length - 1 - same));
     announce(() => `${part("count").textContent}; next ${sayPredictions(this.description, this.shown.logits(this.n))}`);
   }
 
   /** Append a character that the model wrote. */
   append(point) {
-    part("typed").value += formatText(this.description, [point]);
+    const text = new Int32Array(this.text.length + 1);
+    text.set(this.text);
+    text[this.text.length] = point;
+    const isEndOfLine = point === END || point === NEWLINE; // it may be read otherwise after another one
+    this.typed = isEndOfLine ? formatText(this.description, text) : this.typed + String.fromCodePoint(point);
+    this.edit(text, this.text.length);
+    if (!this.isAppending) requestAnimationFrame(() => this.drawAppended()); // many characters in a frame, if it writes fast
+    this.isAppending = true;
+    this.run();
+  }
+
+  drawAppended() {
+    this.isAppending = false;
+    this.showTyped(this.typed);
     part("typed").scrollTop = part("typed").scrollHeight;
-    this.read(Int32Array.of(...this.text, point), this.text.length);
+    this.drawEdited();
+  }
+
+  /** Show a text in the field, which has its own signs for the ends of lines. */
+  showTyped(typed) {
+    this.typed = typed;
+    if (part("typed").value !== typed) part("typed").value = typed;
   }
 
   /** Read a text, and move to a character of it. */
   read(points, n) {
-    for (const reading of this.readings) reading.edit(points);
-    this.span = null;
-    this.similarity = null;
-    this.shown.advance(performance.now() + READING_SLICE);
-    const wanted = Math.max(-1, Math.min(this.text.length - 1, n));
-    this.n = Math.min(wanted, this.shown.done - 1);
-    this.wanted = this.n < wanted ? wanted : null; // the position moves there as soon as it is read
-    this.strip.span = [0, 0];
-    this.strip.position = this.n;
+    this.edit(points, n);
+    this.drawEdited();
+  }
+
+  /** Replace the text and the position, and read a slice of it. */
+  edit(points, n) {
+    const same = Math.min(...this.readings.map((reading) => reading.edit(points)));
+    this.edited = Math.min(this.edited, this.similarity ? 0 : same);
+    this.given = points.length;
+    Object.assign(this, { span: null, similarity: null, goal: null });
+    this.n = Math.max(-1, Math.min(this.text.length - 1, n));
+    const slice = performance.now() + READING_SLICE;
+    for (const reading of this.readings) reading.advance(slice);
+  }
+
+  /** Draw what was edited. */
+  drawEdited() {
+    this.spans.clear();
     this.strip.edit(this.text, this.plain.ids);
+    this.strip.paint(this.edited, this.shown.done);
+    this.drawText(this.given);
+    this.map.update(this.edited);
+    this.edited = Infinity;
+    this.show();
+  }
+
+  /** Show the character at the position, now or as soon as it is read, and read on. */
+  show() {
     this.drawnTo = this.shown.done;
-    this.drawText(points.length);
-    this.map.update(0);
+    this.drawnOf = this.countRead();
     this.strip.mark(this.n);
     this.draw();
     this.why.outdated();
@@ -161,13 +208,18 @@ export class Live {
     return this.changed ? [this.changed, this.plain] : [this.plain];
   }
 
-  /** Read on in slices until every reading is complete. */
+  /** Return the number of characters that are read, over all readings. */
+  countRead() {
+    return this.readings.reduce((sum, { done }) => sum + done, 0);
+  }
+
+  /** Read on in slices until every reading is complete; that which is behind comes first. */
   async run() {
     document.documentElement.dataset.read = "no";
     if (this.isRunning) return;
     this.isRunning = true;
     while (this.readings.some((reading) => !reading.complete)) {
-      const next = this.readings.find((reading) => !reading.complete);
+      const [next] = this.readings.sort((one, other) => one.done - other.done);
       next.advance(performance.now() + READING_SLICE);
       this.drawProgress();
       await nextTask();
@@ -176,12 +228,13 @@ export class Live {
     document.documentElement.dataset.read = "yes";
     this.drawProgress();
     for (const resolve of this.waiting.splice(0)) resolve();
+    if (this.span) this.search();
   }
 
   /** Wait until the character at the position is read and drawn. */
   async whenShown() {
     while (this.readings.some((reading) => reading.done <= this.n)) await nextTask();
-    while (this.wanted !== null && this.text.length < SHORT_TEXT) await nextTask();
+    while (this.goal !== null && this.text.length < SHORT_TEXT) await nextTask();
     await new Promise(requestAnimationFrame);
   }
 
@@ -201,11 +254,12 @@ export class Live {
       if (this.drawnTo < done) {
         this.strip.paint(this.drawnTo, done);
         this.map.update(this.drawnTo);
-        if (this.n >= this.drawnTo && this.n < done) this.draw();
         this.drawnTo = done;
       }
-      if (this.wanted !== null && done > this.wanted) this.move(this.wanted);
-      else if (complete) this.draw();
+      if (this.goal !== null && this.readings.every((reading) => reading.done > this.goal)) this.move(this.goal);
+      const count = this.countRead();
+      if (!this.isDrawn || (complete && count > this.drawnOf)) this.draw();
+      this.drawnOf = count;
       if (!this.isOffered && done && done >= Math.min(this.text.length, STEADY_AFTER)) this.offerSteadiest();
       this.warn();
     });
@@ -231,18 +285,15 @@ export class Live {
     this.changed = list.length ? new Reading(this.network, this.plain.opening, list) : null;
     if (this.changed) {
       this.changed.most = this.plain.most;
-      this.changed.copy(this.plain, Math.max(0, Math.min(...list.map(({ from }) => from))));
+      this.changed.follow(this.plain, Math.max(0, Math.min(...list.map(({ from }) => from))));
       if (this.changed.done <= this.n) this.changed.advance(performance.now() + READING_SLICE);
     }
+    this.similarity = null;
     this.map.showInterventions(list);
     this.strip.begins = new Set(list.map(({ from }) => from));
     this.showQuantity();
-    this.drawnTo = this.shown.done;
     this.strip.paint();
-    this.draw();
-    this.why.outdated();
-    this.run();
-    this.moved();
+    this.show();
   }
 
   // --- The position and the unit.
@@ -251,7 +302,7 @@ export class Live {
   move(n, extend) {
     const to = Math.max(this.text.length ? 0 : -1, Math.min(this.text.length - 1, n));
     if (extend) this.span = { anchor: this.span && this.span.head === this.n ? this.span.anchor : this.n, head: to };
-    Object.assign(this, { n: to, wanted: null });
+    Object.assign(this, { n: to, goal: null });
     this.strip.mark(to);
     this.draw();
     if (extend) this.search();
@@ -274,7 +325,8 @@ export class Live {
     if (isOther || !this.quantity) this.showQuantity();
     this.controlled?.();
     this.interventions.aim(layer, unit);
-    if (n !== this.n) Object.assign(this, { n, wanted: null });
+    if (n !== this.n) this.goal = null;
+    this.n = n;
     this.strip.mark(n);
     this.strip.paint();
     this.draw();
@@ -353,7 +405,9 @@ export class Live {
   /** Show the character, its surprisal, the prediction after it, and the cell. */
   draw() {
     const { n, description, plain, shown } = this;
-    if (n >= shown.done || n >= plain.done) return; // as soon as it is read
+    this.continued = null; // those of another position or text
+    this.isDrawn = n < shown.done && n < plain.done;
+    if (!this.isDrawn) return; // as soon as it is read
     const point = n < 0 ? null : this.text[n];
     const sign = point === null ? "start" : showCharacter(description, point);
     const bits = n < 0 || Number.isNaN(shown.surprisals[n]) ? "–" : shown.surprisals[n].toFixed(2);
@@ -409,8 +463,10 @@ export class Live {
 
   /** Write the most probable continuations, with and without interventions, in slices. */
   async drawContinuations() {
-    const wanted = [this.n, this.plain, this.changed];
+    const wanted = {};
     this.continued = wanted;
+    await nextTask(); // the user, or the model that writes, may move on at once
+    if (this.continued !== wanted) return;
     const rows = this.changed ? [["unchanged", this.plain], ["changed", this.changed]] : [["", this.plain]];
     const texts = rows.map(() => []);
     let until = performance.now() + READING_SLICE / 2;

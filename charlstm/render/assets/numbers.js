@@ -1,16 +1,16 @@
 // Numbers as the page stores them, and as it shows them.
 
 const DIGITS = 3;
+const DECODED_AT_ONCE = 1 << 18; // numbers that are decoded in one task
 
 /** Unpack the arrays of a block: letters of base 85 → name → Float32Array. `places` has name → [start, size]. */
 export async function unpackArrays(text, { letters, size, places }) {
-  const deflated = bytesOf(text, letters).subarray(0, size);
+  const deflated = (await bytesOf(text, letters)).subarray(0, size);
   const stream = new Blob([deflated]).stream().pipeThrough(new DecompressionStream("deflate"));
   const block = new Uint8Array(await new Response(stream).arrayBuffer());
   const arrays = {};
   for (const [name, [start, length]] of Object.entries(places)) {
-    arrays[name] = floatsOf(block.subarray(start, start + 4 * length), length);
-    await nextTask(); // a large network takes long
+    arrays[name] = await floatsOf(block.subarray(start, start + 4 * length), length);
   }
   return arrays;
 }
@@ -25,25 +25,37 @@ export function nextTask() {
 }
 
 /** Decode letters into bytes: five digits of base 85 are four bytes. */
-function bytesOf(text, letters) {
+async function bytesOf(text, letters) {
   const digits = new Uint8Array(128);
   for (let digit = 0; digit < letters.length; digit++) digits[letters.charCodeAt(digit)] = digit;
   const words = new DataView(new ArrayBuffer((text.length / 5) * 4));
-  for (let k = 0; k < text.length / 5; k++) {
-    let word = 0;
-    for (let n = 5 * k; n < 5 * k + 5; n++) word = word * 85 + digits[text.charCodeAt(n)];
-    words.setUint32(4 * k, word);
-  }
+  await inPieces(text.length / 5, (from, to) => {
+    for (let k = from; k < to; k++) {
+      let word = 0;
+      for (let n = 5 * k; n < 5 * k + 5; n++) word = word * 85 + digits[text.charCodeAt(n)];
+      words.setUint32(4 * k, word);
+    }
+  });
   return new Uint8Array(words.buffer);
 }
 
 /** Decode numbers that are stored with the lowest bytes of all of them first. */
-function floatsOf(bytes, length) {
+async function floatsOf(bytes, length) {
   const own = new Uint8Array(4 * length);
-  for (let place = 0; place < 4; place++) {
-    for (let n = 0; n < length; n++) own[n * 4 + place] = bytes[place * length + n];
-  }
+  await inPieces(length, (from, to) => {
+    for (let place = 0; place < 4; place++) {
+      for (let n = from; n < to; n++) own[n * 4 + place] = bytes[place * length + n];
+    }
+  });
   return new Float32Array(own.buffer);
+}
+
+/** Call `work(from, to)` for one piece after another of what a count enumerates; each piece is a task of its own. */
+async function inPieces(count, work) {
+  for (let from = 0; from < count; from += DECODED_AT_ONCE) {
+    work(from, Math.min(count, from + DECODED_AT_ONCE));
+    await nextTask();
+  }
 }
 
 /** Format a number, with a sign if it may be below zero, and without a minus on a zero. */

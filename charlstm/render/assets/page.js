@@ -95,12 +95,12 @@ function openAddress(live, tab, openTab) {
   let timer = null;
   let written = "";
   const write = () => {
-    const { n, layer, unit, colour, label } = live;
+    const { layer, unit, colour, label } = live;
     const [quantity, interventions] = [live.quantity.key, live.interventions.list];
     written = formatFragment({
-      text: part("typed").value,
+      text: live.typed,
       label,
-      n,
+      n: live.goal ?? live.n,
       layer,
       unit,
       tab: tab(),
@@ -120,9 +120,8 @@ function openAddress(live, tab, openTab) {
     const first = live.texts[0] ?? { text: "", label: null, place: -1 };
     if (state.text === undefined) live.open(first);
     else live.type(state.text);
-    if (state.interventions.length || live.interventions.list.length) {
-      live.interventions.replace(state.interventions.reduce(addIntervention, []));
-    }
+    const list = state.interventions.reduce(addIntervention, []);
+    if (list.length || live.interventions.list.length) live.interventions.replace(list);
     const unit = state.unit === undefined ? live.unit : state.unit;
     if (state.layer !== undefined) live.choose(state.layer, unit, live.n, { keep: true });
     if (state.colour && document.querySelector(`#colour [value="${CSS.escape(state.colour)}"]`)) {

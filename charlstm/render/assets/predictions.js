@@ -17,9 +17,8 @@ const GUESSES = 5;
  */
 export function drawPredictions(description, plain, changed, next, ask) {
   const columns = [plain, changed].filter(Boolean).map(softmaxOf);
-  const most = (id) => Math.max(...columns.map((p) => p[id]));
-  const ids = description.vocabulary.map((_, id) => id);
-  const best = columns.length ? ids.sort((one, other) => most(other) - most(one) || one - other).slice(0, GUESSES) : [];
+  const most = columns.length === 2 ? columns[0].map((p, id) => Math.max(p, columns[1][id])) : columns[0] ?? [];
+  const best = placesOfLargest(most, GUESSES);
   const names = changed ? ["", "unchanged", "changed", ""] : [];
   const head = names.map((name) => name ? element("th", { scope: "col", textContent: name }) : element("td"));
   part("guesses").tHead.replaceChildren(element("tr", {}, ...head));
@@ -37,6 +36,19 @@ export function drawPredictions(description, plain, changed, next, ask) {
   }));
 }
 
+/** Return the places of the largest numbers, the largest first; of equal numbers, the first place comes first. */
+function placesOfLargest(numbers, count) {
+  const best = [];
+  numbers.forEach((number, place) => {
+    let rank = best.length;
+    while (rank > 0 && numbers[best[rank - 1]] < number) rank--;
+    if (rank === count) return;
+    best.splice(rank, 0, place);
+    best.length = Math.min(best.length, count);
+  });
+  return best;
+}
+
 function bars(chances) {
   const height = 10 / chances.length;
   const rects = chances.map((chance, k) =>
@@ -49,6 +61,7 @@ function bars(chances) {
 export function sayPredictions(description, logits, count = 3) {
   if (!logits) return "";
   const p = softmaxOf(logits);
-  const best = description.vocabulary.map((_, id) => id).sort((one, other) => p[other] - p[one]).slice(0, count);
-  return best.map((id) => `${showCharacter(description, description.vocabulary[id])} ${percent(p[id])}`).join(", ");
+  return placesOfLargest(p, count).map((id) =>
+    `${showCharacter(description, description.vocabulary[id])} ${percent(p[id])}`
+  ).join(", ");
 }

@@ -4,8 +4,24 @@ import { countEqual, END } from "./characters.js";
 import { activeAt, keepFrozen } from "./interventions.js";
 import { logSoftmax } from "./sampling.js";
 
-const MOST_NUMBERS = 40_000_000; // of records: 160 MB
+const MOST_NUMBERS = 40_000_000; // of records and predictions: 160 MB
 const NATS_PER_BIT = Math.LN2;
+const BLOCK_ROWS = 64;
+
+/** Rows of numbers, as many as are needed. They lie in blocks, so that none is copied when there are more. */
+class Rows {
+  constructor(width) {
+    Object.assign(this, { width, blocks: [] });
+  }
+
+  /** Return row n, (width,). */
+  row(n) {
+    const { width } = this;
+    const block = this.blocks[Math.floor(n / BLOCK_ROWS)] ??= new Float32Array(BLOCK_ROWS * width);
+    const start = (n % BLOCK_ROWS) * width;
+    return block.subarray(start, start + width);
+  }
+}
 
 /** The characters of a text and, as far as they are read, the record, the prediction and the surprisal of each. */
 export class Reading {
@@ -17,11 +33,12 @@ export class Reading {
   constructor(network, opening, interventions = []) {
     const { vocabulary } = network.description;
     Object.assign(this, { network, interventions, text: new Int32Array(0), ids: new Int32Array(0), done: 0 });
+    Object.assign(this, { begin: 0, broken: Infinity }); // the first known character; the first without a prediction
     this.idOf = new Map(vocabulary.map((point, id) => [point, id]));
-    this.most = Math.floor(MOST_NUMBERS / network.width);
-    this.finite = true;
+    this.most = Math.floor(MOST_NUMBERS / (network.width + vocabulary.length));
     Object.assign(this, { opening, first: network.zeroRecord(), firstLogits: null });
-    this.reserve(64);
+    Object.assign(this, { records: new Rows(network.width), predictions: new Rows(vocabulary.length) });
+    Object.assign(this, { surprisals: new Float64Array(0), shared: 0, other: null }); // rows of another reading
     if (opening === null) return;
     this.firstLogits = new Float32Array(network.description.vocabulary.length);
     network.step(network.zeroRecord(), opening, this.first, this.firstLogits, activeAt(this.interventions, -1));
@@ -35,6 +52,11 @@ export class Reading {
     return this.done === this.length;
   }
 
+  /** Return whether all predictions are finite numbers. */
+  get finite() {
+    return this.broken === Infinity && (this.firstLogits?.every(Number.isFinite) ?? true);
+  }
+
   /** Return the number of characters that the network does not know. */
   get unknown() {
     return this.ids.reduce((count, id) => count + (id < 0), 0);
@@ -42,14 +64,14 @@ export class Reading {
 
   /** Return the record after character n, (width,); that before the first character for −1. */
   record(n) {
-    const { width } = this.network;
-    return n < 0 ? this.first : this.records.subarray(n * width, (n + 1) * width);
+    if (n < 0) return this.first;
+    return n < this.shared ? this.other.record(n) : this.records.row(n);
   }
 
-  /** Return the prediction after character n, (V,); null before the first character of a stream. */
+  /** Return the prediction after character n, (V,); null before the first known character of a stream. */
   logits(n) {
-    const V = this.network.description.vocabulary.length;
-    return n < 0 ? this.firstLogits : this.predictions.subarray(n * V, (n + 1) * V);
+    if (n < this.begin) return this.firstLogits;
+    return n < this.shared ? this.other.logits(n) : this.predictions.row(n);
   }
 
   /** Return a value after character n: before the first one for −1. */
@@ -78,22 +100,31 @@ export class Reading {
   edit(text) {
     const kept = Math.min(text.length, this.most);
     const same = countEqual(text, this.text, kept);
-    this.reserve(kept);
     this.text = text.slice(0, kept);
-    this.ids = this.text.map((point) => this.idOf.get(point) ?? -1);
+    const ids = new Int32Array(kept);
+    ids.set(this.ids.subarray(0, same));
+    for (let n = same; n < kept; n++) ids[n] = this.idOf.get(this.text[n]) ?? -1;
+    this.ids = ids;
+    this.begin = ids.findIndex((id) => id >= 0);
+    if (this.begin < 0) this.begin = kept;
     this.done = Math.min(this.done, same);
+    this.shared = Math.min(this.shared, this.done);
+    if (this.surprisals.length < kept) {
+      const { surprisals } = this;
+      this.surprisals = new Float64Array(2 * kept);
+      this.surprisals.set(surprisals);
+    }
+    if (this.broken >= this.done) this.broken = Infinity;
     return this.done;
   }
 
-  /** Take over what another reading of the same text has read, up to a character. */
-  copy(other, count) {
-    const { width, description } = this.network;
-    const V = description.vocabulary.length;
+  /** Begin where another reading of the same text is, at a character at most. Both must have the same edits from then on. */
+  follow(other, count) {
     this.edit(other.text);
     this.done = Math.min(count, other.done);
-    this.records.set(other.records.subarray(0, this.done * width));
-    this.predictions.set(other.predictions.subarray(0, this.done * V));
+    Object.assign(this, { other, shared: this.done });
     this.surprisals.set(other.surprisals.subarray(0, this.done));
+    if (other.broken < this.done) this.broken = other.broken;
   }
 
   /** Read on until the text is read or a time, in ms of `performance.now()`, has come; one character at least. */
@@ -110,13 +141,12 @@ export class Reading {
     this.surprisals[n] = this.surprisalOf(n);
     if (id < 0) { // an unknown character is not read
       record.set(this.record(n - 1));
-      if (n > 0 || this.firstLogits) logits.set(this.logits(n - 1));
-      else logits.set(network.weights["output/b"]);
+      if (n > this.begin) logits.set(this.logits(n - 1));
     } else {
       const read = this.text[n] === END ? this.opening : id;
       network.step(this.before(n), read, record, logits, activeAt(this.interventions, n));
     }
-    this.finite &&= logits.every(Number.isFinite);
+    if (this.broken === Infinity && n >= this.begin && !logits.every(Number.isFinite)) this.broken = n;
     this.done++;
   }
 
@@ -137,23 +167,5 @@ export class Reading {
   surprisalOf(n) {
     const logits = this.logits(n - 1);
     return this.ids[n] < 0 || !logits ? NaN : -logSoftmax(logits)[this.ids[n]] / NATS_PER_BIT;
-  }
-
-  /** Make room for a number of characters; what is read stays. */
-  reserve(count) {
-    const V = this.network.description.vocabulary.length;
-    if (this.surprisals?.length >= count) return;
-    const room = Math.min(this.most, Math.max(count, 2 * (this.surprisals?.length ?? 0)));
-    for (
-      const [name, Type, width] of [
-        ["records", Float32Array, this.network.width],
-        ["predictions", Float32Array, V],
-        ["surprisals", Float64Array, 1],
-      ]
-    ) {
-      const larger = new Type(room * width);
-      if (this[name]) larger.set(this[name].subarray(0, this.done * width));
-      this[name] = larger;
-    }
   }
 }

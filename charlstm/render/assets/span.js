@@ -128,6 +128,7 @@ export class SpanSearch {
    */
   constructor({ title, summary, found }, description, { chosen, moved }) {
     Object.assign(this, { title, summary, found, description, chosen, moved, latest: 0 });
+    this.words = [title, summary].map((place) => place.textContent); // as long as there is no span
   }
 
   /**
@@ -156,9 +157,11 @@ export class SpanSearch {
     return results.similarity;
   }
 
-  /** End the search that is under way, if any. */
-  cancel() {
+  /** End the search that is under way, if any, and show none. */
+  clear() {
     this.latest++;
+    [this.title, this.summary].forEach((place, k) => setText(place, this.words[k]));
+    this.found.replaceChildren();
   }
 
   showResults(reading, start, stop, { units, similarity, places }) {

@@ -23,9 +23,15 @@ export class Strip {
     });
   }
 
-  /** Replace the text: only the characters that differ are built again; a long text is built in pieces. */
+  /**
+   * Replace the text: only the characters that differ are built again; a long text is built in pieces. Nothing is marked
+   * as the position or selected until `mark` and `select` are called.
+   */
   edit(text, ids) {
     const old = this.text;
+    this.cells[this.position]?.classList.remove("here");
+    for (const cell of this.cells.slice(...this.span)) cell.classList.remove("in");
+    Object.assign(this, { position: -1, span: [0, 0] });
     const most = Math.min(old.length, text.length, this.cells.length);
     const start = countEqual(old, text, most);
     let same = 0; // characters at the end that stay
@@ -45,7 +51,7 @@ export class Strip {
       this.box.querySelectorAll(":scope > br").forEach((br) => br.previousSibling?.place === undefined && br.remove());
       this.grow();
     }
-    if (same) this.cells.forEach((cell, n) => (cell.place = n));
+    if (same) { for (let n = start; n < this.cells.length; n++) this.cells[n].place = n; }
   }
 
   /** Build the next piece of a long text, one in a frame. */

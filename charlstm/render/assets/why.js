@@ -41,7 +41,9 @@ export class Why {
       target,
       rival,
       first,
-      before: first ? { record: reading.record(first - 1).slice(), logits: reading.logits(first - 1).slice() } : null,
+      before: first
+        ? { record: reading.record(first - 1).slice(), logits: reading.logits(first - 1)?.slice() ?? null }
+        : null,
       opening: reading.opening,
       reach: EXAMINED,
       changes: reading.interventions,

@@ -3,21 +3,22 @@
 import { enable, part } from "./dom.js";
 import { countOf, nextTask } from "./numbers.js";
 import { sampleStream } from "./random.js";
-import { END } from "./characters.js";
+import { END, NEWLINE } from "./characters.js";
 import { choose, probabilities } from "./sampling.js";
 
 const WRITING_SLICE = 8; // ms
-const NEWLINE = 10;
 
 /**
  * Writes into the text of the page.
  *
  * `page` has `reading()`, what the next character is sampled from; `whenRead()`, a promise that it is complete;
- * `append(point)`, `text()`, `replace(text)` and `isFull()`.
+ * `append(point)`, `text()`, `replace(text)`, `isFull()` and `knows(point)`.
  */
 export class Writer {
   constructor(page) {
     Object.assign(this, { page, stream: null, before: null, written: 0, isWriting: false });
+    this.turn = null; // of the user's last click: what an earlier one began ends
+    part("seed").max = Number.MAX_SAFE_INTEGER;
     part("write").onclick = () => (this.isWriting ? this.pause() : this.start());
     part("write-step").onclick = () => this.step();
     part("write-stop").onclick = () => this.stop("Stopped");
@@ -32,7 +33,12 @@ export class Writer {
   /** Return the sampling rules of the form; null if one of them is not possible. */
   rules() {
     const read = (id) => part(id).valueAsNumber;
-    for (const id of ["temperature", "top-k", "top-p", "seed"]) if (!part(id).reportValidity()) return null;
+    for (const id of ["temperature", "top-k", "top-p", "seed"]) {
+      if (part(id).checkValidity()) continue;
+      part(id).closest("details").open = true; // the browser says nothing about what it does not show
+      part(id).reportValidity();
+      return null;
+    }
     const [temperature, topK, topP] = [read("temperature"), read("top-k"), read("top-p")];
     return {
       temperature: Number.isNaN(temperature) ? 0.8 : temperature,
@@ -52,43 +58,50 @@ export class Writer {
   async start() {
     if (this.isWriting || !this.rules()) return;
     this.begin();
-    this.isWriting = true;
+    const turn = this.take(true);
     this.draw("Writing …");
-    while (this.isWriting) {
+    while (turn === this.turn) {
       const speed = Number(part("speed").value);
       const until = performance.now() + WRITING_SLICE;
       do {
-        if (!await this.write()) return;
-      } while (this.isWriting && !speed && performance.now() < until);
+        if (!await this.write(turn)) return;
+      } while (!speed && performance.now() < until);
       await (speed ? new Promise((resolve) => setTimeout(resolve, 1000 / speed)) : nextTask());
     }
   }
 
+  /** Begin what a click asks for, and end what an earlier one did. */
+  take(isWriting) {
+    return Object.assign(this, { isWriting, turn: {} }).turn;
+  }
+
   pause() {
-    this.isWriting = false;
+    this.take(false);
     this.draw(`Paused after ${countOf(this.written, "character")}.`);
   }
 
   async step() {
     if (this.isWriting || !this.rules()) return;
     this.begin();
-    if (await this.write()) this.draw(countOf(this.written, "character"));
+    if (await this.write(this.take(false))) this.draw(countOf(this.written, "character"));
   }
 
   /** Sample one character and append it. Return whether the sample goes on. */
-  async write() {
+  async write(turn) {
     const { page } = this;
     await page.whenRead();
+    if (turn !== this.turn) return false;
     const rules = this.rules();
     const reading = page.reading();
     const { vocabulary } = reading.network.description;
     if (!rules) return this.stop("Stopped");
     if (page.isFull()) return this.stop("The text is as long as the page can hold; stopped");
-    const logits = reading.logits(reading.length - 1);
-    if (!logits) { // an empty stream: begin a line
+    let logits = reading.logits(reading.length - 1);
+    if (!logits && page.knows(NEWLINE)) { // an empty stream: begin a line
       page.append(NEWLINE);
       return true;
     }
+    logits ??= reading.network.weights["output/b"]; // the prediction of the zero state
     if (!logits.every(Number.isFinite)) return this.stop("The network predicts no probabilities; stopped");
     const point = vocabulary[choose(probabilities(logits, rules), this.stream())];
     page.append(point);
@@ -99,17 +112,23 @@ export class Writer {
 
   /** End the sample; the next one begins with the random seed again. */
   stop(reason) {
-    Object.assign(this, { isWriting: false, stream: null });
+    this.take(false);
+    this.stream = null;
     this.draw(`${reason} after ${countOf(this.written, "character")}.`);
     return false;
   }
 
   /** Take back what was written. */
   remove() {
-    Object.assign(this, { isWriting: false, stream: null });
     this.page.replace(this.before);
-    this.before = null;
     this.draw("Removed.");
+  }
+
+  /** End the sample without a word: the text is another one now, from which nothing can be removed. */
+  end() {
+    this.take(false);
+    Object.assign(this, { stream: null, before: null });
+    this.draw();
   }
 
   draw(status) {
