@@ -397,6 +397,29 @@ def test_an_edit_leaves_no_mark_and_no_shade_behind(opened):
     assert "over a span" in tab.inner_text("#span-title") and tab.locator("#span-found table").count() == 0
 
 
+def test_edits_follow_each_other_while_the_network_reads(opened):
+    tab = opened(build_live(live_model(hidden=40), TEXT))
+    tab.evaluate(
+        """async (text) => {
+          const field = document.getElementById("typed");
+          for (let k = 0; k < 12; k++) {
+            field.value = text.repeat(40 + k);
+            field.dispatchEvent(new Event("input"));
+            document.getElementById(["ablate", "undo"][k % 2]).click();
+            for (const begin = performance.now(); performance.now() < begin + 10;) await nextTask();
+          }
+        }""",
+        TEXT,
+    )
+    wait_until_read(tab)
+    wait_for(tab, f"document.querySelectorAll('#strip > span').length === {51 * len(TEXT)}")
+    assert tab.locator("#strip > .unread").count() == 0 and tab.locator("#changes li").count() == 0
+    tab.fill("#typed", "")
+    tab.focus("#strip")
+    tab.keyboard.press("Shift+ArrowRight")
+    assert tab.inner_text("#place") == "before the first character" and tab.locator("#strip > span").count() == 0
+
+
 def test_a_warning_ends_with_the_character_that_gave_it(opened):
     it = live_model()
     it.network.parameters["layer0/U"][it.vocabulary.id("é")] = np.nan
