@@ -174,6 +174,23 @@ def test_interventions_are_those_of_the_view_patch(read_in_page, kind, layers, l
     ]
     if len({(one["kind"], one["layer"], one["unit"]) for one in changes}) < len(changes):
         return  # the page keeps one intervention of a kind on a unit
+    assert_equal_to_patch(read_in_page, it, text, changes)
+
+
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+def test_of_two_interventions_on_a_gate_the_later_one_holds(read_in_page, kind):
+    it = random_model(kind, 1, True, 3)
+    text, place = random_text(it, 12, 3), {"layer": 0, "unit": 2}
+    for start in (-1, 4, 7):
+        changes = [
+            {"kind": "freeze", "from": 4} | place,
+            {"kind": "gate", "gate": it.network.cell.forget_gate, "value": 0.25, "from": start} | place,
+        ]
+        assert_equal_to_patch(read_in_page, it, text, changes)
+        assert_equal_to_patch(read_in_page, it, text, changes[::-1])
+
+
+def assert_equal_to_patch(read_in_page, it, text, changes):
     words = as_words(changes)
     interventions = parse_interventions(
         it, text, words["set_"], words["freeze"], words["gate"], words["without"], None, None
@@ -182,7 +199,7 @@ def test_interventions_are_those_of_the_view_patch(read_in_page, kind, layers, l
     records, predictions = read_in_page(it, text, changes)
     np.testing.assert_allclose(predictions[-1], log_softmax(reader.logits.astype(float))[0], atol=CLOSE)
     quantities, states = it.network.cell.quantities, it.network.cell.states
-    for layer in range(layers):
+    for layer in range(it.network.config.layers):
         for number, name in enumerate(states):
             np.testing.assert_allclose(
                 records[-1, layer, quantities.index(name)], reader.state[layer, number, 0], atol=CLOSE, err_msg=name
@@ -395,6 +412,29 @@ def test_an_edit_leaves_no_mark_and_no_shade_behind(opened):
         tab.select_option("#colour", "h")
         assert tab.evaluate(shades) == before, key
     assert "over a span" in tab.inner_text("#span-title") and tab.locator("#span-found table").count() == 0
+
+
+def test_edits_follow_each_other_while_the_network_reads(opened):
+    tab = opened(build_live(live_model(hidden=40), TEXT))
+    tab.evaluate(
+        """async (text) => {
+          const field = document.getElementById("typed");
+          for (let k = 0; k < 12; k++) {
+            field.value = text.repeat(40 + k);
+            field.dispatchEvent(new Event("input"));
+            document.getElementById(["ablate", "undo"][k % 2]).click();
+            for (const begin = performance.now(); performance.now() < begin + 10;) await nextTask();
+          }
+        }""",
+        TEXT,
+    )
+    wait_until_read(tab)
+    wait_for(tab, f"document.querySelectorAll('#strip > span').length === {51 * len(TEXT)}")
+    assert tab.locator("#strip > .unread").count() == 0 and tab.locator("#changes li").count() == 0
+    tab.fill("#typed", "")
+    tab.focus("#strip")
+    tab.keyboard.press("Shift+ArrowRight")
+    assert tab.inner_text("#place") == "before the first character" and tab.locator("#strip > span").count() == 0
 
 
 def test_a_warning_ends_with_the_character_that_gave_it(opened):

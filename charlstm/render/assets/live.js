@@ -48,6 +48,7 @@ export class Live {
       changed: null,
       goal: null, // the position to move to as soon as it is read
       edited: Infinity, // the first character that differs from what the screen shows
+      drawnTo: 0, // the first character that is read, but not drawn
       isDrawn: false,
       isRunning: false,
       waiting: [],
@@ -184,11 +185,12 @@ export class Live {
 
   /** Draw what was edited. */
   drawEdited() {
+    const from = Math.min(this.edited, this.drawnTo); // what was read since the last frame is new as well
     this.spans.clear();
     this.strip.edit(this.text, this.plain.ids);
-    this.strip.paint(this.edited, this.shown.done);
+    this.strip.paint(from, this.shown.done);
     this.drawText(this.given);
-    this.map.update(this.edited);
+    this.map.update(from);
     this.edited = Infinity;
     this.show();
   }
@@ -365,7 +367,7 @@ export class Live {
 
   ends() {
     const { span } = this;
-    return span ? [Math.min(span.anchor, span.head), Math.max(span.anchor, span.head) + 1] : [0, 0];
+    return span ? [Math.max(0, Math.min(span.anchor, span.head)), Math.max(span.anchor, span.head) + 1] : [0, 0];
   }
 
   // --- Drawing.
