@@ -1,7 +1,7 @@
 // The controls of the live tab: the text field, the strip of the text, the choices of what is shown, and keys.
 
 import { button, element, part } from "./dom.js";
-import { BITS, SIMILARITY } from "./live.js";
+import { BITS, drawColourLegend, SIMILARITY } from "./panels.js";
 import { quantitiesOf } from "./quantities.js";
 
 const PLAY_PAUSE = 120; // ms between two characters
@@ -61,7 +61,7 @@ function showChoices(live) {
   part("label").value = live.label ?? "";
   part("colour").querySelector(`[value=${SIMILARITY}]`).disabled = !live.similarity;
   part("colour").value = live.colour;
-  live.drawColourLegend();
+  drawColourLegend(live);
   for (const made of part("quantities").children) {
     const isShown = made.value === live.quantity?.key;
     made.setAttribute("aria-checked", isShown);

@@ -2,17 +2,26 @@
 // follows from it. The network reads in slices, so that the page always answers.
 
 import { announce } from "./announcer.js";
-import { END, excerpt, formatText, NEWLINE, parseText, pointsOf, showCharacter } from "./characters.js";
-import { continueGreedily } from "./continuation.js";
-import { drawCurves } from "./curves.js";
-import { drawCell } from "./diagram.js";
+import { END, formatText, NEWLINE, parseText, pointsOf } from "./characters.js";
+import { Continuations } from "./continuation.js";
 import { part } from "./dom.js";
 import { HeatMap } from "./heatmap.js";
 import { Interventions } from "./intervening.js";
-import { legend } from "./legend.js";
-import { countOf, nextTask, percent } from "./numbers.js";
-import { drawPredictions, sayPredictions } from "./predictions.js";
-import { formatShown, labelOf, quantitiesOf, shade } from "./quantities.js";
+import { nextTask } from "./numbers.js";
+import {
+  BITS,
+  describeEffect,
+  describeValue,
+  drawCharacter,
+  drawColourLegend,
+  drawCount,
+  drawMapLegend,
+  drawWarning,
+  signAt,
+  SIMILARITY,
+} from "./panels.js";
+import { sayPredictions } from "./predictions.js";
+import { quantitiesOf, shade } from "./quantities.js";
 import { Reading } from "./reading.js";
 import { SpanSearch } from "./span.js";
 import { findSteadiest } from "./steadiest.js";
@@ -20,8 +29,6 @@ import { Strip } from "./strip.js";
 import { Why } from "./why.js";
 import { Writer } from "./writing.js";
 
-export const BITS = "surprise";
-export const SIMILARITY = "similarity";
 const READING_SLICE = 8; // ms that the network reads before the page may draw
 const SHORT_TEXT = 1000; // characters that are read so fast that the page opens only then
 const STEADY_AFTER = 300; // characters from which the steadiest units are chosen
@@ -76,7 +83,7 @@ export class Live {
       (since) => ({ layer: this.layer, unit: this.unit, from: since === "start" ? -1 : Math.max(0, this.n) }),
       () => {
         this.intervene();
-        announce(() => this.sayEffect());
+        announce(() => describeEffect(this));
       },
     );
     this.writer = new Writer({
@@ -88,6 +95,7 @@ export class Live {
       knows: (point) => this.plain.idOf.has(point),
       isFull: () => this.plain.length >= this.most,
     });
+    this.continuations = new Continuations(part("continuations"), description);
     this.why = new Why(network, () => this.shown, description, palette);
     this.setLabel(description.labels[0]?.[0] ?? null);
   }
@@ -189,7 +197,7 @@ export class Live {
     this.spans.clear();
     this.strip.edit(this.text, this.plain.ids);
     this.strip.paint(from, this.shown.done);
-    this.drawText(this.given);
+    drawCount(this, this.given);
     this.map.update(from);
     this.edited = Infinity;
     this.show();
@@ -263,7 +271,7 @@ export class Live {
       if (!this.isDrawn || (complete && count > this.drawnOf)) this.draw();
       this.drawnOf = count;
       if (!this.isOffered && done && done >= Math.min(this.text.length, STEADY_AFTER)) this.offerSteadiest();
-      this.warn();
+      drawWarning(this);
     });
   }
 
@@ -338,7 +346,7 @@ export class Live {
   /** Colour the text by a quantity of the unit, by surprisal, or by the similarity to the span. */
   colourBy(name) {
     this.colour = name;
-    this.drawColourLegend();
+    drawColourLegend(this);
     this.strip.paint();
     this.moved();
   }
@@ -349,7 +357,7 @@ export class Live {
     this.quantity = all.find((one) => one.key === key) ?? all[0];
     const order = this.description.orders[`${this.layer}/${this.quantity.name}`];
     this.map.show(this.shown, this.quantity, order, document.documentElement.dataset.theme);
-    legend(part("map-legend"), this.palette, legendOf(this.quantity));
+    drawMapLegend(this);
     this.controlled?.();
   }
 
@@ -372,6 +380,24 @@ export class Live {
 
   // --- Drawing.
 
+  /** Draw what follows from the position, as soon as it is read. */
+  draw() {
+    const { n, plain, shown } = this;
+    this.continuations.cancel(); // those of another position or text
+    this.isDrawn = n < shown.done && n < plain.done;
+    if (!this.isDrawn) return;
+    drawCharacter(this);
+    this.interventions.locate(n, signAt(this, n));
+    this.map.mark(this.unit, n, true);
+    if (this.unit !== null && n >= 0) this.say(this.unit, n);
+    this.continuations.show(n, plain, this.changed);
+  }
+
+  /** Say the value of a unit at a character, below the map. */
+  say(unit, n) {
+    if (n >= 0 && n < this.shown.done) part("map-value").textContent = describeValue(this, unit, n);
+  }
+
   /** Return the class of the shade of a character. */
   shadeOf(n) {
     const reading = this.shown;
@@ -388,140 +414,6 @@ export class Live {
       : quantity.shown(reading.value(quantity, this.unit, n));
   }
 
-  /** Draw the text field's remarks. */
-  drawText(given) {
-    const { length, unknown } = this.plain;
-    const notes = [countOf(length, "character")];
-    if (unknown) {
-      notes.push(
-        `the model does not know ${countOf(unknown, "of them").replace(/ofs? thems?$/, "of them")} and skips them`,
-      );
-    }
-    if (given > length) {
-      notes.push(`the page reads only the first ${length.toLocaleString("en")} of ${given.toLocaleString("en")}`);
-    }
-    part("count").textContent = notes.join("; ");
-    part("strip").setAttribute("aria-valuemax", Math.max(0, length - 1));
-  }
-
-  /** Show the character, its surprisal, the prediction after it, and the cell. */
-  draw() {
-    const { n, description, plain, shown } = this;
-    this.continued = null; // those of another position or text
-    this.isDrawn = n < shown.done && n < plain.done;
-    if (!this.isDrawn) return; // as soon as it is read
-    const point = n < 0 ? null : this.text[n];
-    const sign = point === null ? "start" : showCharacter(description, point);
-    const bits = n < 0 || Number.isNaN(shown.surprisals[n]) ? "–" : shown.surprisals[n].toFixed(2);
-    part("sign").textContent = sign;
-    part("sign").classList.toggle("long", sign.length > 2);
-    part("bits").textContent = bits;
-    part("place").textContent = n < 0
-      ? "before the first character"
-      : `character ${n} of 0–${this.text.length - 1}${this.isSelected ? ", selected" : ""}`;
-    part("odds").textContent = bits === "–" ? "not predicted" : `predicted with ${percent(2 ** -shown.surprisals[n])}`;
-    const next = n + 1 < this.text.length ? this.plain.ids[n + 1] : -1;
-    drawPredictions(description, plain.logits(n), this.changed?.logits(n) ?? null, next, (id) => this.why.ask(n, id));
-    part("next").textContent = this.sayNext();
-    drawCell(shown, this.layer, this.unit, n, this.palette.steps);
-    drawCurves(part("over").tBodies[0], plain, this.layer, this.unit, n, description, this.changed);
-    part("over-title").textContent = `${
-      this.unit === null ? "means" : `unit ${this.layer}:${this.unit}`
-    } over the text`;
-    part("over-legend").hidden = !this.changed;
-    this.interventions.locate(n, sign);
-    this.map.mark(this.unit, n, true);
-    if (this.unit !== null && n >= 0) this.say(this.unit, n);
-    this.drawContinuations();
-    const slider = part("strip");
-    slider.setAttribute("aria-valuenow", Math.max(0, n));
-    slider.setAttribute(
-      "aria-valuetext",
-      `${sign}, ${bits} bits; next ${sayPredictions(description, shown.logits(n))}`,
-    );
-  }
-
-  /** Return what the interventions change in the prediction, in a sentence. */
-  sayEffect() {
-    const best = (reading) => sayPredictions(this.description, reading.logits(this.n), 1);
-    if (!this.changed) return `No intervention is active; next ${best(this.plain)}`;
-    return `${countOf(this.interventions.list.length, "intervention")}; next without ${best(this.plain)}, with ${
-      best(this.changed)
-    }`;
-  }
-
-  sayNext() {
-    const { n, shown, description } = this;
-    if (n + 1 >= this.text.length) {
-      return this.text.length ? "The text ends here." : "Type a text, or let the model write one.";
-    }
-    const sign = showCharacter(description, this.text[n + 1]);
-    if (this.plain.ids[n + 1] < 0) return `The model does not know the next character, «${sign}».`;
-    const bits = n + 1 < shown.done ? shown.surprisals[n + 1] : shown.surprisalOf(n + 1);
-    return Number.isNaN(bits)
-      ? `The next character is «${sign}».`
-      : `The next character is «${sign}», predicted with ${percent(2 ** -bits)}.`;
-  }
-
-  /** Write the most probable continuations, with and without interventions, in slices. */
-  async drawContinuations() {
-    const wanted = {};
-    this.continued = wanted;
-    await nextTask(); // the user, or the model that writes, may move on at once
-    if (this.continued !== wanted) return;
-    const rows = this.changed ? [["unchanged", this.plain], ["changed", this.changed]] : [["", this.plain]];
-    const texts = rows.map(() => []);
-    let until = performance.now() + READING_SLICE / 2;
-    for (const [k, [, reading]] of rows.entries()) {
-      for (const point of continueGreedily(reading, this.n)) {
-        texts[k].push(point);
-        if (performance.now() < until) continue;
-        await nextTask();
-        if (this.continued !== wanted) return; // the user has moved on
-        until = performance.now() + READING_SLICE / 2;
-      }
-    }
-    const begin = this.n < 0 ? "" : excerpt(this.description, this.text, this.n - 15, this.n + 1);
-    part("continuations").replaceChildren(...rows.flatMap(([name], k) => {
-      const written = excerpt(this.description, Int32Array.from(texts[k]), 0, texts[k].length);
-      const [term, text, mark] = ["dt", "dd", "mark"].map((tag) => document.createElement(tag));
-      term.textContent = name || "network";
-      mark.textContent = written;
-      text.append(begin ? `…${begin}` : "", mark);
-      return [term, text];
-    }));
-  }
-
-  /** Say the value of a unit at a character, below the map. */
-  say(unit, n) {
-    const { quantity, shown, description } = this;
-    if (n >= shown.done || n < 0) return;
-    const value = shown.value(quantity, unit, n);
-    const raw = quantity.name === "c" ? `${labelOf("c")} = ${value.toFixed(3).replace("-", "−")}, ` : "";
-    part("map-value").textContent =
-      `unit ${this.layer}:${unit}, character ${n} «${showCharacter(description, this.text[n])}»: ` +
-      `${raw}${raw ? quantity.label : quantity.title} = ${formatShown(quantity, value)}`;
-  }
-
-  drawColourLegend() {
-    const quantity = quantitiesOf(this.description, this.layer).find((one) => one.key === this.colour);
-    const { bits } = this.palette;
-    const scale = {
-      [BITS]: { low: 0, middle: bits / 2, high: `${bits} or more`, unitLabel: "bits of surprisal" },
-      [SIMILARITY]: { low: 0, middle: 0.5, high: 1, unitLabel: "similarity" },
-    }[this.colour] ?? legendOf(quantity);
-    legend(part("colour-legend"), this.palette, scale);
-  }
-
-  /** Tell the user if the numbers of the network are not finite. */
-  warn() {
-    const isBroken = this.readings.some((reading) => !reading.finite);
-    part("warning").hidden = !isBroken;
-    part("warning").textContent = isBroken
-      ? "The network computes numbers that are infinite or not numbers: its weights are too large. Train it again."
-      : "";
-  }
-
   recolour() {
     this.showQuantity();
     this.strip.paint();
@@ -531,9 +423,4 @@ export class Live {
   resize() {
     this.map.resized();
   }
-}
-
-function legendOf(quantity) {
-  const [low, middle] = quantity.share ? [0, 0.5] : [-1, 0];
-  return { low, middle, high: 1, unitLabel: quantity.title };
 }
