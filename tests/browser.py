@@ -3,7 +3,12 @@
 import os
 import shutil
 
+import numpy as np
 import pytest
+
+from charlstm.network.loss import log_softmax
+from charlstm.render import page
+from charlstm.render.page_data import describe_model, encode_weights
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 ARGUMENTS = [
@@ -68,3 +73,48 @@ def opened(browser, tmp_path):
     assert not heard, heard
     for tab in tabs:
         tab.close()
+
+
+@pytest.fixture(scope="module")
+def read_in_page(browser):
+    """Return what reads a text with a network in the browser: records (N, L, Q, H) and log-probabilities (N, V)."""
+    tab = browser.new_page()
+    modules = (*page.ENGINE, "dom.js", "characters.js", "reading.js", "continuation.js")
+    tab.add_script_tag(content=page.join_modules(modules))
+
+    def read(it, text, interventions=()):
+        weights, block = encode_weights(it)
+        records, logits, points = tab.evaluate(
+            """async ([description, places, block, text, opening, interventions]) => {
+              const network = new Network(description, await unpackArrays(block, places));
+              const points = Int32Array.from(text);
+              const plain = new Reading(network, opening);
+              plain.edit(points.slice(0, points.length / 2).fill(points[0], points.length / 2 - 3));
+              plain.advance(Infinity);
+              const reading = new Reading(network, opening, interventions);
+              reading.follow(plain, Math.max(0, Math.min(...interventions.map(({ from }) => from))));
+              for (const one of [plain, reading]) one.edit(points); // another end and the rest, as somebody types
+              while (!reading.complete) reading.advance(0);
+              const read = [...points.keys()];
+              return [read.flatMap((n) => [...reading.record(n)]), read.flatMap((n) => [...reading.logits(n)]), [
+                ...continueGreedily(reading, points.length - 1),
+              ]];
+            }""",
+            [
+                describe_model(it),
+                weights,
+                block,
+                [ord(character) for character in text],
+                it.opening_ids(1).tolist()[0] if it.vocabulary.end is not None else None,
+                list(interventions),
+            ],
+        )
+        config, quantities = it.network.config, it.network.cell.quantities
+        return (
+            np.array(records).reshape(len(text), config.layers, len(quantities), config.hidden),
+            log_softmax(np.array(logits, float).reshape(len(text), -1)),
+            "".join(map(chr, points)),
+        )
+
+    yield read
+    tab.close()

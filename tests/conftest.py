@@ -8,7 +8,7 @@ for _library in ("OPENBLAS", "OMP", "MKL", "VECLIB_MAXIMUM", "NUMEXPR"):
     os.environ.setdefault(f"{_library}_NUM_THREADS", "1")  # read once, when numpy is imported
 
 import pytest  # noqa: E402
-from browser import browser, opened  # noqa: E402, F401 - fixtures
+from browser import browser, opened, read_in_page  # noqa: E402, F401 - fixtures
 from hypothesis import settings  # noqa: E402
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a background job, and by its children

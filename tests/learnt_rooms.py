@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import charlstm
@@ -53,3 +54,11 @@ def test_the_telling_place_is_mostly_before_the_answer(rooms, kind, counted):
     correct = [find_telling_place(rooms.model, f"{story}{answer}.") == len(story) for story, answer in stories_of(kind)]
     counted(f"{kind}: the telling place is before the answer in {sum(correct)} of {len(correct)} stories")
     assert sum(correct) / len(correct) >= 0.6
+
+
+def test_the_network_of_the_page_answers_as_the_model_does(rooms, read_in_page, counted):
+    stories = [(story, answer) for kind in KINDS for story, answer in stories_of(kind)[:5]]
+    for story, answer in stories:
+        _, predictions, _ = read_in_page(rooms.model, story + answer)
+        np.testing.assert_allclose(predictions, rooms.trace(story + answer).log_probabilities, 1e-6, 1e-5)
+    counted(f"{len(stories)} stories read by the network of the page")

@@ -321,12 +321,14 @@ def test_the_command_writes_a_page_of_all_views(model_file, tmp_path):
     assert refused.exit_code == 2 and refused.output.startswith("Error: ")
 
 
-@pytest.mark.parametrize("kind", ["lstm", "gru", "rnn"])
-def test_a_model_of_one_unit_and_one_character_has_a_page(opened, kind):
-    it = by_formula(kind, "a", hidden=1, layers=1)
+@pytest.mark.parametrize(("kind", "characters"), [("lstm", "a"), ("gru", "abcdefg")])
+def test_a_model_of_one_unit_that_knows_nothing_has_a_page(opened, kind, characters):
+    it = by_formula(kind, characters, hidden=1, layers=1)
+    it.network.parameters.flat[:] = 0.0
     tab = opened(page.build_page(Subject(it, "aaa")))
     wait_until_read(tab)
-    assert tab.locator("#guesses tbody tr").all_inner_texts() == ["a\t100.0%\t"]
+    rows = [row.split()[:2] for row in tab.locator("#guesses tbody tr").all_inner_texts()]
+    assert rows == [[one, f"{100 / len(characters):.1f}%"] for one in characters[:5]]
 
 
 def test_a_page_that_no_browser_would_open_is_refused(model_file, monkeypatch):

@@ -13,7 +13,7 @@ from small import KINDS, labelled_model, model, network
 
 import charlstm
 from charlstm.base.symbols import END
-from charlstm.inspection.patch import parse_interventions, read_with
+from charlstm.inspection.patch import parse_interventions, read_with, write_continuation
 from charlstm.inspection.quantities import find_steadiest
 from charlstm.inspection.trace import read_activations, start_reader, trace
 from charlstm.inspection.why import measure_occlusion
@@ -26,48 +26,6 @@ CLOSE = 1e-5
 
 
 # --- The network.
-
-
-@pytest.fixture(scope="module")
-def read_in_page(browser):
-    """Return what reads a text with a network in the browser: records (N, L, Q, H) and log-probabilities (N, V)."""
-    tab = browser.new_page()
-    modules = (*page.ENGINE, "dom.js", "characters.js", "reading.js")
-    tab.add_script_tag(content=page.join_modules(modules))
-
-    def read(it, text, interventions=()):
-        weights, block = encode_weights(it)
-        records, logits = tab.evaluate(
-            """async ([description, places, block, text, opening, interventions]) => {
-              const network = new Network(description, await unpackArrays(block, places));
-              const points = Int32Array.from(text);
-              const plain = new Reading(network, opening);
-              plain.edit(points.slice(0, points.length / 2).fill(points[0], points.length / 2 - 3));
-              plain.advance(Infinity);
-              const reading = new Reading(network, opening, interventions);
-              reading.follow(plain, Math.max(0, Math.min(...interventions.map(({ from }) => from))));
-              for (const one of [plain, reading]) one.edit(points); // another end and the rest, as somebody types
-              while (!reading.complete) reading.advance(0);
-              const read = [...points.keys()];
-              return [read.flatMap((n) => [...reading.record(n)]), read.flatMap((n) => [...reading.logits(n)])];
-            }""",
-            [
-                describe_model(it),
-                weights,
-                block,
-                [ord(character) for character in text],
-                it.opening_ids(1).tolist()[0] if it.vocabulary.end is not None else None,
-                list(interventions),
-            ],
-        )
-        config, quantities = it.network.config, it.network.cell.quantities
-        return (
-            np.array(records).reshape(len(text), config.layers, len(quantities), config.hidden),
-            log_softmax(np.array(logits, float).reshape(len(text), -1)),
-        )
-
-    yield read
-    tab.close()
 
 
 def random_model(kind, layers, lines, seed, characters="\nabc de"):
@@ -83,7 +41,7 @@ def random_text(it, length, seed):
 
 
 def assert_equal_to_trace(read_in_page, it, text):
-    records, predictions = read_in_page(it, text)
+    records, predictions, _ = read_in_page(it, text)
     read = trace(it, text)
     for layer, values in enumerate(read.layers):
         for k, name in enumerate(it.network.cell.quantities):
@@ -188,6 +146,8 @@ def test_of_two_interventions_on_a_gate_the_later_one_holds(read_in_page, kind):
         ]
         assert_equal_to_patch(read_in_page, it, text, changes)
         assert_equal_to_patch(read_in_page, it, text, changes[::-1])
+    begun = [{"kind": "freeze", "from": text.index(END, 1)} | place, {"kind": "set", "from": 0, "value": 9.0} | place]
+    assert_equal_to_patch(read_in_page, it, text, begun)
 
 
 def assert_equal_to_patch(read_in_page, it, text, changes):
@@ -196,7 +156,7 @@ def assert_equal_to_patch(read_in_page, it, text, changes):
         it, text, words["set_"], words["freeze"], words["gate"], words["without"], None, None
     )
     reader = read_with(it, text, interventions)
-    records, predictions = read_in_page(it, text, changes)
+    records, predictions, written = read_in_page(it, text, changes)
     np.testing.assert_allclose(predictions[-1], log_softmax(reader.logits.astype(float))[0], atol=CLOSE)
     quantities, states = it.network.cell.quantities, it.network.cell.states
     for layer in range(it.network.config.layers):
@@ -204,6 +164,7 @@ def assert_equal_to_patch(read_in_page, it, text, changes):
             np.testing.assert_allclose(
                 records[-1, layer, quantities.index(name)], reader.state[layer, number, 0], atol=CLOSE, err_msg=name
             )
+    assert written == write_continuation(reader)
 
 
 def test_unknown_characters_change_nothing_for_the_others(browser):
@@ -411,7 +372,20 @@ def test_an_edit_leaves_no_mark_and_no_shade_behind(opened):
         tab.select_option("#colour", "surprise")
         tab.select_option("#colour", "h")
         assert tab.evaluate(shades) == before, key
+        drawn = "document.getElementById('map').toDataURL()"
+        before = tab.evaluate(drawn)
+        for quantity in ("f", "c"):  # which paints the map anew
+            tab.click(f"#quantities [value={quantity}]")
+            wait_until_read(tab)
+        assert tab.evaluate(drawn) == before, key
     assert "over a span" in tab.inner_text("#span-title") and tab.locator("#span-found table").count() == 0
+    go_to(tab, 0)
+    tab.keyboard.press("Shift+ArrowRight")
+    wait_for(tab, "!document.querySelector('#colour [value=similarity]').disabled")
+    tab.select_option("#colour", "similarity")
+    tab.fill("#typed", tab.input_value("#typed") + "a")
+    wait_until_read(tab)
+    assert {name.split()[0] for name in tab.evaluate(shades)} == {"s0"}, "there is no span to be similar to"
 
 
 def test_edits_follow_each_other_while_the_network_reads(opened):
@@ -513,6 +487,11 @@ def test_shift_and_arrows_select_a_span(opened):
         "#strip > span", "all => all.flatMap((e, n) => e.classList.contains('in') ? [n] : [])"
     )
     assert marked == [2, 3, 4] and "characters 2 to 4" in tab.inner_text("#span")
+    tab.wait_for_selector("#on")
+    tab.evaluate("window.before = document.getElementById('span-found').innerHTML")
+    tab.fill("#unit", "1")
+    tab.click("#ablate")
+    wait_for(tab, "document.getElementById('span-found').innerHTML !== before")
 
 
 def test_steady_units_are_offered_and_the_first_is_chosen(opened):
@@ -753,7 +732,7 @@ def test_an_intervention_shows_before_and_after_side_by_side(opened):
         for percent, p in zip(shown, chances, strict=True):
             assert abs(float(percent.rstrip("%")) - 100 * p[index]) < 0.051
     written = tab.locator("#continuations mark").all_inner_texts()
-    assert written == ["".join(escape_in_text(c) for c in continuation(reader)) for reader in readers]
+    assert written == ["".join(escape_in_text(c) for c in write_continuation(reader)) for reader in readers]
     tab.click("#undo")
     assert tab.locator("#changes li").count() == 1
     tab.click("#undo")
@@ -845,6 +824,14 @@ def test_a_document_ends_what_the_model_writes(opened):
     wait_for(tab, "document.getElementById('writing-says').textContent.startsWith('The document ends')")
     assert tab.locator("#strip > span").last.inner_text() == "∎"
     assert tab.inner_text("#write") == "write"
+    it = replace(it, training=replace(it.training, documents="blank-line"))
+    it.network.parameters["output/b"][it.vocabulary.end] = 99.0
+    tab = opened(build_live(it, "ab"))
+    for _ in range(3):
+        tab.click("#write-step")
+        wait_until_read(tab)
+    tab.fill("#typed", tab.input_value("#typed") + "a")
+    assert "".join(tab.locator("#strip > span").all_inner_texts()) == "ab∎∎∎a", "empty documents stay as they are"
 
 
 def test_interventions_change_what_is_written(opened):
@@ -888,6 +875,10 @@ def test_a_click_on_a_prediction_asks_why(opened):
     assert "rather than" in tab.inner_text("#why-title") and tab.inner_text("#why-words") != plain
     tab.click("#why-close")
     assert tab.is_hidden("#why")
+    tab.click("#guesses button >> nth=0")
+    assert tab.is_visible("#why")
+    tab.fill("#typed", "abc")
+    assert tab.is_hidden("#why"), "the answer is about another text"
 
 
 def test_the_address_brings_back_what_was_seen(opened):

@@ -108,7 +108,6 @@ export class Reading {
     this.begin = ids.findIndex((id) => id >= 0);
     if (this.begin < 0) this.begin = kept;
     this.done = Math.min(this.done, same);
-    this.shared = Math.min(this.shared, this.done);
     if (this.surprisals.length < kept) {
       const { surprisals } = this;
       this.surprisals = new Float64Array(2 * kept);
