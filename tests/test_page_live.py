@@ -830,7 +830,8 @@ def test_a_document_ends_what_the_model_writes(opened):
     for _ in range(3):
         tab.click("#write-step")
         wait_until_read(tab)
-    tab.fill("#typed", tab.input_value("#typed") + "a")
+    assert tab.input_value("#typed") == "ab∎∎∎"
+    tab.fill("#typed", "ab∎∎∎a")
     assert "".join(tab.locator("#strip > span").all_inner_texts()) == "ab∎∎∎a", "empty documents stay as they are"
 
 
