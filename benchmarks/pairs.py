@@ -1,14 +1,20 @@
-"""How fast the training step of this checkout is, as a share of the speed of another checkout.
+"""How fast the training step of this checkout is, or sampling, as a share of the speed of another checkout.
 
     python benchmarks/pairs.py OLD_CHECKOUT [--processes N ...] [--rows K ...] [--pairs N] [--seconds S]
+    python benchmarks/pairs.py OLD_CHECKOUT --sampling [--rows K ...] [--pairs N] [--seconds S]
 
 For each row of `make bench` and each number of processes, one process trains with the code of this checkout and one
-with that of the other. Both stay alive and work in turn: A B, B A, A B, … A ratio is characters per second here over
-characters per second there; the figure of a row is the median over the pairs. A busy machine slows both halves of a
-pair alike. Two more figures help on a busy machine: the ratio of the fastest turns, and on Linux the ratio of CPU
-times, which leaves out the time that other programs took (with several processes it is that of the first one).
+with that of the other. With --sampling they sample instead, with one BLAS thread. Both stay alive and work in turn:
+A B, B A, A B, … A ratio is characters per second here over characters per second there; the figure of a row is the
+median over the pairs. A busy machine slows both halves of a pair alike. Two more figures help on a busy machine: the
+ratio of the fastest turns, and on Linux the ratio of CPU times, which leaves out the time that other programs took
+(with several processes it is that of the first one).
 
-The bar: a geometric mean of at least 0.98 over the rows, and no row below 0.95.
+The bar for training: a geometric mean of at least 0.98 over the rows, and no row below 0.95.
+
+Both checkouts run with the kernels for AVX2 on a processor with AVX-512 if the environment says so. For NumPy 2.4:
+
+    NPY_DISABLE_CPU_FEATURES="X86_V4 AVX512_ICL AVX512_SPR" OPENBLAS_CORETYPE=Haswell python benchmarks/pairs.py …
 """
 
 from __future__ import annotations
@@ -21,47 +27,50 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench import ROWS
+from bench import ROWS, SAMPLED, STREAMS
 
 HERE = Path(__file__).resolve().parent.parent
+ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL", "VECLIB_MAXIMUM")}
 
 
 class Worker:
-    """A process that takes training steps with the code of one checkout when told to.
+    """A process that takes steps of training or sampling with the code of one checkout when told to.
 
     Parameters
     ----------
     checkout
         Root of the checkout.
+    contestant
+        The name of one in its benchmarks/contestants.py.
     settings
-        What `charlstm_training` in its benchmarks/contestants.py takes.
+        What that takes.
     seconds
         About how long one turn lasts.
     """
 
-    def __init__(self, checkout: Path, settings: dict[str, int], seconds: float) -> None:
+    def __init__(self, checkout: Path, contestant: str, settings: dict[str, int], seconds: float) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, checkout / "benchmarks" / "contestants.py", "charlstm_training", json.dumps(settings)],
+            [sys.executable, checkout / "benchmarks" / "contestants.py", contestant, json.dumps(settings)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ | {"PYTHONPATH": str(checkout), "PYTHONDONTWRITEBYTECODE": "1"},
+            env=os.environ | {"PYTHONPATH": str(checkout), "PYTHONDONTWRITEBYTECODE": "1", **ONE_THREAD},
         )
         self._seconds = seconds
         self.steps = 1
-        while (taken := self._train(self.steps)) < seconds / 4:
+        while (taken := self._take_steps(self.steps)) < seconds / 4:
             self.steps *= 2
         self.steps = max(1, round(seconds / taken * self.steps))
 
-    def _train(self, steps: int) -> float:
+    def _take_steps(self, steps: int) -> float:
         assert self._process.stdin is not None and self._process.stdout is not None
         print(steps, file=self._process.stdin, flush=True)
         return float(self._process.stdout.readline())
 
     def take_turn(self, steps: int) -> tuple[float, float]:
-        """Take training steps; return their wall-clock and CPU seconds, the latter NaN where it is unknown."""
+        """Take steps; return their wall-clock and CPU seconds, the latter NaN where it is unknown."""
         before = self._cpu_time()
-        return self._train(steps), self._cpu_time() - before
+        return self._take_steps(steps), self._cpu_time() - before
 
     def _cpu_time(self) -> float:
         try:
@@ -76,9 +85,11 @@ class Worker:
         self._process.wait()
 
 
-def compare(old: Path, settings: dict[str, int], pairs: int, seconds: float) -> tuple[list[float], float, float]:
+def compare(
+    old: Path, contestant: str, settings: dict[str, int], pairs: int, seconds: float
+) -> tuple[list[float], float, float]:
     """Return ratios of speed, new over old: of each pair by the clock, of the fastest turns, and by CPU time."""
-    workers = [Worker(HERE, settings, seconds), Worker(old, settings, seconds)]
+    workers = [Worker(checkout, contestant, settings, seconds) for checkout in (HERE, old)]
     steps = workers[0].steps
     turns = []  # (new, old), each (wall-clock, CPU) seconds
     for pair in range(pairs):
@@ -96,31 +107,42 @@ def main() -> None:
     """Compare every row and print a line for each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("old", type=Path, help="Root of the checkout to compare with.")
+    parser.add_argument("--sampling", action="store_true", help="Sample characters instead of training.")
     parser.add_argument("--processes", type=int, nargs="+", default=[1, os.cpu_count() or 1])
-    parser.add_argument("--rows", type=int, nargs="+", default=range(len(ROWS)), help="Numbers of rows, from 0.")
+    parser.add_argument("--rows", type=int, nargs="+", help="Numbers of rows, from 0.")
     parser.add_argument("--pairs", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=0.4, help="Length of a turn.")
     arguments = parser.parse_args()
+    if arguments.sampling:
+        shapes = [{"hidden": hidden, "streams": streams} for hidden, _ in SAMPLED for streams in STREAMS]
+        report(arguments, "sampling", "charlstm_sampling", shapes)
+        return
+    names = ("hidden", "layers", "seq_len", "batch")
     for processes in dict.fromkeys(arguments.processes):
-        print(
-            f"\n{processes} process{'es' * (processes > 1)}: speed here over speed there,"
-            f" median of {arguments.pairs} pairs"
+        shapes = [dict(zip(names, row, strict=False)) | {"processes": processes} for row in ROWS]
+        report(arguments, f"{processes} process{'es' * (processes > 1)}", "charlstm_training", shapes)
+
+
+def report(arguments: argparse.Namespace, title: str, contestant: str, shapes: list[dict[str, int]]) -> None:
+    """Compare the shapes that were asked for and print a line for each."""
+    print(f"\n{title}: speed here over speed there, median of {arguments.pairs} pairs")
+    columns = [name for name in shapes[0] if name != "processes"]
+    print(" ".join(f"{name:>7}" for name in columns) + "     median  (quartiles)  fastest turns  CPU time")
+    table = []
+    for settings in shapes if arguments.rows is None else (shapes[row] for row in arguments.rows):
+        ratios, fastest, cpu = compare(
+            arguments.old.resolve(), contestant, settings, arguments.pairs, arguments.seconds
         )
-        print("hidden layers seq batch     median  (quartiles)  fastest turns  CPU time")
-        table = []
-        for hidden, layers, seq_len, batch, *_ in (ROWS[row] for row in arguments.rows):
-            settings = {"hidden": hidden, "layers": layers, "seq_len": seq_len, "batch": batch, "processes": processes}
-            ratios, fastest, cpu = compare(arguments.old.resolve(), settings, arguments.pairs, arguments.seconds)
-            low, middle, high = statistics.quantiles(ratios, n=4)
-            table.append((middle, fastest, cpu))
-            print(
-                f"{hidden:6} {layers:6} {seq_len:3} {batch:5} {middle:10.3f}  {low:.3f}–{high:.3f}"
-                f" {fastest:13.3f} {cpu:9.3f}",
-                flush=True,
-            )
-        for title, summary in (("geometric mean", statistics.geometric_mean), ("lowest", min)):
-            middle, fastest, cpu = (summary(column) for column in zip(*table, strict=True))
-            print(f"{title:23} {middle:10.3f} {fastest:26.3f} {cpu:9.3f}")
+        low, middle, high = statistics.quantiles(ratios, n=4)
+        table.append((middle, fastest, cpu))
+        print(
+            " ".join(f"{settings[name]:7}" for name in columns)
+            + f" {middle:10.3f}  {low:.3f}–{high:.3f} {fastest:13.3f} {cpu:9.3f}",
+            flush=True,
+        )
+    for summary, name in ((statistics.geometric_mean, "geometric mean"), (min, "lowest")):
+        middle, fastest, cpu = (summary(column) for column in zip(*table, strict=True))
+        print(f"{name:{8 * len(columns) - 1}} {middle:10.3f} {fastest:26.3f} {cpu:9.3f}")
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def script(name: str, *arguments: str, cwd: Path) -> str:
 
 
 def test_each_script_is_tried_here() -> None:
-    tried = "bench chance contestants documents inspecting page pairs parts plain scaling sets"
+    tried = "bench chance contestants documents inspecting page pairs parts plain rows scaling sets"
     assert {path.stem for path in BENCHMARKS.glob("*.py")} == set(tried.split())
 
 
@@ -72,10 +72,20 @@ def test_page(tmp_path: Path) -> None:
     assert "4 × 60" in script("page", "4", "60", cwd=tmp_path)
 
 
-def test_pairs(tmp_path: Path) -> None:
-    code = "import pairs; pairs.ROWS = ((4, 1, 4, 4, 1.0, 1.8),); pairs.main()"
-    options = ("--processes", "1", "--pairs", "2", "--seconds", "0.004")
+@pytest.mark.parametrize("what", [("--processes", "1"), ("--sampling",)])
+def test_pairs(what: tuple[str, ...], tmp_path: Path) -> None:
+    code = """
+import pairs
+pairs.ROWS, pairs.SAMPLED, pairs.STREAMS = ((4, 1, 4, 4, 1.0, 1.8),), ((4, 3.0),), (1, 2)
+pairs.main()
+"""
+    options = (*what, "--pairs", "2", "--seconds", "0.004")
     assert "geometric mean" in run("-c", code, str(ROOT), *options, cwd=tmp_path)
+
+
+def test_rows(tmp_path: Path) -> None:
+    options = ("--rounds", "1", "--seconds", "0.0001", "--hidden", "4", "--rows", "1", "30")
+    assert "chosen" in script("rows", *options, cwd=tmp_path)
 
 
 @pytest.mark.parametrize("shape", [("4", "1", "4", "2"), ("4", "2", "4", "2")])

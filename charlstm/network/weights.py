@@ -9,7 +9,7 @@ import numpy as np
 from charlstm.base.parameters import Array, Buffers, Parameters, Shapes
 from charlstm.network.cells import CELLS
 from charlstm.network.config import NetworkConfig
-from charlstm.network.matmul import PackedMatrix
+from charlstm.network.matmul import Packed, pack_matrix
 
 
 def weight_shapes(config: NetworkConfig, vocabulary_size: int) -> Shapes:
@@ -59,21 +59,21 @@ class PackedWeights(NamedTuple):
     ----------
     character_table : (G, V + labels, H) array
         U + b of the first layer. Its x is a one-hot symbol, so that x·U + b is a row of this table.
-    U : tuple of L − 1 PackedMatrix
+    U : tuple of L − 1 packed matrices
         U of each layer above.
     b : tuple of L − 1 (G, 1, H) arrays
         b of each layer above.
-    W : tuple of L PackedMatrix
+    W : tuple of L packed matrices
         W of each layer.
-    W_out : PackedMatrix
+    W_out : packed matrix
         W of the output layer.
     """
 
     character_table: Array
-    U: tuple[PackedMatrix, ...]
+    U: tuple[Packed, ...]
     b: tuple[Array, ...]
-    W: tuple[PackedMatrix, ...]
-    W_out: PackedMatrix
+    W: tuple[Packed, ...]
+    W_out: Packed
 
 
 def pack_weights(
@@ -99,8 +99,8 @@ def pack_weights(
     )  # (G, D, H), (G, H, H), (G, 1, H) each
     return PackedWeights(
         np.add(U[0], b[0], out=buffers("character table", U[0].shape)),
-        tuple(PackedMatrix(U[layer], rows, f"U{layer}", buffers, batch_invariant) for layer in range(1, layers)),
+        tuple(pack_matrix(U[layer], rows, f"U{layer}", buffers, batch_invariant) for layer in range(1, layers)),
         tuple(b[1:]),
-        tuple(PackedMatrix(W[layer], rows, f"W{layer}", buffers, batch_invariant) for layer in range(layers)),
-        PackedMatrix(parameters["output/W"][None], rows, "W_out", buffers, batch_invariant),
+        tuple(pack_matrix(W[layer], rows, f"W{layer}", buffers, batch_invariant) for layer in range(layers)),
+        pack_matrix(parameters["output/W"][None], rows, "W_out", buffers, batch_invariant),
     )
