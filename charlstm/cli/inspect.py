@@ -251,6 +251,8 @@ def command(
     hidden state h. A TEXT of - is read from standard input.
     """
     shape = shape or choose_format(output)
+    for example in examples:
+        check_text("--example", example, 1)
     if examples and shape != PAGE:
         raise WrongUsage(f"--example offers a text on a page, and this is --format {shape}; choose --format {PAGE}.")
     asked, files = find_view(name, score, cloze, files)
@@ -341,7 +343,7 @@ def read_whole(loaded: api.LanguageModel, text: TextSource, unknown: str) -> str
     """Return the whole text, without the characters that are to be skipped."""
     read = skip_unknown(loaded.model, "".join(text.parse(loaded.model.documents)), unknown)
     if not read:
-        raise WrongUsage("the text is empty; give one character or more, or no text for a summary of the model.")
+        raise WrongUsage("the text is empty; give one character or more, or leave it out.")
     return read
 
 
