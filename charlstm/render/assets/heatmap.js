@@ -1,5 +1,6 @@
 // The heat map: all units of a layer at all characters of a text, with a view that zooms and moves.
 
+import { formatWhole } from "./numbers.js";
 import { showCharacter } from "./characters.js";
 import { UnitPicture } from "./pictures.js";
 
@@ -277,7 +278,7 @@ export class HeatMap {
     for (let k = 0; k <= 5; k++) {
       const n = Math.round(view.x + (k / 5) * (width / view.across - 1));
       context.textAlign = k === 0 ? "left" : k === 5 ? "right" : "center";
-      context.fillText(n.toLocaleString("en"), (k / 5) * width, height + 15);
+      context.fillText(formatWhole(n), (k / 5) * width, height + 15);
     }
   }
 

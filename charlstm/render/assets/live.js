@@ -97,7 +97,8 @@ export class Live {
     });
     this.continuations = new Continuations(part("continuations"), description);
     this.why = new Why(network, () => this.shown, description, palette);
-    this.setLabel(description.labels[0]?.[0] ?? null);
+    this.beginReading(description.labels[0]?.[0] ?? null);
+    this.showQuantity();
   }
 
   /** What the panels show: the reading with interventions if there are any. */
@@ -113,12 +114,16 @@ export class Live {
 
   /** Choose the label with which documents are read, and read the text again. */
   setLabel(label) {
-    const opening = this.description.labels.find(([name]) => name === label)?.[1] ?? this.description.end;
-    const text = this.plain?.text ?? new Int32Array(0);
-    Object.assign(this, { label, plain: new Reading(this.network, opening) });
-    this.plain.most = Math.min(this.plain.most, this.most);
+    const { text } = this;
+    this.beginReading(label);
     this.plain.edit(text);
     this.intervene();
+  }
+
+  beginReading(label) {
+    const opening = this.description.labels.find(([name]) => name === label)?.[1] ?? this.description.end;
+    Object.assign(this, { label, plain: new Reading(this.network, opening) });
+    this.plain.most = Math.min(this.plain.most, this.most);
   }
 
   /** Replace the text by one of the page. */
@@ -128,10 +133,9 @@ export class Live {
     this.showTyped(formatText(this.description, points));
     this.isOffered = false;
     this.writer.end();
-    this.read(points, place);
-    if (this.isDrawn) return;
-    this.move(0);
-    this.goal = place;
+    this.edit(points, place);
+    if (this.shown.done <= this.n) Object.assign(this, { n: 0, goal: place }); // it takes a while until it is read
+    this.drawEdited();
   }
 
   /** Replace the text by what the user typed; the position becomes the last character that is new. */

@@ -8,7 +8,7 @@ import { addIntervention } from "./interventions.js";
 import { legend } from "./legend.js";
 import { Live } from "./live.js";
 import { Network } from "./network.js";
-import { unpackArrays } from "./numbers.js";
+import { nextTask, unpackArrays } from "./numbers.js";
 
 const ADDRESS_PAUSE = 500; // ms; browsers refuse an address that changes all the time
 const THEMES = ["system", "light", "dark"];
@@ -148,6 +148,7 @@ async function openPage() {
     const weights = await unpackArrays(part("weights").textContent, known.live.weights);
     part("weights").remove(); // the largest text of the page
     const network = new Network(known.live.model, weights);
+    await nextTask(); // each part of the page takes a while, and in between the browser may draw
     if (network.cell) live = new Live({ ...known.live, palette: known.palette }, network, () => {});
     else {
       part("panel-live").replaceChildren(element("p", {
@@ -157,6 +158,7 @@ async function openPage() {
       }));
     }
   }
+  await nextTask();
   const openTab = openTabs((name) => {
     tab = name;
     if (name === "live") live?.resize();
@@ -165,8 +167,10 @@ async function openPage() {
   openDownloads(known.views, () => live.shown);
   openStrips(known.views, known.palette);
   openTab(known.first);
+  await nextTask();
   if (live) {
     openControls(live);
+    await nextTask();
     openAddress(live, () => tab, openTab);
     await live.whenShown();
   }

@@ -6,7 +6,7 @@ import { drawCurves } from "./curves.js";
 import { drawCell } from "./diagram.js";
 import { part } from "./dom.js";
 import { legend } from "./legend.js";
-import { countOf, percent } from "./numbers.js";
+import { countOf, formatWhole, percent } from "./numbers.js";
 import { drawPredictions, sayPredictions } from "./predictions.js";
 import { formatShown, labelOf, quantitiesOf } from "./quantities.js";
 
@@ -77,9 +77,9 @@ export function describeValue(live, unit, n) {
 export function drawCount({ plain }, given) {
   const { length, unknown } = plain;
   const notes = [countOf(length, "character")];
-  if (unknown) notes.push(`the model does not know ${unknown.toLocaleString("en")} of them and skips them`);
+  if (unknown) notes.push(`the model does not know ${formatWhole(unknown)} of them and skips them`);
   if (given > length) {
-    notes.push(`the page reads only the first ${length.toLocaleString("en")} of ${given.toLocaleString("en")}`);
+    notes.push(`the page reads only the first ${formatWhole(length)} of ${formatWhole(given)}`);
   }
   part("count").textContent = notes.join("; ");
   part("strip").setAttribute("aria-valuemax", Math.max(0, length - 1));

@@ -3,7 +3,7 @@
 import { countEqual, END, showInText } from "./characters.js";
 import { element } from "./dom.js";
 
-const AT_ONCE = 800; // characters that are added to the page in one task
+const AT_ONCE = 400; // characters that are added to the page in one task
 const LINE_ENDS = [10, END]; // a document begins on a line of its own
 
 /** The strip. It keeps one element per character; `shadeOf(n)` returns the class of the shade of a character. */
