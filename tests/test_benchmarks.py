@@ -51,7 +51,7 @@ def script(name: str, *arguments: str, cwd: Path) -> str:
 
 
 def test_each_script_is_tried_here() -> None:
-    tried = "bench chance contestants documents inspecting novelty page pairs parts plain scaling sets"
+    tried = "bench chance contestants documents inspecting novelty page pairs parts plain reading scaling sets"
     assert {path.stem for path in BENCHMARKS.glob("*.py")} == set(tried.split())
 
 
@@ -91,6 +91,10 @@ def test_parts(shape: tuple[str, ...], tmp_path: Path) -> None:
 def test_plain_and_scaling(tmp_path: Path) -> None:
     run("-c", PLAIN, cwd=tmp_path)
     assert "100 Gbit/s" in run("-c", SCALING, cwd=tmp_path)
+
+
+def test_reading(tmp_path: Path) -> None:
+    assert "a million in" in script("reading", "4", "2", "90", cwd=tmp_path)
 
 
 def test_sets(tmp_path: Path) -> None:
