@@ -51,7 +51,7 @@ def script(name: str, *arguments: str, cwd: Path) -> str:
 
 
 def test_each_script_is_tried_here() -> None:
-    tried = "bench chance contestants documents inspecting page pairs parts plain rows scaling sets"
+    tried = "bench chance contestants documents inspecting novelty page pairs parts plain reading rows scaling sets"
     assert {path.stem for path in BENCHMARKS.glob("*.py")} == set(tried.split())
 
 
@@ -63,6 +63,11 @@ def test_bench(part: str, tmp_path: Path) -> None:
 def test_inspecting(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("the cat sat on the mat.\n" * 200)
     assert "units" in script("inspecting", "text.txt", "4", "1", cwd=tmp_path)
+
+
+def test_novelty(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("the cat sat on the mat.\n" * 20)
+    assert "200 characters against" in script("novelty", "text.txt", "200", "1", cwd=tmp_path)
 
 
 def test_page(tmp_path: Path) -> None:
@@ -96,6 +101,10 @@ def test_parts(shape: tuple[str, ...], tmp_path: Path) -> None:
 def test_plain_and_scaling(tmp_path: Path) -> None:
     run("-c", PLAIN, cwd=tmp_path)
     assert "100 Gbit/s" in run("-c", SCALING, cwd=tmp_path)
+
+
+def test_reading(tmp_path: Path) -> None:
+    assert "a million in" in script("reading", "4", "2", "90", cwd=tmp_path)
 
 
 def test_sets(tmp_path: Path) -> None:

@@ -748,6 +748,20 @@ def test_a_command_that_is_long_busy_says_so_on_a_terminal(
         assert shown.split("\r")[-1] == "" and all(thread.name != "elapsed" for thread in threading.enumerate())
 
 
+def test_a_long_seed_shows_how_far_it_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("charlstm.cli.status.INTERVAL", 0.001)
+    monkeypatch.setattr("charlstm.cli.status.PATIENCE", 0.0)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with show_elapsed("reading the seed", 2000) as report:
+        report(500)
+        for _ in range(1000):
+            if "25%" in sys.stderr.getvalue():  # type: ignore[attr-defined]
+                break
+            time.sleep(0.01)
+        report(2001)
+    assert "reading the seed … 00:00  25%  500 of 2,000 characters" in sys.stderr.getvalue()  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize(
     ("words", "suggested"),
     [

@@ -18,6 +18,7 @@ from charlstm.text import corpus, decoding
 from charlstm.text.documents import LINE, Documents
 from charlstm.text.matching import find_matches
 from charlstm.text.split import split_documents
+from charlstm.text.vocabulary import CODE_POINTS
 
 few = st.text("ab\n", max_size=24)
 many = st.text("abc\né漢🎈\ud800\n", max_size=24)
@@ -209,6 +210,19 @@ def test_a_long_corpus_takes_no_more_memory_than_a_short_one():
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < peaks[0] + 200_000
+
+
+def test_a_long_text_takes_less_than_300_bytes_a_character():
+    rng = np.random.default_rng(0)
+    words = ["".join(rng.choice(list("abcdefgh"), length)) for length in rng.integers(2, 7, 300)]
+    text = " ".join(rng.choice(words, 20_000))
+    pieces = [text[k : k + 10_000] for k in range(0, len(text), 20_000)]
+    find_matches(["a"], ["a"], 16)
+    tracemalloc.start()
+    find_matches([text], pieces, 16)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < CODE_POINTS * 4 + 300 * len(text)  # the first: numbers of characters
 
 
 def test_what_cannot_be_compared_is_refused(loaded, tmp_path):

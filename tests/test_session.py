@@ -13,6 +13,7 @@ from charlstm.api.language_model import LanguageModel
 from charlstm.base.config import to_mapping
 from charlstm.base.errors import CheckpointError, ConfigError, SessionError, UnknownCharacterError
 from charlstm.model import archive, checkpoint
+from charlstm.model import model as model_module
 from charlstm.model.model import Reader
 from charlstm.sampling import session_state
 from charlstm.sampling.filters import SamplingConfig
@@ -148,6 +149,44 @@ def test_suggestions_are_whole_words_and_differ():
     texts = {it.text for it in Sampler(a_model(), "a", SamplingConfig(1.5), StoppingRules(60), 30).collect()}
     for made in session.suggest(30):
         assert any(text == made or text[len(made)] == " " or " " not in made for text in texts if text.startswith(made))
+
+
+@pytest.mark.parametrize("lines", [False, True])
+def test_an_interrupt_while_a_text_is_read_changes_nothing(lines, monkeypatch):
+    monkeypatch.setattr(model_module, "BLOCK", 4)
+    session = LanguageModel(a_model(lines)).session(length=5)
+    "".join(sampled.character for sampled in session.generate("ab"))
+    before, continuation = bytes_of(session.state), session.text
+
+    def interrupt(read):
+        raise KeyboardInterrupt
+
+    session.report = interrupt
+    for change in (lambda: session.add("abcab" * 3), lambda: session.generate("ab"), session.again):
+        with pytest.raises(KeyboardInterrupt):
+            change()
+        assert bytes_of(session.state) == before
+    session.report = None
+    session.undo()
+    assert continuation.startswith("ab") and session.text == ""
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_only_the_last_document_of_a_text_is_read_and_its_bits_stay(rows):
+    it = a_model(lines=True)
+    end, rng = it.vocabulary.end, np.random.default_rng(0)
+    ids = rng.integers(len(it.vocabulary), size=(3000, rows)).astype(it.vocabulary.id_type)
+    ids[-1200:][ids[-1200:] == end] = (end + 1) % len(it.vocabulary)
+    whole, reader, reads = Reader(it, rows), Reader(it, rows), []
+    for _ in whole.passes(ids):
+        pass
+    reader.read(ids, reads.append)
+    assert np.array_equal(reader.state, whole.state) and np.array_equal(reader.logits, whole.logits)
+    assert reads[-1] == 3000 and reads[0] > 1700 and reads == sorted(reads)
+    for _ in whole.passes(ids[-500:]):  # without a document, the state before it counts
+        pass
+    reader.read(ids[-500:])
+    assert np.array_equal(reader.state, whole.state) and np.array_equal(reader.logits, whole.logits)
 
 
 def test_an_iterator_ends_when_the_session_does_something_else():

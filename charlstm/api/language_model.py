@@ -11,7 +11,7 @@ print(model.sample("mady said hi to", length=100, temperature=0.7))
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from charlstm.base.config import check_text, show_value
@@ -85,6 +85,7 @@ class LanguageModel:
         lines: int | None = None,
         sentence: bool = False,
         random_seed: int | None = None,
+        report: Callable[[int], object] | None = None,
         **rules: Any,
     ) -> Sampler:
         """Return a sampler of several continuations of a text, which it samples side by side.
@@ -95,6 +96,8 @@ class LanguageModel:
             See `sample`.
         count
             Number of samples (B), 1 to 100,000.
+        report
+            Called with the number of characters of the seed that are read, again and again until all are.
 
         Returns
         -------
@@ -116,7 +119,7 @@ class LanguageModel:
         """
         stopping = self._stopping_rules(length, stop, hide_stop, lines, sentence)
         sampling = self._sampling_rules(temperature, random_seed, rules)
-        return Sampler(self.model, check_text("seed", seed), sampling, stopping, count)
+        return Sampler(self.model, check_text("seed", seed), sampling, stopping, count, report=report)
 
     def sample(
         self,

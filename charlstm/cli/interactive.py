@@ -19,6 +19,7 @@ from charlstm.cli.console import dimmed, print_help, print_message, print_note, 
 from charlstm.cli.keyboard import keep_output, read_lines
 from charlstm.cli.output import write_message, write_text
 from charlstm.cli.settings import SessionSettings
+from charlstm.cli.status import show_elapsed
 from charlstm.cli.texts import text_writer
 from charlstm.render.characters import escape_line, pad, shown_text
 from charlstm.sampling.sampler import SampledCharacter
@@ -157,12 +158,30 @@ class Conversation:
     def _generate(self, typed: str) -> None:
         typed = skip_unknown(self._session.model, typed, self._settings.display.unknown)
         before = self._session.text
-        characters = self._session.generate(typed)
+        with self._show_reading(len(typed)):
+            characters = self._session.generate(typed)
         self._write(before, "" if self._settings.display.hide_seed else typed, characters)
 
     def _again(self, _: str) -> None:
-        characters = self._session.again()
+        with self._show_reading(len(self._session.text)):
+            characters = self._session.again()
         self._write(self._session.text, "", characters)
+
+    @contextmanager
+    def _show_reading(self, characters: int) -> Iterator[None]:
+        """Show how far the session has read a text, and let Ctrl-C end that; the session is then unchanged."""
+        with show_elapsed("reading the text", characters) as show:
+
+            def report(read: int) -> None:
+                show(read)
+                if self._interrupts:
+                    raise KeyboardInterrupt
+
+            self._session.report = report
+            try:
+                yield
+            finally:
+                self._session.report = None
 
     def _write(self, before: str, typed: str, characters: Iterable[SampledCharacter]) -> None:
         """Write a typed text and its continuation while it is sampled."""
@@ -205,7 +224,9 @@ class Conversation:
         write_text(text if text.endswith("\n") else f"{text}\n")
 
     def _add(self, typed: str) -> None:
-        self._session.add(skip_unknown(self._session.model, typed, self._settings.display.unknown))
+        typed = skip_unknown(self._session.model, typed, self._settings.display.unknown)
+        with self._show_reading(len(typed)):
+            self._session.add(typed)
         self._print_end()
 
     def _print_end(self) -> None:

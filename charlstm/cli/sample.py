@@ -33,6 +33,7 @@ from charlstm.cli.commands import (
 from charlstm.cli.console import print_message, print_note, skip_unknown_in_all, terminal_width
 from charlstm.cli.output import write_message
 from charlstm.cli.settings import GROUP_OF, DisplayConfig, SessionSettings, long_name, split_by_group
+from charlstm.cli.status import show_elapsed
 from charlstm.cli.streams import deliver, is_piped, standard_input
 from charlstm.cli.texts import SampleOutput, TextOutput, text_writer
 from charlstm.render.text_writer import COLOURS
@@ -370,7 +371,8 @@ def command(
             sampler = language_model.set_sampler(seeds, count, **chosen, **stopping, **sampling)
             announce()
             return texts.collect(file, sampler)
-        plain = language_model.sampler(seeds[0], count=rules.samples, **stopping, **sampling)
+        with show_elapsed("reading the seed", len(seeds[0])) as report:
+            plain = language_model.sampler(seeds[0], count=rules.samples, report=report, **stopping, **sampling)
         announce()
         if shape == "jsonl":
             return texts.collect(file, plain)
@@ -480,7 +482,5 @@ def find_novelty(
     """Compare samples with corpora, with a clock on a terminal; return None if there are no corpora."""
     if not corpora:
         return None
-    from charlstm.cli.status import show_elapsed
-
     with show_elapsed("comparing"):
         return model.novelty(samples, corpora, encoding, field)

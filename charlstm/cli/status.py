@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event, Thread
 
-from charlstm.cli.console import is_dumb
+from charlstm.cli.console import is_dumb, terminal_width
 from charlstm.render.characters import pad, width_of
 
 PATIENCE = 2.0
@@ -45,7 +44,7 @@ def columns() -> int:
     try:
         width = os.get_terminal_size(sys.stderr.fileno()).columns
     except (OSError, ValueError):
-        width = shutil.get_terminal_size().columns
+        width = terminal_width()
     return max(2, width or 80)
 
 
@@ -71,34 +70,57 @@ def fit(pieces: Sequence[tuple[int, str]], width: int) -> str:
 
 
 @contextmanager
-def show_elapsed(what: str) -> Iterator[None]:
+def show_elapsed(what: str, total: int = 0) -> Iterator[Callable[[int], None]]:
     """Show on a terminal how long the block has been running, after its first two seconds and until its end.
 
     Parameters
     ----------
     what
         A word or two that describe the block.
+    total
+        Number of characters that it reads; 0: that is not shown.
+
+    Yields
+    ------
+    callable
+        Takes the number of characters that are read.
     """
+    clock = Clock(what, total)
     if not can_redraw():
-        yield
+        yield clock.report
         return
-    done = Event()
-    clock = Thread(target=_count, args=(what, done), name="elapsed", daemon=True)
-    clock.start()
+    thread = Thread(target=clock.run, name="elapsed", daemon=True)
+    thread.start()
     try:
-        yield
+        yield clock.report
     finally:
-        done.set()
-        clock.join()
+        clock.ended.set()
+        thread.join()
 
 
-def _count(what: str, done: Event) -> None:
-    start = time.monotonic()
-    if done.wait(PATIENCE):
-        return
-    line = StatusLine()
-    while not done.is_set():
-        minutes, seconds = divmod(int(time.monotonic() - start), 60)
-        line.draw(f"{what} … {minutes:02d}:{seconds:02d}")
-        done.wait(INTERVAL)
-    line.clear()
+class Clock:
+    """Draws the elapsed time, and how many characters are read, until an event."""
+
+    def __init__(self, what: str, total: int) -> None:
+        self.ended = Event()
+        self._what, self._total, self._read = what, total, 0
+
+    def report(self, read: int) -> None:
+        """Note how many characters are read."""
+        self._read = min(read, self._total)
+
+    def run(self) -> None:
+        """Draw until the end."""
+        start = time.monotonic()
+        if self.ended.wait(PATIENCE):
+            return
+        line = StatusLine()
+        while not self.ended.is_set():
+            minutes, seconds = divmod(int(time.monotonic() - start), 60)
+            pieces = [(0, f"{self._what} … {minutes:02d}:{seconds:02d}")]
+            if self._total:
+                share = f"{self._read / self._total:.0%}"
+                pieces += [(1, share), (2, f"{self._read:,} of {self._total:,} characters")]
+            line.draw(fit(pieces, columns() - 1))
+            self.ended.wait(INTERVAL)
+        line.clear()

@@ -134,13 +134,14 @@ class Novelty:
 
     def _list_candidates(self) -> Iterator[tuple[int, int, int]]:
         """Yield text, start and length of the runs that are not part of a longer run of the text, longest first."""
-        longest = np.concatenate([copy.longest for copy in self.copies])  # (N,)
-        numbers = np.repeat(np.arange(len(self.copies)), [len(copy.text) for copy in self.copies])  # (N,)
-        starts = np.concatenate([np.arange(len(copy.text)) for copy in self.copies])  # (N,)
-        before = np.where(starts > 0, np.append(0, longest[:-1]), 0)  # (N,)
-        order = np.argsort(-longest, kind="stable")  # (N,)
-        for place in order[(longest >= np.maximum(before, self.least))[order]]:
-            yield int(numbers[place]), int(starts[place]), int(longest[place])
+        found = [np.zeros((3, 0), np.int64)]  # text, start and length of each run, (3, K)
+        for number, copy in enumerate(self.copies):
+            before = np.append(np.int32(0), copy.longest)[:-1]  # (N,)
+            starts = np.flatnonzero(copy.longest >= np.maximum(before, self.least))  # (K,)
+            found.append(np.stack([np.full_like(starts, number), starts, copy.longest[starts]]))
+        runs = np.concatenate(found, axis=1)  # (3, K)
+        for number, start, length in runs[:, np.argsort(-runs[2], kind="stable")].T:
+            yield int(number), int(start), int(length)
 
     def view(self) -> View:
         """Return the result as a view."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
@@ -25,6 +25,7 @@ from charlstm.text.remarks import describe_names
 from charlstm.text.vocabulary import Vocabulary
 
 BLOCK = 1024
+FEWEST_FORGOTTEN = 3  # steps before a document in which it pays off to look for one
 
 
 class History(NamedTuple):
@@ -264,12 +265,32 @@ class Reader:
         self.state = self.state[:, :, rows]
         self.logits = self.logits[rows]
 
-    def read(self, ids: Array) -> None:
-        """Read T characters in each row: (T, B) array of ids."""
-        for _ in self.passes(ids):
-            pass
+    def read(self, ids: Array, report: Callable[[int], object] | None = None) -> None:
+        """Read T characters in each row. What a later document makes the network forget is left out.
 
-    def passes(self, ids: Array) -> Iterator[Pass]:
+        Parameters
+        ----------
+        ids : (T, B) array of ids
+            The characters.
+        report
+            Called with the number of characters of each row that are done, after each block; an exception that it
+            raises ends the reading.
+        """
+        done = self._count_forgotten(ids)
+        for block in self.passes(ids[done:], only_last=True):
+            done += len(block.outputs[0])
+            if report is not None:
+                report(done)
+
+    def _count_forgotten(self, ids: Array) -> int:
+        """Return the number of steps before the last document of every row begins."""
+        if self._end is None or len(ids) < FEWEST_FORGOTTEN:
+            return 0
+        opens = ids == self._end  # (T, B)
+        last = len(ids) - 1 - opens[::-1].argmax(axis=0)  # (B,)
+        return int(last.min(initial=len(ids))) if opens.any(axis=0).all() else 0
+
+    def passes(self, ids: Array, only_last: bool = False) -> Iterator[Pass]:
         """Read T characters in each row and yield the network's passes, one per block of steps, in order.
 
         A block has at most `BLOCK` steps; the arrays of a pass are valid until the next one.
@@ -278,6 +299,8 @@ class Reader:
         ----------
         ids : (T, B) array of ids
             The characters.
+        only_last
+            True: compute the logits of the last step of each pass only.
         """
         cuts = {*range(0, len(ids), BLOCK), len(ids)}
         opens = None if self._end is None else ids == self._end  # (T, B)
@@ -287,7 +310,7 @@ class Reader:
         for start, stop in pairwise(sorted(cuts)):
             if opens is not None:
                 self.state[:, :, opens[start]] = 0.0
-            done = self._network.forward(ids[start:stop], self.state, None, self._buffers, self._weights)
+            done = self._network.forward(ids[start:stop], self.state, None, self._buffers, self._weights, only_last)
             self.state = done.state
             self.logits = done.logits[-1].copy()  # (B, V)
             yield done

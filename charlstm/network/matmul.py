@@ -104,7 +104,8 @@ class PackedMatrix:
         if rows < self._layout.rows:  # repeat the first row
             filled = self._buffers("filled rows", (*x.shape[:-2], self._layout.rows, x.shape[-1]))
             filled[...] = x[..., :1, :]
-            filled[..., :rows, :] = x
+            if rows > 1:
+                filled[..., :rows, :] = x
             x = filled
         np.matmul(x if x.ndim == 2 else x[:, None], self._strips, out=self._first_strips)
         return self.result

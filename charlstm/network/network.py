@@ -135,6 +135,7 @@ class Network:
         masks: Array | None = None,
         buffers: Buffers | None = None,
         weights: PackedWeights | None = None,
+        only_last: bool = False,
     ) -> Pass:
         """Read T characters in each of B rows.
 
@@ -150,6 +151,8 @@ class Network:
             Working memory to reuse; new memory if None.
         weights
             The packed weights, from `pack` for the same number of rows; packed here if None.
+        only_last
+            True: compute the logits of the last step only, (1, B, V).
 
         Returns
         -------
@@ -179,10 +182,11 @@ class Network:
             if masks is not None:
                 output = np.multiply(output, masks[layer], out=buffers(f"output{layer}", output.shape))
             outputs.append(output)
-        logits = buffers("logits", (T, B, self.vocabulary_size))
-        h, W_out, b_out = outputs[-1], weights.W_out, self.parameters["output/b"]
-        for t in range(T):
-            np.add((h[t] @ W_out)[0], b_out, out=logits[t])
+        h = outputs[-1][-1:] if only_last else outputs[-1]
+        logits = buffers("logits", (len(h), B, self.vocabulary_size))
+        W_out, b_out = weights.W_out, self.parameters["output/b"]
+        for h_t, logits_t in zip(h, logits, strict=True):
+            np.add((h_t @ W_out)[0], b_out, out=logits_t)
         return Pass(tapes, tuple(outputs), logits, final)
 
     def backward(

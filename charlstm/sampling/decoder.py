@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -71,6 +71,7 @@ def sample_steps(
     count: int,
     reader: Reader | None = None,
     streams: Sequence[int] | None = None,
+    report: Callable[[int], object] | None = None,
 ) -> Iterator[DecodingStep]:
     """Continue a text several times side by side, without end.
 
@@ -88,6 +89,8 @@ def sample_steps(
         A reader that has read the one seed; it stays unchanged. Without one, the seed is read here.
     streams
         The numbers of the B random streams; None: text number k uses stream number k.
+    report
+        Called with the number of characters of the seed that are read, again and again; see `Reader.read`.
 
     Returns
     -------
@@ -114,13 +117,13 @@ def sample_steps(
     numbers = range(count) if streams is None else streams
     if model.labels and reader is None:
         openings = model.draw_labels(sampling.random_seed, numbers)  # (B,)
-        reader = read_side_by_side(model, [ids[each] for each in seeds], openings)
+        reader = read_side_by_side(model, [ids[each] for each in seeds], openings, report)
     elif len(ids) > 1:
-        reader = read_side_by_side(model, [ids[each] for each in seeds])
+        reader = read_side_by_side(model, [ids[each] for each in seeds], report=report)
     else:
         if reader is None:
             reader = Reader(model)
-            reader.read(ids[seeds[0]][:, None])
+            reader.read(ids[seeds[0]][:, None], report)
         reader = reader.copies(count)
     generators = [generator(sampling.random_seed, Purpose.SAMPLE, number) for number in numbers]
     recent = _RecentCharacters(model, sampling, [ids[each] for each in seeds])
@@ -132,7 +135,12 @@ def sample_steps(
     return _steps(model, reader, sampling, allowed, recent, generators)
 
 
-def read_side_by_side(model: Model, texts: Sequence[Array], openings: Array | None = None) -> Reader:
+def read_side_by_side(
+    model: Model,
+    texts: Sequence[Array],
+    openings: Array | None = None,
+    report: Callable[[int], object] | None = None,
+) -> Reader:
     """Return a reader of B texts of any lengths, each read to its end.
 
     Parameters
@@ -143,6 +151,8 @@ def read_side_by_side(model: Model, texts: Sequence[Array], openings: Array | No
         The ids of each text, (N,).
     openings : (B,) array of ids, optional
         As for `Reader`.
+    report
+        As for `Reader.read`.
     """
     lengths = np.array([len(text) for text in texts])  # (B,)
     result = Reader(model, len(texts), openings)
@@ -153,7 +163,7 @@ def read_side_by_side(model: Model, texts: Sequence[Array], openings: Array | No
             ids[: lengths[row], column] = texts[row]
         reader = Reader(model, len(rows), None if openings is None else openings[rows])
         for start, stop in pairwise([0, *sorted(set(lengths[rows].tolist()))]):
-            reader.read(ids[start:stop])
+            reader.read(ids[start:stop], report)
             ended = lengths[rows] == stop  # (b,)
             result.state[:, :, rows[ended]] = reader.state[:, :, ended]
             result.logits[rows[ended]] = reader.logits[ended]

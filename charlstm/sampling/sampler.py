@@ -131,7 +131,7 @@ class Sampler:
         Where each sample stops.
     count
         Number of samples (B), 1 to 100,000.
-    reader, streams
+    reader, streams, report
         See `sample_steps`.
 
     Attributes
@@ -156,6 +156,7 @@ class Sampler:
         count: int = 1,
         reader: Reader | None = None,
         streams: Sequence[int] | None = None,
+        report: Callable[[int], object] | None = None,
     ) -> None:
         code_points = model.vocabulary.code_points
         stopping.check_allowed(code_points, sampling.allowed(code_points))
@@ -169,7 +170,7 @@ class Sampler:
         if model.labels:
             drawn = model.draw_labels(sampling.random_seed, self._streams) - len(model.vocabulary)  # (B,)
             self._labels = [model.labels[label] for label in drawn]
-        self._steps = sample_steps(model, seed, sampling, count, reader, streams)
+        self._steps = sample_steps(model, seed, sampling, count, reader, streams, report)
         self._stoppers = [Stopper(stopping) for _ in range(count)]
         self._characters: list[list[str]] = [[] for _ in range(count)]
         self._blocks: list[Any] = [[]]  # rows and surprisals, (N,) each; the last one: characters without them

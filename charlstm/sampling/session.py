@@ -48,6 +48,9 @@ class Session:
     ----------
     suggestions : tuple of str
         The result of `suggest`; empty again when the text changes.
+    report
+        Called while a text is read, with the number of its characters that are; None: nothing is. An exception that it
+        raises leaves the session unchanged.
 
     Raises
     ------
@@ -71,6 +74,7 @@ class Session:
         self._stopping = stopping
         self.sampling = sampling
         self.suggestions: tuple[str, ...] = ()
+        self.report: Callable[[int], object] | None = None
         self._streams_used = 0
         self._before: deque[SessionState] = deque(maxlen=MAX_UNDO)
         self._sampler: Sampler | None = None
@@ -132,9 +136,9 @@ class Session:
         self._append(self.model.documents.parse(check_text("text", text)))
 
     def _append(self, text: str) -> None:
-        ids = self.model.vocabulary.encode(text)  # (N,)
-        self._remember()
+        ids, before = self.model.vocabulary.encode(text), self.state  # (N,)
         self._read(ids)
+        self._remember(before)
         self._text += text
         self._continuation_start = len(self._text)
 
@@ -183,9 +187,11 @@ class Session:
 
     def again(self) -> Iterator[SampledCharacter]:
         """Replace the last continuation by another one of the same text; return the same as `generate`."""
-        self._remember()
-        self._text = self._text[: self._continuation_start]
-        self._reader = self._read_from_start(self._text)
+        before = self.state
+        text = before.text[: self._continuation_start]
+        reader = self._read_from_start(text)
+        self._remember(before)
+        self._text, self._reader = text, reader
         return self._continue()
 
     def suggest(self, count: int, show: Callable[[SampledCharacter], object] | None = None) -> tuple[str, ...]:
@@ -303,7 +309,7 @@ class Session:
     def _read_from_start(self, text: str) -> Reader:
         """Return a reader that has read a text from its start."""
         reader = Reader(self.model)
-        reader.read(self.model.vocabulary.encode(self.model.opening + text)[:, None])
+        reader.read(self.model.vocabulary.encode(self.model.opening + text)[:, None], self.report)
         return reader
 
     def _continue(self) -> Iterator[SampledCharacter]:
@@ -337,14 +343,14 @@ class Session:
         """Read the next characters of the text, (N,) ids: all of them, or after an interrupt none."""
         state, logits = self._reader.state.copy(), self._reader.logits.copy()
         try:
-            self._reader.read(ids[:, None])
+            self._reader.read(ids[:, None], self.report)
         except BaseException:
             self._reader.state, self._reader.logits = state, logits
             raise
 
-    def _remember(self) -> None:
-        """Keep the state before a change."""
-        self._before.append(self.state)
+    def _remember(self, state: SessionState | None = None) -> None:
+        """Keep the state before a change: the present one, or a given one."""
+        self._before.append(state or self.state)
         self._discard_continuation()
 
     def _discard_continuation(self) -> None:

@@ -1,14 +1,18 @@
 """Exact substring matches between texts and a corpus.
 
 The texts are small and the corpus is large, so the index is built from the texts, and the corpus is read once in
-blocks. At level j every substring of 2^j characters has a number, its rank among them, from 1; a pair of adjacent
-numbers of level j makes a number of level j + 1. The corpus gets the same numbers, 0 where the texts do not have the
-substring. Numbers are equal only if the characters are, so a match needs no verification. From every position of the
-corpus at which a substring of the least length begins, the longest match is found by adding numbers of ever lower
-levels; each addition is a binary search in the suffix array.
+blocks. At level j every substring of 2^j characters has a number: the place, from 1, of the first suffix of the texts
+that begins with it, in lexicographic order. A pair of adjacent numbers of level j gives a number of level j + 1. The
+corpus gets the same numbers, 0 where the texts do not have the substring. Numbers are equal only if the characters are,
+so a match needs no verification. From every position of the corpus at which a substring of the least length begins, the
+longest match is found by adding numbers of ever lower levels.
+
+A substring that occurs once in the texts keeps its number at all higher levels, since the same suffix begins with it.
+So only pairs whose first number occurs several times are sorted and stored, and a level without any needs no memory.
 
 Sources: Karp, Miller & Rosenberg 1972, "Rapid identification of repeated patterns in strings, trees and arrays";
-Manber & Myers 1993, "Suffix arrays: a new method for on-line string searches".
+Manber & Myers 1993, "Suffix arrays: a new method for on-line string searches"; Larsson & Sadakane 2007, "Faster suffix
+sorting" (the numbers).
 """
 
 from __future__ import annotations
@@ -22,8 +26,8 @@ from charlstm.base.parameters import Array
 from charlstm.text.vocabulary import CODE_POINTS, code_points_of
 
 BETWEEN_TEXTS = CODE_POINTS
-LARGEST_TABLE = 1 << 22
-FILTER_BITS = 22
+SEARCHED_AT_ONCE = 1 << 18  # characters of the corpus
+FEWEST_FILTER_BITS, FILTER_BITS_OF_A_KEY = 16, 2
 HASH_FACTOR = np.uint64(0x9E3779B97F4A7C15)
 NEWLINE = ord("\n")
 
@@ -38,7 +42,7 @@ class Matches(NamedTuple):
     occurs : dict
         Length, a power of two → (N − length + 1,) array of bool: whether the substring of this length that begins at
         each position occurs in the corpus.
-    longest : (N,) int64 array
+    longest : (N,) int32 array
         Length of the longest match that begins at each position; 0 where it is shorter than the least length.
     line, column : (N,) int64 arrays
         Where that match begins in the corpus, counted from 0; one of several possible places.
@@ -79,8 +83,10 @@ def find_matches(texts: Sequence[str], corpus: Iterable[str], least: int) -> lis
     search = Search(index, least)
     window = np.zeros(0, np.uint32)  # (0,)
     for block in corpus:
-        window = np.concatenate([window, code_points_of(block)])  # (W,)
-        window = window[search.scan(window) :]
+        points = code_points_of(block)
+        for start in range(0, len(points), SEARCHED_AT_ONCE):
+            window = np.concatenate([window, points[start : start + SEARCHED_AT_ONCE]])  # (W,)
+            window = window[search.scan(window) :]
     search.scan(window, last=True)
     longest, line, column = search.longest_matches()
     first = np.cumsum([0, *map(len, joined)])
@@ -88,14 +94,50 @@ def find_matches(texts: Sequence[str], corpus: Iterable[str], least: int) -> lis
         Matches(
             text,
             {
-                1 << j: seen[ranks[start : start + len(text) - (1 << j) + 1]]
-                for j, (seen, ranks) in enumerate(zip(search.seen, index.ranks, strict=True))
+                1 << j: search.occurs(j, start, len(text) - (1 << j) + 1)
+                for j in range(len(index.levels))
                 if 1 << j <= len(text)
             },
             *(values[start : start + len(text)] for values in (longest, line, column)),
         )
         for text, start in zip(texts, first, strict=False)
     ]
+
+
+class Level(NamedTuple):
+    """The numbers of all substrings of 2^j characters of the texts.
+
+    Attributes
+    ----------
+    ranks : (N + 1,) int32 array
+        The number of the 2^j characters that begin at each position; a substring that extends beyond the end has a
+        number too, and the end itself is 0.
+    is_repeated : (N + 1,) array of bool
+        By number: whether the substring occurs several times.
+    repeated, last : (R,) int32 arrays
+        The numbers of these substrings, ascending, and the place of the last suffix that begins with each.
+    """
+
+    ranks: Array
+    is_repeated: Array
+    repeated: Array
+    last: Array
+
+    @classmethod
+    def build(cls, ranks: Array, numbers: Array, counts: Array) -> Level:
+        """Return the level with some numbers, ascending, and how often each occurs."""
+        several = counts > 1
+        repeated = numbers[several].astype(np.int32)
+        is_repeated = np.zeros(len(ranks), bool)
+        is_repeated[repeated] = True
+        return cls(ranks, is_repeated, repeated, (repeated + counts[several] - 1).astype(np.int32))
+
+    def last_of(self, numbers: Array) -> Array:
+        """Return the place of the last suffix that begins with each of some substrings: (M,) int32 → (M,) int32."""
+        result: Array = numbers.copy()
+        several = np.flatnonzero(self.is_repeated[numbers])
+        result[several] = self.last[np.searchsorted(self.repeated, numbers[several])]
+        return result
 
 
 class Index:
@@ -108,112 +150,142 @@ class Index:
 
     Attributes
     ----------
-    ranks : list of (N + 1,) int32 arrays
-        At level j the number of the 2^j characters that begin at each position; a substring that extends beyond the end
-        has a number too, and the end itself is 0.
-    suffixes : (N,) array
+    levels : list of Level
+        Level j has the substrings of 2^j characters. A level that equals the one before it shares its arrays.
+    suffixes : (N,) int32 array
         Positions of the suffixes in lexicographic order.
-    before : list of int32 arrays
-        At every level, by number: how many suffixes sort before those that begin with it.
     """
 
     def __init__(self, points: Array) -> None:
-        alphabet, numbers = np.unique(points, return_inverse=True)
+        alphabet, places, counts = np.unique(points, return_inverse=True, return_counts=True)
+        starts = np.cumsum(counts) - counts + 1  # (K,)  the number of each character
         self._first = np.zeros(CODE_POINTS + 1, np.int32)  # (code points,)
-        self._first[alphabet] = np.arange(1, len(alphabet) + 1)
-        self.ranks = [np.append(numbers + 1, 0).astype(np.int32)]
+        self._first[alphabet] = starts
+        self.levels = [Level.build(np.append(starts[places], 0).astype(np.int32), starts, counts)]
         self._pairs: list[Pairs] = []
+        repeated = np.flatnonzero(counts[places] > 1)  # positions whose substring occurs several times
         while 1 << len(self._pairs) < len(points):
-            pairs, numbers = Pairs.build(self.ranks[-1], 1 << len(self._pairs))
+            pairs, level, repeated = Pairs.build(self.levels[-1], repeated, 1 << len(self._pairs))
             self._pairs.append(pairs)
-            self.ranks.append(np.append(numbers + 1, 0).astype(np.int32))
-        self.suffixes = np.argsort(self.ranks[-1][:-1])  # (N,)
-        self.before = [np.append(0, np.cumsum(np.bincount(ranks[:-1]))).astype(np.int32) for ranks in self.ranks]
+            self.levels.append(level)
+        self.suffixes = np.empty(len(points), np.int32)  # (N,)
+        self.suffixes[self.levels[-1].ranks[:-1] - 1] = np.arange(len(points), dtype=np.int32)
 
     def numbers(self, points: Array) -> list[Array]:
         """Return the numbers of other code points, (W,), at every level: (W + 1,) int32 each, 0 for none."""
         found = [np.append(self._first[points], np.int32(0))]
         for j, pairs in enumerate(self._pairs):
-            numbers = pairs.numbers(found[-1], 1 << j)
+            numbers = self._numbers_above(found[-1], j, pairs)
             if not numbers.any():
                 break
             found.append(numbers)
         return found
 
+    def _numbers_above(self, below: Array, level: int, pairs: Pairs) -> Array:
+        """Return the numbers of the level above a level: (W + 1,) int32 → (W + 1,) int32."""
+        result, distance = np.zeros_like(below), 1 << level  # (W + 1,)
+        first, second = below[:-distance], below[distance:]
+        places = np.flatnonzero((first > 0) & (second > 0))
+        first, second = first[places], second[places]
+        once = ~self.levels[level].is_repeated[first]  # (M,)
+        if once.any():  # the number stays if the second substring follows in the texts too
+            known = first[once]
+            same = self.rank_at(level, self.suffixes[known - 1], distance) == second[once]
+            result[places[once][same]] = known[same]
+        if not once.all():
+            result[places[~once]] = pairs.find(first[~once], second[~once])
+        return result
+
+    def rank_at(self, level: int, position: Array, offset: Array | int) -> Array:
+        """Return the numbers of a level at some positions of the texts plus an offset; 0 beyond the end."""
+        place: Array = position + offset
+        return np.asarray(self.levels[level].ranks.take(place, mode="clip"))
+
     def lower_bound(self, level: int, low: Array, high: Array, offset: Array, number: Array) -> Array:
         """Return the first suffix of each range whose number at an offset is at least `number`, or the range's end."""
         for _ in range(int((high - low).max(initial=0)).bit_length()):
             middle = (low + high) // 2
-            place = np.minimum(self.suffixes.take(middle, mode="clip") + offset, len(self.suffixes))
-            below = (self.ranks[level][place] < number) & (low < high)
+            below = self.rank_at(level, self.suffixes.take(middle, mode="clip"), offset) < number
+            below &= low < high
             low, high = np.where(below, middle + 1, low), np.where(below, high, middle)
         return low
 
     def common_prefixes(self) -> Array:
-        """Return how many characters each suffix has in common with the suffix that sorts before it: (N,), first 0."""
+        """Return how many characters each suffix has in common with the suffix before it: (N,) int32, first 0."""
         one, other = self.suffixes[:-1], self.suffixes[1:]
-        shared = np.zeros(len(other), np.int64)  # (N − 1,)
-        for level in reversed(range(len(self.ranks))):
-            ranks, end = self.ranks[level], len(self.suffixes)
-            same = ranks[np.minimum(one + shared, end)] == ranks[np.minimum(other + shared, end)]
-            shared += same.astype(np.int64) << level
-        return np.append(0, shared)
+        shared = np.zeros(len(other), np.int32)  # (N − 1,)
+        for level in reversed(range(len(self.levels))):
+            same = self.rank_at(level, one, shared) == self.rank_at(level, other, shared)
+            shared += same.astype(np.int32) << level
+        return np.append(np.int32(0), shared)
 
 
 class Pairs(NamedTuple):
-    """Numbers of level j + 1 from pairs of numbers of level j.
+    """Numbers of level j + 1 from pairs of numbers of level j, of which the first occurs several times in the texts.
 
     Attributes
     ----------
     base
-        One more than the largest number of level j: the pair (a, b) has the key a·base + b.
+        One more than the largest number: the pair (a, b) has the key a·base + b.
     keys : (K,) int64 array
-        Keys of the numbers 1 … K.
-    table : (base²,) int32 array or None
-        Number of every key, 0 for none; None if that would be too large.
-    may_exist : (2^22,) array of bool
-        Without a table: a Bloom filter with one hash; False for keys that do not exist.
+        Keys of the pairs, ascending.
+    values : (K,) int32 array
+        Number of each pair.
+    may_exist : array of bool
+        A Bloom filter with one hash: False for keys that do not exist. Its length is a power of two.
     """
 
     base: int
     keys: Array
-    table: Array | None
+    values: Array
     may_exist: Array
 
     @classmethod
-    def build(cls, ranks: Array, distance: int) -> tuple[Pairs, Array]:
-        """Return the pairs of ranks that are `distance` apart, and which of them begins at each position: (N,)."""
-        base, size = int(ranks.max()) + 1, len(ranks) - 1
-        second = ranks[np.minimum(np.arange(size) + distance, size)]  # (N,)
-        keys, places = np.unique(ranks[:-1].astype(np.int64) * base + second, return_inverse=True)
-        table, may_exist = None, np.zeros(0, bool)
-        if base * base <= LARGEST_TABLE:
-            table = np.zeros(base * base, np.int32)
-            table[keys] = np.arange(1, len(keys) + 1)
-        else:
-            may_exist = np.zeros(1 << FILTER_BITS, bool)
-            may_exist[_hash(keys)] = True
-        return cls(base, keys, table, may_exist), places
+    def build(cls, below: Level, repeated: Array, distance: int) -> tuple[Pairs, Level, Array]:
+        """Return the pairs, the level that they give, and the positions whose substrings are repeated at that level.
 
-    def numbers(self, below: Array, distance: int) -> Array:
-        """Return the numbers of the next level from those of this level: (W + 1,) int32 → (W + 1,) int32."""
-        first, second = below[:-distance], below[distance:]
-        result = np.zeros_like(below)  # (W + 1,)
-        if self.table is not None:
-            result[: len(first)] = self.table.take(first * np.int32(self.base) + second)
-            return result
-        pairs = np.flatnonzero((first > 0) & (second > 0))
-        keys = first[pairs].astype(np.int64) * self.base + second[pairs]
-        known = self.may_exist[_hash(keys)]
-        pairs, keys = pairs[known], keys[known]
+        Parameters
+        ----------
+        below
+            Level j.
+        repeated : (R,) array
+            The positions whose substrings occur several times at level j.
+        distance
+            2^j.
+        """
+        base = len(below.ranks)
+        if not repeated.size:
+            nothing = np.zeros(0, np.int64)
+            return cls(base, nothing, nothing, nothing), below, repeated
+        keys = below.ranks[repeated].astype(np.int64) * base  # (R,)
+        keys += below.ranks.take(repeated + distance, mode="clip")
+        keys, places, counts = np.unique(keys, return_inverse=True, return_counts=True)  # (K,), (R,), (K,)
+        before, group = np.cumsum(counts) - counts, keys // base  # repeated suffixes that sort before each pair
+        opens = np.diff(group, prepend=0) > 0  # the first pair of each group, which keeps the number of the group
+        values = (group + before - np.maximum.accumulate(np.where(opens, before, 0))).astype(np.int32)  # (K,)
+        ranks = below.ranks.copy()
+        ranks[repeated] = values[places]
+        bits = max(FEWEST_FILTER_BITS, len(keys).bit_length() + FILTER_BITS_OF_A_KEY)
+        may_exist = np.zeros(1 << bits, bool)
+        may_exist[_hash(keys, bits)] = True
+        level = Level.build(ranks, values, counts)
+        return cls(base, keys, values, may_exist), level, repeated[counts[places] > 1]
+
+    def find(self, first: Array, second: Array) -> Array:
+        """Return the numbers of pairs, 0 for pairs that do not exist: (M,) int32 each."""
+        keys = first.astype(np.int64) * self.base + second
+        result = np.zeros_like(first)  # (M,)
+        known = np.flatnonzero(self.may_exist[_hash(keys, len(self.may_exist).bit_length() - 1)])
+        keys = keys[known]
         places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
         same = self.keys[places] == keys
-        result[pairs[same]] = places[same] + 1
+        result[known[same]] = self.values[places[same]]
         return result
 
 
-def _hash(keys: Array) -> Array:
-    return np.asarray(keys.astype(np.uint64) * HASH_FACTOR >> np.uint64(64 - FILTER_BITS))
+def _hash(keys: Array, bits: int) -> Array:
+    """Return hashes below 2^bits: (K,) int64 → (K,)."""
+    return np.asarray(keys.astype(np.uint64) * HASH_FACTOR >> np.uint64(64 - bits))
 
 
 class Search:
@@ -233,10 +305,11 @@ class Search:
     """
 
     def __init__(self, index: Index, least: int) -> None:
-        self.seen = [np.zeros(int(ranks.max()) + 1, bool) for ranks in index.ranks]
+        self.seen = [np.zeros(len(index.suffixes) + 1, bool) for _ in index.levels]
         self._index = index
         self._level = least.bit_length() - 1
-        self._longest, self._line, self._column = np.zeros((3, len(index.suffixes)), np.int64)  # (N,) each
+        self._longest = np.zeros(len(index.suffixes), np.int32)  # (N,)
+        self._line, self._column = np.zeros((2, len(index.suffixes)), np.int64)  # (N,) each
         self._lines = self._columns = 0
 
     def scan(self, window: Array, last: bool = False) -> int:
@@ -257,7 +330,10 @@ class Search:
         """
         numbers = self._index.numbers(window)
         places = np.flatnonzero(numbers[self._level]) if len(numbers) > self._level else np.zeros(0, np.intp)
-        length, suffix = self._find(numbers, places)
+        length, suffix = np.zeros((2, len(places)), np.int32)
+        for start in range(0, len(places), SEARCHED_AT_ONCE):
+            part = slice(start, start + SEARCHED_AT_ONCE)
+            length[part], suffix[part] = self._find(numbers, places[part])
         done = len(window)
         if not last:
             open_ = places[places + length == len(window)]
@@ -274,20 +350,42 @@ class Search:
 
     def _find(self, numbers: list[Array], places: Array) -> tuple[Array, Array]:
         """Return the lengths of the matches that begin at some places, and the first suffix that begins with each."""
-        low, high, length = np.zeros((3, len(places)), np.int64)
+        low, high, length = np.zeros((3, len(places)), np.int32)
         for level in reversed(range(len(numbers))):
             number = numbers[level][places + length]
-            extends, begins = (length > 0) & (number > 0), (length == 0) & (number > 0)
-            before = self._index.before[level]
-            low[begins], high[begins] = before[number[begins]], before[number[begins] + 1]
+            begins = np.flatnonzero((length == 0) & (number > 0))
+            extends = np.flatnonzero((length > 0) & (number > 0))
+            self._extend(level, low, high, length, number, extends)
+            first = number[begins]
+            low[begins], high[begins] = first - 1, self._index.levels[level].last_of(first)
             length[begins] = 1 << level
-            on = np.flatnonzero(extends)
-            first = self._index.lower_bound(level, low[on], high[on], length[on], number[on])
-            last = self._index.lower_bound(level, first, high[on], length[on], number[on] + 1)
-            found = first < last
-            low[on[found]], high[on[found]] = first[found], last[found]
-            length[on[found]] += 1 << level
         return length, low
+
+    def _extend(self, level: int, low: Array, high: Array, length: Array, number: Array, places: Array) -> None:
+        """Extend the matches at some places by a number of a level, in place, where suffixes of their ranges have it.
+
+        Parameters
+        ----------
+        level
+            The level.
+        low, high, length, number : (M,) arrays
+            The range of suffixes of each match, its length, and the number that follows it.
+        places : (K,) array
+            Which of the matches to extend.
+        """
+        index = self._index
+        once = high[places] == low[places] + 1
+        one, several = places[once], places[~once]
+        same = index.rank_at(level, index.suffixes[low[one]], length[one]) == number[one]
+        length[one[same]] += 1 << level
+        first = index.lower_bound(level, low[several], high[several], length[several], number[several])
+        some = np.flatnonzero(first < high[several])
+        follows = index.rank_at(level, index.suffixes[first[some]], length[several[some]])
+        some = some[follows == number[several[some]]]
+        several, first = several[some], first[some]
+        high[several] = index.lower_bound(level, first, high[several], length[several], number[several] + 1)
+        low[several] = first
+        length[several] += 1 << level
 
     def _keep_longest(self, places: Array, length: Array, suffix: Array, newlines: Array) -> None:
         """Keep the longest match of every suffix, and of equally long ones the first."""
@@ -300,19 +398,58 @@ class Search:
         self._longest[suffix], self._line[suffix] = length, self._lines + before
         self._column[suffix] = places - 1 - starts
 
+    def occurs(self, level: int, start: int, count: int) -> Array:
+        """Return which of the substrings of a level that begin at some positions of the texts the corpus has."""
+        seen = self.seen[level]
+        if not seen.any():
+            return np.zeros(count, bool)  # takes no memory until somebody writes to it
+        return np.asarray(seen[self._index.levels[level].ranks[start : start + count]])
+
     def longest_matches(self) -> tuple[Array, Array, Array]:
         """Return the longest match that begins at every position of the texts, and its line and column: (N,) each.
 
         A suffix also has the match of its neighbour in sorted order, up to the length of their common prefix.
         """
-        common = self._index.common_prefixes().tolist()
-        longest, source = self._longest.tolist(), list(range(len(common)))
-        upwards, downwards = (range(1, len(common)), -1, 0), (range(len(common) - 2, -1, -1), 1, 1)
-        for suffixes, neighbour, shared in (upwards, downwards):
-            for k in suffixes:
-                length = min(longest[k + neighbour], common[k + shared])
-                if length > longest[k]:
-                    longest[k], source[k] = length, source[k + neighbour]
-        result = np.zeros((3, len(common)), np.int64)  # (3, N)
-        result[:, self._index.suffixes] = longest, self._line[source], self._column[source]
-        return result[0], result[1], result[2]
+        common = self._index.common_prefixes()
+        longest, source = _spread(self._longest, common)
+        after = np.append(common[1:], np.int32(0))[::-1]
+        longest, following = _spread(longest[::-1], after)
+        longest, source = longest[::-1], source[::-1][following][::-1]
+        suffixes = self._index.suffixes
+        length, line, column = (np.empty_like(values) for values in (self._longest, self._line, self._column))
+        length[suffixes] = longest
+        line[suffixes] = self._line[source]
+        column[suffixes] = self._column[source]
+        return length, line, column
+
+
+def _spread(lengths: Array, common: Array) -> tuple[Array, Array]:
+    """Give each suffix the longer match of the suffix before it, up to the length of their common prefix.
+
+    Parameters
+    ----------
+    lengths, common : (N,) arrays
+        Length of the match of each suffix; length of the prefix that it has in common with the one before.
+
+    Returns
+    -------
+    (N,) array, (N,) array
+        The lengths, and the suffix whose match each has.
+
+    Examples
+    --------
+    >>> _spread(np.array([5, 0, 1, 0]), np.array([0, 3, 2, 0]))
+    (array([5, 3, 2, 0]), array([0, 0, 0, 3]))
+    """
+    result, prefix, distance = (
+        lengths.copy(),
+        common.copy(),
+        1,
+    )  # the prefix in common with the suffix `distance` before
+    while distance < len(result) and prefix[distance:].any():
+        np.maximum(result[distance:], np.minimum(result[:-distance], prefix[distance:]), out=result[distance:])
+        prefix[distance:] = np.minimum(prefix[distance:], prefix[:-distance])
+        distance *= 2
+    own = np.ones(len(result), bool)
+    own[1:] = lengths[1:] >= np.minimum(result[:-1], common[1:])
+    return result, np.maximum.accumulate(np.where(own, np.arange(len(result), dtype=np.int32), np.int32(0)))
