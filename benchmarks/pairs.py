@@ -21,7 +21,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench import ROWS
+from shapes import ROWS
 
 HERE = Path(__file__).resolve().parent.parent
 
@@ -108,13 +108,14 @@ def main() -> None:
         )
         print("hidden layers seq batch     median  (quartiles)  fastest turns  CPU time")
         table = []
-        for hidden, layers, seq_len, batch, *_ in (ROWS[row] for row in arguments.rows):
-            settings = {"hidden": hidden, "layers": layers, "seq_len": seq_len, "batch": batch, "processes": processes}
+        for row in (ROWS[number] for number in arguments.rows):
+            settings = {name: value for name, value in row.settings.items() if name != "characters"}
+            settings["processes"] = processes
             ratios, fastest, cpu = compare(arguments.old.resolve(), settings, arguments.pairs, arguments.seconds)
             low, middle, high = statistics.quantiles(ratios, n=4)
             table.append((middle, fastest, cpu))
             print(
-                f"{hidden:6} {layers:6} {seq_len:3} {batch:5} {middle:10.3f}  {low:.3f}–{high:.3f}"
+                f"{row.hidden:6} {row.layers:6} {row.seq_len:3} {row.batch:5} {middle:10.3f}  {low:.3f}–{high:.3f}"
                 f" {fastest:13.3f} {cpu:9.3f}",
                 flush=True,
             )
