@@ -136,8 +136,19 @@ def test_a_restricted_process_uses_no_avx512(tmp_path: Path) -> None:
 
 
 def test_the_environment_of_a_process_has_only_its_own_restrictions(tmp_path: Path) -> None:
-    code = "import processors; e = processors.environment('avx512', 2, {'OPENBLAS_CORETYPE': 'Haswell', 'A': 'b'})"
-    assert run("-c", f"{code}; print(e.get('OPENBLAS_CORETYPE'), e['A'], e['NPROC'])", cwd=tmp_path) == "None b 2\n"
+    code = """
+import processors
+for here in (True, False):
+    processors.has_avx512 = lambda: here
+    for kind in processors.kinds_here():
+        found = processors.environment(kind, 2, {"OPENBLAS_CORETYPE": "Prescott", "A": "b"})
+        print(kind, found.get("OPENBLAS_CORETYPE"), found["A"], found["NPROC"])
+"""
+    assert run("-c", code, cwd=tmp_path).splitlines() == [
+        "avx512 None b 2",
+        "no-avx512 Haswell b 2",
+        "no-avx512 None b 2",  # the processor has none: there is nothing to keep a library from
+    ]
 
 
 def test_an_alternative_that_computes_something_else_is_left_out(tmp_path: Path) -> None:
