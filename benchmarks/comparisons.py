@@ -82,7 +82,7 @@ def _train_in_turn(setting: Setting, row: Row, cores: int, rivals: Sequence[Riva
     settings = row.settings | {"processes": workers}
     ours = {name: Launch(CHARLSTM[name], settings, kind=setting.kind) for name in ("charlstm", "products")}
     applicable = [rival for rival in rivals if row.layers == 1 or not rival.one_text]
-    others = _launch(applicable, "training", row.settings, {workers, cores}, setting.kind)
+    others = _launch(applicable, "training", row.settings, {1, cores}, setting.kind)
     return measure_in_turn(ours | others, setting.pace, LOSS_TOLERANCE)
 
 
@@ -248,7 +248,7 @@ def _ratio(speeds: Mapping[str, float | None], names: Iterable[str]) -> float | 
     """Return the speed of charlstm over that of the fastest of some alternatives."""
     best = max((speed for name in names if (speed := speeds.get(name)) is not None), default=None)
     ours = speeds["charlstm"]
-    return None if best is None or ours is None or not best > 0 else ours / best  # NaN is not above 0
+    return None if best is None or ours is None or not best > 0 else ours / best  # no time is known
 
 
 def _is_fair(rival: Rival, kind: str) -> bool:

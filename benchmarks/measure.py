@@ -68,7 +68,7 @@ class Outcome(NamedTuple):
         Seconds per unit of work of the fastest round.
     cpu
         CPU seconds per unit of work, the median of the rounds, of one process with all its threads; it leaves out the
-        time that other programs took. NaN where it is not known.
+        time that other programs took. Infinite where it is not known.
     first
         Seconds of its first steps, with all compiling.
     problem
@@ -134,16 +134,24 @@ class Contestant:
         return json.loads(answer)
 
     def choose_units(self, seconds: float) -> None:
-        """Choose the units of work of a turn that lasts about so many seconds."""
-        while (taken := self.ask(str(self._units))) < seconds / 4:
+        """Choose the units of work of a turn that lasts about so many seconds, or longer on a busy machine.
+
+        A turn has that much CPU time: a short one that nothing interrupts would look fast beside the others.
+        """
+        while (taken := min(self._work())) < seconds / 4:
             self._units *= 2
         self._units = max(1, round(seconds / taken * self._units))
 
     def take_turn(self) -> None:
         """Work for one turn and record the times per unit."""
+        for times, taken in zip((self.seconds, self.cpu_seconds), self._work(), strict=True):
+            times.append(taken / self._units)
+
+    def _work(self) -> tuple[float, float]:
+        """Do the units of work of a turn; return its seconds and its CPU seconds, infinite where they are not known."""
         before = self._measure_cpu_time()
-        self.seconds.append(self.ask(str(self._units)) / self._units)
-        self.cpu_seconds.append((self._measure_cpu_time() - before) / self._units)
+        seconds = self.ask(str(self._units))
+        return seconds, (self._measure_cpu_time() - before) or math.inf
 
     def _measure_cpu_time(self) -> float:
         """Return the CPU seconds of the threads of the process; 0 where the system does not tell."""
@@ -199,7 +207,7 @@ def measure_in_turn(contestants: Mapping[str, Launch], pace: Pace, tolerance: fl
     for label, contestant in ready.items():
         outcomes[label] = Outcome(None, problem=problems.get(label, ""))
         if label not in problems:
-            cpu = statistics.median(contestant.cpu_seconds) or math.nan
+            cpu = statistics.median(contestant.cpu_seconds)
             seconds = contestant.seconds
             outcomes[label] = Outcome(statistics.median(seconds), min(seconds), cpu, first[label])
     return outcomes
