@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from environments import LOOPS, Rival
@@ -22,7 +22,7 @@ from shapes import (
 from tables import Column, format_heading, format_line
 
 LOSS_TOLERANCE, LOGITS_TOLERANCE = 1e-3, 1e-4
-NAME_WIDTH = 8
+SPEED_WIDTH = 7
 TIMES = ("seconds", "fastest", "cpu")  # of an Outcome
 CHARLSTM = {"charlstm": "charlstm_training", "products": "products"}  # contestants of training
 TRAINING_FIGURES = ("ratio", "fastest_ratio", "cpu_ratio", "aim", "step_over_products", "most_over_products")
@@ -55,8 +55,8 @@ def compare_training(setting: Setting, rows: Sequence[Row]) -> list[dict[str, An
     rivals = [rival for rival in setting.rivals if rival.training]
     columns = [
         Column("text", 6, ""), Column("network", 7, ""), Column("T × B", 8, ""),
-        *(Column(name, NAME_WIDTH) for name in ("charlstm", *(rival.name for rival in rivals))),
-        Column("ratio", 6, ".2f"), Column("fastest", 7, ".2f"), Column("CPU", 5, ".2f"), Column("aim", 4, ".3g"),
+        *_speed_columns("charlstm", *(rival.name for rival in rivals)),
+        Column("ratio", 5, ".2f"), Column("peak", 5, ".2f"), Column("CPU", 5, ".2f"), Column("aim", 4, ".3g"),
         Column("÷products", 9, ".2f"), Column("aim", 4, ".3g"),
     ]  # fmt: skip
     table = []
@@ -139,9 +139,9 @@ def compare_sampling(setting: Setting, rows: Iterable[tuple[int, int]]) -> list[
     rivals = [rival for rival in setting.rivals if rival.sampling]
     steps, loops = ([rival.name for rival in rivals if (rival.name in LOOPS) == looped] for looped in (False, True))
     columns = [
-        Column("units", 5), Column("texts", 5), *(Column(name, NAME_WIDTH) for name in ("charlstm", *steps)),
-        Column("ratio", 6, ".2f"), Column("fastest", 7, ".2f"), Column("CPU", 5, ".2f"), Column("aim", 4, ".3g"),
-        *(Column(name, NAME_WIDTH) for name in loops), Column("to C", 5, ".2f"), Column("aim", 4, ".3g"),
+        Column("units", 5), Column("texts", 5), *_speed_columns("charlstm", *steps),
+        Column("ratio", 5, ".2f"), Column("peak", 5, ".2f"), Column("CPU", 5, ".2f"), Column("aim", 4, ".3g"),
+        *_speed_columns(*loops), Column("to C", 4, ".2f"), Column("aim", 4, ".3g"),
     ]  # fmt: skip
     _begin("Sampling", setting, columns)
     table, remarks = [], _Remarks()
@@ -203,6 +203,10 @@ def report_kernels(setting: Setting) -> list[dict[str, Any]]:
         print(f"  {name:8} {answer['tanh']:5.2f} ns {answer['product']:6.0f} GFLOP/s  {answer['says']}", flush=True)
         told.append({"library": name, **answer})
     return told
+
+
+def _speed_columns(*names: str) -> list[Column]:
+    return [Column(name, max(SPEED_WIDTH, len(name))) for name in names]
 
 
 def _begin(title: str, setting: Setting, columns: Sequence[Column]) -> None:
@@ -277,9 +281,9 @@ class _Remarks:
             else:
                 self._first.setdefault(label.split(",")[0], []).append(outcome.first)
 
-    def report(self, show: Callable[[str], object] = print) -> None:
+    def report(self) -> None:
         """Print the seconds of the first steps, with imports and compiling, and what failed."""
-        longest = (f"{name} {max(taken):.1f}" for name, taken in self._first.items())
-        show(f"seconds to the end of the first steps, imports and compiling included, at most: {', '.join(longest)}")
+        print("seconds to the end of the first steps, imports and compiling included, at most:")
+        print("  " + ", ".join(f"{name} {max(taken):.1f}" for name, taken in self._first.items()))
         for line in self._failed:
-            show(line)
+            print(line)

@@ -118,6 +118,18 @@ def test_unknown_choices(options: list[str], tmp_path: Path) -> None:
     assert run("-c", code, cwd=tmp_path).strip() == "2"
 
 
+def test_tables_fit_a_terminal(tmp_path: Path) -> None:
+    code = """
+import comparisons, environments, shapes
+comparisons.measure_in_turn = lambda launches, *_: {label: comparisons.Outcome(0.01, 0.01, 0.01) for label in launches}
+setting = comparisons.Setting("no-avx512", 2, environments.RIVALS, None)
+comparisons.compare_training(setting, [shapes.Row(512, 2, 64, 64, "300 kB")])
+comparisons.compare_sampling(setting, [(512, 1)])
+"""
+    lines = run("-c", code, cwd=tmp_path).splitlines()
+    assert max(map(len, lines)) <= 120
+
+
 def test_list(tmp_path: Path) -> None:
     printed = script("bench", "--list", cwd=tmp_path)
     assert all(word in printed for word in ("512 × 2   64 ×  64", "1 MB", "names", "--sampled 8", "--rivals C"))
