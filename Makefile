@@ -49,8 +49,10 @@ docs: .venv/installed
 sentences: .venv/installed
 	$(BIN)/python docs/list_sentences.py
 
-bench: .venv-bench/installed
-	.venv-bench/bin/python benchmarks/bench.py
+# Install the alternatives, each in an environment of its own, and compare with them: make bench BENCH="training --rows 0"
+bench: .venv-bench/charlstm/installed
+	TORCH="$(TORCH)" .venv-bench/charlstm/bin/python benchmarks/bench.py install
+	.venv-bench/charlstm/bin/python benchmarks/bench.py $(BENCH)
 
 # Train three minutes on a text and report the losses: make quality FILE=corpus.txt
 quality: .venv/installed
@@ -72,7 +74,7 @@ clean:
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$*]'
 	@touch $@
 
-.venv-bench/installed: setup.cfg pyproject.toml
-	$(PYTHON) -m venv .venv-bench
-	.venv-bench/bin/pip install --quiet --disable-pip-version-check --editable . $(TORCH)
+.venv-bench/charlstm/installed: setup.cfg pyproject.toml
+	$(PYTHON) -m venv .venv-bench/charlstm
+	.venv-bench/charlstm/bin/pip install --quiet --disable-pip-version-check --editable .
 	@touch $@

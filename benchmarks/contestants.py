@@ -1,32 +1,28 @@
-"""What the benchmarks time. Each contestant is a generator that sets itself up and yields a function of n.
+"""charlstm as a contestant, its matrix products alone, and the plain loop; the alternatives are in rivals/.
 
     python contestants.py NAME JSON
 
-sets one up with the settings in JSON. Then it reads numbers n from stdin, does n units of work, and prints the seconds.
-Each contestant has a process of its own, so that libraries do not share threads.
+sets one up with the settings in JSON and follows orders from stdin; see serving.py. Each contestant has a process of
+its own, so that libraries do not share threads.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import sys
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-CHARACTERS = 65
-Work = Callable[[int], None]
+os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
+
+import numpy as np
+import problem
+from processors import NUMPY_FEATURES
+from serving import PROBED_NUMBERS, PROBED_SIDE, Contestant, measure_speed, serve
 
 
-def ids(count: int) -> Any:
-    """Return random characters; which ones they are does not change the time."""
-    import numpy as np
-
-    return np.random.default_rng(0).integers(0, CHARACTERS, count).astype(np.uint8)
-
-
-def charlstm_training(hidden: int, layers: int, seq_len: int, batch: int, processes: int) -> Iterator[Work]:
+def charlstm_training(
+    hidden: int, layers: int, seq_len: int, batch: int, processes: int, characters: int = problem.CHARACTERS
+) -> Iterator[Contestant]:
     """Take the training steps of `charlstm train`."""
     from charlstm.base.config import TrainingConfig
     from charlstm.network.config import NetworkConfig
@@ -35,58 +31,25 @@ def charlstm_training(hidden: int, layers: int, seq_len: int, batch: int, proces
     from charlstm.training import trainer
     from charlstm.training.processes import start_processes
 
-    network = Network(NetworkConfig(hidden=hidden, layers=layers), CHARACTERS)
-    network.initialise(0)
-    streams = StreamBatches(ids(batch * (20 * seq_len + 1)), batch, seq_len)
-    config = TrainingConfig(steps=10**9, batch_size=batch, seq_len=seq_len, learning_rate=0.001)
+    network = Network(NetworkConfig(hidden=hidden, layers=layers), characters)
+    load_weights(network, problem.make_weights(hidden, layers, characters))
+    streams = StreamBatches(problem.make_text(seq_len, batch, characters), batch, seq_len)
+    config = TrainingConfig(
+        10**9, batch, seq_len, learning_rate=problem.LEARNING_RATE, warmup=0, decay=False, clip=problem.CLIP
+    )
 
     def job(team: Any) -> Iterator[Any]:
         return trainer.train(network, streams, None, config, team)
 
     with start_processes(processes, trainer.largest_sum(network, batch), job) as team:
         steps = job(team)
-
-        def work(count: int) -> None:
-            for _ in range(count):
-                next(steps)
-
-        yield work
+        yield Contestant(_repeat(steps), lambda: [next(steps).loss for _ in range(problem.CHECKED_STEPS)])
 
 
-def torch_training(hidden: int, layers: int, seq_len: int, batch: int, processes: int) -> Iterator[Work]:
-    """Take training steps of torch.nn.LSTM: same shapes, loss, clipping and optimizer, one thread per process."""
-    import torch
-
-    torch.set_num_threads(processes)
-    torch.manual_seed(0)
-    lstm, linear = torch.nn.LSTM(CHARACTERS, hidden, layers), torch.nn.Linear(hidden, CHARACTERS)
-    parameters = [*lstm.parameters(), *linear.parameters()]
-    adam = torch.optim.Adam(parameters, lr=0.001, betas=(0.9, 0.99), foreach=True)
-    text = torch.from_numpy(ids((20 * seq_len + 1) * batch).astype("int64")).reshape(-1, batch)
-    one_hot = torch.eye(CHARACTERS)
-    state = [torch.zeros(layers, batch, hidden), torch.zeros(layers, batch, hidden)]
-    place = [0]
-
-    def work(count: int) -> None:
-        for _ in range(count):
-            start = place[0] % 20 * seq_len
-            place[0] += 1
-            x, y = one_hot[text[start : start + seq_len]], text[start + 1 : start + seq_len + 1]
-            h, (state[0], state[1]) = lstm(x, (state[0].detach(), state[1].detach()))
-            loss = torch.nn.functional.cross_entropy(linear(h).reshape(-1, CHARACTERS), y.reshape(-1))
-            adam.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(parameters, 1.0, foreach=True)
-            adam.step()
-            loss.item()
-
-    yield work
-
-
-def products(hidden: int, layers: int, seq_len: int, batch: int, processes: int) -> Iterator[Work]:
+def products(
+    hidden: int, layers: int, seq_len: int, batch: int, processes: int, characters: int = problem.CHARACTERS
+) -> Iterator[Contestant]:
     """Compute only the matrix products of a training step, in the same shapes and processes."""
-    import numpy as np
-
     from charlstm.base.parameters import Buffers
     from charlstm.network.matmul import PackedMatrix
     from charlstm.training.processes import start_processes
@@ -97,7 +60,7 @@ def products(hidden: int, layers: int, seq_len: int, batch: int, processes: int)
         return rng.standard_normal(shape, dtype=np.float32)
 
     def job(team: Any) -> Iterator[None]:
-        B, T, H, V = len(range(batch)[team.share(batch)]), seq_len, hidden, CHARACTERS
+        B, T, H, V = len(range(batch)[team.share(batch)]), seq_len, hidden, characters
         scratch = Buffers(np.float32)
         W, W_T = (PackedMatrix(normal(4, H, H), B, name, scratch) for name in ("W", "W transposed"))
         W_out, h, dz = PackedMatrix(normal(1, H, V), B, "W_out", scratch), normal(T, B, H), normal(4, T, B, H)
@@ -120,42 +83,33 @@ def products(hidden: int, layers: int, seq_len: int, batch: int, processes: int)
 
     with start_processes(processes, 64, job) as team:
         steps = job(team)
-
-        def work(count: int) -> None:
-            for _ in range(count):
-                next(steps)
-
-        yield work
+        yield Contestant(_repeat(steps))
 
 
-def plain_training(hidden: int, seq_len: int) -> Iterator[Work]:
-    """Take training steps with the plain loop: one layer, one stream, one vector at a time."""
+def plain_training(hidden: int, layers: int, seq_len: int, characters: int, **_: int) -> Iterator[Contestant]:
+    """Take training steps with the plain loop: one layer, one stream, one vector at a time; with Adagrad."""
     import plain
 
-    network = plain.Network(CHARACTERS, hidden)
-    text = ids(20 * seq_len + 1)
-    place = [0]
+    network = plain.Network(characters, hidden)
+    windows = problem.read_windows(seq_len, 1, characters)
 
     def work(count: int) -> None:
         for _ in range(count):
-            start = place[0] % 20 * seq_len
-            place[0] += 1
-            network.learn(text[start : start + seq_len], text[start + 1 : start + seq_len + 1])
+            ids, targets, _ = next(windows)
+            network.learn(ids[:, 0], targets[:, 0])
 
-    yield work
+    yield Contestant(work)
 
 
-def plain_sampling(hidden: int) -> Iterator[Work]:
+def plain_sampling(hidden: int, **_: int) -> Iterator[Contestant]:
     """Sample characters with the plain loop."""
     import plain
 
-    yield plain.Network(CHARACTERS, hidden).sample
+    yield Contestant(plain.Network(problem.CHARACTERS, hidden).sample)
 
 
-def charlstm_sampling(hidden: int, streams: int) -> Iterator[Work]:
+def charlstm_sampling(hidden: int, streams: int, processes: int = 1) -> Iterator[Contestant]:
     """Sample characters as `charlstm sample` does, several texts in parallel."""
-    import numpy as np
-
     from charlstm.base.config import TrainingConfig
     from charlstm.model.model import Model
     from charlstm.network.config import NetworkConfig
@@ -165,54 +119,64 @@ def charlstm_sampling(hidden: int, streams: int) -> Iterator[Work]:
     from charlstm.text.corpus import CorpusFacts
     from charlstm.text.vocabulary import Vocabulary
 
-    network = Network(NetworkConfig(hidden=hidden), CHARACTERS)
-    network.initialise(0)
-    vocabulary = Vocabulary(np.arange(CHARACTERS) + 32)
+    network = Network(NetworkConfig(hidden=hidden), problem.CHARACTERS)
+    load_weights(network, problem.make_weights(hidden, 1, problem.CHARACTERS))
+    vocabulary = Vocabulary(np.arange(problem.CHARACTERS) + 32)
     model = Model(network, vocabulary, TrainingConfig(0), CorpusFacts((), 0, 0, ""))
-    steps = decoder.sample_steps(model, "", SamplingConfig(), streams)
+    text = "".join(chr(32 + character) for character in problem.CHECKED_TEXT)
+    steps = decoder.sample_steps(model, text, SamplingConfig(temperature=problem.TEMPERATURE), streams)
+    yield Contestant(_repeat(steps), lambda: next(steps).logits[-1].tolist())
 
+
+def load_weights(network: Any, weights: dict[str, Any]) -> None:
+    """Copy the weights of the problem into a network."""
+    for name, values in weights.items():
+        network.parameters[name][...] = values
+
+
+def _repeat(steps: Iterator[object]) -> Callable[[int], None]:
     def work(count: int) -> None:
         for _ in range(count):
             next(steps)
 
-    yield work
+    return work
 
 
-def torch_sampling(hidden: int, streams: int, processes: int) -> Iterator[Work]:
-    """Sample characters from torch.nn.LSTM under inference_mode."""
-    import torch
-
-    torch.set_num_threads(processes)
-    torch.manual_seed(0)
-    lstm, linear = torch.nn.LSTM(CHARACTERS, hidden), torch.nn.Linear(hidden, CHARACTERS)
-    one_hot = torch.eye(CHARACTERS)
-    state = [torch.zeros(1, streams, hidden), torch.zeros(1, streams, hidden)]
-    last = [torch.zeros(streams, dtype=torch.int64)]
-
-    @torch.inference_mode()
-    def work(count: int) -> None:
-        for _ in range(count):
-            h, (state[0], state[1]) = lstm(one_hot[last[0]][None], (state[0], state[1]))
-            chances = torch.softmax(linear(h[0]) / 0.8, dim=1)
-            last[0] = torch.multinomial(chances, 1)[:, 0]
-            last[0].tolist()
-
-    yield work
+def probe() -> dict[str, Any]:
+    """Measure NumPy's functions with one thread, and tell which kernels its BLAS chose."""
+    rng = np.random.default_rng(0)
+    numbers, square = (rng.standard_normal(shape, np.float32) for shape in (PROBED_NUMBERS, (PROBED_SIDE,) * 2))
+    out, product = np.empty_like(numbers), np.empty_like(square)
+    speed = measure_speed(lambda: np.tanh(numbers, out=out), lambda: np.matmul(square, square, out=product))
+    return {"says": f"{name_blas_kernels()}, AVX-512 {'on' if uses_avx512() else 'off'}", **speed}
 
 
-def main() -> None:
-    """Set a contestant up and let it work."""
-    name, settings = sys.argv[1], json.loads(sys.argv[2])
-    if not name.startswith("torch"):
-        os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
-    (contestant,) = (globals()[name](**settings),)
-    work = next(contestant)
-    for line in sys.stdin:
-        start = time.perf_counter()
-        work(int(line))
-        print(time.perf_counter() - start, flush=True)
-    contestant.close()
+def uses_avx512() -> bool:
+    """Return whether NumPy's functions use AVX-512."""
+    try:
+        from numpy._core import _multiarray_umath as kernels
+    except ImportError:  # NumPy 1
+        from numpy.core import _multiarray_umath as kernels
+    return any(kernels.__cpu_features__[name] for name in set(kernels.__cpu_dispatch__) & set(NUMPY_FEATURES.split()))
+
+
+def name_blas_kernels() -> str:
+    """Return the processor whose kernels OpenBLAS uses, or an empty string if it does not tell."""
+    import ctypes
+    from pathlib import Path
+
+    try:
+        lines = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
+        library = ctypes.CDLL(next(line.split()[-1] for line in lines if "openblas" in line))
+    except (OSError, StopIteration):
+        return ""
+    for name in ("scipy_openblas_get_corename64_", "openblas_get_corename64_", "openblas_get_corename"):
+        if hasattr(library, name):
+            tell = getattr(library, name)
+            tell.restype = ctypes.c_char_p
+            return str(tell().decode())
+    return ""
 
 
 if __name__ == "__main__":
-    main()
+    serve(globals(), probe)

@@ -27,7 +27,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench import ROWS, SAMPLED, STREAMS
+from shapes import ROWS, SAMPLED, STREAMS
 
 HERE = Path(__file__).resolve().parent.parent
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL", "VECLIB_MAXIMUM")}
@@ -114,12 +114,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0.4, help="Length of a turn.")
     arguments = parser.parse_args()
     if arguments.sampling:
-        shapes = [{"hidden": hidden, "streams": streams} for hidden, _ in SAMPLED for streams in STREAMS]
+        shapes = [{"hidden": hidden, "streams": streams} for hidden in SAMPLED for streams in STREAMS]
         report(arguments, "sampling", "charlstm_sampling", shapes)
         return
     names = ("hidden", "layers", "seq_len", "batch")
     for processes in dict.fromkeys(arguments.processes):
-        shapes = [dict(zip(names, row, strict=False)) | {"processes": processes} for row in ROWS]
+        shapes = [{name: getattr(row, name) for name in names} | {"processes": processes} for row in ROWS]
         report(arguments, f"{processes} process{'es' * (processes > 1)}", "charlstm_training", shapes)
 
 

@@ -9,7 +9,9 @@ a ring all-reduce of the gradient, P floats: 2·(N−1)/N · 4·P bytes at the b
 
 from __future__ import annotations
 
-from bench import measure_in_turn
+import math
+
+from measure import Launch, Pace, measure_in_turn
 
 from charlstm.base.parameters import total_size
 from charlstm.network.config import NetworkConfig
@@ -21,12 +23,20 @@ SEQ_LEN = 64
 MODELS = ((128, 32), (128, 128), (256, 64), (256, 256), (512, 128), (512, 512))
 MACHINES = (1, 2, 4, 8, 16, 32)
 NETWORKS = {"1 Gbit/s": (125e6, 100e-6), "10 Gbit/s": (1.25e9, 50e-6), "100 Gbit/s": (12.5e9, 5e-6)}
+PACE = Pace()
 WORTH = 1.2  # doubling the machines pays if it speeds a step up at least by this factor
 
 
 def all_reduce_seconds(parameters: int, machines: int, bandwidth: float, latency: float) -> float:
     """Return the seconds of a ring all-reduce of the gradient."""
     return 2 * (machines - 1) / machines * 4 * parameters / bandwidth + 2 * (machines - 1) * latency
+
+
+def measure_training(settings: dict[str, dict[str, int]]) -> dict[str, float]:
+    """Return the seconds of a training step with each of some settings."""
+    launches = {label: Launch("charlstm_training", values) for label, values in settings.items()}
+    outcomes = measure_in_turn(launches, PACE)
+    return {label: outcome.seconds or math.nan for label, outcome in outcomes.items()}
 
 
 def main() -> None:
@@ -37,16 +47,13 @@ def main() -> None:
     for hidden, batch in MODELS:
         parameters = total_size(weight_shapes(NetworkConfig(hidden=hidden), CHARACTERS))
         shape = {"hidden": hidden, "layers": 1, "seq_len": SEQ_LEN}
-        seconds = measure_in_turn(
-            {
-                str(machines): ("charlstm_training", {**shape, "batch": batch // machines, "processes": 1})
-                for machines in MACHINES
-            }
+        seconds = measure_training(
+            {str(machines): {**shape, "batch": batch // machines, "processes": 1} for machines in MACHINES}
         )
-        here = measure_in_turn(
+        here = measure_training(
             {
-                "1": ("charlstm_training", {**shape, "batch": batch, "processes": 1}),
-                "all": ("charlstm_training", {**shape, "batch": batch, "processes": count_cores()}),
+                "1": {**shape, "batch": batch, "processes": 1},
+                "all": {**shape, "batch": batch, "processes": count_cores()},
             }
         )
         start = (

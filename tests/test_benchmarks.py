@@ -1,33 +1,29 @@
 """Every benchmark runs, for a moment."""
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
 BENCHMARKS = ROOT / "benchmarks"
-# Each contestant but those of torch, which is not installed with the tests; one of charlstm takes its place.
+# Short runs of the tables; no alternative is installed with the tests, but for the plain loop, and the one in C.
 BENCH = """
-import bench
-bench.ROWS, bench.SAMPLED, bench.STREAMS = ((4, 1, 4, 4, 1.0, 1.8),), ((4, 3.0),), (1, 2)
-bench.ROUNDS, bench.SECONDS, bench.STARTS, bench.MEGABYTES, bench.LENGTHS = 1, 0.004, 1, (1,), (1, 2)
-measure = bench.measure_in_turn
-def without_torch(contestants):
-    ours = {}
-    for label, (name, settings) in contestants.items():
-        if name == "torch_sampling":
-            settings.pop("processes")
-        ours[label] = (name.replace("torch", "charlstm"), settings)
-    return measure(ours)
-bench.measure_in_turn = without_torch
-bench.CHARLSTM = [bench.sys.executable, "-m", "charlstm"]
+import bench, costs, environments, shapes
+environments.FOLDER = bench.Path("no alternative is installed")
+shapes.ROWS, shapes.SAMPLED, shapes.STREAMS = (shapes.Row(4, 1, 4, 4),), (4,), (1, 2)
+costs.STARTS, costs.MEGABYTES, costs.LENGTHS = 1, (1,), (1, 2)
+costs.ROWS, costs.CHARLSTM = shapes.ROWS, [costs.sys.executable, "-m", "charlstm"]
 """
+SHORT = ["--rounds", "1", "--seconds", "0.004", "--results", "results.json"]
 SCALING = """
-import bench, scaling
-bench.ROUNDS, bench.SECONDS, scaling.MODELS, scaling.MACHINES, scaling.SEQ_LEN = 1, 0.004, ((4, 4),), (1, 2), 4
+import measure, scaling
+scaling.PACE, scaling.MODELS, scaling.MACHINES, scaling.SEQ_LEN = measure.Pace(1, 0.004), ((4, 4),), (1, 2), 4
 scaling.main()
 """
 PLAIN = """
@@ -50,14 +46,150 @@ def script(name: str, *arguments: str, cwd: Path) -> str:
     return run(str(BENCHMARKS / f"{name}.py"), *arguments, cwd=cwd)
 
 
+def bench(*options: str, cwd: Path) -> str:
+    return run("-c", f"{BENCH}\nbench.main({[*options, *SHORT]})", cwd=cwd)
+
+
+def without_avx512(row: str, *, rivals: list[str], cwd: Path, cores: int = 2) -> str:
+    """Measure one row as a processor without AVX-512."""
+    options = [*row.split(), "--rivals", *rivals, "--kind", "no-avx512", "--cores", str(cores)]
+    return bench(*options, cwd=cwd)
+
+
 def test_each_script_is_tried_here() -> None:
-    tried = "bench chance contestants documents inspecting novelty page pairs parts plain reading rows scaling sets"
-    assert {path.stem for path in BENCHMARKS.glob("*.py")} == set(tried.split())
+    scripts = "bench chance contestants documents inspecting novelty page pairs parts plain reading rows scaling sets"
+    modules = "comparisons costs environments measure problem processors serving shapes tables"
+    assert {path.stem for path in BENCHMARKS.glob("*.py")} == {*scripts.split(), *modules.split()}
 
 
-@pytest.mark.parametrize("part", ["training(1)", "training(2)", "sampling(1)", "startup()", "memory()"])
-def test_bench(part: str, tmp_path: Path) -> None:
-    assert run("-c", f"{BENCH}\nassert bench.{part}", cwd=tmp_path)
+def test_the_modules_keep_their_examples(tmp_path: Path) -> None:
+    code = "import doctest, measure, problem, processors, tables\n"
+    code += "print(sum(doctest.testmod(m).failed for m in (measure, problem, processors, tables)))"
+    assert run("-c", code, cwd=tmp_path).strip() == "0"
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_training(cores: int, tmp_path: Path) -> None:
+    printed = without_avx512("training --rows 0", rivals=["plain", "torch"], cwd=tmp_path, cores=cores)
+    assert "not available: torch: not installed" in printed
+    assert printed.count("geometric mean of all rows (1): ") == cores
+    (one, *_) = read_results(tmp_path)["training"]
+    assert one["row"] == "4 × 1 4 × 4"
+    assert one["ratio"] == pytest.approx(one["speeds"]["charlstm"] / max(list(one["speeds"].values())[1:]))
+    assert one["cores"] == cores
+
+
+def test_a_processor_without_avx512_has_no_figures_for_it(tmp_path: Path) -> None:
+    code = f"{BENCH}\nimport processors; processors.has_avx512 = lambda: False\n"
+    options = ["training", "--rows", "0", "--rivals", "--kind", "avx512", *SHORT]
+    assert "not measured: with AVX-512" in run("-c", f"{code}bench.main({options})", cwd=tmp_path)
+    assert json.loads((tmp_path / "results.json").read_text()) == {}
+
+
+def test_a_part_keeps_the_results_of_the_others(tmp_path: Path) -> None:
+    (tmp_path / "results.json").write_text('{"memory": [1], "no-avx512": {"training": [2]}}')
+    without_avx512("sampling --sampled 0", rivals=[], cwd=tmp_path)
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert (results["memory"], results["no-avx512"]["training"]) == ([1], [2])
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="there is no C compiler")
+def test_sampling_and_the_loop_in_c_that_computes_the_same_logits(tmp_path: Path) -> None:
+    printed = without_avx512("sampling --sampled 0 1", rivals=["plain", "C"], cwd=tmp_path)
+    assert "left out" not in printed  # the logits agree
+    one, two = read_results(tmp_path)["sampling"]
+    assert one["ratio_to_C"] == pytest.approx(one["speeds"]["charlstm"] / one["speeds"]["C"])
+    assert two["speeds"]["C"] is None
+
+
+def read_results(folder: Path) -> Any:
+    return json.loads((folder / "results.json").read_text())["no-avx512"]
+
+
+@pytest.mark.parametrize("part", ["startup", "memory"])
+def test_costs(part: str, tmp_path: Path) -> None:
+    bench(part, cwd=tmp_path)
+    assert json.loads((tmp_path / "results.json").read_text())[part]
+
+
+@pytest.mark.parametrize("options", [["--kind", "none"], ["--rows", "99"], ["--rivals", "none"], ["speed"]])
+def test_unknown_choices(options: list[str], tmp_path: Path) -> None:
+    code = f"import bench\ntry: bench.main({options})\nexcept SystemExit as error: print(error.code)"
+    assert run("-c", code, cwd=tmp_path).strip() == "2"
+
+
+def test_tables_fit_a_terminal(tmp_path: Path) -> None:
+    code = """
+import comparisons, environments, shapes
+comparisons.measure_in_turn = lambda launches, *_: {label: comparisons.Outcome(0.01, 0.01, 0.01) for label in launches}
+setting = comparisons.Setting("no-avx512", 2, environments.RIVALS, None)
+comparisons.compare_training(setting, [shapes.Row(512, 2, 64, 64, "300 kB")])
+comparisons.compare_sampling(setting, [(512, 1)])
+"""
+    lines = run("-c", code, cwd=tmp_path).splitlines()
+    assert max(map(len, lines)) <= 120
+
+
+def test_list(tmp_path: Path) -> None:
+    printed = script("bench", "--list", cwd=tmp_path)
+    assert all(word in printed for word in ("512 × 2   64 ×  64", "1 MB", "names", "--sampled 8", "--rivals C"))
+
+
+def test_recipe_rows_are_what_the_recipe_chooses(tmp_path: Path) -> None:
+    code = (
+        "import shapes, charlstm.training.recipe as recipe; recipe.SEQ_LEN = 48; print(shapes.recipe_rows()[0].seq_len)"
+    )
+    assert run("-c", code, cwd=tmp_path).strip() == "48"
+
+
+def test_a_restricted_process_uses_no_avx512(tmp_path: Path) -> None:
+    code = "from comparisons import *; report_kernels(Setting('no-avx512', 1, [], Pace()))"
+    assert "AVX-512 off" in run("-c", code, cwd=tmp_path)
+
+
+def test_the_environment_of_a_process_has_only_its_own_restrictions(tmp_path: Path) -> None:
+    code = """
+import processors
+for here in (True, False):
+    processors.has_avx512 = lambda: here
+    for kind in processors.kinds_here():
+        found = processors.environment(kind, 2, {"OPENBLAS_CORETYPE": "Prescott", "A": "b"})
+        print(kind, found.get("OPENBLAS_CORETYPE"), found["A"], found["NPROC"])
+"""
+    assert run("-c", code, cwd=tmp_path).splitlines() == [
+        "avx512 None b 2",
+        "no-avx512 Haswell b 2",
+        "no-avx512 None b 2",  # the processor has none: there is nothing to keep a library from
+    ]
+
+
+def test_an_alternative_that_computes_something_else_is_left_out(tmp_path: Path) -> None:
+    code = """
+from measure import Launch, Pace, measure_in_turn
+shape = {"hidden": 4, "layers": 1, "seq_len": 4, "batch": 4, "processes": 1}
+launches = {str(layers): Launch("charlstm_training", {**shape, "layers": layers}) for layers in (1, 2)}
+launches["wrong"] = Launch("charlstm_training", {**shape, "hidden": -1})
+for outcome in measure_in_turn(launches, Pace(1, 0.001), 1e-6).values():
+    print(outcome.seconds is None, outcome.problem)
+"""
+    first, second, third = run("-c", code, cwd=tmp_path).splitlines()
+    assert first.startswith("False")
+    assert second.startswith("True it differs from charlstm by ")
+    assert third.startswith("True ") and "Error" in third
+
+
+def test_packages_that_cannot_be_installed_are_reported(tmp_path: Path) -> None:
+    code = """
+import environments
+from pathlib import Path
+environments.FOLDER = Path("here")
+def fail(*arguments, **options):
+    raise environments.subprocess.CalledProcessError(1, "pip", stderr="WARNING: hm\\nERROR: no wheel\\n")
+environments.subprocess.run = fail
+environments.install(["torch"])
+print(next(rival for rival in environments.RIVALS if rival.name == "torch").find_obstacle())
+"""
+    assert run("-c", code, cwd=tmp_path).splitlines()[-1] == "not installed: ERROR: no wheel"
 
 
 def test_inspecting(tmp_path: Path) -> None:
@@ -80,8 +212,8 @@ def test_page(tmp_path: Path) -> None:
 @pytest.mark.parametrize("what", [("--processes", "1"), ("--sampling",)])
 def test_pairs(what: tuple[str, ...], tmp_path: Path) -> None:
     code = """
-import pairs
-pairs.ROWS, pairs.SAMPLED, pairs.STREAMS = ((4, 1, 4, 4, 1.0, 1.8),), ((4, 3.0),), (1, 2)
+import pairs, shapes
+pairs.ROWS, pairs.SAMPLED, pairs.STREAMS = (shapes.Row(4, 1, 4, 4),), (4,), (1, 2)
 pairs.main()
 """
     options = (*what, "--pairs", "2", "--seconds", "0.004")
