@@ -87,7 +87,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for part, measure in (("startup", costs.startup), ("memory", costs.memory)):
         if part in options.parts:
             results[part] = measure()
-    options.results.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+            save(results, options.results)
+
+
+def save(results: dict[str, Any], file: Path) -> None:
+    """Write the results."""
+    file.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 def compare(options: argparse.Namespace, results: dict[str, Any]) -> None:
@@ -110,6 +115,7 @@ def compare(options: argparse.Namespace, results: dict[str, Any]) -> None:
         if kind in processors.kinds_here():
             measured = compare_on(Setting(kind, cores, rivals, Pace(options.rounds, options.seconds)), options)
             results[kind] = results.get(kind, {}) | measured | {"machine": machine, "not available": obstacles}
+            save(results, options.results)
         else:
             print(f"\nnot measured: {processors.TITLES[kind]}: this processor has none; its targets do not apply")
 

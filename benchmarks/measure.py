@@ -129,8 +129,8 @@ class Contestant:
         if not answer:
             self._process.wait()
             self._errors.seek(0)
-            lines = self._errors.read().strip().splitlines() or [f"exit code {self._process.returncode}"]
-            raise ContestantError(lines[-1])
+            last = self._errors.read().strip().splitlines()[-1:]
+            raise ContestantError(" ".join([f"it ended with exit code {self._process.returncode}:", *last]))
         return json.loads(answer)
 
     def choose_units(self, seconds: float) -> None:
@@ -198,8 +198,11 @@ def measure_in_turn(contestants: Mapping[str, Launch], pace: Pace, tolerance: fl
             except ContestantError as error:
                 problems[label] = str(error)
         for _ in range(pace.rounds):
-            for label in contestants.keys() - problems.keys():
-                ready[label].take_turn()
+            for label in [label for label in contestants if label not in problems]:
+                try:
+                    ready[label].take_turn()
+                except ContestantError as error:
+                    problems[label] = str(error)
     finally:
         for contestant in ready.values():
             contestant.close()

@@ -83,7 +83,7 @@ def test_a_processor_without_avx512_has_no_figures_for_it(tmp_path: Path) -> Non
     code = f"{BENCH}\nimport processors; processors.has_avx512 = lambda: False\n"
     options = ["training", "--rows", "0", "--rivals", "--kind", "avx512", *SHORT]
     assert "not measured: with AVX-512" in run("-c", f"{code}bench.main({options})", cwd=tmp_path)
-    assert json.loads((tmp_path / "results.json").read_text()) == {}
+    assert not (tmp_path / "results.json").exists()
 
 
 def test_a_part_keeps_the_results_of_the_others(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ for outcome in measure_in_turn(launches, Pace(1, 0.001), 1e-6).values():
     first, second, third = run("-c", code, cwd=tmp_path).splitlines()
     assert first.startswith("False")
     assert second.startswith("True it differs from charlstm by ")
-    assert third.startswith("True ") and "Error" in third
+    assert third.startswith("True it ended with exit code 1: ") and "Error" in third
 
 
 def test_packages_that_cannot_be_installed_are_reported(tmp_path: Path) -> None:
