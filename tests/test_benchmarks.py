@@ -51,7 +51,7 @@ def script(name: str, *arguments: str, cwd: Path) -> str:
 
 
 def test_each_script_is_tried_here() -> None:
-    tried = "bench chance contestants documents inspecting novelty page pairs parts plain reading scaling sets"
+    tried = "bench chance contestants documents inspecting novelty page pairs parts plain reading scaling sets startup"
     assert {path.stem for path in BENCHMARKS.glob("*.py")} == set(tried.split())
 
 
@@ -95,6 +95,10 @@ def test_plain_and_scaling(tmp_path: Path) -> None:
 
 def test_reading(tmp_path: Path) -> None:
     assert "a million in" in script("reading", "4", "2", "90", cwd=tmp_path)
+
+
+def test_startup(tmp_path: Path) -> None:
+    assert "charlstm sample -n 1" in script("startup", "1", cwd=tmp_path)
 
 
 def test_sets(tmp_path: Path) -> None:
