@@ -57,7 +57,9 @@ def without_avx512(row: str, *, rivals: list[str], cwd: Path, cores: int = 2) ->
 
 
 def test_each_script_is_tried_here() -> None:
-    scripts = "bench chance contestants documents inspecting novelty page pairs parts plain reading rows scaling sets"
+    scripts = (
+        "bench chance contestants documents inspecting novelty page pairs parts plain reading rows scaling sets startup"
+    )
     modules = "comparisons costs environments measure problem processors serving shapes tables"
     assert {path.stem for path in BENCHMARKS.glob("*.py")} == {*scripts.split(), *modules.split()}
 
@@ -237,6 +239,10 @@ def test_plain_and_scaling(tmp_path: Path) -> None:
 
 def test_reading(tmp_path: Path) -> None:
     assert "a million in" in script("reading", "4", "2", "90", cwd=tmp_path)
+
+
+def test_startup(tmp_path: Path) -> None:
+    assert "charlstm sample -n 1" in script("startup", "1", cwd=tmp_path)
 
 
 def test_sets(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ import os
 import re
 import signal
 import stat
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -347,6 +346,8 @@ def _temporary_file(target: Path) -> Iterator[tuple[BinaryIO, Path]]:
     The file is created exclusively, so that no link is followed.
     """
     with exit_at_signals():
+        import tempfile  # --help and most samples write no file
+
         handle, name = tempfile.mkstemp(prefix=f".{target.name[:40]}.", suffix=".tmp", dir=target.parent)
         try:
             with os.fdopen(handle, "wb") as file:

@@ -129,9 +129,9 @@ class Vocabulary:
         ids = np.empty(len(text), self.id_type)  # (N,)
         for first in range(0, len(text), BLOCK):
             points = code_points_of(text[first : first + BLOCK])
-            if not np.isin(points, self.code_points).all():
+            if not self._knows(points).all():
                 every = code_points_of(text)
-                unknown = np.flatnonzero(~np.isin(every, self.code_points))
+                unknown = np.flatnonzero(~self._knows(every))
                 raise self._unknown(every, unknown, what, before, skippable)
             ids[first : first + BLOCK] = self.encode_known(points)
         return ids
@@ -139,7 +139,13 @@ class Vocabulary:
     def known(self, text: str) -> str:
         """Return the text without its unknown characters. See `translate`."""
         points = code_points_of(self.translate(text))
-        return text_of(points[np.isin(points, self.code_points)])
+        return text_of(points[self._knows(points)])
+
+    def _knows(self, points: Array) -> Array:
+        """Return which code points are in the vocabulary; `numpy.isin` would import `numpy.ma`, which takes long."""
+        table = np.zeros(int(self.code_points.max(initial=0)) + 2, bool)  # the last one: all that are larger
+        table[self.code_points] = True
+        return np.asarray(table.take(points, mode="clip"))
 
     def check_possible(self, setting: str, text: str) -> None:
         """Refuse a setting whose text can never occur, because the model does not know a character of it.
@@ -150,7 +156,7 @@ class Vocabulary:
             If there is such a character.
         """
         points = code_points_of(text)
-        unknown = np.unique(points[~np.isin(points, self.code_points)]).tolist()
+        unknown = np.unique(points[~self._knows(points)]).tolist()
         if unknown:
             named = [name(chr(point)) for point in unknown[:NAMED_AT_MOST]]
             more = [f"{len(unknown) - NAMED_AT_MOST:,} others"] if len(unknown) > NAMED_AT_MOST else []
