@@ -201,7 +201,7 @@ def measure_in_turn(contestants: Mapping[str, Launch], pace: Pace, tolerance: fl
             for label in [label for label in contestants if label not in problems]:
                 try:
                     ready[label].take_turn()
-                except ContestantError as error:
+                except ContestantError as error:  # noqa: PERF203 - the others go on
                     problems[label] = str(error)
     finally:
         for contestant in ready.values():

@@ -727,7 +727,7 @@ SAMPLE_PACKAGES = ("base", "cli", "model", "network", "sampling", "text")
 SAMPLE_IMPORTS = """charlstm charlstm.__main__ charlstm.api charlstm.api.language_model charlstm.render
     charlstm.render.characters charlstm.render.text_writer"""
 SLOW_FOR_HELP = {"csv", "hashlib", "json", "numpy", "tempfile", "tqdm", "zipfile"}
-SLOW_FOR_A_SAMPLE = {"multiprocessing", "numpy.ma", "shutil", "tempfile", "tqdm"} | {
+SLOW_FOR_A_SAMPLE = {"multiprocessing", "numpy.ma", "tempfile", "tqdm"} | {
     f"charlstm.{name}" for name in ("cli.interactive", "cli.train", "sampling.beam", "sampling.record")
 }
 

@@ -156,8 +156,8 @@ class Vocabulary:
             If there is such a character.
         """
         points = code_points_of(text)
-        unknown = np.unique(points[~self._knows(points)]).tolist()
-        if unknown:
+        if not self._knows(points).all():
+            unknown = np.unique(points[~self._knows(points)]).tolist()
             named = [name(chr(point)) for point in unknown[:NAMED_AT_MOST]]
             more = [f"{len(unknown) - NAMED_AT_MOST:,} others"] if len(unknown) > NAMED_AT_MOST else []
             raise ConfigError(
