@@ -10,8 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -183,26 +183,22 @@ def measure_in_turn(contestants: Mapping[str, Launch], pace: Pace, tolerance: fl
         Largest difference between the numbers that two of them check.
     """
     ready: dict[str, Contestant] = {}
-    first, problems, expected = {}, {}, None
+    first, problems, expected = {}, _Problems(), None
     try:
         for label, launch in contestants.items():
-            ready[label] = Contestant(launch)
-            try:
+            ready[label] = contestant = Contestant(launch)
+            with problems.of(label):
                 start = time.perf_counter()
-                checked = ready[label].ask("check")
-                ready[label].ask("1")  # compiles what the check does not need
+                checked = contestant.ask("check")
+                contestant.ask("1")  # compiles what the check does not need
                 first[label] = time.perf_counter() - start
                 expected = checked if expected is None else expected
                 check_equal(checked, expected, tolerance)
-                ready[label].choose_units(pace.seconds)
-            except ContestantError as error:
-                problems[label] = str(error)
+                contestant.choose_units(pace.seconds)
         for _ in range(pace.rounds):
             for label in [label for label in contestants if label not in problems]:
-                try:
+                with problems.of(label):
                     ready[label].take_turn()
-                except ContestantError as error:  # noqa: PERF203 - the others go on
-                    problems[label] = str(error)
     finally:
         for contestant in ready.values():
             contestant.close()
@@ -214,6 +210,18 @@ def measure_in_turn(contestants: Mapping[str, Launch], pace: Pace, tolerance: fl
             seconds = contestant.seconds
             outcomes[label] = Outcome(statistics.median(seconds), min(seconds), cpu, first[label])
     return outcomes
+
+
+class _Problems(dict[str, str]):
+    """Why contestants failed, by label."""
+
+    @contextmanager
+    def of(self, label: str) -> Iterator[None]:
+        """Record what goes wrong in a block of one contestant."""
+        try:
+            yield
+        except ContestantError as error:
+            self[label] = str(error)
 
 
 def check_equal(numbers: Sequence[float] | None, expected: Sequence[float] | None, tolerance: float) -> None:

@@ -438,14 +438,11 @@ def _spread(lengths: Array, common: Array) -> tuple[Array, Array]:
 
     Examples
     --------
-    >>> _spread(np.array([5, 0, 1, 0]), np.array([0, 3, 2, 0]))
-    (array([5, 3, 2, 0]), array([0, 0, 0, 3]))
+    >>> [values.tolist() for values in _spread(np.array([5, 0, 1, 0]), np.array([0, 3, 2, 0]))]
+    [[5, 3, 2, 0], [0, 0, 0, 3]]
     """
-    result, prefix, distance = (
-        lengths.copy(),
-        common.copy(),
-        1,
-    )  # the prefix in common with the suffix `distance` before
+    result, distance = lengths.copy(), 1
+    prefix = common.copy()  # in common with the suffix `distance` before
     while distance < len(result) and prefix[distance:].any():
         np.maximum(result[distance:], np.minimum(result[:-distance], prefix[distance:]), out=result[distance:])
         prefix[distance:] = np.minimum(prefix[distance:], prefix[:-distance])
