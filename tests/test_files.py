@@ -465,6 +465,12 @@ def test_a_file_system_without_locks_and_flushes_is_used_with_a_remark(
     assert not list(folder.glob(".*"))
 
 
+def test_no_signal_can_come_while_the_random_numbers_of_numpy_are_imported() -> None:
+    """That import swallows exceptions, so it has to be over before signals raise any."""
+    code = "import charlstm.base.randomness, sys; print('numpy.random' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "True\n"
+
+
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_while_a_file_is_written_leaves_no_temporary_file(folder: Path, sent: int) -> None:
     words = ["sample", "-m", "m.npz", "-n", "100000000", "-o", "made.txt"]

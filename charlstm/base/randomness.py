@@ -10,6 +10,7 @@ import os
 from enum import IntEnum
 
 import numpy as np
+import numpy.random  # NumPy imports it when it is first used, and that import swallows the exception of a signal
 
 SMALLEST_FRESH = 10_000
 
