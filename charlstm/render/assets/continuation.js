@@ -4,17 +4,11 @@ import { END, excerpt } from "./characters.js";
 import { element } from "./dom.js";
 import { activeAt } from "./interventions.js";
 import { nextTask } from "./numbers.js";
-import { logSoftmax } from "./sampling.js";
 
 const LONGEST_CONTINUATION = 60;
 const SHOWN_BEFORE = 16; // characters of the text before a continuation
 const WRITING_AT_ONCE = 4; // ms
 const LAST_POINTS = [".", "\n"].map((character) => character.codePointAt(0)).concat(END);
-
-/** Return the probabilities of logits: (V,) float64. */
-export function softmaxOf(logits) {
-  return logSoftmax(logits).map(Math.exp);
-}
 
 /** Yield the most probable text after character n, code point by code point: to the end of a line, sentence or document. */
 export function* continueGreedily(reading, n) {

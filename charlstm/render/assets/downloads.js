@@ -1,7 +1,7 @@
 // Data to save: what the network did while it read the text, and the numbers of the views.
 
 import { csvLine, element, save } from "./dom.js";
-import { softmaxOf } from "./continuation.js";
+import { softmax } from "./sampling.js";
 
 /** Round an activation to seven digits after the point. */
 function round(value) {
@@ -46,7 +46,7 @@ export function readingAsCsv(reading) {
   for (let n = 0; n < reading.done; n++) {
     const point = reading.text[n];
     const logits = reading.logits(n);
-    const p = logits ? softmaxOf(logits) : [];
+    const p = logits ? softmax(logits) : [];
     let best = 0;
     for (let id = 1; id < p.length; id++) if (p[id] > p[best]) best = id;
     const bits = Number.isNaN(reading.surprisals[n]) ? "" : reading.surprisals[n];

@@ -3,7 +3,7 @@
 import { showCharacter } from "./characters.js";
 import { button, drawn, element, part } from "./dom.js";
 import { percent } from "./numbers.js";
-import { softmaxOf } from "./continuation.js";
+import { softmax } from "./sampling.js";
 
 const GUESSES = 5;
 
@@ -16,7 +16,7 @@ const GUESSES = 5;
  * @param ask called with the id of a character when the user asks why it is predicted
  */
 export function drawPredictions(description, plain, changed, next, ask) {
-  const columns = [plain, changed].filter(Boolean).map(softmaxOf);
+  const columns = [plain, changed].filter(Boolean).map((logits) => softmax(logits));
   const most = columns.length === 2 ? columns[0].map((p, id) => Math.max(p, columns[1][id])) : columns[0] ?? [];
   const best = placesOfLargest(most, GUESSES);
   const names = changed ? ["", "unchanged", "changed", ""] : [];
@@ -60,7 +60,7 @@ function bars(chances) {
 /** Return the best predictions in words, for a screen reader. */
 export function sayPredictions(description, logits, count = 3) {
   if (!logits) return "";
-  const p = softmaxOf(logits);
+  const p = softmax(logits);
   return placesOfLargest(p, count).map((id) =>
     `${showCharacter(description, description.vocabulary[id])} ${percent(p[id])}`
   ).join(", ");

@@ -39,17 +39,6 @@ export function choose(probabilities, uniform) {
   return id;
 }
 
-/**
- * Return the most probable characters, the best first: [{ id, probability }, …].
- *
- * @param logits (V,) prediction of the network
- * @param count how many; fewer if the vocabulary is smaller
- */
-export function mostProbable(logits, count) {
-  const p = softmax(logits);
-  return Array.from(rankIds(logits).subarray(0, count), (id) => ({ id, probability: p[id] }));
-}
-
 /** Return logits − log Σ exp(logits), in nats: (V,) Float64Array, never above zero. */
 export function logSoftmax(logits) {
   const highest = largest(logits);
@@ -64,7 +53,7 @@ export function rankIds(logits) {
 }
 
 /** Return exp(logits) / Σ exp(logits): (V,) Float64Array. */
-function softmax(logits) {
+export function softmax(logits) {
   const highest = largest(logits);
   const powers = Float64Array.from(logits, (logit) => Math.exp(logit - highest));
   const total = powers.reduce((sum, power) => sum + power, 0);

@@ -6,7 +6,7 @@ import { element, part, table } from "./dom.js";
 import { legend } from "./legend.js";
 import { percent } from "./numbers.js";
 import { shade } from "./quantities.js";
-import { softmaxOf } from "./continuation.js";
+import { softmax } from "./sampling.js";
 
 const EXAMINED = 300; // characters before the prediction that are examined
 const RIVALS = 12;
@@ -97,7 +97,7 @@ export class Why {
     const { n, target, rival } = this.asked;
     const { vocabulary } = this.description;
     const sign = (id) => showCharacter(this.description, vocabulary[id]);
-    const p = softmaxOf(reading.logits(n));
+    const p = softmax(reading.logits(n));
     part("why-title").textContent = `why «${sign(target)}» (${percent(p[target])}) after character ${n}` +
       (rival === null ? "" : ` rather than «${sign(rival)}» (${percent(p[rival])})`);
     const others = vocabulary.map((_, id) => id).filter((id) => id !== target).sort((a, b) => p[b] - p[a] || a - b);
