@@ -8,7 +8,7 @@ DEMO_OPTIONS := --lines --hidden 192 --dropout 0.1 --weight-dropout 0 --weight-d
 # The torch package that `make bench` compares with: any build for the CPU.
 TORCH ?= torch
 
-.PHONY: demo test test-demo lint docs sentences bench quality gallery clean
+.PHONY: demo bundle test test-demo lint docs sentences bench quality gallery clean
 
 demo: .venv/installed
 	@echo "Train a network on short stories of who is in the room:"
@@ -27,6 +27,10 @@ demo: .venv/installed
 	@echo; echo "Test the model on stories whose casts are not in the corpus:"
 	$(BIN)/python data/name_kinds.py | $(BIN)/charlstm inspect -m rooms.npz --cloze -
 
+# Store the model that `make demo` trained in the package, in half precision.
+bundle: .venv/installed
+	$(BIN)/python data/bundle_rooms.py rooms.npz charlstm/model/data/rooms.npz
+
 test: .venv/installed-test
 	$(BIN)/python -m pytest
 
@@ -44,6 +48,7 @@ lint: .venv/installed-lint
 docs: .venv/installed
 	$(BIN)/python docs/make_options.py
 	$(BIN)/python docs/make_modules.py
+	$(BIN)/python docs/make_man.py
 
 # Print every text that a user can see, for proofreading.
 sentences: .venv/installed
