@@ -213,3 +213,16 @@ def test_the_shell_is_that_of_the_environment_or_named(monkeypatch: pytest.Monke
         done = install()
         assert done.exit_code == 2 and said in done.stderr and "--install-completion bash or zsh or fish" in done.stderr
     assert install("tcsh").exit_code == 2
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("words", [[""], ["in"], ["-"]])
+def test_a_command_is_completed_without_numpy(words: list[str]) -> None:
+    code = "import atexit, sys; atexit.register(lambda: print(*sys.modules, sep='\\n', file=sys.stderr));"
+    code += "from charlstm.__main__ import main; main(prog_name='charlstm')"
+    environment = {"_CHARLSTM_COMPLETE": "zsh_complete", "COMP_WORDS": "charlstm", "COMP_WORD": words[0]}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **environment}, capture_output=True, text=True
+    )
+    imported = set(done.stderr.split())
+    assert done.stdout and "charlstm.cli.completion" in imported and not {"numpy", "charlstm.model"} & imported
