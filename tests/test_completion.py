@@ -54,6 +54,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program.write_text(
         "#!/bin/sh\n"
         'if [ -n "$_CHARLSTM_COMPLETE" ]; then\n'
+        '    echo >> "$HOME/asked"\n'
         f"    exec '{sys.executable}' -c 'from charlstm.__main__ import main; main(prog_name=\"charlstm\")' \"$@\"\n"
         "fi\n"
         "printf '{'; printf '<%s>' \"$@\"; printf '}\\n'\n"
@@ -99,13 +100,15 @@ def shell(request: pytest.FixtureRequest, folder: Path) -> Iterator[pexpect.spaw
 
 
 def test_the_tab_key_completes_what_a_user_types(shell: pexpect.spawn[str]) -> None:
-    for line, words in [*LINES.items()][: None if shell.command.endswith("bash") else FIRST]:
+    lines = [*LINES.items()][: None if shell.command.endswith("bash") else FIRST]
+    for line, words in lines:
         shell.send(f"charlstm {line}\t")
         shell.send("\r")
         shell.expect(r"\{(<.*>)\}")
         assert shell.match is not None
         assert shell.match[1] == "".join(f"<{word}>" for word in words), line
         shell.expect(PROMPT)
+    assert len(Path("home/asked").read_text()) == len(lines)  # each tab asks once
 
 
 def answer(shell: str, *words: str) -> list[list[str]]:

@@ -59,12 +59,14 @@ else
     compdef %(complete_func)s %(prog_name)s
 fi
 """
+# Fish may load this twice, and would then ask twice.
 FISH = """\
 function %(complete_func)s
     set -lx COMP_WORDS (commandline -opc | string collect)
     set -lx COMP_WORD (commandline -ct | string collect)
     env %(complete_var)s=fish_complete (commandline -opc)[1] 2> /dev/null
 end
+complete --command %(prog_name)s --erase
 complete --command %(prog_name)s --no-files --keep-order --arguments '(%(complete_func)s)'
 """
 
