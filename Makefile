@@ -1,6 +1,6 @@
 # The targets run in .venv and create it if it does not exist.
 PYTHON ?= python3
-BIN := .venv/bin
+BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
 # Training options for the stories of data/rooms.txt; README.md explains them.
 DEMO_OPTIONS := --lines --hidden 192 --dropout 0.1 --weight-dropout 0 --weight-decay 0 --learning-rate 0.005 --hold 0 --epochs 21 --curriculum 7
@@ -8,24 +8,34 @@ DEMO_OPTIONS := --lines --hidden 192 --dropout 0.1 --weight-dropout 0 --weight-d
 # The torch package that `make bench` compares with: any build for the CPU.
 TORCH ?= torch
 
-.PHONY: demo test test-demo lint docs sentences bench quality gallery clean
+.PHONY: demo demo-start bundle test test-demo test-wheel lint docs sentences bench quality gallery clean
 
-demo: .venv/installed
-	@echo "Train a network on short stories of who is in the room:"
+demo: demo-start .venv/installed
+	@echo; echo "1. Train a network on the stories of data/rooms.txt:"
 	$(BIN)/charlstm train data/rooms.txt $(DEMO_OPTIONS) -m rooms.npz --force
-	@echo; echo "Continue the seed of the article, then its two stories, which are not in the corpus:"
+	@echo; echo "2. Continue the seed of the article, then its two stories, which are not in the corpus:"
 	$(BIN)/charlstm sample -m rooms.npz --random-seed 0 --seed "mady said hi to"
 	$(BIN)/charlstm sample -m rooms.npz --random-seed 0 --seed "mady walks in to the room, monica also walks in to the room. mady said hi to"
 	$(BIN)/charlstm sample -m rooms.npz --random-seed 0 --seed "mady and monica walk in to the room together, later richard walks in to the room. mady said hi to"
-	@echo; echo "Sample whole stories:"
-	$(BIN)/charlstm sample -m rooms.npz --random-seed 0 --seed '' --samples 6
-	@echo; echo "Print the gates at every character:"
+	@echo; echo "3. Print the gates at every character:"
 	$(BIN)/charlstm inspect -m rooms.npz "monica walks in. mady said hi to monica."
-	@echo; echo "Write a page that runs the model in a browser:"
-	$(BIN)/charlstm inspect -m rooms.npz --format html -o rooms.html --example "mady walks in to the room, monica also walks in to the room. mady said hi to monica." --example "mady and monica walk in to the room together, later richard walks in to the room. mady said hi to richard."
-	@echo "Open rooms.html in a browser: double-click it, or type xdg-open rooms.html (Linux), open rooms.html (macOS) or start rooms.html (Windows)."
-	@echo; echo "Test the model on stories whose casts are not in the corpus:"
+	@echo; echo "4. Write whole stories:"
+	$(BIN)/charlstm sample -m rooms.npz --random-seed 0 --seed '' --samples 6
+	@echo; echo "5. Ask the model whom somebody greets in stories whose casts are not in the corpus:"
 	$(BIN)/python data/name_kinds.py | $(BIN)/charlstm inspect -m rooms.npz --cloze -
+	@echo; echo "6. Write rooms.html, a page that runs the model in a browser:"
+	$(BIN)/charlstm inspect -m rooms.npz --format html -o rooms.html --example "mady walks in to the room, monica also walks in to the room. mady said hi to monica." --example "mady and monica walk in to the room together, later richard walks in to the room. mady said hi to richard."
+	@echo; $(BIN)/python data/next_steps.py
+
+# What `make demo` does, and how long it takes.
+demo-start:
+	@echo "The demo installs charlstm into the folder .venv, trains a network on short stories of who is in the room,"
+	@echo "and shows what the network has learnt. It takes about five minutes on a quiet computer with two cores."
+	@echo "While the network learns, a line shows the step, the losses and the time that is left."
+
+# Store the model that `make demo` trained in the package, in half precision.
+bundle: .venv/installed
+	$(BIN)/python data/bundle_rooms.py rooms.npz charlstm/model/data/rooms.npz
 
 test: .venv/installed-test
 	$(BIN)/python -m pytest
@@ -33,6 +43,10 @@ test: .venv/installed-test
 # Test the model that `make demo` trained, on the whole test set.
 test-demo: .venv/installed-test
 	$(BIN)/python -m pytest tests/learnt_rooms.py
+
+# Install a wheel into empty environments without a network, with the oldest and the newest Python here, and use it.
+test-wheel:
+	$(PYTHON) tests/install_wheel.py
 
 lint: .venv/installed-lint
 	$(BIN)/ruff check .
@@ -44,6 +58,7 @@ lint: .venv/installed-lint
 docs: .venv/installed
 	$(BIN)/python docs/make_options.py
 	$(BIN)/python docs/make_modules.py
+	$(BIN)/python docs/make_man.py
 
 # Print every text that a user can see, for proofreading.
 sentences: .venv/installed

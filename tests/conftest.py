@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
+from importlib.util import find_spec
 
 for _library in ("OPENBLAS", "OMP", "MKL", "VECLIB_MAXIMUM", "NUMEXPR"):
     os.environ.setdefault(f"{_library}_NUM_THREADS", "1")  # read once, when numpy is imported
@@ -17,6 +18,12 @@ settings.load_profile("suite")
 
 
 COUNTED = "counted"
+# Windows has no pseudo-terminals, in which these tests type.
+collect_ignore = [
+    f"test_{name}.py"
+    for name in ("cli", "completion", "interactive", "survival", "terminal")
+    if find_spec("termios") is None
+]
 
 
 @pytest.fixture

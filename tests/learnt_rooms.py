@@ -37,6 +37,12 @@ def test_99_of_100_answers_are_correct(rooms):
     assert rooms.cloze([pair for kind in KINDS for pair in stories_of(kind)]).accuracy >= 0.99
 
 
+def test_half_precision_gives_the_same_answers(rooms, tmp_path, counted):
+    script = [sys.executable, ROOT / "data" / "bundle_rooms.py", ROOT / "rooms.npz", tmp_path / "half.npz"]
+    counted(subprocess.run(script, capture_output=True, text=True, check=True).stdout.strip())
+    assert charlstm.load(tmp_path / "half.npz").model.digest != rooms.model.digest
+
+
 @each_kind
 def test_the_name_of_the_answer_has_the_largest_influence(rooms, kind, counted):
     correct = []

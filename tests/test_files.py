@@ -7,7 +7,6 @@ import io
 import os
 import re
 import shutil
-import signal
 import stat
 import subprocess
 import sys
@@ -34,6 +33,7 @@ from charlstm.base.errors import CharlstmError, ConfigError
 from charlstm.base.files import Files, write_file
 from charlstm.cli.main import main
 from charlstm.model import checkpoint
+from charlstm.training.signals import stopping_signals
 
 TEXT = "abc cab bca\nab ca\n" * 30
 SPELLINGS = ("same", "dots", "absolute", "hard link", "link", "link to a link")
@@ -471,7 +471,7 @@ def test_no_signal_can_come_while_the_random_numbers_of_numpy_are_imported() -> 
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "True\n"
 
 
-@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("sent", stopping_signals()[1:])  # Windows has no SIGHUP
 def test_a_signal_while_a_file_is_written_leaves_no_temporary_file(folder: Path, sent: int) -> None:
     words = ["sample", "-m", "m.npz", "-n", "100000000", "-o", "made.txt"]
     Path("made.txt").write_text("old")

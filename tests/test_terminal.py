@@ -706,32 +706,6 @@ def test_a_session_completes_commands_and_the_names_of_files(tmp_path: Path, mon
     assert complete("/load nowhere/") == [] == complete("text da")
 
 
-@pytest.mark.parametrize(
-    ("words", "place", "completed"),
-    [
-        (["inspect", "--question", "inside\\ q"], 3, ["inside\\ quotes"]),
-        (["inspect", "--question", "'inside q"], 3, ["inside quotes"]),
-        (["inspect", "--question", "ins"], 3, ["inside\\ quotes", "inside\\ brackets"]),
-        (["inspect", "--view", "=", "gra"], 4, ["gradients"]),
-        (["train", "--cell", "="], 3, ["lstm", "gru", "rnn"]),
-        (["inspect", "--view", "sat"], 3, ["saturation"]),
-    ],
-)
-def test_bash_completes_values_with_spaces_and_after_an_equals_sign(
-    words: list[str], place: int, completed: list[str]
-) -> None:
-    environment = {
-        "_CHARLSTM_COMPLETE": "bash_complete",
-        "COMP_WORDS": "\n".join(["charlstm", *words]),
-        "COMP_CWORD": str(place),
-    }
-    code = "from charlstm.cli.main import main; main(prog_name='charlstm')"
-    done = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, **environment}, capture_output=True, text=True
-    )
-    assert done.stdout.splitlines() == [f"plain,{value}" for value in completed], done.stderr
-
-
 def test_results_have_a_representation_of_one_line_and_show_themselves_in_a_notebook() -> None:
     from charlstm import load
 

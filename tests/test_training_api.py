@@ -29,6 +29,7 @@ from charlstm.model import checkpoint
 from charlstm.training import blas
 from charlstm.training.options import DEFAULTS, OptionError, Options
 from charlstm.training.run import Progress, Watcher
+from charlstm.training.signals import stopping_signals
 
 TEXT = "".join(random.Random(0).choices(("the cat ", "sat on ", "a mat.\n", "the dog "), k=600))
 SMALL: dict[str, Any] = {"hidden": 8, "batch_size": 4, "seq_len": 16, "steps": 60, "random_seed": 3}
@@ -150,7 +151,7 @@ def test_progress_comes_after_every_step(folder: Path) -> None:
     assert all(math.isfinite(progress.loss) and progress.characters == 64 for progress in seen[:3])
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", stopping_signals())
 def test_an_interrupt_saves_and_the_run_can_be_resumed(folder: Path, number: signal.Signals) -> None:
     charlstm.train("corpus.txt", model="whole.npz", **SMALL)
 

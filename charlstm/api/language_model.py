@@ -18,7 +18,7 @@ from charlstm.base.config import check_text, show_value
 from charlstm.base.errors import ConfigError
 from charlstm.base.randomness import fresh_seed
 from charlstm.base.symbols import END
-from charlstm.model import checkpoint
+from charlstm.model import bundled, checkpoint
 from charlstm.model.model import Model
 from charlstm.sampling.filters import SamplingConfig
 from charlstm.sampling.sampler import Sample, Sampler
@@ -771,11 +771,26 @@ def _unwrap_models(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def load(path: str | os.PathLike[str]) -> LanguageModel:
-    """Return the model of a file that `charlstm train` wrote.
+    """Return the model of a file that `charlstm train` wrote, or a model that is part of the package.
+
+    Parameters
+    ----------
+    path
+        The file, or the name of a bundled model: "rooms". A file of that name is preferred; "./rooms" and "rooms.npz"
+        are always files.
 
     Raises
     ------
     CheckpointError
         If the file is missing, damaged, not ours, or of a later version.
+
+    Examples
+    --------
+    >>> rooms = load("rooms")
+    >>> rooms
+    <LanguageModel: lstm, 1 × 192 units, 174,171 parameters>
+    >>> rooms.sample("mady and monica walk in. mady said hi to", temperature=0).text
+    ' monica.'
     """
-    return LanguageModel(checkpoint.load(path), os.fspath(path))
+    where = bundled.locate(path)
+    return LanguageModel(checkpoint.load(where), bundled.name_of(where))

@@ -139,7 +139,7 @@ def train(
     validate_every
         Steps between two validations.
     init_from
-        Model file that gives the first weights, for fine-tuning on another text.
+        Model file that gives the first weights, for fine-tuning on another text, or the name of a bundled model.
     documents
         What a document is: "line", "blank-line" (the text between blank lines) or "file"; or the text that separates
         documents. By default the text is one stream.

@@ -173,11 +173,20 @@ def identities(path: Path, writing: bool = False) -> set[object]:
     try:
         status = path.stat() if descriptor is None else os.fstat(descriptor)
     except (OSError, OverflowError):
-        return {os.path.normcase(os.path.realpath(path))}
+        name = os.path.normcase(os.path.realpath(path))
+        return {name.casefold() if _ignores_case(Path(name).parent) else name}
     if stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):
         return set()
     numbers = (status.st_dev, status.st_ino)
     return {numbers} if descriptor is not None else {numbers, os.path.normcase(os.path.realpath(path))}
+
+
+def _ignores_case(folder: Path) -> bool:
+    """Return whether A.txt and a.txt are one file in a folder, as usual on Windows and macOS."""
+    try:
+        return str(folder) != str(folder).swapcase() and os.path.samefile(folder, str(folder).swapcase())  # noqa: PTH121
+    except (OSError, ValueError):
+        return False
 
 
 def contains_file(folder: Path, path: Path) -> bool:

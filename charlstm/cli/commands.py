@@ -23,6 +23,7 @@ from charlstm.cli.output import discard, safe_streams, write_message
 from charlstm.render.characters import printable
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
     from click.types import OptionHelpExtra
 
 INTERRUPTED = 130
@@ -85,6 +86,15 @@ class LazyGroup(click.Group):
         found = importlib.import_module(self._modules[cmd_name][0]).command
         assert isinstance(found, click.Command)
         return found
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Return the subcommands and options that begin with a text, without importing a subcommand."""
+        from click.shell_completion import CompletionItem  # only the tab key needs it
+
+        named = [(name, sentence) for name, (_, sentence) in self._modules.items() if name.startswith(incomplete)]
+        return [CompletionItem(name, help=help_) for name, help_ in named] + click.Command.shell_complete(
+            self, ctx, incomplete
+        )
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write a sentence about each subcommand, without importing it."""
@@ -303,6 +313,12 @@ class FilePath(click.Path):
         assert isinstance(found, Path)
         return found
 
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+        """Return the files and folders that the path can be."""
+        from charlstm.cli import candidates  # only the tab key needs it
+
+        return candidates.list_paths(incomplete)
+
 
 def output_file_option(heading: str, **settings: Any) -> Callable[[Decorated], Decorated]:
     """Return the options for the file that a command writes: its name, and --force."""
@@ -313,6 +329,18 @@ def output_file_option(heading: str, **settings: Any) -> Callable[[Decorated], D
         return option("-o", "--output", type=FilePath(), **settings)(force(command))
 
     return add
+
+
+def complete_with(name: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem[str]]]:
+    """Return a function of `charlstm.cli.candidates` by its name: only the tab key needs that module."""
+
+    def complete(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+        found: list[CompletionItem[str]] = getattr(importlib.import_module("charlstm.cli.candidates"), name)(
+            ctx, parameter, incomplete
+        )
+        return found
+
+    return complete
 
 
 def check_files(inputs: Iterable[str | os.PathLike[str] | None], output: Path | None, force: bool) -> Path | None:
@@ -349,7 +377,6 @@ def model_option(heading: str, **settings: Any) -> Callable[[Decorated], Decorat
     return option_of(heading)(
         "-m",
         "--model",
-        type=FilePath(dir_okay=False),
         default=DEFAULT_MODEL,
         envvar="CHARLSTM_MODEL",
         show_envvar=True,

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 from click.core import ParameterSource
@@ -22,13 +22,14 @@ from charlstm.cli.commands import (
     WrongUsage,
     check_encoding,
     check_files,
+    complete_with,
     field_option,
-    model_option,
     option_of,
     output_file_option,
     unknown_option,
 )
 from charlstm.cli.console import count_colours, print_message, skip_unknown, skip_unknown_in_all, terminal_width
+from charlstm.cli.models import ModelPath, model_to_read, open_model
 from charlstm.cli.output import binary_output, is_shown, write_text
 from charlstm.cli.status import show_elapsed
 from charlstm.cli.streams import is_piped, read_standard_input
@@ -40,6 +41,9 @@ from charlstm.render import terminal
 from charlstm.render.data import FORMATS
 from charlstm.render.data import write as write_view
 from charlstm.text.sources import Block, Sources
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 STANDARD_INPUT = Path("-")
 TABLE, PAGE = "table", "html"
@@ -73,6 +77,7 @@ OPTIONS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
         "units",
         metavar="L:N",
         multiple=True,
+        shell_complete=complete_with("list_units"),
         help="Show this unit: layer:number, or a number for every layer. Can be repeated.",
     ),
     "show": unit_option(
@@ -118,12 +123,14 @@ OPTIONS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
         "--set",
         metavar="L:N=V@P",
         multiple=True,
+        shell_complete=complete_with("list_units"),
         help="Set the cell state of a unit to V before character P is read. Can be repeated.",
     ),
     "freeze": patch_option(
         "--freeze",
         metavar="L:N@P",
         multiple=True,
+        shell_complete=complete_with("list_units"),
         help="Keep the cell state of a unit from character P on. Can be repeated.",
     ),
     "gate": patch_option(
@@ -137,6 +144,7 @@ OPTIONS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
         "--without",
         metavar="L:N[@P]",
         multiple=True,
+        shell_complete=complete_with("list_units"),
         help="Ablate a unit from character P on or over the whole text. Can be repeated.",
     ),
     "swap_memory": patch_option("--swap-memory", metavar="TEXT", help="Patch in the cell state of another text."),
@@ -148,7 +156,7 @@ OPTIONS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
         help="Patch it in before character P is read, counted from 0.",
     ),
     "compare": option_of("Options of the views score and gradients")(
-        "--compare", type=FilePath(dir_okay=False), help="Show another model beside this one."
+        "--compare", type=ModelPath(), metavar="FILE", help="Show another model beside this one."
     ),
     "adapt": option_of("Options of the view score")(
         "--adapt",
@@ -174,6 +182,13 @@ def check_view_name(ctx: click.Context, parameter: click.Parameter, value: str |
     return None if value is None else check_choice("--view", value, VIEWS)
 
 
+def list_views(start: str) -> list[CompletionItem[str]]:
+    """Return the views whose names begin with a text."""
+    from click.shell_completion import CompletionItem  # only the tab key needs it
+
+    return [CompletionItem(name, help=entry.sentence) for name, entry in VIEWS.items() if name.startswith(start)]
+
+
 @click.command(
     "inspect",
     cls=GroupedCommand,
@@ -188,11 +203,11 @@ def check_view_name(ctx: click.Context, parameter: click.Parameter, value: str |
     "name",
     metavar="VIEW",
     callback=check_view_name,
-    shell_complete=lambda ctx, parameter, start: [name for name in VIEWS if name.startswith(start)],
+    shell_complete=lambda ctx, parameter, start: list_views(start),
     show_default="gates with a text, summary without",
     help="Show this view; the list of views is below.",
 )
-@model_option(MAIN_OPTIONS, help="Model file.")
+@model_to_read(MAIN_OPTIONS)
 @main_option(
     "--file",
     "files",
@@ -218,7 +233,12 @@ def check_view_name(ctx: click.Context, parameter: click.Parameter, value: str |
 @field_option("Text", help="Read this field of tables (.csv, .tsv, .jsonl).")
 @text_option("--encoding", default="utf-8", callback=check_encoding, help="Encoding of the files or of standard input.")
 @unknown_option("Text")
-@text_option("--label", metavar="NAME", help="Read the text as a document with this label.")
+@text_option(
+    "--label",
+    metavar="NAME",
+    shell_complete=complete_with("list_labels"),
+    help="Read the text as a document with this label.",
+)
 @text_option(
     "--example",
     "examples",
@@ -263,9 +283,10 @@ def command(
     source = click.get_current_context().get_parameter_source
     given = {option: value for option, value in options.items() if source(option) is ParameterSource.COMMANDLINE}
     check_usage(name, len(texts), given)
-    loaded = api.load(model).with_label(label)
+    loaded = open_model(model).with_label(label)
     if "compare" in given:
-        given["compare"] = {str(given["compare"]): api.load(given["compare"])}
+        other = api.load(given["compare"])
+        given["compare"] = {other.name: other}
     read: str | list[TextSource] | None = texts
     if VIEWS[name].reads is not Reads.TEXTS:
         read = read_whole(loaded, texts[0], unknown) if texts else None

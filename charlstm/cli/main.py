@@ -21,8 +21,26 @@ COMMANDS = {
 }
 
 
+def install_completion(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    """Install the completion of a shell if the option is given."""
+    if value is not None:
+        from charlstm.cli.shells import install  # no other command needs it
+
+        install(ctx, parameter, value)
+
+
 @click.group(cls=LazyGroup, modules=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(charlstm.__version__, prog_name="charlstm")
+@click.option(
+    "--install-completion",
+    metavar="[SHELL]",
+    is_flag=False,
+    flag_value="",
+    is_eager=True,
+    expose_value=False,
+    callback=install_completion,
+    help="Let bash, zsh or fish complete command lines with the tab key, and exit. Without a name: your shell.",
+)
 def main() -> None:
     """Train a character-level LSTM on a text, generate text with it, and inspect its gates.
 

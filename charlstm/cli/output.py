@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, TextIO
 
 from charlstm.render.characters import shown_text
 
+STANDARD_OUTPUT, STANDARD_ERROR, PROCESS_ESCAPES = -11, -12, 4  # numbers of the console of Windows
 REPLACED = "charlstm.replaced"
 STAND_INS = {
     "␣": "_", "⏎": "$", "…": ".", "·": ".", "•": "*", "×": "x", "−": "-", "–": "-", "—": "-", "’": "'", "‘": "'",
@@ -95,6 +96,7 @@ class UnfailingOutput(io.TextIOBase):
 def safe_streams() -> Iterator[None]:
     """Let the standard streams take any text, and standard error never fail, until the end of the block."""
     _occupy_descriptors()
+    _enable_escapes()
     out, error = sys.stdout, sys.stderr
     for stream in (out, error):
         reconfigure = getattr(stream, "reconfigure", None)
@@ -145,6 +147,22 @@ def _occupy_descriptors() -> None:
     while descriptor < 3:  # the lowest number that is free
         descriptor = os.open(os.devnull, os.O_RDWR)
     os.close(descriptor)
+
+
+def _enable_escapes() -> None:
+    """Let the console of Windows take escape sequences as colours, which it does only for a process that asks for it.
+
+    https://learn.microsoft.com/windows/console/console-virtual-terminal-sequences
+    """
+    if os.name != "nt":
+        return
+    import ctypes
+
+    console = ctypes.windll.kernel32  # type: ignore[attr-defined]
+    for stream in (STANDARD_OUTPUT, STANDARD_ERROR):
+        handle, mode = console.GetStdHandle(stream), ctypes.c_ulong()
+        if console.GetConsoleMode(handle, ctypes.byref(mode)):  # else it is a file or a pipe
+            console.SetConsoleMode(handle, mode.value | PROCESS_ESCAPES)
 
 
 def write_text(text: str) -> None:

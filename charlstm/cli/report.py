@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import subprocess
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -184,14 +186,19 @@ def spell_repetition(plan: Plan) -> str:
     names = (model.with_name(f"{model.stem}-again{number}{model.suffix}") for number in ("", *range(2, 1000)))
     new = next((name for name in names if not name.exists()), model)
     corpora = [str(path) if absolute else "-" for path, absolute in zip(options.corpora, record.corpora, strict=True)]
-    words = ["charlstm", "train", *spell_corpora(corpora), "--repeat", shlex.quote(str(model))]
+    words = ["charlstm", "train", *spell_corpora(corpora), "--repeat", quote(model)]
     files = [spell_option(*setting) for setting in options.given_files().items()]
-    return " ".join([*words, "-m", shlex.quote(str(new)), *files])
+    return " ".join([*words, "-m", quote(new), *files])
+
+
+def quote(word: object) -> str:
+    """Return a word as the shell of the system takes it: Windows knows only double quotes."""
+    return subprocess.list2cmdline([str(word)]) if os.name == "nt" else shlex.quote(str(word))
 
 
 def spell_corpora(paths: Sequence[str]) -> list[str]:
     """Return text files as the command line has them; of very many only a word that stands for them."""
-    return [shlex.quote(path) for path in paths] if len(paths) <= MOST_PATHS else [f"<the same {len(paths):,} files>"]
+    return [quote(path) for path in paths] if len(paths) <= MOST_PATHS else [f"<the same {len(paths):,} files>"]
 
 
 def spell_resuming(plan: Plan) -> str:
@@ -201,7 +208,7 @@ def spell_resuming(plan: Plan) -> str:
     val = options.val if options.val is not None and not record.val else None
     differing = {"save_every": f"{options.save_every:g}s", "preview": options.preview, "mpi": options.mpi}
     chosen = {name: value for name, value in differing.items() if getattr(options, name) != getattr(Options, name)}
-    words = ["charlstm", "train", *spell_corpora(corpora), "--resume", f"-m {shlex.quote(str(options.model))}"]
+    words = ["charlstm", "train", *spell_corpora(corpora), "--resume", f"-m {quote(options.model)}"]
     words += [spell_option(*each) for each in ({"val": val} | chosen).items() if each[1] is not None]
     return " ".join(words)
 
@@ -212,7 +219,7 @@ def spell_option(name: str, value: Any) -> str:
     word = max((value is False and parameter.secondary_opts) or parameter.opts, key=len)
     if value is None or isinstance(value, bool):
         return word
-    return f"{word} {shlex.quote(write_escapes(value) if isinstance(parameter.type, EscapedText) else str(value))}"
+    return f"{word} {quote(write_escapes(value) if isinstance(parameter.type, EscapedText) else value)}"
 
 
 def wrap_words(words: Iterator[str] | list[str]) -> str:

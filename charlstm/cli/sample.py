@@ -23,14 +23,15 @@ from charlstm.cli.commands import (
     WrongUsage,
     check_encoding,
     check_files,
+    complete_with,
     field_option,
-    model_option,
     option_of,
     output_file_option,
     unescape,
     unknown_option,
 )
 from charlstm.cli.console import print_message, print_note, skip_unknown_in_all, terminal_width
+from charlstm.cli.models import model_to_read, open_model
 from charlstm.cli.output import write_message
 from charlstm.cli.settings import GROUP_OF, DisplayConfig, SessionSettings, long_name, split_by_group
 from charlstm.cli.status import show_elapsed
@@ -115,7 +116,7 @@ output_option = option_of("Output")
     multiple=True,
     help="Stop after this text, in which \\n is a newline, \\t a tab and \\\\ a backslash; can be given several times.",
 )
-@model_option(MAIN_OPTIONS, metavar="FILE", help="Model file.")
+@model_to_read(MAIN_OPTIONS)
 @input_option(
     "-e",
     "--escapes",
@@ -139,6 +140,7 @@ output_option = option_of("Output")
     "--label",
     metavar="NAME",
     show_default="as often as in the corpus",
+    shell_complete=complete_with("list_labels"),
     help="Write documents with this label, for a model trained with --label.",
 )
 @input_option("--encoding", default="utf-8", callback=check_encoding, help="Text encoding of files and standard input.")
@@ -326,7 +328,7 @@ def command(
         if is_fresh:
             print_note(f"random seed {sampling['random_seed']}")
 
-    language_model = api.load(model).with_label(label)
+    language_model = open_model(model).with_label(label)
     it = language_model.model
     if interactive:
         from charlstm.cli.interactive import run
@@ -339,7 +341,7 @@ def command(
         announce()
         if language_model.model.label != label:
             print_note(f"label {language_model.model.label}; --label chooses another")
-        run(session, SessionSettings(session, display, command.params), given, encoding, model.name)
+        run(session, SessionSettings(session, display, command.params), given, encoding, language_model.name)
         return
     compare = partial(find_novelty, language_model, compared, encoding, field)
     to_file = output is not None

@@ -23,6 +23,7 @@ from charlstm.cli.commands import (
     model_option,
     option_of,
 )
+from charlstm.cli.models import ModelPath
 from charlstm.cli.progress import ConsoleWatcher, QuietWatcher
 from charlstm.cli.report import spell_option
 from charlstm.training.durations import format_duration, parse_duration
@@ -103,7 +104,7 @@ running_option = options_of("Running")
 )
 @main_option("--lines", is_flag=True, default=None, help="Short for --documents line.")
 @main_option("--hidden", type=click.IntRange(min=1), help="Units per layer.")
-@model_option(MAIN_OPTIONS, help="Model file to write.")
+@model_option(MAIN_OPTIONS, type=FilePath(dir_okay=False), help="Model file to write.")
 @main_option("--force", is_flag=True, help="Replace the model file if it exists.")
 @main_option("--resume", is_flag=True, help="Resume the run of the model file exactly; CORPUS is not needed.")
 @network_option("--cell", type=click.Choice(CHOICES["cell"]), help="Recurrent cell.")
@@ -119,7 +120,8 @@ running_option = options_of("Running")
 )
 @network_option(
     "--init-from",
-    type=PATH,
+    type=ModelPath(),
+    metavar="MODEL",
     help="Initialise the weights from this model, to fine-tune it on another text; new characters are added.",
 )
 @data_option(
@@ -194,7 +196,7 @@ running_option = options_of("Running")
 )
 @running_option(
     "--repeat",
-    type=PATH,
+    type=ModelPath(),
     metavar="MODEL",
     help="Repeat the run of this model on the same text: same settings, steps and schedule.",
 )

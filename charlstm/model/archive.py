@@ -82,6 +82,19 @@ def read(file: BinaryIO) -> dict[str, Array]:
     return {name: _to_array(*member) for name, member in named.items()}
 
 
+def read_first(file: BinaryIO) -> tuple[str, Array]:
+    """Return the name and the array of the first member, without reading the others and without checking the digest.
+
+    Raises
+    ------
+    CheckpointError
+        As for `read`.
+    """
+    for name, content in _read_members(file):
+        return name.removesuffix(".npy"), _to_array(content, _data_start(content))
+    raise CheckpointError("it is an archive without members")
+
+
 def _read_members(file: BinaryIO) -> Iterator[tuple[str, Array]]:
     """Yield name and content of the members of an archive, as uint8 arrays; together they are smaller than the file.
 
@@ -191,7 +204,7 @@ def open_archive(
     path: str | PathLike[str] | Input,
     kind: str,
     otherwise: str,
-    missing: str,
+    missing: Callable[[], Mapping[str, str]],
     largest: Callable[[Array], int] | None = None,
 ) -> Iterator[BinaryIO]:
     """Open a file that holds an archive; convert every exception raised while it is read into one kind of error.
@@ -202,8 +215,10 @@ def open_archive(
         The file.
     kind
         What the file should be, such as "model".
-    otherwise, missing
-        What the user can do if the file is something else; if there is no such file.
+    otherwise
+        What the user can do if the file is something else.
+    missing
+        Returns what the user can do if there is no such file, as the arguments of `CharlstmError`.
     largest
         Returns how many bytes an archive with a given member `metadata` has at most. A pipe is not read any further.
         None: a pipe is refused.
@@ -219,7 +234,7 @@ def open_archive(
         with source.open(None if largest is None else partial(_copy_pipe, largest)) as file:
             yield file
     except FileNotFoundError as error:
-        raise CheckpointError(f"there is no {kind} at {name}; {missing}") from error
+        raise CheckpointError(f"there is no {kind} at {name}", **missing()) from error
     except OSError as error:
         raise CheckpointError(f"cannot read the {kind} {name}: {error.strerror or error}") from error
     except CharlstmError as error:

@@ -3,7 +3,7 @@
 A file is an archive of `charlstm.model.archive`, which detects any damage. docs/file-format.md lists its members:
 
     metadata            UTF-8 bytes of a JSON object: format, version, network, training, corpus, vocabulary, examples
-    layer0/U … output/b the weights, float32, as in `charlstm.network.weights.weight_shapes`
+    layer0/U … output/b the weights, float32 or float16, as in `charlstm.network.weights.weight_shapes`
     history/step …      losses and gradient norms during training
     corpus/documents    hashes of the corpus's documents
     run/step …          in a run file: everything else that resuming needs
@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from charlstm.base.config import (
     TrainingConfig,
@@ -37,11 +38,11 @@ from charlstm.base.config import (
     set_fields,
     to_mapping,
 )
-from charlstm.base.errors import CheckpointError, ConfigError
+from charlstm.base.errors import CharlstmError, CheckpointError, ConfigError
 from charlstm.base.files import write_file
 from charlstm.base.parameters import Array
 from charlstm.base.symbols import END
-from charlstm.model import archive, format2, format3, format4
+from charlstm.model import archive, bundled, format2, format3, format4
 from charlstm.model.model import History, Model
 from charlstm.network.cells import CELLS
 from charlstm.network.config import NetworkConfig
@@ -53,6 +54,7 @@ from charlstm.text.vocabulary import Vocabulary
 
 FORMAT = "charlstm"
 VERSION = 5
+FULL, HALF = np.dtype("<f4"), np.dtype("<f2")  # types of the weights in a file
 MOST_MOMENTS = 2  # numbers that an optimizer keeps for a weight
 OTHER_MEMBERS = 32  # members beside the weights
 KEYS_BEFORE = ("network", "training", "corpus", "vocabulary")
@@ -230,15 +232,39 @@ class Run(NamedTuple):
     record: RunRecord = RunRecord()
 
 
-def save(model: Model, path: Path) -> None:
+class Settings(NamedTuple):
+    """What a model file says of its network and its corpus.
+
+    Attributes
+    ----------
+    network : NetworkConfig
+        The hyperparameters of the network.
+    facts : CorpusFacts
+        Facts about the training corpus.
+    """
+
+    network: NetworkConfig
+    facts: CorpusFacts
+
+
+def save(model: Model, path: Path, weights: npt.DTypeLike = FULL) -> None:
     """Write a model file; the same model gives the same bytes.
+
+    Parameters
+    ----------
+    model
+        The model.
+    path
+        The file.
+    weights
+        Type of the weights in the file: float32, or float16 for half of the size.
 
     Raises
     ------
     CharlstmError
-        If the file cannot be written; its old content is then unchanged.
+        If a weight is beyond the range of the type, or the file cannot be written; its old content is then unchanged.
     """
-    write_file(path, partial(archive.write, _model_members(model)))
+    write_file(path, partial(archive.write, _model_members(model, weights)))
 
 
 def load(path: str | PathLike[str]) -> Model:
@@ -250,6 +276,23 @@ def load(path: str | PathLike[str]) -> Model:
         If the file is missing, damaged, of another program or of a later version, or if its content is inconsistent.
     """
     return _load(path, _to_model, "model")
+
+
+def read_settings(path: str | PathLike[str]) -> Settings:
+    """Read what a model file says of its network and its corpus, without its weights, and without checking its digest.
+
+    Raises
+    ------
+    CheckpointError
+        As for `load`, for the part of the file that is read.
+    """
+    with archive.open_archive(path, "model", "use a copy", dict) as file:
+        name, member = archive.read_first(file)
+        if name != "metadata":
+            raise CheckpointError("it is an archive of another program")
+        metadata, _ = _upgrade(archive.to_json(member, FORMAT, KEYS), {})
+        network, facts = metadata["network"], metadata["corpus"]
+        return Settings(from_mapping(NetworkConfig, network), from_mapping(CorpusFacts, facts))
 
 
 def save_run(run: Run, path: Path, removed: os.stat_result | None = None) -> None:
@@ -287,8 +330,8 @@ def _load(
     path: str | PathLike[str], build: Callable[[Mapping[str, Any], dict[str, Array]], Loaded], kind: str
 ) -> Loaded:
     """Read a file of a kind, and build what it holds from its metadata and its other members."""
-    otherwise, missing = "train it again, or use a copy", "train a model first, or give the path of another one"
-    with archive.open_archive(path, kind, otherwise, missing, _largest_file) as file:
+    otherwise = "train it again, or use a copy"
+    with archive.open_archive(path, kind, otherwise, partial(bundled.suggest, path), _largest_file) as file:
         members = archive.read(file)
         return build(*_upgrade(archive.to_json(members.pop("metadata"), FORMAT, KEYS), members))
 
@@ -318,7 +361,7 @@ def _largest_file(member: Array) -> int:
     return member.nbytes + archive.MOST_METADATA + 4 * numbers + 8 * (history + lines + 1) + headers
 
 
-def _model_members(model: Model) -> dict[str, Array]:
+def _model_members(model: Model, weights: npt.DTypeLike = FULL) -> dict[str, Array]:
     metadata = {
         "format": FORMAT,
         "version": VERSION,
@@ -329,7 +372,11 @@ def _model_members(model: Model) -> dict[str, Array]:
         "examples": [list(example) for example in model.examples],
     }
     members = {"metadata": archive.from_json(metadata)}
-    members |= {name: block.astype("<f4") for name, block in model.network.parameters.items()}
+    with np.errstate(over="ignore"):  # checked here
+        blocks = {name: block.astype(weights) for name, block in model.network.parameters.items()}
+    if not all(np.isfinite(block).all() for block in blocks.values()):
+        raise CharlstmError(f"a weight is beyond the range of {np.dtype(weights)}; store the weights as float32")
+    members |= blocks
     members |= {f"history/{name}": column for name, column in model.history._asdict().items()}
     return members | {"corpus/documents": model.hashes}
 
@@ -362,8 +409,8 @@ def _to_model(metadata: Mapping[str, Any], members: dict[str, Array]) -> Model:
         )
     network = Network(config, len(vocabulary))
     for name, array in members.items():
-        if array.dtype != np.float32 or not np.isfinite(array).all():
-            raise CheckpointError(f"array {name} does not consist of finite float32 numbers")
+        if array.dtype not in (FULL, HALF) or not np.isfinite(array).all():
+            raise CheckpointError(f"array {name} does not consist of finite numbers of type float32 or float16")
         network.parameters[name][...] = array
     examples = _to_examples(metadata["examples"], vocabulary, [name for name, _ in facts.labels])
     return Model(network, vocabulary, training, facts, history, hashes, examples)

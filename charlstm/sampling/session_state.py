@@ -134,7 +134,7 @@ def load(model: Model, path: str | PathLike[str]) -> SavedSession:
         content is inconsistent.
     """
     advice = "give the name of a file that /save or Session.save wrote"
-    with archive.open_archive(path, "saved session", advice, advice) as file:
+    with archive.open_archive(path, "saved session", advice, lambda: {"python": advice}) as file:
         arrays = archive.read(file)
         member = arrays.pop("metadata")
         found = archive.read_json(member)

@@ -94,7 +94,7 @@ class Log:
         """Write a line into a pipe or a device, without waiting for a reader."""
         if self._device is None:
             stream = descriptor_of(path, writing=True)
-            flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY
+            flags = os.O_WRONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)  # Windows has neither
             self._device = os.open(path, flags) if stream is None else os.dup(stream)
         try:
             os.write(self._device, line)

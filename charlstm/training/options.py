@@ -23,6 +23,7 @@ from charlstm.base.config import (
 )
 from charlstm.base.errors import ConfigError
 from charlstm.base.files import as_path
+from charlstm.model import bundled
 from charlstm.network.cells import CELLS
 from charlstm.network.config import NetworkConfig, activation_functions
 from charlstm.text.documents import LINE, STREAM
@@ -46,6 +47,7 @@ AUTOMATIC = frozenset(
 )
 ENCODING = "utf-8"
 PATHS = ("init_from", "val", "model", "log", "repeat")
+MODELS = ("init_from", "repeat")  # may also be the name of a bundled model
 
 
 class OptionError(ConfigError):
@@ -216,6 +218,7 @@ class Options:
     preview: int = 0
 
     def __post_init__(self) -> None:
+        set_fields(self, **{name: bundled.locate(getattr(self, name)) for name in MODELS})
         set_fields(
             self,
             corpora=check_paths("corpora", self.corpora),
