@@ -509,7 +509,9 @@ def test_what_the_model_can_never_write_is_an_error_that_names_it(option: str, v
 def test_a_session_refuses_rules_that_exclude_its_stop_text() -> None:
     typed = "/stop e\n/forbid e\n/only ma\n/forbid x\nmady\n/stop off\n/forbid e\n/stop me\n/text\n"
     done = run("sample", "--interactive", "-n", 3, input=typed)
-    assert done.exit_code == 0 and done.stderr.count("which is never sampled because forbid or only excludes 'e'") == 3
+    assert (
+        done.exit_code == 0 and done.stderr.count("which is never sampled because /forbid or /only excludes 'e'") == 3
+    )
     assert "/forbid x\n" in done.stderr and done.stdout.splitlines()[-1].startswith("mady")
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from charlstm.base.config import check_text, show_value
-from charlstm.base.errors import ConfigError
+from charlstm.base.errors import ConfigError, named
 from charlstm.base.randomness import fresh_seed
 from charlstm.base.symbols import END
 from charlstm.model import checkpoint
@@ -247,7 +247,7 @@ class LanguageModel:
         from charlstm.training.options import check_encoding, check_paths
 
         if count is not None and best is not None:
-            raise ConfigError(f"count is {count!r} and best is {best!r}; give one of them")
+            raise ConfigError(f"{named('count')} is {count!r} and {named('best')} is {best!r}; give one of them")
         chosen = SetRules(1 if count is None else count, distinct, new_only, max_copied, best, of, by, attempts)
         seeds = [seed] if isinstance(seed, str) or not isinstance(seed, Iterable) else list(seed)
         check_paths("against", against)
@@ -740,7 +740,9 @@ class LanguageModel:
         try:
             several = list(pairs)
         except TypeError as error:
-            raise ConfigError(f"pairs is {show_value(pairs)}; it must be a list of prompts and answers") from error
+            raise ConfigError(
+                f"{named('pairs')} is {show_value(pairs)}; it must be a list of prompts and answers"
+            ) from error
         return ClozeResult(*answer_questions(self.model, [_read_pair(pair) for pair in several]))
 
     def _subject(self, text: str | TextSource | Sequence[TextSource] | None, skip_unknown: bool) -> Subject:
@@ -754,7 +756,7 @@ def _read_pair(pair: Sequence[str]) -> Question:
     from charlstm.inspection.cloze import Question
 
     if not isinstance(pair, (list, tuple)) or len(pair) != 2:
-        raise ConfigError(f"pairs has {show_value(pair)}; each must be a prompt and an answer")
+        raise ConfigError(f"{named('pairs')} has {show_value(pair)}; each must be a prompt and an answer")
     return Question(*(check_text("pairs", one) for one in pair))
 
 
@@ -766,7 +768,9 @@ def _unwrap_models(options: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(others, Mapping) or not all(
         isinstance(name, str) and isinstance(other, LanguageModel) for name, other in others.items()
     ):
-        raise ConfigError(f"compare is {show_value(others)}; it must be a dict of a name and a language model")
+        raise ConfigError(
+            f"{named('compare')} is {show_value(others)}; it must be a dict of a name and a language model"
+        )
     return options | {"compare": {name: other.model for name, other in others.items()}}
 
 

@@ -7,6 +7,7 @@ import importlib
 import io
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -36,6 +37,8 @@ NEED_LESS = {
     "inspect": "a shorter text needs less",
 }
 
+OTHER_NAMES = {"count": "samples", "width": "beam"}  # parameters of the Python interface that options call otherwise
+
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
@@ -46,9 +49,39 @@ class WrongUsage(click.ClickException):
 
 
 def as_sentence(error: CharlstmError, place: str = "command") -> str:
-    """Return the message of an error for a place, with the punctuation at its end."""
-    message = error.text(place)
+    """Return the message of an error for a place, with the punctuation at its end.
+
+    The parameters that it names are written as options of the running command, or as settings of its session.
+    """
+    message = error.text(place, spell_setting if place == "session" else spell_option)
     return message if message.endswith("?") else f"{message}."
+
+
+def spell_option(name: str, value: Any = None) -> str:
+    """Return a parameter as the command line of the running command has it; None: only its name."""
+    parameter = _find_parameter(name)
+    if parameter is None:
+        return name
+    if isinstance(parameter, click.Argument):
+        return parameter.make_metavar(click.get_current_context()).strip("[].").upper()
+    word = max((value is False and parameter.secondary_opts) or parameter.opts, key=len)
+    if value is None or isinstance(value, bool):
+        return word
+    return f"{word} {shlex.quote(write_escapes(value) if isinstance(parameter.type, EscapedText) else str(value))}"
+
+
+def spell_setting(name: str, value: Any = None) -> str:
+    """Return a parameter as a session has it: /top-k for top_k."""
+    return spell_option(name, value).replace("--", "/", 1)
+
+
+def _find_parameter(name: str) -> click.Parameter | None:
+    """Return the parameter of the running command that has a name in the Python interface; None: it has none."""
+    context = click.get_current_context(silent=True)
+    parameters = context.command.params if context else []
+    spelling = f"--{OTHER_NAMES.get(name, name).replace('_', '-')}"
+    by_spelling = next((one for one in parameters if spelling in one.opts), None)
+    return by_spelling or next((one for one in parameters if one.name == name), None)
 
 
 class LazyGroup(click.Group):
@@ -132,7 +165,7 @@ def _translate_errors(ctx: click.Context | None = None) -> Iterator[None]:
     except CharlstmError as error:
         raise click.ClickException(as_sentence(error)) from error
     except MemoryError as error:
-        need = NEED_LESS.get((ctx and ctx.invoked_subcommand) or "", "give it less to do")
+        need = NEED_LESS.get((ctx and (ctx.invoked_subcommand or ctx.info_name)) or "", "give it less to do")
         raise click.ClickException(f"not enough memory ({error}); {need}.") from error
     except BrokenPipeError:
         discard(sys.stdout)
@@ -218,7 +251,7 @@ class GroupedCommand(click.Command):
         """Run the command; numbers beyond the range of floats become infinite or NaN, without a warning of NumPy."""
         import numpy as np  # --help needs none
 
-        with np.errstate(all="ignore"):
+        with _translate_errors(ctx), np.errstate(all="ignore"):
             return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

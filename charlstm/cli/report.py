@@ -6,13 +6,11 @@ import shlex
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
-
-import click
 
 from charlstm.base.config import TrainingConfig
+from charlstm.base.errors import spell_names
 from charlstm.base.symbols import END
-from charlstm.cli.commands import EscapedText, write_escapes
+from charlstm.cli.commands import spell_option
 from charlstm.inspection.view import count_of
 from charlstm.model.model import Model
 from charlstm.text.documents import LINE, STREAM
@@ -35,7 +33,7 @@ def describe_plan(plan: Plan, processes: int) -> Iterator[str]:
     """Yield the lines about a plan: the corpus, the network, the length of the run, and the options that repeat it."""
     model, split, config, options = plan.model, plan.split, plan.model.training, plan.options
     facts, shape = model.facts, model.network.config
-    yield from plan.notes
+    yield from (spell_names(note, spell_option) for note in plan.notes)
     if plan.origin is not None:
         ours, theirs = (set(one.vocabulary.characters) - {END} for one in (model, plan.origin))
         yield f"from      {options.init_from}: {len(theirs):,} characters known, {len(ours - theirs):,} new"
@@ -204,15 +202,6 @@ def spell_resuming(plan: Plan) -> str:
     words = ["charlstm", "train", *spell_corpora(corpora), "--resume", f"-m {shlex.quote(str(options.model))}"]
     words += [spell_option(*each) for each in ({"val": val} | chosen).items() if each[1] is not None]
     return " ".join(words)
-
-
-def spell_option(name: str, value: Any) -> str:
-    """Return an option as the command line has it; None: only its name."""
-    parameter = next(one for one in click.get_current_context().command.params if one.name == name)
-    word = max((value is False and parameter.secondary_opts) or parameter.opts, key=len)
-    if value is None or isinstance(value, bool):
-        return word
-    return f"{word} {shlex.quote(write_escapes(value) if isinstance(parameter.type, EscapedText) else str(value))}"
 
 
 def wrap_words(words: Iterator[str] | list[str]) -> str:

@@ -25,7 +25,7 @@ from itertools import islice
 from pathlib import Path
 
 from charlstm.base.config import LARGEST, check_choice, check_flag, check_whole, set_fields
-from charlstm.base.errors import ConfigError
+from charlstm.base.errors import ConfigError, named
 from charlstm.base.symbols import END
 from charlstm.model.model import Model
 from charlstm.sampling.filters import SamplingConfig
@@ -85,12 +85,14 @@ class SetRules:
         of = None if self.of is None else check_whole("of", self.of, 1)
         if (best is None) != (of is None):
             raise ConfigError(
-                f"{'of' if best is None else 'best'} is given alone",
+                f"{named('of' if best is None else 'best')} is given alone",
                 python="give best and of together, such as best=5, of=50",
                 command="give --best and --of together, such as --best 5 --of 50",
             )
         if best is not None and of is not None and best > of:
-            raise ConfigError(f"best is {best} and of is {of}; best must not be the larger one")
+            raise ConfigError(
+                f"{named('best')} is {best} and {named('of')} is {of}; the first must not be the larger one"
+            )
         set_fields(
             self,
             samples=check_whole("samples", self.samples, 1),

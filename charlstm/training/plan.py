@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from charlstm.base.config import TrainingConfig, to_mapping
-from charlstm.base.errors import ConfigError, CorpusError
+from charlstm.base.errors import ConfigError, CorpusError, named
 from charlstm.model import checkpoint
 from charlstm.model.checkpoint import Run, RunRecord, RunState
 from charlstm.model.model import Model
@@ -240,7 +240,7 @@ def _plan_new(options: Options, world: Team, started: float, announce: Callable[
         tables = [name for name in text.facts.files if find_table_kind(name)]
         note = (
             f"{describe_names(tables)} {'is a table' if len(tables) == 1 else 'are tables'} and read as text, with all"
-            " delimiters and quotes; the option field names the field of each row that is a document"
+            f" delimiters and quotes; {named('field')} names the field of each row that is a document"
         )
         plan = plan._replace(notes=(*plan.notes, note)) if tables else plan._replace(records=find_records(text))
     if options.examples:
