@@ -92,7 +92,9 @@ def test_training_says_what_it_read_what_it_builds_and_what_came_out(tmp_path: P
         assert said in done.stderr
     lines = [line for line in done.stderr.splitlines() if line.startswith("step ")]
     assert len(lines) == 10
-    assert all(re.search(r"\d nats \d\.\d+ bits .*validation .* char/s .* left$", line) for line in lines)
+    assert all(
+        re.search(r"\d bits \(\d\.\d+ nats\) .*validation .* bits, best .* char/s .* left$", line) for line in lines
+    )
     assert "\r" not in done.stderr
 
 
@@ -519,7 +521,7 @@ def test_a_corpus_that_cannot_be_learnt_is_one_sentence(tmp_path: Path, content:
         (("sample", "--top-k", "0"), 2, "--top-k"),
         (("sample", "--stop", ""), 2, "--stop"),
         (("sample", "--top-p", "0"), 2, "--top-p"),
-        (("sample", "--top-p", "nan"), 2, "top_p"),
+        (("sample", "--top-p", "nan"), 2, "--top-p"),
         (("sample", "--min-p", "1.1"), 2, "--min-p"),
         (("sample", "--repeat-penalty", "0.5"), 2, "--repeat-penalty"),
         (("sample", "--repeat-window", "0"), 2, "--repeat-window"),
@@ -667,7 +669,7 @@ def in_a_terminal(*arguments: object, cwd: Path, environment: dict[str, str]) ->
 
 def test_a_terminal_gets_a_bar_and_colour_unless_it_asks_for_none(folder: Path, tmp_path: Path) -> None:
     trained = in_a_terminal("train", folder / "corpus.txt", *QUICK, "--steps", 3000, cwd=tmp_path, environment={})
-    assert "\r" in trained and "nats" in trained and "char/s" in trained and "100%|" in trained
+    assert "\r" in trained and "best" in trained and "nats" in trained and "100%|" in trained
     coloured = in_a_terminal("inspect", "the cat", cwd=tmp_path, environment={})
     plain = in_a_terminal("inspect", "the cat", cwd=tmp_path, environment={"NO_COLOR": "1"})
     assert "\x1b[" in coloured and "\x1b[" not in plain

@@ -347,6 +347,7 @@ class LanguageModel:
         sentence: bool = False,
         forbid: str = "",
         only: str | None = None,
+        report: Callable[[int], object] | None = None,
     ) -> list[Sample]:
         """Find likely continuations of a text by beam search; see `charlstm.sampling.beam`.
 
@@ -360,6 +361,8 @@ class LanguageModel:
             Number of results, at most `width`.
         forbid, only
             Characters that no result contains; the only characters that a result contains.
+        report
+            Called with the number of characters of the seed that are read, again and again until all are.
 
         Returns
         -------
@@ -383,7 +386,7 @@ class LanguageModel:
 
         stopping = self._stopping_rules(length, stop, hide_stop, lines, sentence)
         sampling = self._sampling_rules(SamplingConfig.temperature, 0, {"forbid": forbid, "only": only})
-        return search_samples(self.model, check_text("seed", seed), width, stopping, sampling, count)
+        return search_samples(self.model, check_text("seed", seed), width, stopping, sampling, count, report)
 
     def session(
         self,

@@ -20,8 +20,9 @@ import click
 from charlstm.base.config import show_value
 from charlstm.base.errors import CharlstmError, ConfigError, did_you_mean
 from charlstm.base.files import STANDARD_STREAM, Files, shorten
-from charlstm.cli.output import discard, safe_streams, write_message
-from charlstm.render.characters import printable
+from charlstm.cli.console import Formatter, print_message
+from charlstm.cli.output import discard, is_shown, safe_streams, terminal_width, write_message
+from charlstm.render.characters import wrap_message
 
 if TYPE_CHECKING:
     from click.types import OptionHelpExtra
@@ -84,6 +85,12 @@ def _find_parameter(name: str) -> click.Parameter | None:
     return by_spelling or next((one for one in parameters if one.name == name), None)
 
 
+class Context(click.Context):
+    """A context whose help fits the terminal."""
+
+    formatter_class = Formatter
+
+
 class LazyGroup(click.Group):
     """A group that imports a subcommand when it is called, and reports every error in one sentence.
 
@@ -96,6 +103,8 @@ class LazyGroup(click.Group):
     def __init__(self, *args: Any, modules: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._modules = modules
+
+    context_class = Context
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the subcommands in the order in which a user needs them."""
@@ -135,7 +144,7 @@ class LazyGroup(click.Group):
             try:
                 code = run(*args, standalone_mode=False, **extra)
             except click.ClickException as error:
-                write_message(_as_text(error), end="")
+                print_message(_as_text(error).rstrip("\n"))
                 code = error.exit_code
         sys.exit(code if isinstance(code, int) else 0)
 
@@ -181,10 +190,10 @@ def _translate_errors(ctx: click.Context | None = None) -> Iterator[None]:
 
 
 def _as_text(error: click.ClickException) -> str:
-    """Return what click prints about an error, with signs for control characters."""
+    """Return what click prints about an error."""
     text = io.StringIO()
     error.show(text)
-    return printable(text.getvalue(), "\n")
+    return text.getvalue()
 
 
 class GroupedOption(click.Option):
@@ -227,6 +236,8 @@ class GroupedCommand(click.Command):
         self.examples = examples
         self.sections = sections
         self.renamed = renamed
+
+    context_class = Context
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the command line; name the new spelling of a renamed option, or options similar to a mistyped one."""
@@ -274,7 +285,8 @@ class GroupedCommand(click.Command):
         if self.examples:
             with formatter.section("Examples"):
                 for line, sentence in self.examples:
-                    formatter.write(f"{'':{formatter.current_indent}}{line}\n")
+                    example = f"{'':{formatter.current_indent}}{line}"
+                    formatter.write(f"{wrap_message(example, terminal_width()) if is_shown() else example}\n")
                     formatter.indent()
                     formatter.write_text(sentence)
                     formatter.dedent()

@@ -28,8 +28,8 @@ from charlstm.cli.commands import (
     output_file_option,
     unknown_option,
 )
-from charlstm.cli.console import count_colours, print_message, skip_unknown, skip_unknown_in_all, terminal_width
-from charlstm.cli.output import binary_output, is_shown, write_text
+from charlstm.cli.console import count_colours, print_message, skip_unknown, skip_unknown_in_all
+from charlstm.cli.output import binary_output, is_shown, terminal_width, write_text
 from charlstm.cli.status import show_elapsed
 from charlstm.cli.streams import is_piped, read_standard_input
 from charlstm.inspection.questions import QUESTIONS

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from charlstm.model.model import Model
 from charlstm.text.documents import LINE, STREAM
 from charlstm.text.records import EXAMINED
 from charlstm.text.remarks import describe_names
+from charlstm.training import run_file
 from charlstm.training.options import Options
 from charlstm.training.plan import Plan
 from charlstm.training.run import Outcome, to_bits
@@ -23,7 +23,6 @@ from charlstm.training.schedule import learning_rate
 
 PARTS = {"tail": "the end of the text", "tails": "the end of each file", "stripes": "stripes from all over the text"}
 INDENT = 10 * " "
-WIDTH = 80
 MOST_PATHS = 20
 OVERFITTING = 0.02
 STILL_IMPROVING = 0.005
@@ -65,7 +64,7 @@ def describe_plan(plan: Plan, processes: int) -> Iterator[str]:
     if config.batch_size < wanted:
         yield f"{INDENT}the text is too small for a batch size of {wanted:,}; it is {config.batch_size:,}"
     yield from _describe_resuming(plan)
-    yield f"options   {wrap_words(spell_option(*setting) for setting in plan.settings().items())}"
+    yield f"options   {' '.join(spell_option(*setting) for setting in plan.settings().items())}"
     yield f"work      {processes:,} process{'es' * (processes != 1)}"
 
 
@@ -127,15 +126,25 @@ def describe_outcome(outcome: Outcome) -> Iterator[str]:
     if history.step.size:
         yield from _describe_losses(model, plan)
     yield f"wrote     {options.model}"
+    if options.model is not None:
+        yield f"{INDENT}{_name_run_file(options.model)} holds the run for --resume; delete it once the run is finished"
+
+
+def _name_run_file(model: Path) -> str:
+    """Return the path of the run file beside a model file, as short as the user gave that of the model."""
+    run = run_file.path_beside(model)
+    beside = model.with_name(run.name)
+    return str(beside if beside.parent.resolve() == run.parent else run)
 
 
 def _describe_losses(model: Model, plan: Plan) -> Iterator[str]:
     history, validations = model.history, model.history.validations
-    yield f"loss      training {format_loss(float(history.training_loss[-1]))} per character"
+    last = float(history.training_loss[-1])
+    yield f"loss      training {to_bits(last):.4f} bits ({last:.4f} nats) per character"
     if validations.step.size:
         best = float(validations.validation_loss.min())
         of_documents = f"; {to_bits(best * plan.split.characters_per_document):.1f} bits per {_unit(model.training)}"
-        yield f"{INDENT}validation {format_loss(best)} per character{of_documents if model.documents else ''}"
+        yield f"{INDENT}validation {to_bits(best):.4f} bits per character{of_documents if model.documents else ''}"
         advice = advise(validations.validation_loss.tolist(), validations.step.tolist(), plan.split.is_alike)
         if advice:
             yield f"{INDENT}{advice}"
@@ -170,11 +179,6 @@ def advise(losses: list[float], steps: list[int], is_alike: bool = True) -> str:
     return ""
 
 
-def format_loss(nats: float) -> str:
-    """Return a loss in both units."""
-    return f"{nats:.4f} nats ({to_bits(nats):.4f} bits)"
-
-
 def spell_repetition(plan: Plan) -> str:
     """Return the command that repeats a timed run into a model file that does not exist yet."""
     options, record = plan.options, plan.record
@@ -202,9 +206,3 @@ def spell_resuming(plan: Plan) -> str:
     words = ["charlstm", "train", *spell_corpora(corpora), "--resume", f"-m {shlex.quote(str(options.model))}"]
     words += [spell_option(*each) for each in ({"val": val} | chosen).items() if each[1] is not None]
     return " ".join(words)
-
-
-def wrap_words(words: Iterator[str] | list[str]) -> str:
-    """Return words as lines that are indented like the text of a message, but for the first line."""
-    lines = textwrap.wrap(" ".join(words), WIDTH - len(INDENT), break_long_words=False, break_on_hyphens=False)
-    return f"\n{INDENT}".join(lines)

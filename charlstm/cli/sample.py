@@ -30,8 +30,8 @@ from charlstm.cli.commands import (
     unescape,
     unknown_option,
 )
-from charlstm.cli.console import print_message, print_note, skip_unknown_in_all, terminal_width
-from charlstm.cli.output import write_message
+from charlstm.cli.console import print_message, print_note, skip_unknown_in_all
+from charlstm.cli.output import terminal_width, write_message
 from charlstm.cli.settings import GROUP_OF, DisplayConfig, SessionSettings, long_name, split_by_group
 from charlstm.cli.status import show_elapsed
 from charlstm.cli.streams import deliver, is_piped, standard_input
@@ -360,22 +360,27 @@ def command(
         if again is not None:
             from charlstm.sampling.record import read_records, repeat
 
-            return texts.write(file, repeat(it, read_records(as_input(again), it), str(again)))
+            records = read_records(as_input(again), it)
+            with show_elapsed("sampling again", len(records), "texts") as report:
+                repeated = repeat(it, records, str(again), report=report)
+            return texts.write(file, repeated)
         if beam is not None:
             kept = {name: sampling[name] for name in BEAM_RULES}
-            return texts.write(file, language_model.beam(seeds[0], beam, count=rules.samples, **stopping, **kept))
+            with show_elapsed("beam search", len(seeds[0])) as report:
+                found = language_model.beam(seeds[0], beam, count=rules.samples, report=report, **stopping, **kept)
+            return texts.write(file, found)
         if rules.selects or seed_lines is not None:
             count = None if rules.best else rules.samples
             chosen = {name: value for name, value in set_rules.items() if name != "samples"}
             chosen |= {"against": set_corpora, "encoding": encoding, "field": field}
             sampler = language_model.set_sampler(seeds, count, **chosen, **stopping, **sampling)
             announce()
-            return texts.collect(file, sampler)
+            return texts.collect(file, sampler, sampler.collect, rules.wanted * len(seeds))
         with show_elapsed("reading the seed", len(seeds[0])) as report:
             plain = language_model.sampler(seeds[0], count=rules.samples, report=report, **stopping, **sampling)
         announce()
         if shape == "jsonl":
-            return texts.collect(file, plain)
+            return texts.collect(file, plain, lambda report: plain.collect())
         writers = [text_writer(it, display, to_file) for _ in range(rules.samples)]
         shown = "" if display.hide_seed else it.documents.format(seeds[0])
         with TextOutput(file, writers, shown, it.documents) as text_output:

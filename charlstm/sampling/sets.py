@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -222,9 +222,16 @@ class SetSampler:
         self._attempts = 0
         self._rejected: Counter[str] = Counter()
 
-    def collect(self) -> Samples:
-        """Sample until every seed has its texts, or the limit of attempts is reached; return the same as `samples`."""
+    def collect(self, report: Callable[[int], object] = lambda found: None) -> Samples:
+        """Sample until every seed has its texts, or the limit of attempts is reached; return the same as `samples`.
+
+        Parameters
+        ----------
+        report
+            Called now and then with the number of texts that are found.
+        """
         while True:
+            report(sum(map(len, self._accepted)))
             round_ = self._sample_round()
             if not round_:
                 return self.samples
