@@ -358,9 +358,10 @@ def test_inspect_without_a_text_sums_the_model_up(folder: Path) -> None:
     shown = invoke(*arguments).output
     value = json.loads(invoke(*arguments, "--format", "json").output)
     assert value["network"]["hidden"] == 12 and value["corpus"]["files"] == "corpus.txt"
-    assert value["outcome"]["steps done"] == 60 and len(value["losses (nats per character)"]["step"]) == 60
-    for fact in ("corpus.txt", "960", "training loss (nats)", "validation loss (nats)", "step: 1"):
+    assert value["outcome"]["steps done"] == 60 and len(value["losses (bits per character)"]["step"]) == 60
+    for fact in ("corpus.txt", "960", "training loss (nats)", "validation loss (bits)", "step (log scale)"):
         assert fact in shown
+    assert "validation loss (nats)" not in shown  # nats stand beside the training loss only
     curve = [line for line in shown.splitlines() if " |" in line]
     assert len(curve) == 8 and any("o" in line.split("|")[1] for line in curve)
     assert max(map(len, shown.splitlines())) <= 80

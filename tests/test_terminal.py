@@ -410,7 +410,7 @@ def test_text_and_data_of_a_long_view_are_written_in_pieces(kind: str, shape: st
         tracemalloc.start()
         try:
             if shape == "txt":
-                terminal.write(view, 80, file)
+                terminal.write(view, terminal.Screen(80), file)
             else:
                 data.write(view, shape, file)
             held = tracemalloc.get_traced_memory()[1]
@@ -510,14 +510,6 @@ def test_a_terminal_of_a_few_columns_gets_no_traceback(columns: int, monkeypatch
         done = run("inspect", *words)
         assert done.exit_code == 0 and done.stdout, (words, done.exc_info)
     assert run("sample", "-n", 20, "--alternatives", 2, "--novelty", "corpus.txt").exit_code == 0
-
-
-def test_a_plot_takes_numbers_of_any_size() -> None:
-    from charlstm.render.plots import plot_curves
-
-    x, y = (Column(name, [-1.7e308, 0.0, 1.7e308]) for name in "xy")
-    drawn = plot_curves(Curves(x, (y,)), 60)
-    assert [line.partition("|")[2].find(".") for line in drawn[1:9] if "." in line.partition("|")[2]] == [50, 25, 0]
 
 
 def test_fit_leaves_out_what_is_least_needed() -> None:

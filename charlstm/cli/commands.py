@@ -22,7 +22,7 @@ from charlstm.base.errors import CharlstmError, ConfigError, did_you_mean
 from charlstm.base.files import STANDARD_STREAM, Files, shorten
 from charlstm.cli.console import Formatter, print_message
 from charlstm.cli.output import discard, is_shown, safe_streams, terminal_width, write_message
-from charlstm.render.characters import wrap_message
+from charlstm.render.characters import printable, wrap_message
 
 if TYPE_CHECKING:
     from click.types import OptionHelpExtra
@@ -144,7 +144,7 @@ class LazyGroup(click.Group):
             try:
                 code = run(*args, standalone_mode=False, **extra)
             except click.ClickException as error:
-                print_message(_as_text(error).rstrip("\n"))
+                print_message(printable(_as_text(error).rstrip("\n"), "\n"))
                 code = error.exit_code
         sys.exit(code if isinstance(code, int) else 0)
 

@@ -115,6 +115,16 @@ def is_dumb() -> bool:
     return (os.environ.get("TERM") or ("dumb" if os.name == "posix" else "")) == "dumb"
 
 
+def has_dots() -> bool:
+    """Return whether standard output shows the dots of Braille: a terminal in UTF-8, whose font has them.
+
+    The console of Linux and the old one of Windows lack them.
+    """
+    encoding = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "")
+    is_old = os.environ.get("TERM") == "linux" or (os.name == "nt" and not os.environ.get("WT_SESSION"))
+    return sys.stdout.isatty() and encoding == "utf8" and not is_old and not is_dumb()
+
+
 def count_colours() -> int:
     """Return the number of colours of stdout: 0 without colour, otherwise as COLORTERM and TERM say."""
     if not has_colour():

@@ -181,6 +181,13 @@ def terminal_width() -> int:
     return shutil.get_terminal_size().columns
 
 
+def terminal_height() -> int:
+    """Return the height of the terminal; 24 without one."""
+    import shutil  # most commands never ask
+
+    return shutil.get_terminal_size().lines
+
+
 def binary_output() -> BinaryIO:
     """Return standard output for bytes."""
     sys.stdout.flush()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import click
 import numpy as np
 
 from charlstm.base.symbols import END
@@ -55,16 +54,12 @@ class TextWriter:
         sign = self._sign(sampled.character)
         if self._colour is None or sampled.character == "\n":
             return sign
-        from charlstm.render.colour import BLUES, DARK_FROM, ORANGES  # text without colour starts sooner
+        from charlstm.render.colour import BLUES, ORANGES, shade_by_step  # text without colour starts sooner
 
         step = sampled.step
         bits = (step.surprisal if self._colour == "surprise" else step.entropy)[sampled.row]
         palette = ORANGES if self._colour == "surprise" else BLUES
-        shade = min(int(bits * SHADES_PER_BIT[self._colour]), len(palette) - 1)
-        if shade == 0:
-            return sign
-        foreground = 231 if shade >= DARK_FROM[palette is BLUES] else 16
-        return click.style(sign, fg=foreground, bg=palette[shade])
+        return shade_by_step(sign, palette, int(min(bits * SHADES_PER_BIT[self._colour], len(palette))))
 
     def _sign(self, character: str) -> str:
         return shown_text(character) if self._shown else character
