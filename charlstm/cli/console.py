@@ -74,6 +74,10 @@ class Formatter(click.HelpFormatter):
         """Write a text that is formatted."""
         super().write(string.replace(HYPHEN, "-"))
 
+    def write_heading(self, heading: str) -> None:
+        """Write a heading."""
+        self.write_text(f"{heading}:")
+
     def write_text(self, text: str) -> None:
         """Write a paragraph."""
         super().write_text(text.replace("-", HYPHEN))

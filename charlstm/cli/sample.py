@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Container, Mapping, Sequence, Set
 from dataclasses import fields
 from functools import partial
@@ -30,13 +31,13 @@ from charlstm.cli.commands import (
     unescape,
     unknown_option,
 )
-from charlstm.cli.console import print_message, print_note, skip_unknown_in_all
+from charlstm.cli.console import has_colour, print_message, print_note, skip_unknown_in_all
 from charlstm.cli.output import terminal_width, write_message
 from charlstm.cli.settings import GROUP_OF, DisplayConfig, SessionSettings, long_name, split_by_group
 from charlstm.cli.status import show_elapsed
 from charlstm.cli.streams import deliver, is_piped, standard_input
 from charlstm.cli.texts import SampleOutput, TextOutput, text_writer
-from charlstm.render.text_writer import COLOURS
+from charlstm.render.text_writer import COLOURS, draw_legend
 from charlstm.sampling.decoder import MAX_ROWS
 from charlstm.sampling.filters import SamplingConfig
 from charlstm.sampling.sampler import Sample
@@ -387,6 +388,8 @@ def command(
             return plain.collect(text_output.add)
 
     written = deliver(output, write)
+    if display.colour is not None and not to_file and has_colour(sys.stderr):
+        write_message(draw_legend(display.colour))
     cut = sum(sample.stop == "length" for sample in written) if it.documents else 0
     if cut:
         which = (

@@ -65,6 +65,22 @@ class TextWriter:
         return shown_text(character) if self._shown else character
 
 
+def draw_legend(colour: str) -> str:
+    r"""Return a line that says what the shades of a text mean, for a terminal with 256 colours.
+
+    Examples
+    --------
+    >>> import re
+    >>> re.sub(r"\x1b\[[0-9;]*m", "", draw_legend("surprise"))
+    'surprisal: 0                 7 bits and more'
+    """
+    from charlstm.render.colour import BLUES, ORANGES, shade_by_step  # text without colour starts sooner
+
+    palette, name = (ORANGES, "surprisal") if colour == "surprise" else (BLUES, "entropy of the prediction")
+    shades = "".join(shade_by_step("  ", palette, step) for step in range(len(palette) + 1))
+    return f"{name}: 0{shades} {len(palette) / SHADES_PER_BIT[colour]:g} bits and more"
+
+
 class AlternativesWriter(TextWriter):
     """Adds, under each line, the most likely characters that were not sampled.
 
