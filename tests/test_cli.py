@@ -674,7 +674,8 @@ def test_a_terminal_gets_a_bar_and_colour_unless_it_asks_for_none(folder: Path, 
     coloured = in_a_terminal("inspect", "the cat", cwd=tmp_path, environment={})
     plain = in_a_terminal("inspect", "the cat", cwd=tmp_path, environment={"NO_COLOR": "1"})
     assert "\x1b[" in coloured and "\x1b[" not in plain
-    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured).split() == plain.split()
+    *shown, shares, signed = re.sub(r"\x1b\[[0-9;]*m", "", coloured).splitlines()
+    assert " ".join(shown).split() == plain.split() and [shares.split(), signed.split()] == [["0", "1"], ["−1", "+1"]]
 
 
 def test_every_option_has_help_and_a_heading() -> None:
@@ -724,8 +725,8 @@ def test_version_and_help(tmp_path: Path) -> None:
 
 # What --help imports of charlstm, and what a sample imports beside the packages that it consists of.
 HELP_IMPORTS = """charlstm charlstm.__main__ charlstm.base charlstm.base.config charlstm.base.errors charlstm.base.files
-    charlstm.base.symbols charlstm.cli charlstm.cli.commands charlstm.cli.main charlstm.cli.output charlstm.render
-    charlstm.render.characters"""
+    charlstm.base.symbols charlstm.cli charlstm.cli.commands charlstm.cli.console charlstm.cli.main
+    charlstm.cli.output charlstm.render charlstm.render.characters"""
 SAMPLE_PACKAGES = ("base", "cli", "model", "network", "sampling", "text")
 SAMPLE_IMPORTS = """charlstm charlstm.__main__ charlstm.api charlstm.api.language_model charlstm.render
     charlstm.render.characters charlstm.render.text_writer"""

@@ -13,15 +13,17 @@ from charlstm.inspection.view import Column, Curves, Kind
 
 ROUND = (1.0, 2.0, 5.0, 10.0)
 MOST_DIGITS = 9
+MOST_FINE = 7  # steps of an axis with 1, 2 and 5 times a power of ten, which are all shown
+FEWEST_DECADES = 4  # steps between the ticks of a long logarithmic axis
 
 
 class Axis(NamedTuple):
-    """An axis that begins and ends with a round number.
+    """An axis that begins with a round number and ends with one.
 
     Attributes
     ----------
     low, high : float
-        Its ends.
+        Its ends, with the ticks between them.
     log : bool
         Whether it is logarithmic.
     ticks : tuple of float
@@ -85,10 +87,12 @@ def find_axis(low: float, high: float, count: int = 4, log: bool = False, kind: 
     >>> find_axis(0.3, 9.7).labels, find_axis(3, 4_000, log=True).labels
     (('0', '2', '4', '6', '8', '10'), ('1', '10', '100', '1,000', '10,000'))
     """
-    ticks = _find_decades(low, high, count) if log else _find_multiples(low, high, count)
-    if not all(map(math.isfinite, ticks)) or ticks[0] == ticks[-1] or (log and ticks[0] == 0.0):
-        ticks = [low, high]  # at the ends of what floats can hold
-    return Axis(ticks[0], ticks[-1], log, tuple(ticks), tuple(_write(ticks, kind)))
+    ends = _find_decades(low, high) if log else _find_multiples(low, high, count)
+    if not all(map(math.isfinite, ends)) or ends[0] == ends[-1] or (log and ends[0] == 0.0):
+        ends = [low, high]  # at the ends of what floats can hold
+    step = -(-(len(ends) - 1) // max(count, FEWEST_DECADES)) if log and len(ends) > MOST_FINE + 1 else 1
+    ticks = ends[::step]
+    return Axis(ends[0], ends[-1], log, tuple(ticks), tuple(_write(ticks, kind)))
 
 
 def _find_multiples(low: float, high: float, count: int) -> list[float]:
@@ -102,12 +106,11 @@ def _find_multiples(low: float, high: float, count: int) -> list[float]:
     return [step * k for k in range(first, max(last, first + 1) + 1)]
 
 
-def _find_decades(low: float, high: float, count: int) -> list[float]:
+def _find_decades(low: float, high: float) -> list[float]:
     """Return powers of ten, or where they are few 1, 2 and 5 times each, around a range of positive numbers."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     if last - first > 2:
-        step = -(-(last - first) // count)
-        return [_round(1, k) for k in range(first, last + step, step)]
+        return [_round(1, k) for k in range(first, last + 1)]
     ticks = [_round(digit, k) for k in range(first - 1, last + 2) for digit in (1, 2, 5)]
     start = max((n for n, tick in enumerate(ticks) if tick <= low), default=0)
     end = next((n for n, tick in enumerate(ticks) if tick >= high and n > start), len(ticks) - 1)

@@ -85,7 +85,7 @@ class ViewResult(View):
 
     def _repr_html_(self) -> str:
         """Return the view as a page draws it, in the colours of a light or a dark notebook."""
-        return f'<style>{build_notebook_style(NOTEBOOK)}</style><div class="{NOTEBOOK}">{html.render(self)}</div>'
+        return f'<div class="{NOTEBOOK}"><style>{build_notebook_style(NOTEBOOK)}</style>{html.render(self)}</div>'
 
     def to_dict(self) -> dict[str, Any]:
         """Return part → column → list of values, and the remarks, as JSON can hold them."""
