@@ -23,7 +23,7 @@ from small import model, network
 from wcwidth import wcswidth
 
 from charlstm.api.language_model import LanguageModel
-from charlstm.cli import output, status
+from charlstm.cli import output, progress, status
 from charlstm.cli.main import COMMANDS, main
 from charlstm.inspection.view import Column, Kind, Table, View
 from charlstm.model import checkpoint
@@ -132,6 +132,84 @@ def test_a_message_takes_the_place_of_the_status_line(monkeypatch: pytest.Monkey
         shown = line.rpartition("\r")[2]
         assert re.fullmatch(r"message \d|", shown), line
         assert shown == line or line.endswith(f"\r{' ' * 29}\r{shown}")
+
+
+def in_rows(*words: str, rows: int = 24, columns: int = 80) -> str:
+    """Return what a terminal shows of a command, with every row that was drawn over on a line of its own."""
+    child = pexpect.spawn(
+        sys.executable, ["-m", "charlstm", *words], encoding="utf-8", timeout=60, dimensions=(rows, columns),
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "NO_COLOR": "1"},
+    )  # fmt: skip
+    return child.read().replace("\r", "\n")
+
+
+def test_every_long_phase_shows_its_progress(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+    monkeypatch.setattr(progress, "can_redraw", lambda: True)
+    monkeypatch.setattr(progress, "draw_status", drawn.append)
+    monkeypatch.setattr(progress, "SECONDS_BEFORE_PHASES", -1.0)
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_BARS", -1.0)
+    words = ("train", "corpus.txt", "--hidden", "2", "--workers", "1", "--force", "-m", "phases.npz")
+    assert CliRunner().invoke(main, [*words, "--time", "1s"]).exit_code == 0
+    length = len((folder / "corpus.txt").read_text())
+    assert drawn[:2] == [f"counting characters: {length:,}", "reading the text: 100%"]
+    shares = [int(line.rpartition(" ")[2].rstrip("%")) for line in drawn if line.startswith("measuring the speed: ")]
+    assert shares == sorted(shares) and shares[-1] > 50
+    drawn.clear()
+    assert CliRunner().invoke(main, ["train", "--resume", "--steps", "99999", "--patience", "1", *words[2:4], "-m",
+                                     "phases.npz", "--epochs", "0"]).exit_code == 2  # fmt: skip
+    assert CliRunner().invoke(main, ["train", "--resume", "-m", "phases.npz"]).exit_code == 0
+    assert drawn[:2] == [f"counting characters: {length:,}", "reading the text: 100%"]
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        (["--beam", "2"], "beam search … 00:00  100%  35 of 35 characters"),
+        (["--seed-lines", "corpus.txt"], "sampling … 00:00  0%  0 of 40 texts"),
+        (["--again", "written.jsonl"], "sampling again … 00:00  0%  0 of 3 texts"),
+        (["--samples", "3", "--distinct"], "sampling … 00:00  0%  0 of 3 texts"),
+        ([], "reading the seed … 00:00  100%  35 of 35 characters"),
+    ],
+    ids=lambda one: " ".join(one) if isinstance(one, list) else "",
+)
+def test_samples_show_how_far_they_are(options: list[str], what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = ["sample", "--seed", TEXT, "-n", "3", "--samples", "3", "--format", "jsonl", "-o", "written.jsonl"]
+    assert CliRunner().invoke(main, written).exit_code == 0
+    clocks: list[status.Clock] = []
+    drawn: list[str] = []
+
+    class Now(status.Clock):
+        """A clock that draws whenever something is reported, in place of a thread that waits for seconds."""
+
+        def __init__(self, *arguments: object) -> None:
+            super().__init__(*arguments)  # type: ignore[arg-type]
+            clocks.append(self)
+
+        def report(self, read: int) -> None:
+            super().report(read)
+            self.ended.clear()
+            monkeypatch.setattr(status, "draw_status", lambda text: (drawn.append(text), self.ended.set()))
+            monkeypatch.setattr(self.ended, "wait", lambda seconds: False)
+            self.run()
+
+    monkeypatch.setattr(status, "Clock", Now)
+    given = options if {"--again", "--seed-lines"} & set(options) else ["--seed", TEXT, *options]
+    length = [] if "--again" in options else ["-n", "3"]
+    done = CliRunner().invoke(main, ["sample", *given, *length])
+    assert done.exit_code == 0 and what in drawn, (drawn, done.stderr, done.exc_info)
+
+
+def test_a_preview_has_a_heading_and_the_end_explains_the_run_file() -> None:
+    words = ("train", "corpus.txt", "--hidden", "2", "--steps", "20", "--workers", "1", "--force", "-m", "a b.npz")
+    shown = in_rows(*words, "--preview", "30", columns=120)
+    heading = r"^sample    after step (\d+): training [\d.]+ bits, validation [\d.]+ bits per character$"
+    assert re.findall(heading, shown, re.M)[0] == "2"
+    assert re.search(r"^wrote     a b\.npz\n+ {10}a b\.npz\.resume holds the run .* delete it once the run is finished",
+                     shown, re.M)  # fmt: skip
+    assert Path("a b.npz.resume").exists()
+    piped = CliRunner().invoke(main, [*words, "--preview", "30"]).stderr
+    assert re.search(r"^step 2/20  [\d.]+ bits \([\d.]+ nats\)  validation [\d.]+ bits, best [\d.]+  ", piped, re.M)
 
 
 def test_the_header_of_a_table_is_repeated_and_the_strip_has_the_whole_width(folder: Path) -> None:

@@ -343,7 +343,8 @@ def _measure_pace(plan: Plan, world: Team, seconds: float, prepare: Prepare) -> 
     largest = trainer.largest_sum(network, plan.split.training.rows)
     with start_team(job, largest, world, plan.workers) as team:
         for result in job(team):
-            prepare("measuring the speed", round(min(time.monotonic() - started, seconds)), math.ceil(seconds))
+            elapsed = min(time.monotonic() - started, seconds)
+            prepare("measuring the speed", round(1000 * elapsed), round(1000 * seconds))
             if result.step <= warm:
                 since = time.monotonic()
                 warm = result.step if since - started > seconds / 2 else warm  # steps of seconds need no warm-up
