@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -370,8 +370,12 @@ def open_texts(
         return [TextSource("the text", [check_text("text", text)])]
     if files.count(STANDARD_INPUT) > 1:
         raise WrongUsage("standard input is given twice; it can be read once.")
+    typed = sys.stdin is not None and sys.stdin.isatty()
+    read: Callable[[Iterator[Block]], Iterable[Block]] = (
+        list if typed else iter
+    )  # before a status line is drawn over it
     return [
-        TextSource("standard input", blocks=read_standard_input(encoding, field))
+        TextSource("standard input", blocks=read(read_standard_input(encoding, field)))
         if file == STANDARD_INPUT
         else TextSource(str(file), blocks=read_file(file, encoding, field))
         for file in files

@@ -21,7 +21,7 @@ GUESS_WIDTH = 8
 BITS_WIDTH = 6
 NARROWEST = 8
 TEXT_LEAST, TEXT_WIDEST = 24, 48
-FACT_WIDTH = 28
+FACT_WIDTH = 30
 WIDTHS = {
     Kind.CHARACTER: CHARACTER_WIDTH,
     Kind.GUESS: GUESS_WIDTH,
@@ -103,10 +103,14 @@ def _draw_legend(columns: Sequence[Column], screen: Screen) -> Iterator[str]:
         yield f"{low} {''.join(shade('  ', float(value), kind, screen.colours) for value in values)} {high}"
 
 
-def _draw_facts(part: Facts, width: int) -> list[str]:
-    return [
-        pad(f"  {name:<{FACT_WIDTH}}{escape_line(format_fact(value))}", width).rstrip() for name, value in part.items()
-    ]
+def _draw_facts(part: Facts, width: int) -> Iterator[str]:
+    """Draw names and their values: the words of a value are wrapped, and one word that is too long is cut."""
+    room = width - FACT_WIDTH - 2
+    for name, value in part.items():
+        shown = format_fact(value)
+        lines = wrap_words(shown, room) if " " in shown and room >= NARROWEST else [escape_line(shown)]
+        for number, line in enumerate(lines):
+            yield pad(f"  {name if number == 0 else '':<{FACT_WIDTH}}{line}", width).rstrip()
 
 
 def _draw_table(part: Table, screen: Screen) -> Iterator[str]:
