@@ -29,6 +29,7 @@ CODES = {
 VARIABLES = {
     "CHARLSTM_MODEL": "The model file, if --model is not given.",
     "NO_COLOR, FORCE_COLOR, CLICOLOR, CLICOLOR_FORCE, COLORTERM, TERM": "Whether a terminal gets colours, and which.",
+    "WT_SESSION": "Set by Windows Terminal, which shows Braille dots.",
     "OPENBLAS_NUM_THREADS, OMP_NUM_THREADS, MKL_NUM_THREADS, VECLIB_MAXIMUM_THREADS": "The threads of a matrix product;"
     " one if not set.",
 }

@@ -42,6 +42,13 @@ def by_formula(kind, characters, hidden=4, layers=2, scale=1.4, labels=()):
     return replace(made, training=TrainingConfig(0, documents="file", label="file")) if labels else made
 
 
+def with_a_long_history(it):
+    """A model with fifty reports of falling losses, of which every tenth has a validation loss."""
+    steps = np.arange(1, 51)
+    validation = np.where(steps % 10 == 0, 0.8 + 4.0 / steps, np.nan)
+    return replace(it, history=History(steps, 0.7 + 4.0 / steps, validation, 10.0 / steps**2))
+
+
 def build_every_view(it, other, text):
     """Every view: its name and its options → the view of a model of two layers with gates."""
     read, half = trace(it, text), len(text) // 2
@@ -72,5 +79,6 @@ def build_every_view(it, other, text):
         "cloze": view_questions(it, asked),
         "labels": view_labels(labelled, f"{text}{END}{text[::-1]}"),
         "history": view_history(it),
+        "history, two models": view_history(it, {f"runs/{text[:5]}.npz": with_a_long_history(other)}),
         "summary": view_summary(it),
     }

@@ -26,7 +26,9 @@ def draw_all(shift=0.0):
     for name, view in build_every_view(*models, TEXT).items():
         for width in WIDTHS:
             for ending, colours in (COLOURS | (MORE_COLOURS if (name, width) == ("cell", 80) else {})).items():
-                files[f"{name.replace(', ', '-').replace(' ', '-')}-{width}{ending}.txt"] = render(view, width, colours)
+                files[f"{name.replace(', ', '-').replace(' ', '-')}-{width}{ending}.txt"] = render(
+                    view, width, colours, dots=bool(colours)
+                )
     return files
 
 

@@ -92,7 +92,9 @@ def test_training_says_what_it_read_what_it_builds_and_what_came_out(tmp_path: P
         assert said in done.stderr
     lines = [line for line in done.stderr.splitlines() if line.startswith("step ")]
     assert len(lines) == 10
-    assert all(re.search(r"\d nats \d\.\d+ bits .*validation .* char/s .* left$", line) for line in lines)
+    assert all(
+        re.search(r"\d bits \(\d\.\d+ nats\) .*validation .* bits, best .* char/s .* left$", line) for line in lines
+    )
     assert "\r" not in done.stderr
 
 
@@ -356,9 +358,10 @@ def test_inspect_without_a_text_sums_the_model_up(folder: Path) -> None:
     shown = invoke(*arguments).output
     value = json.loads(invoke(*arguments, "--format", "json").output)
     assert value["network"]["hidden"] == 12 and value["corpus"]["files"] == "corpus.txt"
-    assert value["outcome"]["steps done"] == 60 and len(value["losses (nats per character)"]["step"]) == 60
-    for fact in ("corpus.txt", "960", "training loss (nats)", "validation loss (nats)", "step: 1"):
+    assert value["outcome"]["steps done"] == 60 and len(value["losses (bits per character)"]["step"]) == 60
+    for fact in ("corpus.txt", "960", "training loss (nats)", "validation loss (bits)", "step (log scale)"):
         assert fact in shown
+    assert "validation loss (nats)" not in shown  # nats stand beside the training loss only
     curve = [line for line in shown.splitlines() if " |" in line]
     assert len(curve) == 8 and any("o" in line.split("|")[1] for line in curve)
     assert max(map(len, shown.splitlines())) <= 80
@@ -519,7 +522,7 @@ def test_a_corpus_that_cannot_be_learnt_is_one_sentence(tmp_path: Path, content:
         (("sample", "--top-k", "0"), 2, "--top-k"),
         (("sample", "--stop", ""), 2, "--stop"),
         (("sample", "--top-p", "0"), 2, "--top-p"),
-        (("sample", "--top-p", "nan"), 2, "top_p"),
+        (("sample", "--top-p", "nan"), 2, "--top-p"),
         (("sample", "--min-p", "1.1"), 2, "--min-p"),
         (("sample", "--repeat-penalty", "0.5"), 2, "--repeat-penalty"),
         (("sample", "--repeat-window", "0"), 2, "--repeat-window"),
@@ -667,11 +670,12 @@ def in_a_terminal(*arguments: object, cwd: Path, environment: dict[str, str]) ->
 
 def test_a_terminal_gets_a_bar_and_colour_unless_it_asks_for_none(folder: Path, tmp_path: Path) -> None:
     trained = in_a_terminal("train", folder / "corpus.txt", *QUICK, "--steps", 3000, cwd=tmp_path, environment={})
-    assert "\r" in trained and "nats" in trained and "char/s" in trained and "100%|" in trained
+    assert "\r" in trained and "best" in trained and "nats" in trained and "100%|" in trained
     coloured = in_a_terminal("inspect", "the cat", cwd=tmp_path, environment={})
     plain = in_a_terminal("inspect", "the cat", cwd=tmp_path, environment={"NO_COLOR": "1"})
     assert "\x1b[" in coloured and "\x1b[" not in plain
-    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured).split() == plain.split()
+    *shown, shares, signed = re.sub(r"\x1b\[[0-9;]*m", "", coloured).splitlines()
+    assert " ".join(shown).split() == plain.split() and [shares.split(), signed.split()] == [["0", "1"], ["−1", "+1"]]
 
 
 def test_every_option_has_help_and_a_heading() -> None:
@@ -721,8 +725,8 @@ def test_version_and_help(tmp_path: Path) -> None:
 
 # What --help imports of charlstm, and what a sample imports beside the packages that it consists of.
 HELP_IMPORTS = """charlstm charlstm.__main__ charlstm.base charlstm.base.config charlstm.base.errors charlstm.base.files
-    charlstm.base.symbols charlstm.cli charlstm.cli.commands charlstm.cli.main charlstm.cli.output charlstm.render
-    charlstm.render.characters"""
+    charlstm.base.symbols charlstm.cli charlstm.cli.commands charlstm.cli.console charlstm.cli.main
+    charlstm.cli.output charlstm.render charlstm.render.characters"""
 SAMPLE_PACKAGES = ("base", "cli", "model", "network", "sampling", "text")
 SAMPLE_IMPORTS = """charlstm charlstm.__main__ charlstm.api charlstm.api.language_model charlstm.render
     charlstm.render.characters charlstm.render.text_writer"""

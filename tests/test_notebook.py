@@ -8,14 +8,15 @@ from itertools import groupby
 
 import numpy as np
 import pytest
-from every_view import by_formula
+from every_view import build_every_view, by_formula
 from test_hostile import HOSTILE
 
 from charlstm.api.language_model import LanguageModel
 from charlstm.base.errors import CharlstmError
 from charlstm.inspection.gates import view_gates
-from charlstm.render import results
+from charlstm.render import html, results
 from charlstm.render.characters import escape_character
+from charlstm.render.style import THEMES
 
 CHARACTERS = "\n abcdé"
 TEXT = "ab cad\né ba"
@@ -131,3 +132,33 @@ def test_a_dict_is_what_json_can_hold():
     for name, values in trace.arrays.items():
         if name not in ("text", "vocabulary", "surprise"):
             np.testing.assert_array_equal(lists[name], values)
+
+
+VIEW_TAGS = {*ALLOWED, "style", "section", "h3", "p", "dl", "dt", "dd", "i", "b", "svg", "path", "circle", "rect", "g",
+             "text", "ul", "li"}  # fmt: skip
+
+
+def test_every_view_shows_itself_as_the_page_draws_it():
+    models = [by_formula(kind, "".join(sorted({*CHARACTERS, *TEXT}))) for kind in ("lstm", "rnn")]
+    for name, view in build_every_view(*models, TEXT).items():
+        shown = results.ViewResult(*view)._repr_html_()
+        page = Page(shown)
+        assert {tag for tag, _ in page.elements} <= VIEW_TAGS, name
+        assert shown.endswith(f"</style>{html.render(view)}</div>"), name
+        assert not any(key.startswith("on") or key in ("src", "href") for _, has in page.elements for key in has), name
+        assert "".join(page.inside("style")).count("@import") == "".join(page.inside("style")).count("url(") == 0
+
+
+def test_the_style_of_a_view_touches_nothing_else_of_the_notebook():
+    style = Page(traced_view()._repr_html_()).inside("style")[0]
+    depth, outside = 0, ""
+    for sign in style:
+        depth += (sign == "{") - (sign == "}")
+        outside += sign if depth == 0 else ""
+    selectors = [one.strip() for one in outside.split("}") if one.strip()]
+    assert len(selectors) == 2 and all(".charlstm-view" in one for one in selectors) and depth == 0
+    assert all(value in style for theme in THEMES.values() for value in theme.values())
+
+
+def traced_view():
+    return LanguageModel(by_formula("lstm", CHARACTERS)).view("saturation", TEXT)

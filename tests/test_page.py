@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -231,12 +232,12 @@ def test_the_policy_of_the_page_lets_nothing_else_run(opened):
 
 def test_the_scripts_need_nothing_from_outside():
     for name in (*page.ENGINE, *page.PAGE):
-        source = (page.files("charlstm.render") / "assets" / name).read_text(encoding="utf-8")
+        source = (files("charlstm.render") / "assets" / name).read_text(encoding="utf-8")
         source = source.replace("http://www.w3.org/2000/svg", "")  # a name, not an address
         assert not re.search(
             r"https?:|\bfetch\(|XMLHttpRequest|WebSocket|\beval\(|new Function|innerHTML|import\(", source
         )
-    listed = {path.name for path in (page.files("charlstm.render") / "assets").iterdir() if path.name.endswith(".js")}
+    listed = {path.name for path in (files("charlstm.render") / "assets").iterdir() if path.name.endswith(".js")}
     assert listed == {*page.ENGINE, *page.PAGE}
 
 
@@ -340,7 +341,7 @@ def test_a_page_that_no_browser_would_open_is_refused(model_file, monkeypatch):
 def test_every_script_imports_only_scripts_before_it_and_names_things_once():
     earlier, names = set(), []
     for name in (*page.ENGINE, *page.PAGE):
-        source = (page.files("charlstm.render") / "assets" / name).read_text(encoding="utf-8")
+        source = (files("charlstm.render") / "assets" / name).read_text(encoding="utf-8")
         assert {*re.findall(r'^import \{[^;]*\} from "\./(.*)";$', source, re.MULTILINE)} <= earlier, name
         assert source.count("\nimport ") + source.startswith("import ") == len(re.findall(r"^import \{", source, re.M))
         names += re.findall(r"^(?:export )?(?:async )?(?:const|let|class|function\*?) (\w+)", source, re.MULTILINE)

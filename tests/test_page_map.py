@@ -12,6 +12,7 @@ from charlstm.inspection.span_search import search_span
 from charlstm.inspection.trace import trace
 from charlstm.render import page
 from charlstm.render.page_data import describe_model, encode_weights, seriate
+from charlstm.render.style import build_page_style
 
 CHARACTERS = "\n abcdé"
 TEXT = "ab cad\né badcab dab bad"
@@ -96,7 +97,7 @@ function pixel(x, y) {
 def shell(browser):
     """One tab with the modules."""
     tab = browser.new_page()
-    style = page._read_asset("page.css") + page._build_shades()
+    style = build_page_style()
     tab.set_content(f'<!doctype html><html data-theme="light"><style>{style}</style><main>{BODY}</main></html>')
     tab.add_script_tag(content=page.join_modules(MODULES) + HELPERS)
     yield tab

@@ -40,6 +40,7 @@ from charlstm.render.characters import escape_character, escape_line, isolate, p
 from charlstm.sampling.record import describe
 from charlstm.sampling.sampler import Sample
 from charlstm.text.corpus import CorpusFacts
+from charlstm.training.durations import parse_duration
 from charlstm.training.run import Progress
 
 ROOT = Path(__file__).parent.parent
@@ -409,7 +410,7 @@ def test_text_and_data_of_a_long_view_are_written_in_pieces(kind: str, shape: st
         tracemalloc.start()
         try:
             if shape == "txt":
-                terminal.write(view, 80, file)
+                terminal.write(view, terminal.Screen(80), file)
             else:
                 data.write(view, shape, file)
             held = tracemalloc.get_traced_memory()[1]
@@ -420,8 +421,8 @@ def test_text_and_data_of_a_long_view_are_written_in_pieces(kind: str, shape: st
 
 @pytest.mark.parametrize("columns", [10, 12, 20, 40, 80, 200])
 def test_progress_is_one_line_with_the_time_left(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(status, "columns", lambda: columns)
-    monkeypatch.setattr(progress, "columns", lambda: columns)
+    for module in (status, progress, output):
+        monkeypatch.setattr(module, "columns", lambda: columns)
     monkeypatch.setattr(progress, "can_redraw", lambda: True)
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_BARS", -1.0)
     drawn = io.StringIO()
@@ -435,12 +436,42 @@ def test_progress_is_one_line_with_the_time_left(columns: int, monkeypatch: pyte
         watcher.advance(Progress(**values))
         (_, line) = drawn.getvalue().split("\r")[-2:]
         assert "\n" not in line and wcswidth(line) == columns - 1
-        assert re.search(r"(^| )(\d+[dhms]){1,2} left *$", line), line
-        assert ("char/s" in line) == (columns == 200) or columns == 80
-        assert (f"{step / 1000:4.0%}" in line) == (columns >= 20)  # what is left out is left out as a whole
-        assert ("1.500 nats" in line) == (columns >= 40) and not set(line) & set("…")
+        assert re.search(r"(^| )(\d+[dhms]){1,2}( left)? *$", line) and not set(line) & set("…"), line
+        assert ("char/s" in line) == ("1.500 nats" in line) == (columns == 200), line
+        assert (f"{step / 1000:4.0%}" in line) == (columns >= 80), line  # what is left out is left out as a whole
     watcher.close()
     assert drawn.getvalue().endswith("\r") and "\n" not in drawn.getvalue()
+
+
+@given(
+    st.integers(0, 10**7), st.integers(1, 10**7), st.floats(0.001, 12), st.floats(0.001, 12), st.floats(0.001, 12),
+    st.floats(0.01, 9e6), st.integers(40, 220),
+)  # fmt: skip
+def test_at_forty_columns_and_more_the_bar_has_what_matters_whole(
+    done: int, more: int, loss: float, best: float, above: float, seconds: float, width: int
+) -> None:
+    watcher = progress.ConsoleWatcher()
+    watcher._steps, watcher._started = max(done, 1), time.monotonic() - seconds
+    watcher._validation, watcher._best = best + above, best
+    watcher._loss.add(loss)
+    values = dict.fromkeys(Progress._fields) | {"step": done, "steps": done + more, "loss": loss, "characters": 1}
+    line = watcher._draw(Progress(**values), width - 1)  # type: ignore[arg-type]
+    assert wcswidth(line) <= width - 1
+    step, total, *losses, left = re.fullmatch(
+        r"(?: *\d+%(?:\|[█ ]*\|)? +)?([\d.,kMG]+)/([\d.,kMG]+) +(?:loss )?([\d.]+)(?: bits)?(?: \([\d.]+ nats\))? "
+        r"+val(?:idation)? ([\d.]+)(?: bits)?(?:, best |/)([\d.]+)(?: bits)? +(?:[\d,]+ char/s +)?"
+        r"((?:\d+[dhms]){1,2})(?: left)?",
+        line,
+    ).groups()  # type: ignore[union-attr]
+    for shown, wanted in ((step, done), (total, done + more)):
+        unit = {"k": 1e3, "M": 1e6, "G": 1e9}.get(shown[-1], 1)
+        assert (
+            abs(float(shown.rstrip("kMG").replace(",", "")) * unit - wanted)
+            <= 0.05 * unit * (unit > 1) + 0.005 * wanted
+        )
+    for shown, wanted in zip(losses, (loss, best + above, best), strict=True):
+        assert float(shown) == pytest.approx(wanted / math.log(2), abs=0.0051)
+    assert parse_duration(left) == pytest.approx(seconds / max(done, 1) * more, rel=0.5, abs=1)
 
 
 NARROW = ("--hidden", "64", "--steps", "1500", "--workers", "1")
@@ -452,7 +483,7 @@ def test_a_terminal_that_becomes_narrower_gets_no_new_lines(folder: Path) -> Non
         [*COMMAND[1:], "train", "names.txt", "-m", "narrow.npz", "--force", *NARROW],
         cwd=folder, encoding="utf-8", timeout=120, dimensions=(24, 100), env={**os.environ, "TERM": "xterm"},
     )  # fmt: skip
-    child.expect("nats")
+    child.expect("bits ")
     child.setwinsize(24, 40)
     child.expect_exact("wrote")
     bars = [line for line in child.before.split("\r\n") if "left" in line]
@@ -481,17 +512,9 @@ def test_a_terminal_of_a_few_columns_gets_no_traceback(columns: int, monkeypatch
     assert run("sample", "-n", 20, "--alternatives", 2, "--novelty", "corpus.txt").exit_code == 0
 
 
-def test_a_plot_takes_numbers_of_any_size() -> None:
-    from charlstm.render.plots import plot_curves
-
-    x, y = (Column(name, [-1.7e308, 0.0, 1.7e308]) for name in "xy")
-    drawn = plot_curves(Curves(x, (y,)), 60)
-    assert [line.partition("|")[2].find(".") for line in drawn[1:9] if "." in line.partition("|")[2]] == [50, 25, 0]
-
-
 def test_fit_leaves_out_what_is_least_needed() -> None:
-    pieces = [(1, "50%"), (3, "speed"), (2, "loss"), (0, "3 s left")]
-    assert [status.fit(pieces, width) for width in (99, 26, 19, 13, 1)] == [
+    pieces = {"percent": ["50%", ""], "speed": ["speed", ""], "loss": ["loss", ""], "left": ["3 s left"]}
+    assert [status.fit(pieces, ("speed", "loss", "percent"), width) for width in (99, 26, 19, 13, 1)] == [
         "50%  speed  loss  3 s left",
         "50%  speed  loss  3 s left",
         "50%  loss  3 s left",
@@ -509,7 +532,9 @@ def test_what_the_model_can_never_write_is_an_error_that_names_it(option: str, v
 def test_a_session_refuses_rules_that_exclude_its_stop_text() -> None:
     typed = "/stop e\n/forbid e\n/only ma\n/forbid x\nmady\n/stop off\n/forbid e\n/stop me\n/text\n"
     done = run("sample", "--interactive", "-n", 3, input=typed)
-    assert done.exit_code == 0 and done.stderr.count("which is never sampled because forbid or only excludes 'e'") == 3
+    assert (
+        done.exit_code == 0 and done.stderr.count("which is never sampled because /forbid or /only excludes 'e'") == 3
+    )
     assert "/forbid x\n" in done.stderr and done.stdout.splitlines()[-1].startswith("mady")
 
 

@@ -48,7 +48,6 @@ def options_in(said: str) -> list[str]:
     """Return the options that a run says would repeat it."""
     found = re.search(r"^options   (.*(?:\n {10}.*)*)$", said, re.MULTILINE)
     assert found is not None, said
-    assert max(map(len, found[0].splitlines())) <= 80
     return shlex.split(found[1])
 
 
@@ -266,7 +265,7 @@ def test_bits_a_line_are_those_of_the_lines_that_are_held_out(folder: Path) -> N
     (folder / "short.txt").write_text("ab\nba\nb\n" * 10)
     (folder / "long.txt").write_text("\n".join(["ab" * 8, "ba" * 11]))
     done = train("short.txt", "--val", "long.txt", "--lines", "--hidden", 4, "--steps", 3)
-    found = re.search(r"validation [\d.]+ nats \(([\d.]+) bits\) per character; ([\d.]+) bits per line", done.output)
+    found = re.search(r"validation ([\d.]+) bits per character; ([\d.]+) bits per line", done.output)
     assert found is not None, done.output
     assert float(found[2]) == pytest.approx(float(found[1]) * (16 + 1 + 22 + 1) / 2, abs=0.06)
 
@@ -290,9 +289,11 @@ def test_the_log_and_the_outcome_have_the_numbers_of_the_run(folder: Path) -> No
             assert entry[name.replace("nats", "bits")] * np.log(2) == pytest.approx(entry[name])
             losses["train" if "train" in name else "valid"].append(entry[name])
     assert min(losses["valid"]) < losses["valid"][-1] and len(losses["valid"]) == 9
-    said = re.findall(r"([\d.]+) nats \(([\d.]+) bits\) per character", done.output)
-    for (nats, bits), wanted in zip(said, (losses["train"][-1], min(losses["valid"])), strict=True):
-        assert (float(nats), float(bits) * np.log(2)) == pytest.approx((wanted, wanted), abs=1e-4)
+    bits, nats = re.search(r"training ([\d.]+) bits \(([\d.]+) nats\) per character", done.output).groups()
+    wanted = losses["train"][-1]
+    assert (float(nats), float(bits) * np.log(2)) == pytest.approx((wanted, wanted), abs=1e-4)
+    bits = re.search(r"validation ([\d.]+) bits per character", done.output)[1]
+    assert float(bits) * np.log(2) == pytest.approx(min(losses["valid"]), abs=1e-4)
 
 
 def test_the_weights_that_are_kept_are_those_of_the_best_validation(folder: Path) -> None:

@@ -219,7 +219,7 @@ def test_an_error_survives_the_way_between_processes() -> None:
 
     error = pickle.loads(pickle.dumps(OptionError("{hidden} contradicts {{a file}}", hidden=3)))
     assert isinstance(error, OptionError) and str(error) == "hidden=3 contradicts {a file}"
-    assert error.format(lambda name, value: f"--{name} {value}") == "--hidden 3 contradicts {a file}"
+    assert error.text("command", lambda name, value: f"--{name} {value}") == "--hidden 3 contradicts {a file}"
 
 
 class ZMQInteractiveShell:

@@ -507,8 +507,8 @@ def test_history_gives_the_losses_and_the_rate_of_each_report():
     reports = History(np.array([3, 7]), np.array([2.0, 1.5]), np.array([math.nan, 1.7]), np.array([0.5, 0.25]))
     it = type(it)(it.network, it.vocabulary, it.training, it.facts, reports)
     view = view_history(it)
-    losses = values(view, "losses (nats per character)")
-    assert losses["step"] == [3, 7] and losses["training"] == [2.0, 1.5]
+    losses = values(view, "losses (bits per character)")
+    assert losses["step"] == [3, 7] and losses["training"] == [2.0 / math.log(2), 1.5 / math.log(2)]
     assert values(view, "learning rate")["learning rate"] == [learning_rate(it.training, n) for n in (2, 6)]
     assert values(view, "gradient norm")["gradient norm"] == [0.5, 0.25]
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from charlstm.base.config import check_text, show_value
-from charlstm.base.errors import ConfigError
+from charlstm.base.errors import ConfigError, named
 from charlstm.base.randomness import fresh_seed
 from charlstm.base.symbols import END
 from charlstm.model import bundled, checkpoint
@@ -247,7 +247,7 @@ class LanguageModel:
         from charlstm.training.options import check_encoding, check_paths
 
         if count is not None and best is not None:
-            raise ConfigError(f"count is {count!r} and best is {best!r}; give one of them")
+            raise ConfigError(f"{named('count')} is {count!r} and {named('best')} is {best!r}; give one of them")
         chosen = SetRules(1 if count is None else count, distinct, new_only, max_copied, best, of, by, attempts)
         seeds = [seed] if isinstance(seed, str) or not isinstance(seed, Iterable) else list(seed)
         check_paths("against", against)
@@ -347,6 +347,7 @@ class LanguageModel:
         sentence: bool = False,
         forbid: str = "",
         only: str | None = None,
+        report: Callable[[int], object] | None = None,
     ) -> list[Sample]:
         """Find likely continuations of a text by beam search; see `charlstm.sampling.beam`.
 
@@ -360,6 +361,8 @@ class LanguageModel:
             Number of results, at most `width`.
         forbid, only
             Characters that no result contains; the only characters that a result contains.
+        report
+            Called with the number of characters of the seed that are read, again and again until all are.
 
         Returns
         -------
@@ -383,7 +386,7 @@ class LanguageModel:
 
         stopping = self._stopping_rules(length, stop, hide_stop, lines, sentence)
         sampling = self._sampling_rules(SamplingConfig.temperature, 0, {"forbid": forbid, "only": only})
-        return search_samples(self.model, check_text("seed", seed), width, stopping, sampling, count)
+        return search_samples(self.model, check_text("seed", seed), width, stopping, sampling, count, report)
 
     def session(
         self,
@@ -740,7 +743,9 @@ class LanguageModel:
         try:
             several = list(pairs)
         except TypeError as error:
-            raise ConfigError(f"pairs is {show_value(pairs)}; it must be a list of prompts and answers") from error
+            raise ConfigError(
+                f"{named('pairs')} is {show_value(pairs)}; it must be a list of prompts and answers"
+            ) from error
         return ClozeResult(*answer_questions(self.model, [_read_pair(pair) for pair in several]))
 
     def _subject(self, text: str | TextSource | Sequence[TextSource] | None, skip_unknown: bool) -> Subject:
@@ -754,7 +759,7 @@ def _read_pair(pair: Sequence[str]) -> Question:
     from charlstm.inspection.cloze import Question
 
     if not isinstance(pair, (list, tuple)) or len(pair) != 2:
-        raise ConfigError(f"pairs has {show_value(pair)}; each must be a prompt and an answer")
+        raise ConfigError(f"{named('pairs')} has {show_value(pair)}; each must be a prompt and an answer")
     return Question(*(check_text("pairs", one) for one in pair))
 
 
@@ -766,7 +771,9 @@ def _unwrap_models(options: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(others, Mapping) or not all(
         isinstance(name, str) and isinstance(other, LanguageModel) for name, other in others.items()
     ):
-        raise ConfigError(f"compare is {show_value(others)}; it must be a dict of a name and a language model")
+        raise ConfigError(
+            f"{named('compare')} is {show_value(others)}; it must be a dict of a name and a language model"
+        )
     return options | {"compare": {name: other.model for name, other in others.items()}}
 
 

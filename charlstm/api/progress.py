@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 Callback = Callable[[Progress], object]
 
 
+def describe_sample(progress: Progress) -> str:
+    """Return the sample of a validation below a heading with its step and its losses."""
+    training, validation = progress.training_loss or progress.loss, progress.validation_loss
+    losses = [f"training {training / NATS_PER_BIT:.3f} bits"]
+    losses += [] if validation is None else [f"validation {validation / NATS_PER_BIT:.3f} bits"]
+    return f"sample    after step {progress.step:,}: {', '.join(losses)} per character\n{progress.sample}"
+
+
 class CallbackWatcher(Watcher):
     """Calls a function with the progress after each step."""
 
@@ -37,6 +45,7 @@ class BarWatcher(Watcher):
     def __init__(self) -> None:
         self._bar: Any = None
         self._validation = ""
+        self._best = float("inf")
 
     def begin(self, plan: Plan, processes: int) -> None:
         """Show the bar."""
@@ -50,13 +59,15 @@ class BarWatcher(Watcher):
             return
         self._bar.total = progress.steps
         if progress.validation_loss is not None:
-            self._validation = f", validation {progress.validation_loss / NATS_PER_BIT:.3f}"
+            self._best = min(self._best, progress.validation_loss)
+            last, best = progress.validation_loss / NATS_PER_BIT, self._best / NATS_PER_BIT
+            self._validation = f", validation {last:.3f}, best {best:.3f}"
         if progress.training_loss is not None:
             training = f"training {progress.training_loss / NATS_PER_BIT:.3f}"
             self._bar.set_postfix_str(f"bits per character: {training}{self._validation}", refresh=False)
         with self._hide_on_failure():
             if progress.sample:
-                self._bar.write(shown_text(progress.sample))
+                self._bar.write(shown_text(describe_sample(progress)))
             self._bar.update()
 
     def warn(self, message: str) -> None:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any, TypeVar
 
-from charlstm.base.errors import ConfigError, did_you_mean
+from charlstm.base.errors import ConfigError, did_you_mean, named
 from charlstm.base.symbols import END
 
 OPTIMIZERS = ("adam", "rmsprop", "sgd")
@@ -159,7 +159,7 @@ def check_choice(name: str, value: Any, allowed: Collection[str]) -> str:
     """Return a value that is one of some words; raise ConfigError if it is not."""
     if not isinstance(value, str) or value not in allowed:
         end = did_you_mean(value, allowed) if isinstance(value, str) else ""
-        raise ConfigError(f"{name} is {show_value(value)}; it must be one of {', '.join(allowed)}{end}")
+        raise ConfigError(f"{named(name)} is {show_value(value)}; it must be one of {', '.join(allowed)}{end}")
     return value
 
 
@@ -180,7 +180,7 @@ def check_whole(name: str, value: Any, least: int, most: int | None = None) -> i
         allowed = (
             f"{least} or more" if most is None and not (sound and value > LARGEST) else f"{least} to {most or LARGEST}"
         )
-        raise ConfigError(f"{name} is {show_value(value)}; it must be a whole number, {allowed}")
+        raise ConfigError(f"{named(name)} is {show_value(value)}; it must be a whole number, {allowed}")
     return int(value)
 
 
@@ -209,21 +209,23 @@ def check_number(
         allowed = f"a number, {' and '.join(limits)}" if limits else "a finite number"
         if len(limits) == 2 and not above and not below:
             allowed = f"a number from {least:g} to {most:g}"
-        raise ConfigError(f"{name} is {show_value(value)}; it must be {allowed}")
+        raise ConfigError(f"{named(name)} is {show_value(value)}; it must be {allowed}")
     return int(number) if isinstance(number, Integral) else number
 
 
 def check_flag(name: str, value: Any) -> bool:
     """Return a truth value; raise ConfigError if it is something else."""
     if type(value) is not bool:
-        raise ConfigError(f"{name} is {show_value(value)}; it must be True or False")
+        raise ConfigError(f"{named(name)} is {show_value(value)}; it must be True or False")
     return value
 
 
 def check_text(name: str, value: Any, least: int = 0) -> str:
     """Return a text of at least `least` characters; raise ConfigError if it is no string, or has the end symbol."""
     if END in check_string(name, value, least):
-        raise ConfigError(f"{name} has the character U+FFFF, which charlstm uses for the end of a document; remove it")
+        raise ConfigError(
+            f"{named(name)} has the character U+FFFF, which charlstm uses for the end of a document; remove it"
+        )
     return str(value)
 
 
@@ -231,14 +233,14 @@ def check_string(name: str, value: Any, least: int = 0) -> str:
     """Return a string of at least `least` characters; raise ConfigError if it is something else."""
     if not isinstance(value, str) or len(value) < least:
         allowed = "a string" if not least else f"a string of {least} character{'s' * (least != 1)} or more"
-        raise ConfigError(f"{name} is {show_value(value)}; it must be {allowed}")
+        raise ConfigError(f"{named(name)} is {show_value(value)}; it must be {allowed}")
     return value
 
 
 def check_texts(name: str, value: Any, least: int = 0) -> tuple[str, ...]:
     """Return strings that are given as one or as several; raise ConfigError if they are something else."""
     if not isinstance(value, (str, tuple, list)):
-        raise ConfigError(f"{name} is {show_value(value)}; it must be a string, or several in a tuple or list")
+        raise ConfigError(f"{named(name)} is {show_value(value)}; it must be a string, or several in a tuple or list")
     return tuple(check_text(name, each, least) for each in ((value,) if isinstance(value, str) else value))
 
 

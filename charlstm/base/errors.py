@@ -2,9 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
 
 ALIKE = 0.7
+# Around the name of a parameter in a message: code points that no text has.
+MARKS = ("\ufdd0", "\ufdd1")
+NAMED = re.compile(f"{MARKS[0]}([A-Za-z0-9_]+){MARKS[1]}")
+
+Spell = Callable[[str, Any], str]
+
+
+def named(parameter: str) -> str:
+    """Return the name of a parameter for the message of an error: each place spells it as its user types it.
+
+    Examples
+    --------
+    >>> error = CharlstmError(f"{named('top_k')} is 0")
+    >>> str(error), error.text("command", lambda name, value: "--" + name.replace("_", "-"))
+    ('top_k is 0', '--top-k is 0')
+    """
+    return parameter.join(MARKS) if parameter.isidentifier() else parameter
+
+
+def spell_names(message: str, spell: Spell | None = None) -> str:
+    """Return a message with every marked name as `spell` writes it, given the name and None; None: the name itself."""
+    return NAMED.sub(lambda found: spell(found[1], None) if spell else found[1], message)
 
 
 class CharlstmError(Exception):
@@ -13,21 +37,30 @@ class CharlstmError(Exception):
     Parameters
     ----------
     message
-        What was given, where, and what is allowed.
+        What was given, where, and what is allowed; with `named` around the names of parameters.
     python, command, session
         What to do in a Python program, on the command line, and at the prompt of a session, where that differs; the
         text of the error ends with the first of them.
     """
 
     def __init__(self, message: str = "", *, python: str = "", command: str = "", session: str = "") -> None:
-        super().__init__(f"{message}; {python}" if python else message)
+        super().__init__(spell_names(f"{message}; {python}" if python else message))
         self._message = message
         self._advice = {"python": python, "command": command, "session": session or command}
 
-    def text(self, place: str) -> str:
-        """Return the message for a place: "python", "command" or "session"."""
-        advice = self._advice[place]
-        return f"{self._message}; {advice}" if advice else str(self)
+    def text(self, place: str, spell: Spell | None = None) -> str:
+        """Return the message for a place.
+
+        Parameters
+        ----------
+        place
+            "python", "command" or "session".
+        spell
+            Returns how the place writes a parameter, given its name and its value; the value is None where the message
+            has only the name. None: as Python writes it.
+        """
+        advice = self._advice[place] or self._advice["python"]
+        return spell_names(f"{self._message}; {advice}" if advice else self._message, spell)
 
 
 class ConfigError(CharlstmError):

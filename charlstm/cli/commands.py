@@ -7,6 +7,7 @@ import importlib
 import io
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,8 +20,9 @@ import click
 from charlstm.base.config import show_value
 from charlstm.base.errors import CharlstmError, ConfigError, did_you_mean
 from charlstm.base.files import STANDARD_STREAM, Files, shorten
-from charlstm.cli.output import discard, safe_streams, write_message
-from charlstm.render.characters import printable
+from charlstm.cli.console import Formatter, print_message
+from charlstm.cli.output import discard, is_shown, safe_streams, terminal_width, write_message
+from charlstm.render.characters import printable, wrap_message
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -37,6 +39,8 @@ NEED_LESS = {
     "inspect": "a shorter text needs less",
 }
 
+OTHER_NAMES = {"count": "samples", "width": "beam"}  # parameters of the Python interface that options call otherwise
+
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
@@ -47,9 +51,54 @@ class WrongUsage(click.ClickException):
 
 
 def as_sentence(error: CharlstmError, place: str = "command") -> str:
-    """Return the message of an error for a place, with the punctuation at its end."""
-    message = error.text(place)
+    """Return the message of an error for a place, with the punctuation at its end.
+
+    The parameters that it names are written as options of the running command, or as settings of its session.
+    """
+    message = error.text(place, spell_setting if place == "session" else spell_option)
     return message if message.endswith("?") else f"{message}."
+
+
+def spell_option(name: str, value: Any = None) -> str:
+    """Return a parameter as the command line of the running command has it; None: only its name."""
+    parameter = _find_parameter(name)
+    if parameter is None:
+        return name
+    if isinstance(parameter, click.Argument):
+        return parameter.make_metavar(click.get_current_context()).strip("[].").upper()
+    word = max((value is False and parameter.secondary_opts) or parameter.opts, key=len)
+    if value is None or isinstance(value, bool):
+        return word
+    return f"{word} {quote(write_escapes(value) if isinstance(parameter.type, EscapedText) else value)}"
+
+
+def quote(word: object) -> str:
+    """Return a word as the shell of the system takes it: Windows knows only double quotes."""
+    if os.name == "nt":
+        import subprocess
+
+        return subprocess.list2cmdline([str(word)])
+    return shlex.quote(str(word))
+
+
+def spell_setting(name: str, value: Any = None) -> str:
+    """Return a parameter as a session has it: /top-k for top_k."""
+    return spell_option(name, value).replace("--", "/", 1)
+
+
+def _find_parameter(name: str) -> click.Parameter | None:
+    """Return the parameter of the running command that has a name in the Python interface; None: it has none."""
+    context = click.get_current_context(silent=True)
+    parameters = context.command.params if context else []
+    spelling = f"--{OTHER_NAMES.get(name, name).replace('_', '-')}"
+    by_spelling = next((one for one in parameters if spelling in one.opts), None)
+    return by_spelling or next((one for one in parameters if one.name == name), None)
+
+
+class Context(click.Context):
+    """A context whose help fits the terminal."""
+
+    formatter_class = Formatter
 
 
 class LazyGroup(click.Group):
@@ -64,6 +113,8 @@ class LazyGroup(click.Group):
     def __init__(self, *args: Any, modules: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._modules = modules
+
+    context_class = Context
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the subcommands in the order in which a user needs them."""
@@ -112,7 +163,7 @@ class LazyGroup(click.Group):
             try:
                 code = run(*args, standalone_mode=False, **extra)
             except click.ClickException as error:
-                write_message(_as_text(error), end="")
+                print_message(printable(_as_text(error).rstrip("\n"), "\n"))
                 code = error.exit_code
         sys.exit(code if isinstance(code, int) else 0)
 
@@ -142,7 +193,7 @@ def _translate_errors(ctx: click.Context | None = None) -> Iterator[None]:
     except CharlstmError as error:
         raise click.ClickException(as_sentence(error)) from error
     except MemoryError as error:
-        need = NEED_LESS.get((ctx and ctx.invoked_subcommand) or "", "give it less to do")
+        need = NEED_LESS.get((ctx and (ctx.invoked_subcommand or ctx.info_name)) or "", "give it less to do")
         raise click.ClickException(f"not enough memory ({error}); {need}.") from error
     except BrokenPipeError:
         discard(sys.stdout)
@@ -158,10 +209,10 @@ def _translate_errors(ctx: click.Context | None = None) -> Iterator[None]:
 
 
 def _as_text(error: click.ClickException) -> str:
-    """Return what click prints about an error, with signs for control characters."""
+    """Return what click prints about an error."""
     text = io.StringIO()
     error.show(text)
-    return printable(text.getvalue(), "\n")
+    return text.getvalue()
 
 
 class GroupedOption(click.Option):
@@ -205,6 +256,8 @@ class GroupedCommand(click.Command):
         self.sections = sections
         self.renamed = renamed
 
+    context_class = Context
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the command line; name the new spelling of a renamed option, or options similar to a mistyped one."""
         try:
@@ -228,7 +281,7 @@ class GroupedCommand(click.Command):
         """Run the command; numbers beyond the range of floats become infinite or NaN, without a warning of NumPy."""
         import numpy as np  # --help needs none
 
-        with np.errstate(all="ignore"):
+        with _translate_errors(ctx), np.errstate(all="ignore"):
             return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -251,7 +304,8 @@ class GroupedCommand(click.Command):
         if self.examples:
             with formatter.section("Examples"):
                 for line, sentence in self.examples:
-                    formatter.write(f"{'':{formatter.current_indent}}{line}\n")
+                    example = f"{'':{formatter.current_indent}}{line}"
+                    formatter.write(f"{wrap_message(example, terminal_width()) if is_shown() else example}\n")
                     formatter.indent()
                     formatter.write_text(sentence)
                     formatter.dedent()

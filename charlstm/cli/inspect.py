@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -28,9 +28,9 @@ from charlstm.cli.commands import (
     output_file_option,
     unknown_option,
 )
-from charlstm.cli.console import count_colours, print_message, skip_unknown, skip_unknown_in_all, terminal_width
+from charlstm.cli.console import count_colours, has_dots, print_message, skip_unknown, skip_unknown_in_all
 from charlstm.cli.models import ModelPath, model_to_read, open_model
-from charlstm.cli.output import binary_output, is_shown, write_text
+from charlstm.cli.output import binary_output, is_shown, terminal_height, terminal_width, write_text
 from charlstm.cli.status import show_elapsed
 from charlstm.cli.streams import is_piped, read_standard_input
 from charlstm.inspection.questions import QUESTIONS
@@ -45,9 +45,12 @@ from charlstm.text.sources import Block, Sources
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+NO_PNG = "charlstm writes no png; choose svg, which browsers and word processors show."
 STANDARD_INPUT = Path("-")
-TABLE, PAGE = "table", "html"
+TABLE, CSV, PAGE, PNG = "table", "csv", "html", "png"
 FILE_WIDTH = 80
+# Rows of a screen that a table leaves to its header and the prompt, and the fewest rows between two headers.
+ROWS_BESIDE, LEAST_EVERY = 4, 5
 TABLE_SUFFIXES = ("", ".txt")
 NOT_FOR_TERMINALS = {"npz", PAGE}
 EXAMPLES = (
@@ -61,6 +64,17 @@ EXAMPLES = (
     ),
     ("charlstm inspect --score --file corpus.txt", "Print how well the model predicts a file."),
 )
+
+
+class Format(click.Choice[str]):
+    """A format; png is an error that names svg."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the format."""
+        if str(value).lower() == PNG:
+            self.fail(NO_PNG, param, ctx)
+        return super().convert(value, param, ctx)
+
 
 main_option = option_of(MAIN_OPTIONS)
 text_option = option_of("Text")
@@ -155,7 +169,7 @@ OPTIONS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
         show_default="the last character",
         help="Patch it in before character P is read, counted from 0.",
     ),
-    "compare": option_of("Options of the views score and gradients")(
+    "compare": option_of("Options of the views score, gradients and history")(
         "--compare", type=ModelPath(), metavar="FILE", help="Show another model beside this one."
     ),
     "adapt": option_of("Options of the view score")(
@@ -220,14 +234,28 @@ def list_views(start: str) -> list[CompletionItem[str]]:
 @main_option(
     "--format",
     "shape",
-    type=click.Choice((TABLE, *FORMATS, PAGE)),
+    type=Format((TABLE, *FORMATS, PAGE)),
     show_default="auto",
-    help="Print a table; data for programs (csv, json, npz); or a page that runs the model in a browser (html). Auto:"
-    " as the name of the output ends; table without one.",
+    help="Print a table; data for programs (csv, json, npz); the curves as a picture (svg); or a page that runs the"
+    " model in a browser (html). Auto: as the name of the output ends; table without one.",
 )
 @output_file_option(
     MAIN_OPTIONS,
-    help="Write to this file. Its name chooses the format: .csv, .json, .npz, .html; table for .txt or no suffix.",
+    help="Write to this file. Its name chooses the format: .csv, .json, .npz, .svg, .html; table for .txt or no"
+    " suffix.",
+)
+@main_option(
+    "--bom",
+    is_flag=True,
+    help="Write csv as Excel reads it: with a byte-order mark, lines that end with CR LF, and an apostrophe before a"
+    " text that Excel would compute.",
+)
+@main_option(
+    "--every",
+    type=click.IntRange(min=0),
+    metavar="N",
+    show_default="the height of the terminal; 0 elsewhere",
+    help="Repeat the header of a table after N rows; 0: never.",
 )
 @text_option("--cloze", type=FilePath(), help="Short for --view cloze --file with this file.")
 @field_option("Text", help="Read this field of tables (.csv, .tsv, .jsonl).")
@@ -262,6 +290,8 @@ def command(
     unknown: str,
     label: str | None,
     examples: tuple[str, ...],
+    every: int | None,
+    bom: bool,
     **options: Any,
 ) -> None:
     """Show what a model does while it reads TEXT, or without TEXT what the model is.
@@ -275,6 +305,8 @@ def command(
         check_text("--example", example, 1)
     if examples and shape != PAGE:
         raise WrongUsage(f"--example offers a text on a page, and this is --format {shape}; choose --format {PAGE}.")
+    if bom and shape != CSV:
+        raise WrongUsage(f"--bom is for csv, and this is --format {shape}; choose --format {CSV}.")
     asked, files = find_view(name, score, cloze, files)
     output = check_files((model, options["compare"], *files), output, force)
     wanted = asked is not None and VIEWS[asked].reads is not Reads.NOTHING
@@ -301,14 +333,27 @@ def command(
             return
         view = loaded.view(name, read, skip_unknown=skip, **given)
     if output is None and shape == TABLE:  # it has signs for control characters, and colours
-        for line in terminal.draw_lines(view, terminal_width(), count_colours()):
+        for line in terminal.draw_lines(view, find_screen(every)):
             sys.stdout.write(line)
     elif shape == TABLE:
-        write(output, partial(terminal.write, view, FILE_WIDTH))
+        write(output, partial(terminal.write, view, terminal.Screen(FILE_WIDTH, every=every or 0)))
     elif output is None and is_shown():
         write_text(str(view.dump(shape)))
     else:
-        write(output, partial(write_view, view, shape))
+        write(output, partial(write_view, view, shape, bom=bom))
+
+
+def find_screen(every: int | None) -> terminal.Screen:
+    """Return what standard output can show; on a terminal a header is repeated before it leaves the screen.
+
+    Parameters
+    ----------
+    every
+        The option of this name.
+    """
+    if every is None:
+        every = max(LEAST_EVERY, terminal_height() - ROWS_BESIDE) if is_shown() else 0
+    return terminal.Screen(terminal_width(), count_colours(), has_dots(), every)
 
 
 def choose_format(output: Path | None) -> str:
@@ -318,6 +363,8 @@ def choose_format(output: Path | None) -> str:
         return TABLE
     if suffix[1:] in (*FORMATS, PAGE):
         return suffix[1:]
+    if suffix[1:] == PNG:
+        raise WrongUsage(f"{output}: {NO_PNG}")
     known = ", ".join(f".{name}" for name in (*FORMATS, PAGE))
     raise WrongUsage(f"no format belongs to the name {output}; end it with {known} or .txt, or choose a --format.")
 
@@ -344,8 +391,12 @@ def open_texts(
         return [TextSource("the text", [check_text("text", text)])]
     if files.count(STANDARD_INPUT) > 1:
         raise WrongUsage("standard input is given twice; it can be read once.")
+    typed = sys.stdin is not None and sys.stdin.isatty()
+    read: Callable[[Iterator[Block]], Iterable[Block]] = (
+        list if typed else iter
+    )  # before a status line is drawn over it
     return [
-        TextSource("standard input", blocks=read_standard_input(encoding, field))
+        TextSource("standard input", blocks=read(read_standard_input(encoding, field)))
         if file == STANDARD_INPUT
         else TextSource(str(file), blocks=read_file(file, encoding, field))
         for file in files

@@ -15,9 +15,9 @@ from charlstm.base.config import show_value
 from charlstm.base.errors import CharlstmError, did_you_mean
 from charlstm.base.files import shorten
 from charlstm.cli.commands import WrongUsage, as_sentence
-from charlstm.cli.console import dimmed, print_help, print_message, print_note, skip_unknown, terminal_width
+from charlstm.cli.console import dimmed, print_help, print_message, print_note, skip_unknown
 from charlstm.cli.keyboard import keep_output, read_lines
-from charlstm.cli.output import write_message, write_text
+from charlstm.cli.output import terminal_width, write_message, write_text
 from charlstm.cli.settings import SessionSettings
 from charlstm.cli.status import show_elapsed
 from charlstm.cli.texts import text_writer

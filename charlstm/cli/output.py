@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import RLock
 from typing import Any, BinaryIO, TextIO
 
 from charlstm.render.characters import shown_text
@@ -121,10 +122,72 @@ def discard(stream: TextIO | None) -> None:
         pass
 
 
+class StatusLine:
+    """The line at the bottom of standard error that is drawn again and again; a message takes its place.
+
+    Attributes
+    ----------
+    columns : int
+        Columns of the text that is on the terminal now.
+    """
+
+    def __init__(self) -> None:
+        self.columns = 0
+        self._lock = RLock()  # a thread can draw the line while another one writes a message
+
+    def draw(self, text: str, columns: int) -> None:
+        """Replace the line by a text of a number of columns."""
+        with self._lock:
+            self.columns = columns
+            self._write(f"\r{text}")
+
+    def clear(self) -> None:
+        """Remove the line, so that the next text is written in its place."""
+        with self._lock:
+            if self.columns:
+                self._write(f"\r{' ' * min(self.columns, columns() - 1)}\r")
+            self.columns = 0
+
+    def write_message(self, text: str) -> None:
+        """Write a text in the place of the line."""
+        with self._lock:
+            self.clear()
+            self._write(text)
+
+    def _write(self, text: str) -> None:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+
+
+STATUS_LINE = StatusLine()
+
+
 def write_message(text: str, end: str = "\n") -> None:
     """Write a text to standard error."""
-    sys.stderr.write(f"{text}{end}")
-    sys.stderr.flush()
+    STATUS_LINE.write_message(f"{text}{end}")
+
+
+def columns() -> int:
+    """Return the present width of the terminal of standard error; 80 if it has none."""
+    try:
+        width = os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError):
+        width = terminal_width()
+    return max(2, width or 80)
+
+
+def terminal_width() -> int:
+    """Return the width of the terminal; 80 without one."""
+    import shutil  # most commands never ask
+
+    return shutil.get_terminal_size().columns
+
+
+def terminal_height() -> int:
+    """Return the height of the terminal; 24 without one."""
+    import shutil  # most commands never ask
+
+    return shutil.get_terminal_size().lines
 
 
 def binary_output() -> BinaryIO:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import shlex
-import subprocess
-import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
-
-import click
 
 from charlstm.base.config import TrainingConfig
+from charlstm.base.errors import spell_names
 from charlstm.base.symbols import END
-from charlstm.cli.commands import EscapedText, write_escapes
+from charlstm.cli.commands import quote, spell_option
 from charlstm.inspection.view import count_of
 from charlstm.model.model import Model
 from charlstm.text.documents import LINE, STREAM
 from charlstm.text.records import EXAMINED
 from charlstm.text.remarks import describe_names
+from charlstm.training import run_file
 from charlstm.training.options import Options
 from charlstm.training.plan import Plan
 from charlstm.training.run import Outcome, to_bits
@@ -27,7 +22,6 @@ from charlstm.training.schedule import learning_rate
 
 PARTS = {"tail": "the end of the text", "tails": "the end of each file", "stripes": "stripes from all over the text"}
 INDENT = 10 * " "
-WIDTH = 80
 MOST_PATHS = 20
 OVERFITTING = 0.02
 STILL_IMPROVING = 0.005
@@ -37,7 +31,7 @@ def describe_plan(plan: Plan, processes: int) -> Iterator[str]:
     """Yield the lines about a plan: the corpus, the network, the length of the run, and the options that repeat it."""
     model, split, config, options = plan.model, plan.split, plan.model.training, plan.options
     facts, shape = model.facts, model.network.config
-    yield from plan.notes
+    yield from (spell_names(note, spell_option) for note in plan.notes)
     if plan.origin is not None:
         ours, theirs = (set(one.vocabulary.characters) - {END} for one in (model, plan.origin))
         yield f"from      {options.init_from}: {len(theirs):,} characters known, {len(ours - theirs):,} new"
@@ -69,7 +63,7 @@ def describe_plan(plan: Plan, processes: int) -> Iterator[str]:
     if config.batch_size < wanted:
         yield f"{INDENT}the text is too small for a batch size of {wanted:,}; it is {config.batch_size:,}"
     yield from _describe_resuming(plan)
-    yield f"options   {wrap_words(spell_option(*setting) for setting in plan.settings().items())}"
+    yield f"options   {' '.join(spell_option(*setting) for setting in plan.settings().items())}"
     yield f"work      {processes:,} process{'es' * (processes != 1)}"
 
 
@@ -131,15 +125,25 @@ def describe_outcome(outcome: Outcome) -> Iterator[str]:
     if history.step.size:
         yield from _describe_losses(model, plan)
     yield f"wrote     {options.model}"
+    if options.model is not None:
+        yield f"{INDENT}{_name_run_file(options.model)} holds the run for --resume; delete it once the run is finished"
+
+
+def _name_run_file(model: Path) -> str:
+    """Return the path of the run file beside a model file, as short as the user gave that of the model."""
+    run = run_file.path_beside(model)
+    beside = model.with_name(run.name)
+    return str(beside if beside.parent.resolve() == run.parent else run)
 
 
 def _describe_losses(model: Model, plan: Plan) -> Iterator[str]:
     history, validations = model.history, model.history.validations
-    yield f"loss      training {format_loss(float(history.training_loss[-1]))} per character"
+    last = float(history.training_loss[-1])
+    yield f"loss      training {to_bits(last):.4f} bits ({last:.4f} nats) per character"
     if validations.step.size:
         best = float(validations.validation_loss.min())
         of_documents = f"; {to_bits(best * plan.split.characters_per_document):.1f} bits per {_unit(model.training)}"
-        yield f"{INDENT}validation {format_loss(best)} per character{of_documents if model.documents else ''}"
+        yield f"{INDENT}validation {to_bits(best):.4f} bits per character{of_documents if model.documents else ''}"
         advice = advise(validations.validation_loss.tolist(), validations.step.tolist(), plan.split.is_alike)
         if advice:
             yield f"{INDENT}{advice}"
@@ -174,11 +178,6 @@ def advise(losses: list[float], steps: list[int], is_alike: bool = True) -> str:
     return ""
 
 
-def format_loss(nats: float) -> str:
-    """Return a loss in both units."""
-    return f"{nats:.4f} nats ({to_bits(nats):.4f} bits)"
-
-
 def spell_repetition(plan: Plan) -> str:
     """Return the command that repeats a timed run into a model file that does not exist yet."""
     options, record = plan.options, plan.record
@@ -189,11 +188,6 @@ def spell_repetition(plan: Plan) -> str:
     words = ["charlstm", "train", *spell_corpora(corpora), "--repeat", quote(model)]
     files = [spell_option(*setting) for setting in options.given_files().items()]
     return " ".join([*words, "-m", quote(new), *files])
-
-
-def quote(word: object) -> str:
-    """Return a word as the shell of the system takes it: Windows knows only double quotes."""
-    return subprocess.list2cmdline([str(word)]) if os.name == "nt" else shlex.quote(str(word))
 
 
 def spell_corpora(paths: Sequence[str]) -> list[str]:
@@ -211,18 +205,3 @@ def spell_resuming(plan: Plan) -> str:
     words = ["charlstm", "train", *spell_corpora(corpora), "--resume", f"-m {quote(options.model)}"]
     words += [spell_option(*each) for each in ({"val": val} | chosen).items() if each[1] is not None]
     return " ".join(words)
-
-
-def spell_option(name: str, value: Any) -> str:
-    """Return an option as the command line has it; None: only its name."""
-    parameter = next(one for one in click.get_current_context().command.params if one.name == name)
-    word = max((value is False and parameter.secondary_opts) or parameter.opts, key=len)
-    if value is None or isinstance(value, bool):
-        return word
-    return f"{word} {quote(write_escapes(value) if isinstance(parameter.type, EscapedText) else value)}"
-
-
-def wrap_words(words: Iterator[str] | list[str]) -> str:
-    """Return words as lines that are indented like the text of a message, but for the first line."""
-    lines = textwrap.wrap(" ".join(words), WIDTH - len(INDENT), break_long_words=False, break_on_hyphens=False)
-    return f"\n{INDENT}".join(lines)

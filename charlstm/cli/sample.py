@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Container, Mapping, Sequence, Set
 from dataclasses import fields
 from functools import partial
@@ -30,14 +31,14 @@ from charlstm.cli.commands import (
     unescape,
     unknown_option,
 )
-from charlstm.cli.console import print_message, print_note, skip_unknown_in_all, terminal_width
+from charlstm.cli.console import has_colour, print_message, print_note, skip_unknown_in_all
 from charlstm.cli.models import model_to_read, open_model
-from charlstm.cli.output import write_message
+from charlstm.cli.output import terminal_width, write_message
 from charlstm.cli.settings import GROUP_OF, DisplayConfig, SessionSettings, long_name, split_by_group
 from charlstm.cli.status import show_elapsed
 from charlstm.cli.streams import deliver, is_piped, standard_input
 from charlstm.cli.texts import SampleOutput, TextOutput, text_writer
-from charlstm.render.text_writer import COLOURS
+from charlstm.render.text_writer import COLOURS, draw_legend
 from charlstm.sampling.decoder import MAX_ROWS
 from charlstm.sampling.filters import SamplingConfig
 from charlstm.sampling.sampler import Sample
@@ -362,28 +363,35 @@ def command(
         if again is not None:
             from charlstm.sampling.record import read_records, repeat
 
-            return texts.write(file, repeat(it, read_records(as_input(again), it), str(again)))
+            records = read_records(as_input(again), it)
+            with show_elapsed("sampling again", len(records), "texts") as report:
+                repeated = repeat(it, records, str(again), report=report)
+            return texts.write(file, repeated)
         if beam is not None:
             kept = {name: sampling[name] for name in BEAM_RULES}
-            return texts.write(file, language_model.beam(seeds[0], beam, count=rules.samples, **stopping, **kept))
+            with show_elapsed("beam search", len(seeds[0])) as report:
+                found = language_model.beam(seeds[0], beam, count=rules.samples, report=report, **stopping, **kept)
+            return texts.write(file, found)
         if rules.selects or seed_lines is not None:
             count = None if rules.best else rules.samples
             chosen = {name: value for name, value in set_rules.items() if name != "samples"}
             chosen |= {"against": set_corpora, "encoding": encoding, "field": field}
             sampler = language_model.set_sampler(seeds, count, **chosen, **stopping, **sampling)
             announce()
-            return texts.collect(file, sampler)
+            return texts.collect(file, sampler, sampler.collect, rules.wanted * len(seeds))
         with show_elapsed("reading the seed", len(seeds[0])) as report:
             plain = language_model.sampler(seeds[0], count=rules.samples, report=report, **stopping, **sampling)
         announce()
         if shape == "jsonl":
-            return texts.collect(file, plain)
+            return texts.collect(file, plain, lambda report: plain.collect())
         writers = [text_writer(it, display, to_file) for _ in range(rules.samples)]
         shown = "" if display.hide_seed else it.documents.format(seeds[0])
         with TextOutput(file, writers, shown, it.documents) as text_output:
             return plain.collect(text_output.add)
 
     written = deliver(output, write)
+    if display.colour is not None and not to_file and has_colour(sys.stderr):
+        write_message(draw_legend(display.colour))
     cut = sum(sample.stop == "length" for sample in written) if it.documents else 0
     if cut:
         which = (

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
-from charlstm.cli.console import has_colour, terminal_width
-from charlstm.cli.output import is_shown
+from charlstm.cli.console import has_colour
+from charlstm.cli.output import is_shown, terminal_width
 from charlstm.cli.settings import DisplayConfig
+from charlstm.cli.status import show_elapsed
 from charlstm.model.model import Model
 from charlstm.render.characters import shown_text
 from charlstm.render.text_writer import AlternativesWriter, TextWriter
@@ -130,11 +131,30 @@ class SampleOutput:
     surprisals: bool
     compare: Callable[[Sequence[Sample]], Novelty | None]
 
-    def collect(self, file: TextIO, sampler: Sampler | SetSampler) -> Sequence[Sample]:
-        """Let a sampler make its samples and write them, those until then after an interrupt; return them."""
+    def collect(
+        self,
+        file: TextIO,
+        sampler: Sampler | SetSampler,
+        collect: Callable[[Callable[[int], object]], object],
+        wanted: int = 0,
+    ) -> Sequence[Sample]:
+        """Let a sampler make its samples and write them, those until then after an interrupt; return them.
+
+        Parameters
+        ----------
+        file
+            Written to.
+        sampler
+            The sampler.
+        collect
+            Lets it make its samples; takes a function to call with the number of samples that are found.
+        wanted
+            Number of samples that it makes; 0: that is not shown.
+        """
         complete = False
         try:
-            sampler.collect()
+            with show_elapsed("sampling", wanted, "texts") as report:
+                collect(report)
             complete = True
         finally:
             written = self.write(file, sampler.samples, complete)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,8 +16,6 @@ from charlstm.cli.commands import (
     EscapedText,
     FilePath,
     GroupedCommand,
-    WrongUsage,
-    as_sentence,
     check_encoding,
     field_option,
     model_option,
@@ -25,9 +23,8 @@ from charlstm.cli.commands import (
 )
 from charlstm.cli.models import ModelPath
 from charlstm.cli.progress import ConsoleWatcher, QuietWatcher
-from charlstm.cli.report import spell_option
 from charlstm.training.durations import format_duration, parse_duration
-from charlstm.training.options import AUTOMATIC, CHOICES, DEFAULTS, ENCODING, OptionError, Options
+from charlstm.training.options import AUTOMATIC, CHOICES, DEFAULTS, ENCODING, Options
 
 INTERRUPTED = 128
 RATE = click.FloatRange(0, 1, max_open=True)
@@ -230,20 +227,8 @@ def command(quiet: bool, **settings: Any) -> None:
     with report_once(settings["mpi"]):
         try:
             train(**settings, progress=QuietWatcher() if quiet else ConsoleWatcher())
-        except OptionError as error:
-            raise WrongUsage(f"{error.format(spell_option)}.") from error
-        except ConfigError as error:
-            raise WrongUsage(spell_setting(error, settings)) from error
         except TrainingInterrupted as error:
             raise click.exceptions.Exit(INTERRUPTED + error.signal) from error
-
-
-def spell_setting(error: ConfigError, names: Collection[str]) -> str:
-    """Return the message of an error about a setting, whose name is its first word, with the name of its option."""
-    message = as_sentence(error)
-    name, _, rest = message.partition(" ")
-    is_about = name in names and rest.startswith(("is ", "has "))
-    return f"{spell_option(name, None)} {rest}" if is_about else message
 
 
 @contextmanager

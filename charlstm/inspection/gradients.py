@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from charlstm.base.config import check_whole
-from charlstm.base.errors import ConfigError
+from charlstm.base.errors import ConfigError, named
 from charlstm.base.parameters import Array, Buffers
 from charlstm.base.symbols import END
 from charlstm.inspection.trace import start_reader
@@ -68,7 +68,7 @@ def view_gradients(
     longest = max(stop - start for start, stop in find_stretches(text)) - 1
     K = max(1, min(LAGS, longest // 2)) if lags is None else check_whole("lags", lags, 1)
     if longest < K:
-        less = f", or set lags to at most {longest}" if longest > 0 else ""
+        less = f", or set {named('lags')} to at most {longest}" if longest > 0 else ""
         raise ConfigError(f"no prediction in the text has {K} characters before it; give a longer text{less}")
     places = choose_positions(text, K)  # (N,)
     lag = Column("lag", np.arange(1, K + 1), Kind.WHOLE)

@@ -15,7 +15,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from charlstm.base.errors import ConfigError
+from charlstm.base.errors import ConfigError, named
 from charlstm.base.parameters import Array
 from charlstm.inspection.continuation import copy_reader, score_continuations
 from charlstm.inspection.quantities import list_units
@@ -51,7 +51,7 @@ def view_memory(model: Model, trace: Trace, ask: str | None = None, answers: Seq
         If the cell has no forget gate, or only one of question and answers is given.
     """
     if (ask is None) != (not answers):
-        raise ConfigError("ask and answers belong together; give both or neither")
+        raise ConfigError(f"{named('ask')} and {named('answers')} belong together; give both or neither")
     layers = [measure_memory(trace.cell, *pair) for pair in zip(trace.layers, trace.before, strict=True)]
     half = np.concatenate([half_lives(kept) for kept, _, _ in layers])  # (U,)
     written = np.concatenate([np.abs(writes) for _, writes, _ in layers], axis=1)  # (N, U)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from charlstm.base.config import check_choice, check_number, check_whole, show_value
-from charlstm.base.errors import ConfigError
+from charlstm.base.errors import ConfigError, named
 from charlstm.base.parameters import Array, Buffers
 from charlstm.base.symbols import END
 from charlstm.inspection.continuation import write_greedily
@@ -148,7 +148,7 @@ def view_patch(
         without a forget gate.
     """
     if at is not None and swap_memory is None:
-        raise ConfigError("at is the position for swap_memory; give both")
+        raise ConfigError(f"{named('at')} is the position for {named('swap_memory')}; give both")
     if swap_memory is None and not (set_ or freeze or gate or without):
         return _compare_ablations(model, text)
     changes = parse_interventions(model, text, set_, freeze, gate, without, swap_memory, at)
@@ -195,32 +195,32 @@ def parse_interventions(
     config, cell = model.network.config, model.network.cell
     if freeze and cell.forget_gate is None:
         others = cells_that(lambda cell: cell.forget_gate is not None)
-        raise ConfigError(f"the {config.cell} has no forget gate; freeze needs a model of {others}")
+        raise ConfigError(f"the {config.cell} has no forget gate; {named('freeze')} needs a model of {others}")
     if gate and not cell.logistic:
         others = cells_that(lambda cell: bool(cell.logistic))
-        raise ConfigError(f"the {config.cell} has no logistic gates; gate needs a model of {others}")
+        raise ConfigError(f"the {config.cell} has no logistic gates; {named('gate')} needs a model of {others}")
     edits = []
     for words in set_:
         unit, value, digits = _match("set", words, rf"([^=@]+)=({NUMBER}){POSITION}", SET_FORM)
-        check_number("the value of set", float(value), -LARGEST_STATE, LARGEST_STATE)
+        check_number(f"the value of {named('set')}", float(value), -LARGEST_STATE, LARGEST_STATE)
         place = _find_position(digits, text)
-        edits += [StateEdit(found, float(value), place) for found in find_units([unit], config)]
+        edits += [StateEdit(found, float(value), place) for found in find_units([unit], config, "set")]
     freezes = []
     for words in freeze:
         unit, digits = _match("freeze", words, rf"([^@]+){POSITION}", FREEZE_FORM)
-        freezes += [Freeze(found, _find_position(digits, text)) for found in find_units([unit], config)]
+        freezes += [Freeze(found, _find_position(digits, text)) for found in find_units([unit], config, "freeze")]
     gates = []
     for words in gate:
         gate_name, unit, value, digits = _match("gate", words, rf"([^:=@]+):([^=@]+)=({NUMBER}){POSITION}", GATE_FORM)
-        check_choice("the gate", gate_name, cell.logistic)
-        check_number("the value of gate", float(value), 0.0, 1.0)
+        check_choice(f"the gate of {named('gate')}", gate_name, cell.logistic)
+        check_number(f"the value of {named('gate')}", float(value), 0.0, 1.0)
         place = _find_position(digits, text, START)
-        gates += [ForcedGate(gate_name, found, float(value), place) for found in find_units([unit], config)]
+        gates += [ForcedGate(gate_name, found, float(value), place) for found in find_units([unit], config, "gate")]
     ablations = []
     for words in without:
         unit, digits = _match("without", words, rf"([^@]+){POSITION}", WITHOUT_FORM)
         place = _find_position(digits, text, START)
-        ablations += [Ablation(found, place) for found in find_units([unit], config)]
+        ablations += [Ablation(found, place) for found in find_units([unit], config, "without")]
     swap_at = _find_position(None if at is None else check_whole("at", at, 0), text)
     return Interventions(edits, freezes, gates, ablations, swap, swap_at)
 
@@ -229,7 +229,7 @@ def _match(option: str, words: str, pattern: str, form: str) -> tuple[Any, ...]:
     """Return the parts of an intervention; refuse one that has another form."""
     found = re.fullmatch(pattern, words, re.ASCII)
     if found is None:
-        raise ConfigError(f"{option} is {show_value(words)}; it must be {form}")
+        raise ConfigError(f"{named(option)} is {show_value(words)}; it must be {form}")
     return found.groups()
 
 

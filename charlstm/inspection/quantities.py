@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from charlstm.base.config import show_value
-from charlstm.base.errors import ConfigError
+from charlstm.base.errors import ConfigError, named
 from charlstm.base.parameters import Array
 from charlstm.inspection.trace import Trace
 from charlstm.inspection.view import Kind
@@ -29,7 +29,7 @@ class Unit(NamedTuple):
         return f"{self.layer}:{self.number}"
 
 
-def find_units(names: Iterable[str], config: NetworkConfig) -> list[Unit]:
+def find_units(names: Iterable[str], config: NetworkConfig, option: str = "units") -> list[Unit]:
     """Return the units that names stand for: «L:N» names one unit, «N» one unit in every layer.
 
     Raises
@@ -42,14 +42,15 @@ def find_units(names: Iterable[str], config: NetworkConfig) -> list[Unit]:
     >>> [str(unit) for unit in find_units(["1:0", "2"], NetworkConfig(layers=2))]
     ['1:0', '0:2', '1:2']
     """
-    return [unit for name in names for unit in _find(name, config)]
+    return [unit for name in names for unit in _find(name, config, option)]
 
 
-def _find(name: str, config: NetworkConfig) -> list[Unit]:
+def _find(name: str, config: NetworkConfig, option: str) -> list[Unit]:
     found = re.fullmatch(r"(?:(\d{1,18}):)?(\d{1,18})", name, re.ASCII)
     if found is None:
         raise ConfigError(
-            f"unit is {show_value(name)}; it must be layer:number, such as 0:17, or a number for every layer"
+            f"{named(option)} names the unit {show_value(name)}; it must be layer:number, such as 0:17, or a number for"
+            " every layer"
         )
     number = int(found[2])
     layers = range(config.layers) if found[1] is None else [int(found[1])]

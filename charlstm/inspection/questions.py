@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 from charlstm.base.config import show_value
-from charlstm.base.errors import ConfigError
+from charlstm.base.errors import ConfigError, named
 from charlstm.base.parameters import Array
 from charlstm.base.symbols import END
 from charlstm.text.vocabulary import code_points_of
@@ -117,7 +117,9 @@ def match_pattern(text: str, pattern: str) -> Array:
             warnings.simplefilter("ignore")  # of a set such as [[a], which a later Python may read in another way
             return _mark_matches(text.replace(END, "\n"), pattern)
     except (re.error, OverflowError, RecursionError, MemoryError) as error:
-        raise ConfigError(f"match is {show_value(pattern)}; it must be a regular expression ({error})") from error
+        raise ConfigError(
+            f"{named('match')} is {show_value(pattern)}; it must be a regular expression ({error})"
+        ) from error
 
 
 def _mark_matches(text: str, pattern: str) -> Array:

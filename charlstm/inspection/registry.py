@@ -99,7 +99,9 @@ VIEWS: Mapping[str, Entry] = {
         "gradients", Reads.TEXT, "how far back the gradient of a prediction reaches", ("compare", "lags")
     ),
     "labels": Entry("labels", Reads.TEXT, "which label a text probably has after each character, and which words tell"),
-    "history": Entry("summary", Reads.NOTHING, "losses, learning rate and gradient norm over the training steps"),
+    "history": Entry(
+        "summary", Reads.NOTHING, "losses, learning rate and gradient norm over the training steps", ("compare",)
+    ),
     "summary": Entry("summary", Reads.NOTHING, "architecture, corpus, training settings and final losses"),
 }
 

@@ -15,7 +15,7 @@ import re
 import numpy as np
 
 from charlstm.base.config import show_value
-from charlstm.base.errors import ConfigError
+from charlstm.base.errors import ConfigError, named
 from charlstm.base.parameters import Array
 from charlstm.inspection.quantities import list_units
 from charlstm.inspection.trace import read_activations
@@ -90,7 +90,7 @@ def parse_span(span: str) -> tuple[str, int, int]:
     found = re.fullmatch(r"(.+)\[(\d*):(\d*)\]", span, re.DOTALL | re.ASCII)
     if found is None:
         raise ConfigError(
-            f"like is {show_value(span)}; it must be a text and two positions, such as 'mady said hi[0:4]'"
+            f"{named('like')} is {show_value(span)}; it must be a text and two positions, such as 'mady said hi[0:4]'"
         )
     text, start, stop = found[1], int(found[2] or 0), int(found[3] or len(found[1]))
     if not 0 <= start < stop <= len(text):

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from charlstm.base.config import to_mapping
+from charlstm.base.parameters import Array
 from charlstm.inspection.view import Column, Curves, Kind, View
 from charlstm.model.model import Model
 from charlstm.network.loss import NATS_PER_BIT, perplexity
 from charlstm.text.remarks import describe_names
 from charlstm.training.schedule import learning_rate
+
+WIDE = 20.0  # how many times the least value the largest one is where an axis becomes logarithmic
 
 
 def view_summary(model: Model) -> View:
@@ -18,9 +25,9 @@ def view_summary(model: Model) -> View:
     validations = history.validations.validation_loss  # (K,)
     outcome: dict[str, Any] = {"steps done": int(history.step[-1]) if history.step.size else 0}
     if history.step.size:
-        outcome |= _in_units("training loss", float(history.training_loss[-1]))
+        outcome |= _describe_loss("training loss", float(history.training_loss[-1]), True)
     if validations.size:
-        outcome |= _in_units("validation loss", float(validations[-1]))
+        outcome |= _describe_loss("validation loss", float(validations[-1]))
     corpus = {
         "files": describe_names(model.facts.files),
         "characters": model.facts.characters,
@@ -35,36 +42,94 @@ def view_summary(model: Model) -> View:
             "corpus": corpus,
             "training": to_mapping(model.training) | {"documents": model.documents.kind or "one stream"},
             "outcome": outcome,
-            "losses (nats per character)": _build_loss_curves(model),
         }
+        | ({"losses (bits per character)": _build_loss_curves({"": model})} if history.step.size else {})
     )
 
 
-def view_history(model: Model) -> View:
-    """Return the curves of the training, one point per report.
+def view_history(model: Model, compare: Mapping[str, Model] | None = None) -> View:
+    """Return the curves of the training, one point per report, and those of other models over them.
 
-    The losses, in nats per character, and the gradient norm, a mean since the last report, are stored in the model
-    file. The learning rate follows from the training settings.
+    The losses and the gradient norm, a mean since the last report, are stored in the model file. The learning rate
+    follows from the training settings.
+
+    Parameters
+    ----------
+    model
+        The model.
+    compare
+        Name → model that is laid over it.
     """
-    steps = Column("step", model.history.step, Kind.WHOLE)
-    if not model.history.step.size:
-        return View({}, ("This model has not been trained, so it has no history.",))
-    rates = [learning_rate(model.training, int(step) - 1) for step in model.history.step]
-    return View(
-        {
-            "losses (nats per character)": _build_loss_curves(model),
-            "learning rate": Curves(steps, (Column("learning rate", rates),)),
-            "gradient norm": Curves(steps, (Column("gradient norm", model.history.gradient_norm),)),
-        }
-    )
+    models = {"": model, **{Path(name).name: other for name, other in (compare or {}).items()}}
+    runs = {name: one for name, one in models.items() if one.history.step.size}
+    remarks = [
+        f"{name or 'This model'} has not been trained, so it has no history." for name in models if name not in runs
+    ]
+    if not runs:
+        return View({}, tuple(remarks))
+    norms = [one.history.gradient_norm for one in runs.values()]  # (N,) each
+    curves = {
+        "losses (bits per character)": _build_loss_curves(runs),
+        "learning rate": _lay_over(runs, {"learning rate": _find_rates}),
+        "gradient norm": _lay_over(runs, {"gradient norm": lambda one: one.history.gradient_norm}, log=_is_wide(norms)),
+    }
+    return View(curves, tuple(remarks))
 
 
-def _build_loss_curves(model: Model) -> Curves:
-    step, train, validation, _ = model.history  # (N,) each
-    return Curves(Column("step", step, Kind.WHOLE), (Column("training", train), Column("validation", validation)))
+def _find_rates(model: Model) -> Array:
+    """Return the learning rate of the step of every report: (N,)."""
+    return np.array([learning_rate(model.training, int(step) - 1) for step in model.history.step])
 
 
-def _in_units(name: str, nats: float) -> dict[str, float]:
-    """Return a loss in nats, in bits, and as a perplexity per character."""
+def _is_wide(several: Iterable[Array]) -> bool:
+    """Return whether positive values have so wide a range that a logarithmic axis shows more."""
+    values = np.concatenate(list(several))  # (K,)
+    values = values[np.isfinite(values)]
+    return bool(values.size) and bool(values.min() > 0.0) and bool(values.max() >= WIDE * values.min())
+
+
+def _build_loss_curves(runs: Mapping[str, Model]) -> Curves:
+    """Return the losses in bits; an axis with a wide range is logarithmic."""
+    losses: dict[str, Callable[[Model], Array]] = {
+        "training": lambda one: one.history.training_loss / NATS_PER_BIT,
+        "validation": lambda one: one.history.validation_loss / NATS_PER_BIT,
+    }
+    values = [find(one) for one in runs.values() for find in losses.values()]  # (N,) each
+    return _lay_over(runs, losses, _is_wide(values), _is_wide([one.history.step for one in runs.values()]))
+
+
+def _lay_over(
+    runs: Mapping[str, Model],
+    quantities: Mapping[str, Callable[[Model], Array]],
+    log: bool = False,
+    log_x: bool = False,
+) -> Curves:
+    """Return curves of runs over the steps of all of them, with NaN where a run has no report.
+
+    Parameters
+    ----------
+    runs
+        Name → model; the name is left out where it is empty.
+    quantities
+        Name → what returns a value for every report of a model.
+    log, log_x
+        See `Curves`.
+    """
+    steps = np.unique(np.concatenate([one.history.step for one in runs.values()]))  # (N,)
+    ys = []
+    for name, one in runs.items():
+        for quantity, find in quantities.items():
+            values = np.full(steps.size, np.nan)  # (N,)
+            values[np.searchsorted(steps, one.history.step)] = find(one)
+            ys.append(Column(f"{quantity}, {name}" if name else quantity, values))
+    return Curves(Column("step", steps, Kind.WHOLE), tuple(ys), log, log_x)
+
+
+def _describe_loss(name: str, nats: float, with_nats: bool = False) -> dict[str, float]:
+    """Return a loss per character in bits and as a perplexity, and if asked for in nats."""
     bits = nats / NATS_PER_BIT
-    return {f"{name} (nats)": nats, f"{name} (bits)": bits, f"{name} (perplexity)": perplexity(bits)}
+    return (
+        {f"{name} (bits)": bits}
+        | ({f"{name} (nats)": nats} if with_nats else {})
+        | {f"{name} (perplexity)": perplexity(bits)}
+    )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from charlstm.base.config import check_choice, show_value
-from charlstm.base.errors import ConfigError
+from charlstm.base.errors import ConfigError, named
 from charlstm.base.parameters import Array
 from charlstm.base.symbols import END
 from charlstm.inspection.quantities import list_units
@@ -51,7 +51,9 @@ def view_units(
         If more than one of match, question and like is given, one of them is invalid, or the answer is the same at
         every character of the text.
     """
-    given = [name for name, value in (("match", match), ("question", question), ("like", like)) if value is not None]
+    given = [
+        named(name) for name, value in (("match", match), ("question", question), ("like", like)) if value is not None
+    ]
     if len(given) > 1:
         raise ConfigError(f"{' and '.join(given)} ask different questions; give one of them")
     if like is not None:

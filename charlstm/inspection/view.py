@@ -130,11 +130,22 @@ class Strip(NamedTuple):
 
 
 class Curves(NamedTuple):
-    """Curves over a common axis; `log` makes the other axis logarithmic."""
+    """Curves over a common axis, or points where the values of that axis do not increase.
+
+    Attributes
+    ----------
+    x
+        Values on the common axis.
+    ys
+        The curves, with NaN where a curve has no value.
+    log, log_x
+        True: the axis of the curves, or the common one, is logarithmic.
+    """
 
     x: Column
     ys: tuple[Column, ...]
     log: bool = False
+    log_x: bool = False
 
 
 class Bars(NamedTuple):

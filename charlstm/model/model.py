@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from charlstm.base.config import TrainingConfig, check_text, show_value, to_mapping
-from charlstm.base.errors import ConfigError, did_you_mean
+from charlstm.base.errors import ConfigError, did_you_mean, named
 from charlstm.base.parameters import Array, Buffers
 from charlstm.base.randomness import Purpose, generator
 from charlstm.base.symbols import END
@@ -153,7 +153,7 @@ class Model:
                 if self.labels
                 else "the model has no labels"
             )
-            raise ConfigError(f"label is {show_value(label)}; {known}{did_you_mean(label, self.labels)}")
+            raise ConfigError(f"{named('label')} is {show_value(label)}; {known}{did_you_mean(label, self.labels)}")
         return replace(self, label=label)
 
     def opening_ids(self, rows: int) -> Array:

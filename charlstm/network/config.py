@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from charlstm.base.config import check_choice, check_number, check_whole, set_fields
-from charlstm.base.errors import ConfigError
+from charlstm.base.errors import ConfigError, named
 from charlstm.network.cells import CELLS, cells_that
 
 MOST_UNITS = 1_000_000
@@ -72,8 +72,8 @@ class NetworkConfig:
         if self.activation not in allowed:
             others = cells_that(lambda cell: self.activation in cell.activations)
             raise ConfigError(
-                f"activation is {self.activation!r}; it must be {' or '.join(allowed)} with cell {self.cell},"
-                f" or choose cell {others}"
+                f"{named('activation')} is {self.activation!r}; it must be {' or '.join(allowed)} with"
+                f" {named('cell')} {self.cell}, or choose {named('cell')} {others}"
             )
 
 

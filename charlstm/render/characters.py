@@ -7,6 +7,7 @@ of what is beside the run.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -15,6 +16,9 @@ from charlstm.base.symbols import END, END_SIGN
 
 ISOLATE, POP = "\u2068", "\u2069"
 DOTTED_CIRCLE = "◌"
+LABEL = re.compile(r"(?=.{10}\S)\S+ {2,9}|(?=.{10}\S)\S{9} | *")  # of a message: a word in ten columns, or none
+COMMAND = re.compile(r" *charlstm ")
+WORD_OF_COMMAND = re.compile(r"""(?:[^\s"']|"[^"]*"?|'[^']*'?)+""")
 RIGHT_TO_LEFT = ("R", "AL", "AN")
 # Characters that join or change the one before: skin tones, letters of flags, later letters of a Hangul syllable,
 # variation selectors; and the two Hangul fillers, which are invisible.
@@ -194,6 +198,50 @@ def wrap_words(text: str, width: int) -> list[str]:
             lines += [""] if width_of(lines[-1] + sign) > width else []
             lines[-1] += sign
     return list(balance(lines))
+
+
+def wrap_message(text: str, width: int, joins: bool = True) -> str:
+    r"""Return a message whose lines take at most some columns, broken between words only.
+
+    The further lines of a line are indented like its text, after a label of at most ten columns or spaces.
+
+    Parameters
+    ----------
+    text
+        An escaped text, which may have newlines.
+    width
+        Columns of the terminal.
+    joins
+        True: a backslash joins the lines of a command to type, as a Unix shell reads them; False: it stays one line.
+
+    Examples
+    --------
+    >>> print(wrap_message("loss      training 1.8 bits per character", 30))
+    loss      training 1.8 bits
+              per character
+    """
+    return "\n".join(line for whole in text.split("\n") for line in balance(_wrap_line(whole, width, joins)))
+
+
+def _wrap_line(line: str, width: int, joins: bool) -> list[str]:
+    is_command = COMMAND.match(line) is not None
+    if width_of(line) <= width or (is_command and not joins):
+        return [line]
+    found = LABEL.match(line)
+    label = found[0] if found else ""
+    indent = len(label) + 2 * is_command if 2 * len(label) <= width else 0
+    joint = " \\" * is_command
+    lines = [line[: len(label)]]
+    is_empty = True
+    for word in WORD_OF_COMMAND.findall(line) if joint else line[len(label) :].split(" "):
+        room = width - len(joint)
+        if not is_empty and width_of(lines[-1]) + 1 + width_of(word) > room:
+            lines[-1] += joint
+            lines.append(" " * indent)
+            is_empty = True
+        lines[-1] += word if is_empty else f" {word}"
+        is_empty = False
+    return lines
 
 
 def wrap_characters(text: str, width: int) -> Iterator[tuple[int, int]]:

@@ -1,18 +1,25 @@
-"""Shades: blue for high values, orange for values below zero, which colour-blind people can distinguish as well."""
+"""Shades: blue for high values, orange for values below zero, which colour-blind people can distinguish as well.
+
+On a terminal a value near zero has no shade, so that it has the background of the terminal, light or dark. The others
+become more colourful with their strength and stay of medium lightness, so that they differ from both backgrounds.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import click
 
 from charlstm.inspection.view import Kind
 
 NONE, EIGHT, MANY, ALL = 0, 8, 256, 1 << 24  # numbers of colours of a terminal
-BLUES = (231, 195, 159, 117, 75, 33, 26, 19)
-ORANGES = (231, 230, 223, 216, 209, 202, 166, 130)
-DARK_FROM = {True: 6, False: 7}  # first shade of blue, of orange, on which white is easier to read than black
+BLUES = (103, 67, 68, 69, 33, 27, 21)  # of the 256 colours, the weakest first
+ORANGES = (138, 137, 173, 209, 172, 208, 202)
+CUBE = (0, 95, 135, 175, 215, 255)  # the values of red, green and blue in these colours
 WHITE, BLUE, ORANGE = (255, 255, 255), (0, 68, 170), (190, 80, 0)
+GREY, BRIGHT_BLUE, BRIGHT_ORANGE = (135, 135, 140), (0, 60, 255), (255, 95, 0)
+WEAKEST = 1 / (len(BLUES) + 1)  # strength below which there is no shade
 LEVELS = "▁▂▃▄▅▆▇█"
 MOST_BITS = 8.0
 
@@ -27,21 +34,28 @@ def strength(value: float, kind: Kind) -> float:
 
 def shade(text: str, value: float, kind: Kind, colours: int) -> str:
     """Return a text on a background in the shade of a value, for a terminal with a number of colours."""
-    if colours == NONE:
-        return text
     s = strength(value, kind)
+    if colours == NONE or abs(s) < WEAKEST:
+        return text
     if colours >= ALL:
-        background = mix_rgb(s)
+        background = mix_rgb(s, GREY, BRIGHT_BLUE, BRIGHT_ORANGE)
         return click.style(text, fg=choose_ink(background), bg=background)
     if colours >= MANY:
-        palette = BLUES if s >= 0 else ORANGES
-        step = min(int(abs(s) * len(palette)), len(palette) - 1)
-        return click.style(text, fg=231 if step >= DARK_FROM[s >= 0] else 16, bg=palette[step])
+        return shade_by_step(text, BLUES if s >= 0 else ORANGES, int(abs(s) / WEAKEST))
     if abs(s) < 0.25:
         return text
     if s > 0:
         return click.style(text, fg="white", bg="blue") if s >= 0.6 else click.style(text, fg="black", bg="cyan")
     return click.style(text, fg="white", bg="red") if s <= -0.6 else click.style(text, fg="black", bg="yellow")
+
+
+def shade_by_step(text: str, palette: Sequence[int], step: int) -> str:
+    """Return a text on a background in one of the 256 colours: step 0 has none, and larger steps the last one."""
+    if step == 0:
+        return text
+    background = palette[min(step, len(palette)) - 1]
+    red, green, blue = (CUBE[(background - 16) // size % 6] for size in (36, 6, 1))
+    return click.style(text, fg=16 if choose_ink((red, green, blue)) == (0, 0, 0) else 231, bg=background)
 
 
 def mix_rgb(

@@ -1,4 +1,4 @@
-"""Render views as data for other programs: CSV, JSON and npz, every number with the digits that a float32 has."""
+"""Render views for other programs: as CSV, JSON and npz, with the digits that a float32 has, and as SVG."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import numpy as np
 from charlstm.base.parameters import Array
 from charlstm.inspection.trace import Trace
 from charlstm.inspection.view import Column, Kind, Part, Table, View, columns_of
+from charlstm.render import svg
 
 GUESSES = 5
 
@@ -33,8 +34,8 @@ def as_json(view: View) -> str:
     return "".join(_json_pieces(view))
 
 
-def write(view: View, format: str, file: BinaryIO) -> None:
-    """Write a view to a file as "csv", "json" or "npz", piece by piece: a long text needs little more than its trace.
+def write(view: View, format: str, file: BinaryIO, bom: bool = False) -> None:
+    """Write a view to a file in one of the `FORMATS`, piece by piece: a long text needs little more than its trace.
 
     Parameters
     ----------
@@ -44,13 +45,16 @@ def write(view: View, format: str, file: BinaryIO) -> None:
         Name of the format.
     file
         An open binary file.
+    bom
+        True: write CSV as Excel reads it: with a byte-order mark, lines that end with CR LF, and an apostrophe before a
+        text that Excel would take for a formula.
     """
     if format == "npz" and file.seekable():
         np.savez(file, **_to_arrays(view))
     elif format == "npz":
         file.write(as_npz(view))
     else:
-        for piece in PIECES[format](view):
+        for piece in adapt_to_excel(PIECES[format](view)) if bom else PIECES[format](view):
             file.write(piece.encode("utf-8", "surrogatepass"))
 
 
@@ -244,10 +248,10 @@ def _dump(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
-def _dump_csv(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
+def _dump_csv(head: Sequence[str], rows: Iterable[Sequence[Any]], end: str = "\n") -> Iterator[str]:
     """Yield CSV, row by row."""
     file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
+    writer = csv.writer(file, lineterminator=end)
     for row in chain([head], rows):
         writer.writerow(row)
         yield file.getvalue()
@@ -255,5 +259,33 @@ def _dump_csv(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[st
         file.truncate()
 
 
-PIECES: dict[str, Callable[[View], Iterator[str]]] = {"csv": _csv_pieces, "json": _json_pieces}
-FORMATS: dict[str, Callable[[View], str | bytes]] = {"csv": as_csv, "json": as_json, "npz": as_npz}
+def adapt_to_excel(rows: Iterable[str]) -> Iterator[str]:
+    """Yield rows of CSV as Excel reads them: see `write`."""
+    yield "\ufeff"
+    for row in rows:
+        [cells] = csv.reader([row], strict=True)
+        yield from _dump_csv([_protect(cell) for cell in cells], (), "\r\n")
+
+
+def _protect(cell: str) -> str:
+    """Return a cell with an apostrophe before what Excel would take for a formula, but not before numbers and signs."""
+    if len(cell) < 2 or cell[0] not in "=+-@\t\r":
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell
+
+
+PIECES: dict[str, Callable[[View], Iterator[str]]] = {
+    "csv": _csv_pieces,
+    "json": _json_pieces,
+    "svg": lambda view: iter([svg.render(view)]),
+}
+FORMATS: dict[str, Callable[[View], str | bytes]] = {
+    "csv": as_csv,
+    "json": as_json,
+    "npz": as_npz,
+    "svg": svg.render,
+}

@@ -1,32 +1,32 @@
 """Render views as HTML, part by part: tables, strips, curves, bars, facts; without scripts and styles.
 
-A shaded value has the class of its shade, s-20 … s20; `page` defines their colours.
+A shaded value has the class of its shade, s-20 … s20; `style` defines their colours.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from html import escape
 from itertools import groupby
 
-import numpy as np
-
-from charlstm.base.parameters import Array
 from charlstm.inspection.view import Bars, Column, Curves, Facts, Kind, Part, Strip, Table, View, count_of
+from charlstm.render import svg
 from charlstm.render.characters import escape_in_line, escape_line, wrap_characters
-from charlstm.render.colour import strength
+from charlstm.render.colour import MOST_BITS, strength
 from charlstm.render.numbers import format_fact, format_value
+from charlstm.render.style import STEPS
 
-STEPS = 20
 MOST_ROWS = 300
 MOST_CHARACTERS = 600
 STRIP_WIDEST = 72
 WORDS = {Kind.TEXT, Kind.CHARACTER, Kind.GUESS}
 SHADED = {Kind.SHARE, Kind.SIGNED, Kind.BITS}
-WIDE, HIGH, LEFT, BELOW, ABOVE = 640, 240, 64, 28, 10
-TICKS = 4
-MARKS = 4
+SCALES = {
+    Kind.SHARE: ("0", "0.5", "1"),
+    Kind.SIGNED: ("−1", "0", "+1"),
+    Kind.BITS: ("0", f"{MOST_BITS / 2:g}", f"{MOST_BITS:g} or more"),
+}
 
 
 def render(view: View) -> str:
@@ -140,14 +140,26 @@ def _build_strip(part: Strip) -> str:
 
 
 def _build_scales(part: Strip) -> str:
-    """Return a place for the scale of every kind of shades in a strip; the script of the page draws it."""
+    """Return the scale of every kind of shades in a strip; the script of a page draws it again."""
     named = {row.kind: [other.name for other in part.rows if other.kind is row.kind] for row in part.rows}
     labels = {kind: names[0] if len(names) == 1 else "values" for kind, names in named.items() if kind in SHADED}
     scales = (
-        f'<span class="scale" data-scale="{kind.value}" data-label="{escape_html(label)}"></span>'
+        f'<span class="scale" data-scale="{kind.value}" data-label="{escape_html(label)}">'
+        f"{_build_scale(kind, label)}</span>"
         for kind, label in labels.items()
     )
     return f'<p class="scales">{"".join(scales)}</p>'
+
+
+def _build_scale(kind: Kind, label: str) -> str:
+    """Return what `legend` in legend.js draws: the shades, and the numbers at both ends and in the middle."""
+    first, half, last = SCALES[kind]
+    shades = "".join(f"<i class=s{step}></i>" for step in range(-STEPS if kind is Kind.SIGNED else 0, STEPS + 1))
+    return (
+        f'<span class="legend-scale" aria-hidden="true"><span class="legend-label">{escape_html(label)}</span>'
+        f'<span class="legend-bar"><span class="legend-shades">{shades}</span>'
+        f'<span class="legend-numbers"><b>{first}</b><b>{half}</b><b>{last}</b></span></span></span>'
+    )
 
 
 def _build_strip_row(text: str, row: Column, start: int, stop: int) -> str:
@@ -172,60 +184,16 @@ def _build_bars(part: Bars) -> str:
 
 
 def _build_curves(part: Curves) -> str:
-    """Return a plot: lines where the values of the common axis increase, points otherwise."""
-    x = np.asarray(part.x.values, float)  # (N,)
-    ys = [np.asarray(column.values, float) for column in part.ys]  # (N,) each
-    if part.log:
-        ys = [np.log10(np.where(y > 0.0, y, np.nan)) for y in ys]
-    known = np.concatenate([y[np.isfinite(y)] for y in ys])  # (K,)
-    if not known.size:
+    """Return a plot with the names of its curves below it."""
+    drawn = svg.draw_plot(part)
+    if not drawn:
         return "<p>no values to plot</p>"
-    low, high = float(known.min()), float(known.max())
-    across = LEFT + _normalise(x, float(x.min()), float(x.max())) * (WIDE - LEFT - ABOVE)  # (N,)
-    drawn = []
-    for k, y in enumerate(ys):
-        up = HIGH - BELOW - _normalise(y, low, high) * (HIGH - BELOW - ABOVE)  # (N,)
-        drawn.append(f'<g class="mark{k % MARKS}">{"".join(_draw_marks(across, up, bool(np.all(np.diff(x) > 0))))}</g>')
     legend = "".join(
-        f'<li class="mark{k % MARKS}"><svg viewBox="0 0 24 8" aria-hidden="true"><path d="M0 4H24"/></svg>'
+        f'<li class="mark{k % svg.MARKS}"><svg viewBox="0 0 24 8" aria-hidden="true"><path d="M0 4H24"/></svg>'
         f"{escape_html(column.name)}</li>"
         for k, column in enumerate(part.ys)
     )
-    axes = "".join(
-        [*_draw_x_axis(part.x, float(x.min()), float(x.max())), *_draw_y_axis(part.ys[0], low, high, part.log)]
-    )
-    name = escape_html(f"{', '.join(column.name for column in part.ys)}; x axis: {part.x.name}")
     return (
-        f'<svg class="plot" viewBox="0 0 {WIDE} {HIGH}" role="img" aria-label="{name}">{axes}{"".join(drawn)}</svg>'
-        f'<ul class="legend">{legend}<li>x axis: {escape_html(part.x.name)}</li></ul>'
+        f'<svg class="plot" viewBox="0 0 {svg.WIDE} {svg.HIGH}" role="img"'
+        f' aria-label="{escape_html(svg.describe(part))}">{drawn}</svg><ul class="legend">{legend}</ul>'
     )
-
-
-def _normalise(values: Array, low: float, high: float) -> Array:
-    return np.asarray((values - low) / ((high - low) or 1.0))
-
-
-def _draw_marks(across: Array, up: Array, joined: bool) -> Iterator[str]:
-    points = [f"{x:.1f} {y:.1f}" for x, y in zip(across, up, strict=True) if math.isfinite(y)]
-    if joined and len(points) > 1:
-        yield f'<path d="M{"L".join(points)}"/>'
-        return
-    for x, y in map(str.split, points):
-        yield f'<circle cx="{x}" cy="{y}" r="3"/>'
-
-
-def _draw_x_axis(column: Column, low: float, high: float) -> Iterator[str]:
-    """Yield the numbers of the x axis."""
-    for share in np.linspace(0.0, 1.0, TICKS + 1):
-        anchor = "start" if share == 0.0 else "end" if share == 1.0 else "middle"
-        place = f'x="{LEFT + share * (WIDE - LEFT - ABOVE):.1f}" y="{HIGH - BELOW + 20}" text-anchor="{anchor}"'
-        yield f"<text {place}>{escape_html(format_value(low + share * (high - low), column.kind))}</text>"
-
-
-def _draw_y_axis(column: Column, low: float, high: float, log: bool) -> Iterator[str]:
-    """Yield the grid lines and numbers of the y axis."""
-    for share in np.linspace(0.0, 1.0, TICKS + 1):
-        value, y = low + share * (high - low), HIGH - BELOW - share * (HIGH - BELOW - ABOVE)
-        label = f"{10.0**value:.0e}" if log else format_value(value, column.kind)
-        yield f'<path class="grid" d="M{LEFT} {y:.1f}H{WIDE - ABOVE}"/>'
-        yield f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{escape_html(label)}</text>'

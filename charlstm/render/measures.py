@@ -10,7 +10,7 @@ from charlstm.inspection.score import Score
 from charlstm.inspection.view import Column, Kind, Table
 from charlstm.render import html
 from charlstm.render.numbers import format_fact, format_value
-from charlstm.render.results import FRAME, MOST_CHARACTERS, MOST_ROWS, build_sign, note_more, style_cell
+from charlstm.render.results import FRAME, MOST_CHARACTERS, MOST_ROWS, ViewResult, build_sign, note_more, style_cell
 
 
 class ScoreResult(Score):
@@ -57,4 +57,4 @@ class NoveltyResult(Novelty):
 
     def _repr_html_(self) -> str:
         """Return the view of the comparison."""
-        return f'<div style="{FRAME}">{html.render(self.view())}</div>'
+        return ViewResult(*self.view())._repr_html_()

@@ -11,7 +11,6 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -22,8 +21,9 @@ from charlstm.inspection.trace import Trace
 from charlstm.inspection.view import Column, Part, Strip, Table, View
 from charlstm.model.model import Model
 from charlstm.render import data, html
-from charlstm.render.colour import BLUE, MOST_BITS, ORANGE, WHITE, choose_ink, mix_rgb
+from charlstm.render.colour import MOST_BITS
 from charlstm.render.page_data import ORDERED_BY, describe_model, encode_weights, read_text
+from charlstm.render.style import DARK, LIGHT, STEPS, build_page_style, read_asset
 
 # The network and what is computed with it, also in a worker; then the page around it. Each file uses only earlier ones.
 ENGINE = ("numbers.js", "interventions.js", "network.js", "random.js", "sampling.js", "occlusion.js", "worker.js")
@@ -64,9 +64,6 @@ MAX_ROWS = 500  # of a table or a strip of text
 TITLE = 60
 LIVE = "live"
 SHOWN_LIVE = {"gates", "cell"}  # views whose content the live tab computes itself
-# The colours of zero, high and low values; those of the dark theme have the same hues, but are lighter.
-LIGHT = WHITE, BLUE, ORANGE
-DARK = (24, 27, 33), (92, 170, 255), (255, 150, 60)
 
 
 class Live(NamedTuple):
@@ -148,12 +145,12 @@ def render(
     """
     sentences = {name: entry.sentence for name, entry in VIEWS.items()} if sentences is None else sentences
     engine, script = join_modules(ENGINE), join_modules(PAGE, f"{MODULE_WORDS}|{LAYOUT}")
-    style = _read_asset("page.css") + _build_shades()
+    style = build_page_style()
     title = live.texts[0].text if live and live.texts else "a model"
     known: dict[str, Any] = {
         "views": {name: None if view.exact else data.to_objects(view) for name, view in views.items()},
         "first": first,
-        "palette": {"light": LIGHT, "dark": DARK, "bits": MOST_BITS, "steps": html.STEPS},
+        "palette": {"light": LIGHT, "dark": DARK, "bits": MOST_BITS, "steps": STEPS},
         "live": None,
     }
     block = ""
@@ -176,17 +173,17 @@ def render(
         "script": script,
         "tabs": _build_tab(LIVE, "a network that reads your text") * bool(live)
         + "".join(_build_tab(name, sentences[name]) for name in views),
-        "live": _read_asset("live.html").replace("{{diagram}}", _read_asset("diagram.svg")) if live else "",
+        "live": read_asset("live.html").replace("{{diagram}}", read_asset("diagram.svg")) if live else "",
         "views": "".join(_build_panel(name, view, sentences[name], given) for name, view in views.items()),
         "data": _dump_json(known),
         "weights": block,
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda hole: holes[hole[1]], _read_asset("page.html"))
+    return re.sub(r"\{\{(\w+)\}\}", lambda hole: holes[hole[1]], read_asset("page.html"))
 
 
 def join_modules(names: Sequence[str], pattern: str = MODULE_WORDS) -> str:
     """Return JavaScript modules as one script: without imports, the word export, and what else a pattern matches."""
-    sources = [re.sub(pattern, "", _read_asset(name), flags=re.MULTILINE) for name in names]
+    sources = [re.sub(pattern, "", read_asset(name), flags=re.MULTILINE) for name in names]
     return '"use strict";\n' + "\n".join(sources)
 
 
@@ -240,10 +237,6 @@ def _dump_json(known: Any) -> str:
     return re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", dumped)
 
 
-def _read_asset(name: str) -> str:
-    return (files("charlstm.render") / "assets" / name).read_text(encoding="utf-8")
-
-
 def _digest(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
@@ -270,16 +263,3 @@ def _build_panel(name: str, view: View, sentence: str, given: str) -> str:
         f'<div class="lead"><div><h2>{title}</h2><p class="hint">{about}</p></div><div class="downloads"></div></div>'
         f"{html.render(view)}</div>"
     )
-
-
-def _build_shades() -> str:
-    """Return the background and the text colour of every shade as CSS variables, for the light and the dark theme."""
-    rules = {
-        theme: "".join(
-            f".s{step}{{--bg:rgb{background};--ink:rgb{choose_ink(background)}}}".replace(" ", "")
-            for step in range(-html.STEPS, html.STEPS + 1)
-            for background in [mix_rgb(step / html.STEPS, *colours)]
-        )
-        for theme, colours in {"light": LIGHT, "dark": DARK}.items()
-    }
-    return rules["light"] + re.sub(r"\.s", ':root[data-theme="dark"] .s', rules["dark"])

@@ -17,12 +17,14 @@ from charlstm.render import data, html, terminal
 from charlstm.render.characters import escape_character
 from charlstm.render.colour import choose_ink, mix_rgb, strength
 from charlstm.render.numbers import format_value
+from charlstm.render.style import build_notebook_style
 
 WIDTH = 100
 TEXT = "txt"
 MOST_CHARACTERS = 2000
 MOST_ROWS = 100
 GUESSES = 3
+NOTEBOOK = "charlstm-view"  # class of what a notebook shows
 FRAME_HEIGHT = 900  # pixels of a page in a notebook
 FRAME = "font-family:monospace;line-height:1.6;overflow-x:auto"
 
@@ -70,34 +72,38 @@ class PageResult:
 
 
 class ViewResult(View):
-    """A view that prints and saves itself; see `View` for its parts."""
+    """A view that prints itself, shows itself in a notebook, and saves itself; see `View` for its parts."""
 
     __slots__ = ()
 
     def __repr__(self) -> str:
         return self.to_text()
 
-    def to_text(self, width: int = WIDTH, colours: int = 0) -> str:
-        """Return the view as text for a terminal; see `terminal.render`."""
-        return terminal.render(self, width, colours)
+    def to_text(self, width: int = WIDTH, colours: int = 0, dots: bool = False, every: int = 0) -> str:
+        """Return the view as text for a terminal; see `terminal.Screen` for the parameters."""
+        return terminal.render(self, width, colours, dots, every)
+
+    def _repr_html_(self) -> str:
+        """Return the view as a page draws it, in the colours of a light or a dark notebook."""
+        return f'<div class="{NOTEBOOK}"><style>{build_notebook_style(NOTEBOOK)}</style>{html.render(self)}</div>'
 
     def to_dict(self) -> dict[str, Any]:
         """Return part → column → list of values, and the remarks, as JSON can hold them."""
         return data.to_objects(self)
 
     def dump(self, format: str) -> str | bytes:
-        """Return the view as "csv", "json", "npz" or "txt".
+        """Return the view as "csv", "json", "npz", "svg" or "txt".
 
         Raises
         ------
         ConfigError
-            If there is no such format.
+            If there is no such format, or it is svg and the view has no curves.
         """
         check_choice("format", format, (*data.FORMATS, TEXT))
         return self.to_text() if format == TEXT else data.FORMATS[format](self)
 
-    def save(self, path: str | PathLike[str], force: bool = False) -> None:
-        """Save the view as CSV, JSON, npz or text, by the suffix of the path.
+    def save(self, path: str | PathLike[str], force: bool = False, bom: bool = False) -> None:
+        """Save the view as CSV, JSON, npz, SVG or text, by the suffix of the path.
 
         An existing file is replaced completely or not at all.
 
@@ -107,11 +113,14 @@ class ViewResult(View):
             The file.
         force
             True: it may replace a model or a session.
+        bom
+            True: write CSV as Excel reads it; see `data.write`.
 
         Raises
         ------
         ConfigError
-            If the path has another suffix, or it would replace a model or a session and `force` is False.
+            If the path has another suffix, it is .svg and the view has no curves, or it would replace a model or a
+            session and `force` is False.
         CharlstmError
             If the file cannot be written; an existing file is then unchanged.
         """
@@ -120,9 +129,9 @@ class ViewResult(View):
 
         def write(file: BinaryIO) -> None:
             if suffix == f".{TEXT}":
-                terminal.write(self, WIDTH, file)
+                terminal.write(self, terminal.Screen(WIDTH), file)
             else:
-                data.write(self, suffix[1:], file)
+                data.write(self, suffix[1:], file, bom)
 
         write_output(path, write, force)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import BinaryIO
+from itertools import chain
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
 
 from charlstm.inspection.view import Bars, Column, Curves, Facts, Kind, Part, Strip, Table, View, count_of
 from charlstm.render import plots
 from charlstm.render.characters import escape_in_line, escape_line, pad, width_of, wrap_characters, wrap_words
-from charlstm.render.colour import MOST_BITS, NONE, level, shade
+from charlstm.render.colour import LEVELS, MOST_BITS, NONE, level, shade
 from charlstm.render.numbers import format_fact, format_value
 
 VALUE_WIDTH = 7
@@ -18,7 +21,7 @@ GUESS_WIDTH = 8
 BITS_WIDTH = 6
 NARROWEST = 8
 TEXT_LEAST, TEXT_WIDEST = 24, 48
-FACT_WIDTH = 28
+FACT_WIDTH = 30
 WIDTHS = {
     Kind.CHARACTER: CHARACTER_WIDTH,
     Kind.GUESS: GUESS_WIDTH,
@@ -29,66 +32,93 @@ WIDTHS = {
 LEFT = {Kind.TEXT, Kind.CHARACTER, Kind.GUESS}
 SHADED = {Kind.SHARE, Kind.SIGNED}
 SCALES = {Kind.SIGNED: ("−1", "+1"), Kind.BITS: ("0", f"{MOST_BITS:.0f} bits and more")}
-STRIP_WIDEST = 100
 
 
-def render(view: View, width: int, colours: int) -> str:
-    """Return a view as lines of text, each with a newline.
+class Screen(NamedTuple):
+    """What a terminal can show.
 
-    Parameters
+    Attributes
     ----------
-    view
-        The view.
-    width
-        Columns of the terminal.
-    colours
+    width : int
+        Its columns.
+    colours : int
         Number of its colours: 0, 8, 256 or 16,777,216.
+    dots : bool
+        Whether it has the dots of Braille.
+    every : int
+        Number of rows of a table after which its header is repeated; 0: never.
     """
-    return "".join(draw_lines(view, width, colours))
+
+    width: int
+    colours: int = NONE
+    dots: bool = False
+    every: int = 0
 
 
-def draw_lines(view: View, width: int, colours: int) -> Iterator[str]:
+def render(view: View, width: int, colours: int = NONE, dots: bool = False, every: int = 0) -> str:
+    """Return a view as lines of text, each with a newline; see `Screen` for the parameters."""
+    return "".join(draw_lines(view, Screen(width, colours, dots, every)))
+
+
+def draw_lines(view: View, screen: Screen) -> Iterator[str]:
     """Yield the lines of `render`, so that a long text needs little more memory than its trace."""
+    width = screen.width
     for number, (name, part) in enumerate(view.parts.items()):
         if len(view.parts) > 1:
             yield "\n" * (number > 0 and not isinstance(part, dict))
             yield from (f"{line}\n" for line in wrap_words(name, width))
-        yield from (f"{line}\n" for line in _draw_part(part, width, colours))
+        yield from (f"{line}\n" for line in _draw_part(part, screen))
     for number, remark in enumerate(view.remarks):
         yield "\n" * (number > 0 or bool(view.parts))
         yield from (f"{line}\n" for line in wrap_words(remark, width))
 
 
-def write(view: View, width: int, file: BinaryIO) -> None:
-    """Write the lines of `render` without colours to an open binary file, in UTF-8."""
-    for line in draw_lines(view, width, 0):
+def write(view: View, screen: Screen, file: BinaryIO) -> None:
+    """Write the lines of `render` to an open binary file, in UTF-8."""
+    for line in draw_lines(view, screen):
         file.write(line.encode("utf-8", "replace"))
 
 
-def _draw_part(part: Part, width: int, colours: int) -> Iterable[str]:
+def _draw_part(part: Part, screen: Screen) -> Iterable[str]:
     if isinstance(part, Table):
-        return _draw_table(part, width, colours)
+        legend = _draw_legend([column for column in part.columns if column.kind in SHADED], screen)
+        return chain(_draw_table(part, screen), legend if screen.colours != NONE else ())
     if isinstance(part, Strip):
-        return _draw_strip(part, width, colours)
+        return chain(_draw_strip(part, screen.width, screen.colours), [""], _draw_legend(part.rows, screen))
     if isinstance(part, Curves):
-        return plots.plot_curves(part, width)
+        return plots.plot_curves(part, screen.width, screen.dots, screen.colours)
     if isinstance(part, Bars):
-        return plots.draw_bars(part, width)
-    return _draw_facts(part, width)
+        return plots.draw_bars(part, screen.width)
+    return _draw_facts(part, screen.width)
 
 
-def _draw_facts(part: Facts, width: int) -> list[str]:
-    return [
-        pad(f"  {name:<{FACT_WIDTH}}{escape_line(format_fact(value))}", width).rstrip() for name, value in part.items()
-    ]
+def _draw_legend(columns: Sequence[Column], screen: Screen) -> Iterator[str]:
+    """Yield what the shades of columns mean, or without colours the bars: a line for each kind of values."""
+    for kind in dict.fromkeys(column.kind for column in columns):
+        low, high = SCALES.get(kind, ("0", "1"))
+        if screen.colours == NONE:
+            yield f"{LEVELS[0]} {low} … {LEVELS[-1]} {high}"
+            continue
+        values = np.linspace(-1.0 if kind is Kind.SIGNED else 0.0, 1.0, 9) * (MOST_BITS if kind is Kind.BITS else 1.0)
+        yield f"{low} {''.join(shade('  ', float(value), kind, screen.colours) for value in values)} {high}"
 
 
-def _draw_table(part: Table, width: int, colours: int) -> Iterator[str]:
+def _draw_facts(part: Facts, width: int) -> Iterator[str]:
+    """Draw names and their values: the words of a value are wrapped, and one word that is too long is cut."""
+    room = width - FACT_WIDTH - 2
+    for name, value in part.items():
+        shown = format_fact(value)
+        lines = wrap_words(shown, room) if " " in shown and room >= NARROWEST else [escape_line(shown)]
+        for number, line in enumerate(lines):
+            yield pad(f"  {name if number == 0 else '':<{FACT_WIDTH}}{line}", width).rstrip()
+
+
+def _draw_table(part: Table, screen: Screen) -> Iterator[str]:
     """Draw a table, split into pieces below each other where it is wider than the terminal."""
-    rows = len(part.columns[0].values)
+    width, rows = screen.width, len(part.columns[0].values)
     if part.head and rows > part.head:
         shorter = tuple(column._replace(values=column.values[: part.head]) for column in part.columns)
-        yield from _draw_table(Table(shorter, part.keys), width, colours)
+        yield from _draw_table(Table(shorter, part.keys), screen)
         yield f"… and {count_of(rows - part.head, 'more row')}"
         return
     widths = [_measure_column(column, min(TEXT_WIDEST, width // 2)) for column in part.columns[: part.keys]]
@@ -112,7 +142,7 @@ def _draw_table(part: Table, width: int, colours: int) -> Iterator[str]:
             room -= widths[k]
     for number, piece in enumerate(pieces):
         yield from [""] * (number > 0)
-        yield from _draw_piece([(part.columns[k], widths[k]) for k in piece], colours)
+        yield from _draw_piece([(part.columns[k], widths[k]) for k in piece], screen)
 
 
 def _start_piece(pieces: list[list[int]], keys: int) -> None:
@@ -141,12 +171,15 @@ def _measure_column(column: Column, widest: int) -> int:
     return max(WIDTHS.get(column.kind, 0), needed + (2 if column.kind in (Kind.TEXT, Kind.BITS) else 1))
 
 
-def _draw_piece(columns: list[tuple[Column, int]], colours: int) -> Iterator[str]:
-    if any(column.group for column, _ in columns):
-        yield _draw_headings(columns).rstrip()
-    yield "".join(_align(_format_name(column.name), width, column.kind) for column, width in columns).rstrip()
-    for n in range(len(columns[0][0].values)):
-        yield "".join(_draw_cell(column, n, width, colours) for column, width in columns).rstrip()
+def _draw_piece(columns: list[tuple[Column, int]], screen: Screen) -> Iterator[str]:
+    names = "".join(_align(_format_name(column.name), width, column.kind) for column, width in columns).rstrip()
+    header = [*[_draw_headings(columns).rstrip()] * any(column.group for column, _ in columns), names]
+    rows = len(columns[0][0].values)
+    yield from header
+    for n in range(rows):
+        if screen.every and n and n % screen.every == 0 and n < rows:
+            yield from header
+        yield "".join(_draw_cell(column, n, width, screen.colours) for column, width in columns).rstrip()
 
 
 def _draw_headings(columns: list[tuple[Column, int]]) -> str:
@@ -186,7 +219,7 @@ def _draw_strip(part: Strip, width: int, colours: int) -> Iterator[str]:
         yield f"… and {count_of(len(part.text) - part.head, 'more character')}"
         return
     margin = min(max((width_of(_format_name(row.name)) for row in part.rows), default=0), width // 3) + 1
-    for start, stop in wrap_characters(part.text, min(width, STRIP_WIDEST) - margin):
+    for start, stop in wrap_characters(part.text, width - margin):
         cells = [escape_in_line(character) for character in part.text[start:stop]]
         if start and (len(part.rows) > 1 or colours == NONE):
             yield ""
@@ -205,6 +238,3 @@ def _draw_strip(part: Strip, width: int, colours: int) -> Iterator[str]:
                 else ""
             )
             yield (pad(_format_name(row.name), margin - 1) + " " + coloured).rstrip()
-    if colours == NONE and part.rows:
-        low, high = SCALES.get(part.rows[0].kind, ("0", "1"))
-        yield from ("", f"▁ {low} … █ {high}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import click
 import numpy as np
 
 from charlstm.base.symbols import END
@@ -55,19 +54,31 @@ class TextWriter:
         sign = self._sign(sampled.character)
         if self._colour is None or sampled.character == "\n":
             return sign
-        from charlstm.render.colour import BLUES, DARK_FROM, ORANGES  # text without colour starts sooner
+        from charlstm.render.colour import BLUES, ORANGES, shade_by_step  # text without colour starts sooner
 
         step = sampled.step
         bits = (step.surprisal if self._colour == "surprise" else step.entropy)[sampled.row]
         palette = ORANGES if self._colour == "surprise" else BLUES
-        shade = min(int(bits * SHADES_PER_BIT[self._colour]), len(palette) - 1)
-        if shade == 0:
-            return sign
-        foreground = 231 if shade >= DARK_FROM[palette is BLUES] else 16
-        return click.style(sign, fg=foreground, bg=palette[shade])
+        return shade_by_step(sign, palette, int(min(bits * SHADES_PER_BIT[self._colour], len(palette))))
 
     def _sign(self, character: str) -> str:
         return shown_text(character) if self._shown else character
+
+
+def draw_legend(colour: str) -> str:
+    r"""Return a line that says what the shades of a text mean, for a terminal with 256 colours.
+
+    Examples
+    --------
+    >>> import re
+    >>> re.sub(r"\x1b\[[0-9;]*m", "", draw_legend("surprise"))
+    'surprisal: 0                 7 bits and more'
+    """
+    from charlstm.render.colour import BLUES, ORANGES, shade_by_step  # text without colour starts sooner
+
+    palette, name = (ORANGES, "surprisal") if colour == "surprise" else (BLUES, "entropy of the prediction")
+    shades = "".join(shade_by_step("  ", palette, step) for step in range(len(palette) + 1))
+    return f"{name}: 0{shades} {len(palette) / SHADES_PER_BIT[colour]:g} bits and more"
 
 
 class AlternativesWriter(TextWriter):

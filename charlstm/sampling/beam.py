@@ -12,6 +12,7 @@ beam to its end, so the best result is never less likely than it.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -104,7 +105,13 @@ class Hypothesis:
 
 
 def beam_search(
-    model: Model, seed: str, width: int, stopping: StoppingRules, sampling: SamplingConfig, count: int = 1
+    model: Model,
+    seed: str,
+    width: int,
+    stopping: StoppingRules,
+    sampling: SamplingConfig,
+    count: int = 1,
+    report: Callable[[int], object] | None = None,
 ) -> list[BeamResult]:
     """Find likely continuations of a text.
 
@@ -122,6 +129,8 @@ def beam_search(
         Only its `forbid` and `only` apply.
     count
         Number of results, at most N.
+    report
+        Called with the number of characters of the seed that are read, again and again until all are.
 
     Returns
     -------
@@ -144,7 +153,7 @@ def beam_search(
     text = model.documents.parse(seed)
     start = model.opening if text else model.start
     reader = Reader(model)
-    reader.read(model.vocabulary.encode(start + text, "the seed", -len(start))[:, None])
+    reader.read(model.vocabulary.encode(start + text, "the seed", -len(start))[:, None], report)
     reader = reader.copies(width)
     root = Hypothesis(Stopper(stopping if stopping.length is not None else replace(stopping, length=MAX_LENGTH)))
     if root.stopper.reason:
@@ -162,10 +171,16 @@ def beam_search(
 
 
 def search_samples(
-    model: Model, seed: str, width: int, stopping: StoppingRules, sampling: SamplingConfig, count: int
+    model: Model,
+    seed: str,
+    width: int,
+    stopping: StoppingRules,
+    sampling: SamplingConfig,
+    count: int,
+    report: Callable[[int], object] | None = None,
 ) -> list[Sample]:
     """Return the results of `beam_search` as samples; the number of each is its rank, from 0."""
-    results = beam_search(model, seed, width, stopping, sampling, count)
+    results = beam_search(model, seed, width, stopping, sampling, count, report)
     shown = model.documents.format(model.documents.parse(seed))
     return [
         Sample(

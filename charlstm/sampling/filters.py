@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from charlstm.base.config import check_number, check_text, check_whole, set_fields, show_value
-from charlstm.base.errors import ConfigError, did_you_mean
+from charlstm.base.errors import ConfigError, did_you_mean, named
 from charlstm.base.parameters import Array
 from charlstm.base.symbols import END
 from charlstm.text.vocabulary import Vocabulary
@@ -157,8 +157,8 @@ class SamplingConfig:
         ends = code_points == ord(END)  # (V,)  a document may always end
         if not (allowed & ~ends).any():
             raise ConfigError(
-                f"forbid {show_value(self.forbid)} and only {show_value(self.only)} allow none of the model's"
-                f" {np.count_nonzero(~ends)} characters; allow at least one of them"
+                f"{named('forbid')} {show_value(self.forbid)} and {named('only')} {show_value(self.only)} allow none of"
+                f" the model's {np.count_nonzero(~ends)} characters; allow at least one of them"
             )
         return np.asarray(allowed | ends)
 
@@ -167,12 +167,12 @@ def _check_words(words: Any) -> tuple[str, ...]:
     """Return the forbidden words as a tuple without repetitions; raise ConfigError if they are something else."""
     several = (words,) if isinstance(words, str) else words
     if not isinstance(several, (tuple, list)):
-        raise ConfigError(f"forbid_word is {words!r}; it must be a string, or several in a tuple")
+        raise ConfigError(f"{named('forbid_word')} is {words!r}; it must be a string, or several in a tuple")
     checked = tuple(dict.fromkeys(check_text("forbid_word", word, 1) for word in several))
     if sum(map(len, checked)) > MAX_WORDS:
         raise ConfigError(
-            f"forbid_word has {sum(map(len, checked)):,} characters in all; it may have {MAX_WORDS:,}: forbid fewer"
-            " words"
+            f"{named('forbid_word')} has {sum(map(len, checked)):,} characters in all; it may have {MAX_WORDS:,}:"
+            " forbid fewer words"
         )
     return checked
 
@@ -184,7 +184,7 @@ def _check_bias(bias: Any) -> tuple[tuple[str, float], ...]:
         isinstance(pair, (tuple, list)) and len(pair) == 2 and isinstance(pair[0], str) and len(pair[0]) == 1
         for pair in pairs
     ):
-        raise ConfigError(f"bias is {bias!r}; it must map single characters to numbers")
+        raise ConfigError(f"{named('bias')} is {bias!r}; it must map single characters to numbers")
     checked = {check_text("bias", one): check_number("bias", value, -MAX_BIAS, MAX_BIAS) for one, value in pairs}
     return tuple(checked.items())
 

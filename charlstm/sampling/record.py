@@ -154,7 +154,13 @@ def _check_record(values: Mapping[str, Any], model: Model) -> Sample:
     return Sample(seed, text, math.nan, stop, number, origin, label=label)
 
 
-def repeat(model: Model, samples: Sequence[Sample], name: str, show: Show | None = None) -> list[Sample]:
+def repeat(
+    model: Model,
+    samples: Sequence[Sample],
+    name: str,
+    show: Show | None = None,
+    report: Callable[[int], object] = lambda done: None,
+) -> list[Sample]:
     """Sample texts again.
 
     Parameters
@@ -167,6 +173,8 @@ def repeat(model: Model, samples: Sequence[Sample], name: str, show: Show | None
         Name of their file for an error.
     show
         Called with each character of a sample, and the index of the sample; not for texts of beam search.
+    report
+        Called now and then with the number of samples that are complete.
 
     Raises
     ------
@@ -178,6 +186,7 @@ def repeat(model: Model, samples: Sequence[Sample], name: str, show: Show | None
         alike, labelled = list(group), model.with_label(origin.label)
         for first in range(0, len(alike), ROWS):
             part, done = alike[first : first + ROWS], len(repeated)
+            report(done)
             mismatch = Mismatch(name, range(done + 1, done + 1 + len(part)))
             if origin.beam is None:
                 shown = None if show is None else partial(_show, show, done)

@@ -19,13 +19,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 from charlstm.base.config import LARGEST, check_choice, check_flag, check_whole, set_fields
-from charlstm.base.errors import ConfigError
+from charlstm.base.errors import ConfigError, named
 from charlstm.base.symbols import END
 from charlstm.model.model import Model
 from charlstm.sampling.filters import SamplingConfig
@@ -85,12 +85,14 @@ class SetRules:
         of = None if self.of is None else check_whole("of", self.of, 1)
         if (best is None) != (of is None):
             raise ConfigError(
-                f"{'of' if best is None else 'best'} is given alone",
+                f"{named('of' if best is None else 'best')} is given alone",
                 python="give best and of together, such as best=5, of=50",
                 command="give --best and --of together, such as --best 5 --of 50",
             )
         if best is not None and of is not None and best > of:
-            raise ConfigError(f"best is {best} and of is {of}; best must not be the larger one")
+            raise ConfigError(
+                f"{named('best')} is {best} and {named('of')} is {of}; the first must not be the larger one"
+            )
         set_fields(
             self,
             samples=check_whole("samples", self.samples, 1),
@@ -220,9 +222,16 @@ class SetSampler:
         self._attempts = 0
         self._rejected: Counter[str] = Counter()
 
-    def collect(self) -> Samples:
-        """Sample until every seed has its texts, or the limit of attempts is reached; return the same as `samples`."""
+    def collect(self, report: Callable[[int], object] = lambda found: None) -> Samples:
+        """Sample until every seed has its texts, or the limit of attempts is reached; return the same as `samples`.
+
+        Parameters
+        ----------
+        report
+            Called now and then with the number of texts that are found.
+        """
         while True:
+            report(sum(map(len, self._accepted)))
             round_ = self._sample_round()
             if not round_:
                 return self.samples

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from charlstm.base.config import check_flag, check_texts, check_whole, set_fields, show_value
-from charlstm.base.errors import ConfigError
+from charlstm.base.errors import ConfigError, named
 from charlstm.base.parameters import Array
 from charlstm.base.symbols import END
 from charlstm.text.vocabulary import Vocabulary, name, text_of
@@ -91,8 +91,8 @@ class StoppingRules:
             for character in stop:
                 if character not in sampled:
                     raise ConfigError(
-                        f"stop is {show_value(stop)}, which is never sampled because forbid or only excludes"
-                        f" {name(character)}; give another stop text, or allow that character"
+                        f"{named('stop')} is {show_value(stop)}, which is never sampled because {named('forbid')} or"
+                        f" {named('only')} excludes {name(character)}; give another stop text, or allow that character"
                     )
 
     @property

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -80,6 +80,9 @@ def _check_labels(value: Any) -> tuple[tuple[str, int], ...]:
     if [name for name, _ in labels] != sorted({name for name, _ in labels}):
         raise ConfigError("labels must be different names in ascending order")
     return labels
+
+
+Prepare = Callable[[str, int, int], object]
 
 
 class Corpus(NamedTuple):
@@ -157,6 +160,7 @@ def read(
     known: Vocabulary | None = None,
     field: str | None = None,
     label: str = "",
+    prepare: Prepare = lambda phase, done, total: None,
 ) -> Corpus:
     """Read files as one text; a newline is added between files or rows if the first does not end with one.
 
@@ -176,6 +180,8 @@ def read(
         Name of the field of tables that has the texts; None: the files are texts.
     label
         What gives the label of a document: "folder", "file", or "field:" and the name of a field; "": nothing.
+    prepare
+        Receives, again and again, what is done, with how many characters and of how many; 0: that is not known.
 
     Raises
     ------
@@ -196,6 +202,7 @@ def read(
     lengths = np.zeros(len(sources.files), np.int64)  # (F,)
     labelled: list[tuple[str, int]] = []  # labels, each with the number of documents in a row that have it
     for number, text, name in cut_documents(first.record(sources.read_joined()), documents):
+        prepare("counting characters", first.characters, 0)
         seen[code_points_of(text)] = True
         lengths[number] += len(text)
         length += len(text)
@@ -217,6 +224,7 @@ def read(
     start = len(documents.opening)
     try:
         for _, text, _ in cut_documents(second.record(sources.read_joined()), documents):
+            prepare("reading the text", second.characters, first.characters)
             points, stop = code_points_of(text), start + len(text)
             if stop > length or not seen[points].all():
                 break

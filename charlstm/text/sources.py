@@ -14,7 +14,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from charlstm.base.errors import ConfigError, CorpusError
+from charlstm.base.errors import ConfigError, CorpusError, named
 from charlstm.base.files import STANDARD_STREAM, descriptor_of, shorten
 from charlstm.base.inputs import Input, as_inputs
 from charlstm.base.symbols import END
@@ -352,12 +352,12 @@ def _choose_fields(field: str | None, label: str) -> Fields | None:
     """
     if label and label not in LABELS and not (label.startswith(FIELD_LABEL) and label != FIELD_LABEL):
         raise ConfigError(
-            f"label is {label!r}; it must be {', '.join(LABELS)} or {FIELD_LABEL} and the name of a field"
+            f"{named('label')} is {label!r}; it must be {', '.join(LABELS)} or {FIELD_LABEL} and the name of a field"
         )
     of_a_row = label.removeprefix(FIELD_LABEL) if label not in LABELS else ""
     if field is None and of_a_row:
         raise ConfigError(
-            f"label is {label!r}, a field of a table, and no field has the texts",
+            f"{named('label')} is {label!r}, a field of a table, and no field has the texts",
             python="give field as well",
             command="name the field with the texts with --field",
         )

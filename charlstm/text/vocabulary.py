@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from charlstm.base.config import show_value
-from charlstm.base.errors import ConfigError, UnknownCharacterError
+from charlstm.base.errors import ConfigError, UnknownCharacterError, named
 from charlstm.base.parameters import Array
 from charlstm.base.symbols import END
 
@@ -158,11 +158,11 @@ class Vocabulary:
         points = code_points_of(text)
         if not self._knows(points).all():
             unknown = np.unique(points[~self._knows(points)]).tolist()
-            named = [name(chr(point)) for point in unknown[:NAMED_AT_MOST]]
+            shown = [name(chr(point)) for point in unknown[:NAMED_AT_MOST]]
             more = [f"{len(unknown) - NAMED_AT_MOST:,} others"] if len(unknown) > NAMED_AT_MOST else []
             raise ConfigError(
-                f"{setting} is {show_value(text)}; it must have only characters that the model knows, and it does"
-                f" not know {', '.join([*named, *more])}"
+                f"{named(setting)} is {show_value(text)}; it must have only characters that the model knows, and it"
+                f" does not know {', '.join([*shown, *more])}"
             )
 
     def decode(self, ids: Array) -> str:
@@ -171,15 +171,15 @@ class Vocabulary:
 
     def _unknown(self, points: Array, where: Array, what: str, before: int, skippable: bool) -> UnknownCharacterError:
         odd, first, count = np.unique(points[where], return_index=True, return_counts=True)
-        named = [
+        shown = [
             f"{name(chr(point))} at character {before + where[place] + 1:,}"
             + (f" and {times - 1:,} more" if times > 1 else "")
             for point, place, times in zip(odd, first, count, strict=True)
         ]
-        if len(named) > NAMED_AT_MOST:
-            named[NAMED_AT_MOST:] = [f"{len(named) - NAMED_AT_MOST:,} others"]
+        if len(shown) > NAMED_AT_MOST:
+            shown[NAMED_AT_MOST:] = [f"{len(shown) - NAMED_AT_MOST:,} others"]
         return UnknownCharacterError(
-            f"{what} has characters that are not in the model's vocabulary: {'; '.join(named)}",
+            f"{what} has characters that are not in the model's vocabulary: {'; '.join(shown)}",
             python="remove them, for example with model.model.vocabulary.known(text)",
             command=f"remove them{', or skip them with --unknown skip' * skippable}",
             session=f"remove them{', or skip them with /unknown skip' * skippable}",

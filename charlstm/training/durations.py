@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from charlstm.base.config import check_number
-from charlstm.base.errors import ConfigError
+from charlstm.base.errors import ConfigError, named
 
 NOTATION = "a number with a unit, such as 90s, 10m, 2h, 1h30m or 1d"
 UNITS = {"d": 86400.0, "h": 3600.0, "m(?:in)?": 60.0, "s": 1.0}
@@ -61,7 +61,7 @@ def check_duration(name: str, value: Any, *, above: bool = False) -> float:
         try:
             value = parse_duration(value)
         except ConfigError as error:
-            raise ConfigError(f"{name} is {value[:60]!r}; it must be {NOTATION}") from error
+            raise ConfigError(f"{named(name)} is {value[:60]!r}; it must be {NOTATION}") from error
     return float(check_number(name, value, 0.0, LONGEST, above=above))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from charlstm.base.config import (
     set_fields,
     to_mapping,
 )
-from charlstm.base.errors import ConfigError
+from charlstm.base.errors import ConfigError, Spell, named
 from charlstm.base.files import as_path
 from charlstm.model import bundled
 from charlstm.network.cells import CELLS
@@ -64,11 +64,12 @@ class OptionError(ConfigError):
     def __init__(self, template: str, **values: Any) -> None:
         self.template = template
         self.values = values
-        super().__init__(self.format(spell_argument))
+        super().__init__(self.text("python"))
 
-    def format(self, spell: Callable[[str, Any], str]) -> str:
-        """Return the message with every option spelt by a function of its name and value."""
-        return self.template.format_map({name: spell(name, value) for name, value in self.values.items()})
+    def text(self, place: str, spell: Spell | None = None) -> str:
+        """Return the message with every option as a place writes it, with its value."""
+        written = {name: (spell or spell_argument)(name, value) for name, value in self.values.items()}
+        return self.template.format_map(written)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Let processes exchange the error."""
@@ -94,7 +95,7 @@ def check_path(name: str, value: Any) -> Path:
     try:
         return as_path(value)
     except ConfigError as error:
-        raise ConfigError(f"{name}: {error}") from error
+        raise ConfigError(f"{named(name)}: {error}") from error
 
 
 def check_paths(name: str, value: Any) -> tuple[Path, ...]:
@@ -109,7 +110,8 @@ def check_encoding(name: str, value: Any) -> str:
         "a".encode(codecs.lookup(check_text(name, value, 1)).name)
     except (LookupError, ValueError) as error:
         raise ConfigError(
-            f"{name} is {value[:60]!r}, which is no text encoding of Python; utf-8 and latin-1 are two that it has"
+            f"{named(name)} is {value[:60]!r}, which is no text encoding of Python; utf-8 and latin-1 are two"
+            " that it has"
         ) from error
     return str(value)
 

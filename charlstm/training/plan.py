@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from charlstm.base.config import TrainingConfig, to_mapping
-from charlstm.base.errors import ConfigError, CorpusError
+from charlstm.base.errors import ConfigError, CorpusError, named
 from charlstm.model import checkpoint
 from charlstm.model.checkpoint import Run, RunRecord, RunState
 from charlstm.model.model import Model
@@ -24,7 +24,7 @@ from charlstm.network.config import NetworkConfig
 from charlstm.network.network import Network
 from charlstm.network.weights import weight_shapes
 from charlstm.text import corpus
-from charlstm.text.corpus import Corpus
+from charlstm.text.corpus import Corpus, Prepare
 from charlstm.text.documents import FILE, LINE, ROW, STREAM, Documents
 from charlstm.text.examples import choose_examples
 from charlstm.text.records import Records, find_records
@@ -117,6 +117,7 @@ def plan_run(
     world: Team,
     started: float,
     announce: Callable[[str], object] = lambda message: None,
+    prepare: Prepare = lambda phase, done, total: None,
 ) -> Plan:
     """Return the plan of a run.
 
@@ -134,6 +135,8 @@ def plan_run(
         When the program started the run, on the clock `time.monotonic`.
     announce
         Receives a message about work that takes seconds.
+    prepare
+        Receives how much of a phase is done; see `Watcher.prepare`.
 
     Raises
     ------
@@ -145,11 +148,11 @@ def plan_run(
         If the corpus cannot be read, is too small, or is not that of the run to resume or to repeat.
     """
     if run is not None:
-        return _plan_resumed(options, run, what, started)
+        return _plan_resumed(options, run, what, started, prepare)
     if options.repeat is not None:
-        plan = _plan_repeated(options, options.repeat, world)
+        plan = _plan_repeated(options, options.repeat, world, prepare)
     else:
-        plan = _plan_new(options, world, started, announce)
+        plan = _plan_new(options, world, started, announce, prepare)
     return plan._replace(record=run_file.describe(options))
 
 
@@ -204,7 +207,9 @@ def check_options(options: Options) -> None:
         raise OptionError("{time} plans the decay of the learning rate; leave out {decay}", time=None, decay=False)
 
 
-def _plan_new(options: Options, world: Team, started: float, announce: Callable[[str], object]) -> Plan:
+def _plan_new(
+    options: Options, world: Team, started: float, announce: Callable[[str], object], prepare: Prepare
+) -> Plan:
     """Plan a new run: read the corpus, and let the recipe choose what the user leaves open."""
     chosen = {"documents": choose_documents(options)} | options.given()
     chosen = {name: value for name, value in chosen.items() if name not in ("steps", "workers")}
@@ -223,7 +228,7 @@ def _plan_new(options: Options, world: Team, started: float, announce: Callable[
         chosen |= shape | {"origin": origin.digest}
     documents, known = Documents(chosen["documents"]), origin.vocabulary if origin else None
     label = chosen.get("label", "")
-    text = corpus.read(options.files, options.encoding or ENCODING, documents, known, options.field, label)
+    text = corpus.read(options.files, options.encoding or ENCODING, documents, known, options.field, label, prepare)
     chosen.setdefault("split", choose_split(count_files(text.facts.files), chosen["documents"]))
 
     plan = _choose(text, recipe.choose_work(text.facts.characters), chosen, options)
@@ -231,7 +236,7 @@ def _plan_new(options: Options, world: Team, started: float, announce: Callable[
         deadline = started + options.time * (1.0 - RESERVED_FOR_THE_END)
         seconds = min(max(SHORTEST_TRIAL, TRIAL_SHARE * options.time), LONGEST_TRIAL)
         announce(f"measure   the speed of this machine, for about {format_duration(seconds)}")
-        pace = _measure_pace(plan, world, seconds)
+        pace = _measure_pace(plan, world, seconds, prepare)
         plan = _choose(text, pace * max(deadline - time.monotonic(), 0.0), chosen, options)
         every = plan.model.training.validate_every or -(-plan.model.training.steps // trainer.VALIDATIONS)
         config = replace(plan.model.training, validate_every=every)
@@ -240,7 +245,7 @@ def _plan_new(options: Options, world: Team, started: float, announce: Callable[
         tables = [name for name in text.facts.files if find_table_kind(name)]
         note = (
             f"{describe_names(tables)} {'is a table' if len(tables) == 1 else 'are tables'} and read as text, with all"
-            " delimiters and quotes; the option field names the field of each row that is a document"
+            f" delimiters and quotes; {named('field')} names the field of each row that is a document"
         )
         plan = plan._replace(notes=(*plan.notes, note)) if tables else plan._replace(records=find_records(text))
     if options.examples:
@@ -321,7 +326,7 @@ def _initialise(plan: Plan, origin: Model | None) -> Plan:
     return plan._replace(model=model, origin=origin)
 
 
-def _measure_pace(plan: Plan, world: Team, seconds: float) -> float:
+def _measure_pace(plan: Plan, world: Team, seconds: float, prepare: Prepare) -> float:
     """Train on trial for some seconds; return the multiplications done per second."""
     network, started = plan.model.network, time.monotonic()
     network.initialise(0)
@@ -338,6 +343,8 @@ def _measure_pace(plan: Plan, world: Team, seconds: float) -> float:
     largest = trainer.largest_sum(network, plan.split.training.rows)
     with start_team(job, largest, world, plan.workers) as team:
         for result in job(team):
+            elapsed = min(time.monotonic() - started, seconds)
+            prepare("measuring the speed", round(1000 * elapsed), round(1000 * seconds))
             if result.step <= warm:
                 since = time.monotonic()
                 warm = result.step if since - started > seconds / 2 else warm  # steps of seconds need no warm-up
@@ -349,7 +356,7 @@ def _measure_pace(plan: Plan, world: Team, seconds: float) -> float:
     return float(pace[0])
 
 
-def _plan_resumed(options: Options, run: Run, what: str, started: float) -> Plan:
+def _plan_resumed(options: Options, run: Run, what: str, started: float, prepare: Prepare) -> Plan:
     """Plan the rest of a run: only its number of steps, its patience and its number of workers may change."""
     model, state, record = run
     config = model.training
@@ -365,7 +372,7 @@ def _plan_resumed(options: Options, run: Run, what: str, started: float) -> Plan
             f"{{init_from}} contradicts {literal(what)}, which did not begin with its weights; {otherwise}",
             init_from=options.init_from,
         )
-    text = _read_same_corpus(options, model, what)
+    text = _read_same_corpus(options, model, what, prepare)
     split = split_corpus(text, config)
     steps = config.steps if options.steps is None else options.steps
     if options.epochs is not None:
@@ -396,7 +403,7 @@ def _plan_resumed(options: Options, run: Run, what: str, started: float) -> Plan
     return _with_workers(plan, options.workers)
 
 
-def _plan_repeated(options: Options, path: Path, world: Team) -> Plan:
+def _plan_repeated(options: Options, path: Path, world: Team, prepare: Prepare) -> Plan:
     """Plan a run with the settings, the steps and the schedule of a model's run."""
     recorded = checkpoint.load(path)
     config, what = recorded.training, f"the run of {path}"
@@ -418,7 +425,7 @@ def _plan_repeated(options: Options, path: Path, world: Team) -> Plan:
             else "no other model; leave out {init_from}"
         )
         raise OptionError(f"{literal(what)} began with the weights of {began}", init_from=None)
-    text = _read_same_corpus(options, recorded, what)
+    text = _read_same_corpus(options, recorded, what, prepare)
     network = Network(recorded.network.config, len(text.vocabulary))
     examples = recorded.examples if options.examples else ()
     model = Model(network, text.vocabulary, config, recorded.facts, examples=examples)
@@ -443,13 +450,14 @@ def _check_agrees(
             raise OptionError(f"{{{name}}} contradicts {literal(what)}, which {which}; {otherwise}", **{name: value})
 
 
-def _read_same_corpus(options: Options, model: Model, what: str) -> Corpus:
+def _read_same_corpus(options: Options, model: Model, what: str, prepare: Prepare) -> Corpus:
     """Read the corpus; raise an error if it is not that of a model."""
     if (options.val is not None) != (model.training.split == "file"):
         ending = "has a validation file; give it with {val}" if options.val is None else "has none; leave out {val}"
         raise OptionError(f"{literal(what)} {ending}", val=None)
     encoding = options.encoding or ENCODING
-    text = corpus.read(options.files, encoding, model.documents, model.vocabulary, options.field, model.training.label)
+    documents, known, label = model.documents, model.vocabulary, model.training.label
+    text = corpus.read(options.files, encoding, documents, known, options.field, label, prepare)
     if text.facts.sha256 != model.facts.sha256:
         raise CorpusError(
             f"the text is not that of {what}: it has {text.facts.characters:,} characters in"

@@ -104,6 +104,9 @@ class Watcher:
     def announce(self, message: str) -> None:
         """Receive a message about work before the first step that takes seconds."""
 
+    def prepare(self, phase: str, done: int, total: int) -> None:
+        """Receive how much of a phase before the first step is done, and of how much; a total of 0 is not known."""
+
     def begin(self, plan: Plan, processes: int) -> None:
         """Receive the plan, and the number of processes that share the work, before the first step."""
 
@@ -222,8 +225,8 @@ def run(options: Options, watcher: Watcher, sample: Callable[[Model, int], str])
                 what = f"the run of {path}"
                 wanted = run_file.complete(options, resumed, what)
             Files.of(wanted).check(wanted)
-            announce = watcher.announce if world.rank == 0 else lambda message: None
-            return plan_run(wanted, resumed, what, world, started, announce), path
+            listener = watcher if world.rank == 0 else Watcher()
+            return plan_run(wanted, resumed, what, world, started, listener.announce, listener.prepare), path
 
         plan, resumed_file = world.run_in_all(prepare)
         with defer_signals(*stopping_signals()) as received:
