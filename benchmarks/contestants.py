@@ -116,7 +116,7 @@ def charlstm_sampling(hidden: int, streams: int, processes: int = 1) -> Iterator
     from charlstm.network.network import Network
     from charlstm.sampling import decoder
     from charlstm.sampling.filters import SamplingConfig
-    from charlstm.text.corpus import CorpusFacts
+    from charlstm.text.facts import CorpusFacts
     from charlstm.text.vocabulary import Vocabulary
 
     network = Network(NetworkConfig(hidden=hidden), problem.CHARACTERS)

@@ -39,7 +39,7 @@ from charlstm.render import data, terminal
 from charlstm.render.characters import escape_character, escape_line, isolate, pad, wrap_words
 from charlstm.sampling.record import describe
 from charlstm.sampling.sampler import Sample
-from charlstm.text.corpus import CorpusFacts
+from charlstm.text.facts import CorpusFacts
 from charlstm.training.run import Progress
 
 ROOT = Path(__file__).parent.parent

@@ -16,13 +16,12 @@ from charlstm.cli.commands import (
     EscapedText,
     FilePath,
     GroupedCommand,
-    WrongUsage,
-    as_sentence,
     check_encoding,
     field_option,
     model_option,
     option_of,
 )
+from charlstm.cli.group import WrongUsage, as_sentence
 from charlstm.cli.models import ModelPath
 from charlstm.cli.progress import ConsoleWatcher, QuietWatcher
 from charlstm.cli.report import spell_option
