@@ -35,8 +35,8 @@ from scaling import all_reduce_seconds
 
 MODELS = ((128, 32), (128, 128), (256, 64), (256, 256), (512, 128))
 SEQ_LEN = 64
-ADDRESSES = {"charlstm-a": "10.77.0.1", "charlstm-b": "10.77.0.2"}  # namespace → address in it
-DEVICES = ("charlstm-tun-a", "charlstm-tun-b")
+# Namespace, which is also the name of its network device → its address; no two runs have the same names.
+ADDRESSES = {f"lstm{os.getpid()}a": "10.77.0.1", f"lstm{os.getpid()}b": "10.77.0.2"}
 MTU = 9000
 BURST = 20_000  # bytes that the kernel sends at once
 NO_SHARED_MEMORY = {
@@ -63,20 +63,20 @@ def two_machines(bandwidth: float, latency: float) -> Iterator[None]:
     """Provide two namespaces with a network between them, of a bandwidth in bytes a second and a latency in seconds."""
     with ExitStack() as stack:
         tunnels = []
-        for (namespace, address), device in zip(ADDRESSES.items(), DEVICES, strict=True):
+        for namespace, address in ADDRESSES.items():
             run("ip", "netns", "add", namespace)
             stack.callback(run, "ip", "netns", "delete", namespace)
             tunnel = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
             stack.callback(os.close, tunnel)
-            fcntl.ioctl(tunnel, TUNSETIFF, struct.pack("16sH", device.encode(), IFF_TUN | IFF_NO_PI))
+            fcntl.ioctl(tunnel, TUNSETIFF, struct.pack("16sH", namespace.encode(), IFF_TUN | IFF_NO_PI))
             tunnels.append(tunnel)
-            run("ip", "link", "set", device, "netns", namespace)
+            run("ip", "link", "set", namespace, "netns", namespace)
             inside = ("ip", "-n", namespace)
             run(*inside, "link", "set", "lo", "up")
-            run(*inside, "link", "set", device, "mtu", str(MTU), "txqueuelen", "10000", "up")
-            run(*inside, "address", "add", f"{address}/24", "dev", device)
+            run(*inside, "link", "set", namespace, "mtu", str(MTU), "txqueuelen", "10000", "up")
+            run(*inside, "address", "add", f"{address}/24", "dev", namespace)
             limit = f"rate {8 * bandwidth:.0f}bit burst {BURST} limit 100000000".split()
-            run("tc", "-n", namespace, "qdisc", "add", "dev", device, "root", "tbf", *limit)
+            run("tc", "-n", namespace, "qdisc", "add", "dev", namespace, "root", "tbf", *limit)
         command = [sys.executable, __file__, "relay", *map(str, tunnels), str(latency)]
         relay = subprocess.Popen(command, pass_fds=tunnels)
         stack.callback(relay.wait)
