@@ -81,7 +81,10 @@ def print_growth(name: str, cost: Mapping[int, tuple[float, int | None]]) -> Non
 def measure(launches: Mapping[int, Launch]) -> dict[int, float]:
     """Return the seconds of CPU time per unit of work with each value of a setting."""
     outcomes = measure_in_turn({str(value): launch for value, launch in launches.items()}, PACE)
-    return {value: outcome.cpu or float("nan") for value, outcome in zip(launches, outcomes.values(), strict=True)}
+    for value, outcome in outcomes.items():
+        if outcome.cpu is None:
+            sys.exit(f"{value}: {outcome.problem}")
+    return {value: outcome.cpu or 0.0 for value, outcome in zip(launches, outcomes.values(), strict=True)}
 
 
 def training() -> None:
