@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import importlib
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
