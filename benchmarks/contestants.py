@@ -46,6 +46,45 @@ def charlstm_training(
         yield Contestant(_repeat(steps), lambda: [next(steps).loss for _ in range(problem.CHECKED_STEPS)])
 
 
+def charlstm_documents(
+    hidden: int, seq_len: int, batch: int, length: int, total: int, characters: int
+) -> Iterator[Contestant]:
+    """Take the training steps of `charlstm train` with documents of one length, of about `total` characters in all.
+
+    A unit of work is a predicted character. What a step predicts beyond the units of a turn counts for the next turn.
+    """
+    from charlstm.base.config import TrainingConfig
+    from charlstm.network.config import NetworkConfig
+    from charlstm.network.network import Network
+    from charlstm.text.batches import DocumentBatches
+    from charlstm.training import trainer
+    from charlstm.training.processes import start_processes
+
+    network = Network(NetworkConfig(hidden=hidden), characters)
+    load_weights(network, problem.make_weights(hidden, 1, characters))
+    count = max(2 * batch, total // length)
+    ids = np.random.default_rng(0).integers(1, characters, count * (length + 1) + 1).astype(np.uint8)
+    ids[:: length + 1] = 0  # the end symbol
+    starts = np.arange(count) * (length + 1) + 1
+    documents = DocumentBatches(ids, np.stack([starts, starts + length], axis=1), batch, seq_len)
+    config = TrainingConfig(10**9, batch, seq_len, learning_rate=problem.LEARNING_RATE, warmup=0, decay=False)
+
+    def job(team: Any) -> Iterator[Any]:
+        return trainer.train(network, documents, None, config, team)
+
+    ahead = 0
+
+    def work(units: int) -> None:
+        nonlocal ahead
+        ahead -= units
+        while ahead < 0:
+            ahead += next(steps).characters
+
+    with start_processes(1, trainer.largest_sum(network, batch), job) as team:
+        steps = job(team)
+        yield Contestant(work)
+
+
 def products(
     hidden: int, layers: int, seq_len: int, batch: int, processes: int, characters: int = problem.CHARACTERS
 ) -> Iterator[Contestant]:
@@ -108,7 +147,9 @@ def plain_sampling(hidden: int, **_: int) -> Iterator[Contestant]:
     yield Contestant(plain.Network(problem.CHARACTERS, hidden).sample)
 
 
-def charlstm_sampling(hidden: int, streams: int, processes: int = 1) -> Iterator[Contestant]:
+def charlstm_sampling(
+    hidden: int, streams: int, processes: int = 1, layers: int = 1, characters: int = problem.CHARACTERS
+) -> Iterator[Contestant]:
     """Sample characters as `charlstm sample` does, several texts in parallel."""
     from charlstm.base.config import TrainingConfig
     from charlstm.model.model import Model
@@ -116,12 +157,12 @@ def charlstm_sampling(hidden: int, streams: int, processes: int = 1) -> Iterator
     from charlstm.network.network import Network
     from charlstm.sampling import decoder
     from charlstm.sampling.filters import SamplingConfig
-    from charlstm.text.corpus import CorpusFacts
+    from charlstm.text.facts import CorpusFacts
     from charlstm.text.vocabulary import Vocabulary
 
-    network = Network(NetworkConfig(hidden=hidden), problem.CHARACTERS)
-    load_weights(network, problem.make_weights(hidden, 1, problem.CHARACTERS))
-    vocabulary = Vocabulary(np.arange(problem.CHARACTERS) + 32)
+    network = Network(NetworkConfig(hidden=hidden, layers=layers), characters)
+    load_weights(network, problem.make_weights(hidden, layers, characters))
+    vocabulary = Vocabulary(np.arange(characters) + 32)
     model = Model(network, vocabulary, TrainingConfig(0), CorpusFacts((), 0, 0, ""))
     text = "".join(chr(32 + character) for character in problem.CHECKED_TEXT)
     steps = decoder.sample_steps(model, text, SamplingConfig(temperature=problem.TEMPERATURE), streams)

@@ -27,7 +27,7 @@ from charlstm.model.model import Model
 from charlstm.network.config import NetworkConfig
 from charlstm.network.loss import log_softmax
 from charlstm.network.network import Network
-from charlstm.text.corpus import CorpusFacts
+from charlstm.text.facts import CorpusFacts
 from charlstm.text.vocabulary import Vocabulary, code_points_of
 
 HALF = 2.0

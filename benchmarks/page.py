@@ -34,7 +34,7 @@ from charlstm.model.model import Model
 from charlstm.network.config import NetworkConfig
 from charlstm.network.network import Network
 from charlstm.render import page
-from charlstm.text.corpus import CorpusFacts
+from charlstm.text.facts import CorpusFacts
 from charlstm.text.vocabulary import Vocabulary
 
 SIZES = ((192, 2000), (512, 2000), (512, 5000))

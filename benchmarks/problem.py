@@ -43,7 +43,8 @@ def order_gates(weights: Any, order: str) -> Any:
 
 def make_text(seq_len: int, batch: int, characters: int) -> Any:
     """Return random ids, (batch · N,), the streams of the rows one after another."""
-    return np.random.default_rng(0).integers(0, characters, batch * (WINDOWS * seq_len) + 1).astype(np.uint8)
+    ids = np.random.default_rng(0).integers(0, characters, batch * (WINDOWS * seq_len) + 1)
+    return ids.astype(np.min_scalar_type(characters))
 
 
 def read_windows(seq_len: int, batch: int, characters: int) -> Iterator[tuple[Any, Any, bool]]:

@@ -22,7 +22,7 @@ from charlstm.base.config import TrainingConfig
 from charlstm.model.model import Model, Reader
 from charlstm.network.config import NetworkConfig
 from charlstm.network.network import Network
-from charlstm.text.corpus import CorpusFacts
+from charlstm.text.facts import CorpusFacts
 from charlstm.text.vocabulary import Vocabulary
 
 CHARACTERS, ROUNDS = 65, 9

@@ -1,8 +1,11 @@
 """`python -m charlstm`."""
 
+import atexit
 import gc
 
-gc.set_threshold(50_000)  # what a command imports stays; looking for garbage among it would only take time
+# What a command imports stays until it ends. Looking for garbage among it would only take time: now, and at the end.
+gc.set_threshold(50_000)
+atexit.register(gc.freeze)
 
 from charlstm.cli.main import main  # noqa: E402
 

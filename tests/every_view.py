@@ -22,7 +22,7 @@ from charlstm.inspection.units import view_units
 from charlstm.inspection.view import TextInput, TextSource
 from charlstm.inspection.why import view_why
 from charlstm.model.model import History
-from charlstm.text.corpus import CorpusFacts
+from charlstm.text.facts import CorpusFacts
 
 GOLDEN_RATIO = 0.6180339887498949
 

@@ -31,8 +31,7 @@ from charlstm.model.model import History, Model
 from charlstm.network import optimizers
 from charlstm.network.config import NetworkConfig
 from charlstm.network.network import Network
-from charlstm.text.corpus import CorpusFacts
-from charlstm.text.examples import Example
+from charlstm.text.facts import CorpusFacts, Example
 from charlstm.text.vocabulary import Vocabulary, code_points_of
 
 HELD = 100_000_000

@@ -13,7 +13,8 @@ from charlstm.model.model import Model
 from charlstm.network.config import NetworkConfig
 from charlstm.network.dropout import unit_masks
 from charlstm.network.network import Network
-from charlstm.text.corpus import Corpus, CorpusFacts
+from charlstm.text.corpus import Corpus
+from charlstm.text.facts import CorpusFacts
 from charlstm.text.vocabulary import Vocabulary
 
 KINDS = {

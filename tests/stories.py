@@ -9,7 +9,8 @@ from charlstm.base.symbols import END
 from charlstm.model.model import Model
 from charlstm.network.config import NetworkConfig
 from charlstm.network.network import Network
-from charlstm.text.corpus import Corpus, CorpusFacts
+from charlstm.text.corpus import Corpus
+from charlstm.text.facts import CorpusFacts
 from charlstm.text.split import split_documents
 from charlstm.text.vocabulary import Vocabulary
 from charlstm.training.trainer import train

@@ -26,6 +26,20 @@ import measure, scaling
 scaling.PACE, scaling.MODELS, scaling.MACHINES, scaling.SEQ_LEN = measure.Pace(1, 0.004), ((4, 4),), (1, 2), 4
 scaling.main()
 """
+GROWTH = """
+import growth, measure
+growth.PACE, growth.SHAPE = measure.Pace(1, 0.004), {**growth.SHAPE, "hidden": 4, "seq_len": 4, "batch": 4}
+growth.TRAINING, growth.SAMPLING = {"characters": (5, 300)}, {"characters": (27, 300), "streams": (1, 3)}
+growth.LENGTHS, growth.SIZES, growth.READINGS, growth.DOCUMENTS = (1, 20), (1, 2), 1, 100
+growth.main([])
+"""
+MACHINES = """
+import machines, sys
+machines.MODELS, machines.SEQ_LEN = ((4, 4),), 4
+sys.argv[1:] = ["--turns", "2", "--latency", "20"]
+machines.main()
+"""
+CAN_MAKE_NETWORKS = sys.platform == "linux" and os.geteuid() == 0 and os.access("/dev/net/tun", os.W_OK)
 PLAIN = """
 import plain
 network = plain.Network(5, 3)
@@ -58,7 +72,8 @@ def without_avx512(row: str, *, rivals: list[str], cwd: Path, cores: int = 2) ->
 
 def test_each_script_is_tried_here() -> None:
     scripts = (
-        "bench chance contestants documents inspecting novelty page pairs parts plain reading rows scaling sets startup"
+        "bench chance contestants documents growth inspecting machines novelty page pairs parts plain reading rows"
+        " scaling sets startup"
     )
     modules = "comparisons costs environments measure problem processors serving shapes tables"
     assert {path.stem for path in BENCHMARKS.glob("*.py")} == {*scripts.split(), *modules.split()}
@@ -235,6 +250,23 @@ def test_parts(shape: tuple[str, ...], tmp_path: Path) -> None:
 def test_plain_and_scaling(tmp_path: Path) -> None:
     run("-c", PLAIN, cwd=tmp_path)
     assert "100 Gbit/s" in run("-c", SCALING, cwd=tmp_path)
+
+
+def test_growth(tmp_path: Path) -> None:
+    tables = run("-c", GROWTH, cwd=tmp_path).strip().split("\n\n")
+    heads = [table.split()[0] for table in tables]
+    assert heads[:4] == ["Training;", "characters", "Sampling;", "characters"]
+    assert [len(table.splitlines()) for table in tables] == [1, 3, 1, 3, 3, 1, 3, 1, 3]
+    assert "inf" not in "".join(tables)
+
+
+@pytest.mark.skipif(
+    not CAN_MAKE_NETWORKS or shutil.which("tc") is None or not Path(sys.executable).with_name("mpiexec.hydra").exists(),
+    reason="namespaces of a network need Linux, its administrator, ip and tc; ranks in them need MPICH",
+)
+def test_two_ranks_wait_for_the_network_between_their_machines(tmp_path: Path) -> None:
+    *_, measured, _ = run("-c", MACHINES, cwd=tmp_path).splitlines()[-1].split()
+    assert float(measured) >= 2 * 20  # the latency, there and back
 
 
 def test_reading(tmp_path: Path) -> None:

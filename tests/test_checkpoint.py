@@ -22,8 +22,7 @@ from charlstm.model import checkpoint
 from charlstm.model.model import History, Model
 from charlstm.network.config import NetworkConfig
 from charlstm.network.network import Network
-from charlstm.text.corpus import CorpusFacts
-from charlstm.text.examples import Example
+from charlstm.text.facts import CorpusFacts, Example
 from charlstm.text.vocabulary import Vocabulary, code_points_of
 
 

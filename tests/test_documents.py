@@ -16,8 +16,9 @@ from charlstm.base.config import TrainingConfig
 from charlstm.base.parameters import Buffers
 from charlstm.base.symbols import END
 from charlstm.text.batches import DocumentBatches
-from charlstm.text.corpus import Corpus, CorpusFacts
+from charlstm.text.corpus import Corpus
 from charlstm.text.documents import Documents, find_documents, hash_document, hash_documents
+from charlstm.text.facts import CorpusFacts
 from charlstm.text.records import find_records
 from charlstm.text.split import choose_validation, split_documents
 from charlstm.text.vocabulary import Vocabulary

@@ -21,8 +21,8 @@ from charlstm.cli.main import main
 from charlstm.inspection.surprisal import StaticEvaluation
 from charlstm.model import checkpoint
 from charlstm.text import corpus
-from charlstm.text.corpus import CorpusFacts
 from charlstm.text.documents import Documents
+from charlstm.text.facts import CorpusFacts
 from charlstm.text.split import split_documents
 from charlstm.training.options import Options
 

@@ -25,8 +25,8 @@ from charlstm.sampling.filters import SamplingConfig
 from charlstm.sampling.sampler import Sampler
 from charlstm.sampling.stopping import StoppingRules
 from charlstm.text import corpus
-from charlstm.text.corpus import CorpusFacts
 from charlstm.text.documents import Documents
+from charlstm.text.facts import CorpusFacts
 from charlstm.text.split import split_documents
 
 

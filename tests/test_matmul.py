@@ -43,15 +43,26 @@ def test_a_product_with_a_packed_matrix_is_the_product(G, D, H, B, transposed, p
         np.testing.assert_allclose(x @ packed, expected, atol=1e-12)
 
 
-@pytest.mark.parametrize(("D", "H", "rows"), [(128, 128, 16), (256, 256, 32), (512, 512, 64), (160, 160, 32)])
-def test_a_strip_is_small_enough_for_the_rows(D, H, rows):
+@pytest.mark.parametrize(
+    ("D", "H", "rows", "is_small"),
+    [
+        (128, 128, 16, True),
+        (256, 256, 32, True),
+        (160, 160, 32, True),
+        (512, 512, 60, True),
+        (512, 512, 64, False),
+        (128, 128, 512, False),
+    ],
+)
+def test_a_strip_is_small_enough_for_the_rows_or_has_all_columns(D, H, rows, is_small):
     made = {}
 
     def buffers(name, shape):
         return made.setdefault(name, np.zeros(shape, np.float32))
 
     PackedMatrix(np.zeros((4, D, H), np.float32), rows, "w", buffers)
-    assert rows * D * made["w strips"].shape[-1] <= SMALL_PRODUCT
+    width = made["w strips"].shape[-1]
+    assert (rows * D * width <= SMALL_PRODUCT) == is_small and (is_small or width == H)
 
 
 @pytest.mark.parametrize("kind", [RowMatrix, LaneMatrix])

@@ -21,7 +21,8 @@ from charlstm.inspection.telling_place import find_telling_place
 from charlstm.model import checkpoint
 from charlstm.model.model import Model
 from charlstm.render import page
-from charlstm.text.examples import LEAST, Example
+from charlstm.text.examples import LEAST
+from charlstm.text.facts import Example
 
 LONG = "ab cab bca ccab acb bb cab cc ba cab"
 

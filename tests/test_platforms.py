@@ -16,7 +16,7 @@ import without_posix
 import charlstm
 from charlstm.base import files
 from charlstm.base.errors import ConfigError
-from charlstm.cli import commands, output
+from charlstm.cli import output, spelling
 from charlstm.training import processes
 
 ROOT = Path(__file__).parent.parent
@@ -110,10 +110,10 @@ def test_two_names_of_one_file_are_told_where_case_is_ignored(tmp_path: Path, mo
 def test_commands_to_type_are_quoted_as_windows_takes_them(
     word: str, quoted: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commands, "os", SimpleNamespace(name="nt"))
-    assert commands.quote(word) == quoted
-    monkeypatch.setattr(commands, "os", SimpleNamespace(name="posix"))
-    assert commands.quote("a b") == "'a b'"
+    monkeypatch.setattr(spelling, "os", SimpleNamespace(name="nt"))
+    assert spelling.quote(word) == quoted
+    monkeypatch.setattr(spelling, "os", SimpleNamespace(name="posix"))
+    assert spelling.quote("a b") == "'a b'"
 
 
 def test_the_console_of_windows_is_asked_to_take_colours(monkeypatch: pytest.MonkeyPatch) -> None:

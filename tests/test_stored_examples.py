@@ -17,8 +17,9 @@ import charlstm
 from charlstm.base.config import TrainingConfig
 from charlstm.base.symbols import END
 from charlstm.model import checkpoint
-from charlstm.text.corpus import Corpus, CorpusFacts
+from charlstm.text.corpus import Corpus
 from charlstm.text.examples import LEAST, LENGTH, MOST, choose_examples
+from charlstm.text.facts import CorpusFacts
 from charlstm.text.split import split_corpus
 from charlstm.text.vocabulary import Vocabulary, code_points_of
 

@@ -14,8 +14,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from charlstm.base.config import check_text, show_value
-from charlstm.base.errors import ConfigError, named
+from charlstm.base.config import check_text
+from charlstm.base.errors import ConfigError, named, show_value
 from charlstm.base.randomness import fresh_seed
 from charlstm.base.symbols import END
 from charlstm.model import bundled, checkpoint

@@ -9,7 +9,7 @@ from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any, TypeVar
 
-from charlstm.base.errors import ConfigError, did_you_mean, named
+from charlstm.base.errors import ConfigError, did_you_mean, named, show_value
 from charlstm.base.symbols import END
 
 OPTIMIZERS = ("adam", "rmsprop", "sgd")
@@ -17,7 +17,6 @@ SPLITS = ("tail", "tails", "stripes", "random", "file")
 
 LARGEST = 2**63 - 1
 MOST_EPOCHS = 1e9
-SHOWN = 60
 
 Settings = TypeVar("Settings")
 
@@ -249,14 +248,6 @@ def _is_finite(value: Any) -> bool:
         return math.isfinite(value)
     except OverflowError:  # an integer beyond the largest float
         return False
-
-
-def show_value(value: Any) -> str:
-    """Return a value as an error shows it, shortened where it is long."""
-    if isinstance(value, int) and abs(value) > LARGEST:
-        return f"a number of {len(str(abs(value))) if abs(value) < 10**4000 else 'thousands of'} digits"
-    shown = repr(value.item() if hasattr(value, "item") and getattr(value, "size", 2) == 1 else value)
-    return shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}…"
 
 
 def _check_schedule_changes(pairs: Any, steps: int) -> tuple[tuple[int, int], ...]:

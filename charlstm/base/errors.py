@@ -1,4 +1,4 @@
-"""The errors that a user can act on: each is one sentence. And suggestions for mistyped names."""
+"""The errors that a user can act on: each is one sentence. And how they show values and suggest names."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 ALIKE = 0.7
+LONGEST_VALUE = 60
+LONGEST_TEXT = 200
+LARGEST_SHOWN = 2**63 - 1
 # Around the name of a parameter in a message: code points that no text has.
 MARKS = ("\ufdd0", "\ufdd1")
 NAMED = re.compile(f"{MARKS[0]}([A-Za-z0-9_]+){MARKS[1]}")
@@ -111,3 +114,17 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     best = max(likeness.values(), default=0.0)
     similar = [name for name, ratio in likeness.items() if ratio >= max(ALIKE, best - 0.1)]
     return f"; did you mean {' or '.join(similar[:3])}?" if similar else ""
+
+
+def show_value(value: Any) -> str:
+    """Return a value as an error shows it, shortened where it is long."""
+    if isinstance(value, int) and abs(value) > LARGEST_SHOWN:
+        return f"a number of {len(str(abs(value))) if abs(value) < 10**4000 else 'thousands of'} digits"
+    shown = repr(value.item() if hasattr(value, "item") and getattr(value, "size", 2) == 1 else value)
+    return shown if len(shown) <= LONGEST_VALUE else f"{shown[:LONGEST_VALUE]}…"
+
+
+def shorten(text: object, most: int = LONGEST_TEXT) -> str:
+    """Return a text for a message; of a long one, the start and the end."""
+    whole = str(text)
+    return whole if len(whole) <= most else f"{whole[: most // 2]}…{whole[-(most // 2) :]}"

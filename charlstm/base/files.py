@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import BinaryIO
 
-from charlstm.base.errors import CharlstmError, ConfigError
+from charlstm.base.errors import CharlstmError, ConfigError, shorten
 
 try:
     import fcntl
@@ -35,7 +35,6 @@ PERMISSIONS = 0o777
 ARCHIVE_START = b"PK\x03\x04"
 FORMAT = re.compile(rb'\{"format": "(charlstm[ \w]*)"')
 HEAD = 4096
-MOST_SHOWN = 200
 
 
 class Files:
@@ -270,12 +269,6 @@ def check_target(path: Path) -> None:
             )
     except OSError as error:
         raise CharlstmError(f"cannot write {shorten(path)}: {error.strerror or error}; give another name") from error
-
-
-def shorten(text: object, most: int = MOST_SHOWN) -> str:
-    """Return a text for a message; of a long one, the start and the end."""
-    whole = str(text)
-    return whole if len(whole) <= most else f"{whole[: most // 2]}…{whole[-(most // 2) :]}"
 
 
 def write_file(path: Path, write: Callable[[BinaryIO], object], removed: os.stat_result | None = None) -> None:

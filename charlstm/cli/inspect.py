@@ -19,7 +19,6 @@ from charlstm.cli.commands import (
     Decorated,
     FilePath,
     GroupedCommand,
-    WrongUsage,
     check_encoding,
     check_files,
     complete_with,
@@ -29,6 +28,7 @@ from charlstm.cli.commands import (
     unknown_option,
 )
 from charlstm.cli.console import count_colours, has_dots, print_message, skip_unknown, skip_unknown_in_all
+from charlstm.cli.group import WrongUsage
 from charlstm.cli.models import ModelPath, model_to_read, open_model
 from charlstm.cli.output import binary_output, is_shown, terminal_height, terminal_width, write_text
 from charlstm.cli.status import show_elapsed

@@ -11,11 +11,9 @@ from typing import NamedTuple
 
 import click
 
-from charlstm.base.config import show_value
-from charlstm.base.errors import CharlstmError, did_you_mean
-from charlstm.base.files import shorten
-from charlstm.cli.commands import WrongUsage, as_sentence
+from charlstm.base.errors import CharlstmError, did_you_mean, shorten, show_value
 from charlstm.cli.console import dimmed, print_help, print_message, print_note, skip_unknown
+from charlstm.cli.group import WrongUsage, as_sentence
 from charlstm.cli.keyboard import keep_output, read_lines
 from charlstm.cli.output import terminal_width, write_message, write_text
 from charlstm.cli.settings import SessionSettings

@@ -7,7 +7,7 @@ import os
 import click
 
 import charlstm
-from charlstm.cli.commands import LazyGroup
+from charlstm.cli.group import LazyGroup
 
 # BLAS threads wait for each other: on a busy machine a training step can take fifty times as long with two threads.
 # NumPy reads these variables when it is first imported, which is later. A value that the user has set is kept.

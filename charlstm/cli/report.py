@@ -8,7 +8,7 @@ from pathlib import Path
 from charlstm.base.config import TrainingConfig
 from charlstm.base.errors import spell_names
 from charlstm.base.symbols import END
-from charlstm.cli.commands import quote, spell_option
+from charlstm.cli.spelling import quote, spell_option
 from charlstm.inspection.view import count_of
 from charlstm.model.model import Model
 from charlstm.text.documents import LINE, STREAM

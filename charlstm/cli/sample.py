@@ -21,7 +21,6 @@ from charlstm.cli.commands import (
     EscapedText,
     FilePath,
     GroupedCommand,
-    WrongUsage,
     check_encoding,
     check_files,
     complete_with,
@@ -32,6 +31,7 @@ from charlstm.cli.commands import (
     unknown_option,
 )
 from charlstm.cli.console import has_colour, print_message, print_note, skip_unknown_in_all
+from charlstm.cli.group import WrongUsage
 from charlstm.cli.models import model_to_read, open_model
 from charlstm.cli.output import terminal_width, write_message
 from charlstm.cli.settings import GROUP_OF, DisplayConfig, SessionSettings, long_name, split_by_group
@@ -43,9 +43,7 @@ from charlstm.sampling.decoder import MAX_ROWS
 from charlstm.sampling.filters import SamplingConfig
 from charlstm.sampling.sampler import Sample
 from charlstm.sampling.sets import FEWEST_ATTEMPTS, SCORES, Samples, SetRules
-from charlstm.text.decoding import read_text
 from charlstm.text.documents import LINE
-from charlstm.text.sources import Sources
 
 if TYPE_CHECKING:
     from charlstm.inspection.novelty import Novelty
@@ -463,8 +461,8 @@ def refuse(given: Mapping[str, click.Parameter], names: Container[str], other: s
 
 def read_seed_lines(file: Path, encoding: str, escapes: bool) -> list[str]:
     """Return the lines of a file, each a text to continue."""
-    text = read_text(file, encoding).removesuffix("\n")
-    return [unescape(line) if escapes else line for line in text.split("\n")]
+    lines = read_seed_file(file, encoding).split("\n")
+    return [unescape(line) if escapes else line for line in lines]
 
 
 def read_seed(seed: str | None, file: Path | None, encoding: str) -> str:
@@ -472,14 +470,25 @@ def read_seed(seed: str | None, file: Path | None, encoding: str) -> str:
     if seed is not None and file is not None:
         raise WrongUsage("--seed and --seed-file are both given; give one of them.")
     if file is not None:
-        return read_text(file, encoding).removesuffix("\n")
+        return read_seed_file(file, encoding)
     if seed == "-" or (seed is None and is_piped()):
         return "".join(standard_input(encoding)).removesuffix("\n")
     return seed or ""
 
 
+def read_seed_file(file: Path, encoding: str) -> str:
+    """Return the text of a file without the newline at its end."""
+    from charlstm.text.decoding import read_text  # most samples read no text
+
+    return read_text(file, encoding).removesuffix("\n")
+
+
 def check_corpora(corpora: Sequence[Input], encoding: str, field: str | None) -> None:
     """Read the start of corpora, so that one that is no text is an error before anything is sampled."""
+    if not corpora:
+        return
+    from charlstm.text.sources import Sources  # most samples read no text
+
     sources = Sources(corpora, encoding, field)
     for remark in sources.remarks.list():
         print_message(remark)

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import click
 
-from charlstm.base.config import show_value
-from charlstm.base.errors import CharlstmError, ConfigError
+from charlstm.base.errors import CharlstmError, ConfigError, show_value
 from charlstm.base.files import write_file
-from charlstm.cli.commands import COMPLETE
 from charlstm.cli.completion import BashCompletion, FishCompletion, ZshCompletion
+from charlstm.cli.group import COMPLETE
 from charlstm.cli.output import write_text
 
 SHELLS = {shell.name: shell for shell in (BashCompletion, ZshCompletion, FishCompletion)}

@@ -8,14 +8,14 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, TextIO, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, TextIO, TypeVar
 
 from charlstm.base.files import write_file
-from charlstm.cli.commands import WrongUsage
 from charlstm.cli.console import print_message
-from charlstm.text.remarks import Remarks
-from charlstm.text.sources import Block, join_documents, read_documents
-from charlstm.text.tables import Fields
+from charlstm.cli.group import WrongUsage
+
+if TYPE_CHECKING:
+    from charlstm.text.sources import Block
 
 Result = TypeVar("Result")
 
@@ -38,6 +38,10 @@ def standard_input(encoding: str) -> Iterator[str]:
 
 def read_standard_input(encoding: str, field: str | None = None) -> Iterator[Block]:
     """Yield the documents of standard input as one text; see `Sources.read_joined`."""
+    from charlstm.text.remarks import Remarks  # most samples read no text
+    from charlstm.text.sources import Block, join_documents, read_documents
+    from charlstm.text.tables import Fields
+
     if sys.stdin is None:
         raise WrongUsage("there is no standard input to read.")
     if sys.stdin.isatty():

@@ -13,7 +13,8 @@ from charlstm.model.model import Model
 from charlstm.sampling.filters import SamplingConfig
 from charlstm.sampling.sampler import Sampler
 from charlstm.sampling.stopping import StoppingRules
-from charlstm.text.examples import COUNT, Example, group_documents, shorten_text
+from charlstm.text.examples import COUNT, group_documents, shorten_text
+from charlstm.text.facts import Example
 
 ATTEMPTS = 24  # texts that are sampled to choose from
 LENGTH, LONGEST_DOCUMENT = 120, 200  # characters of a sampled text

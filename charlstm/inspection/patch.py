@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from charlstm.base.config import check_choice, check_number, check_whole, show_value
-from charlstm.base.errors import ConfigError, named
+from charlstm.base.config import check_choice, check_number, check_whole
+from charlstm.base.errors import ConfigError, named, show_value
 from charlstm.base.parameters import Array, Buffers
 from charlstm.base.symbols import END
 from charlstm.inspection.continuation import write_greedily

@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from charlstm.base.config import show_value
-from charlstm.base.errors import ConfigError, named
+from charlstm.base.errors import ConfigError, named, show_value
 from charlstm.base.parameters import Array
 from charlstm.inspection.trace import Trace
 from charlstm.inspection.view import Kind

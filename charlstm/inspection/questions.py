@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-from charlstm.base.config import show_value
-from charlstm.base.errors import ConfigError, named
+from charlstm.base.errors import ConfigError, named, show_value
 from charlstm.base.parameters import Array
 from charlstm.base.symbols import END
 from charlstm.text.vocabulary import code_points_of

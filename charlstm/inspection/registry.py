@@ -11,8 +11,8 @@ from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from charlstm.base.config import check_choice, check_text, check_texts, show_value
-from charlstm.base.errors import ConfigError, did_you_mean
+from charlstm.base.config import check_choice, check_text, check_texts
+from charlstm.base.errors import ConfigError, did_you_mean, show_value
 
 if TYPE_CHECKING:
     from charlstm.inspection.trace import Trace

@@ -14,8 +14,7 @@ import re
 
 import numpy as np
 
-from charlstm.base.config import show_value
-from charlstm.base.errors import ConfigError, named
+from charlstm.base.errors import ConfigError, named, show_value
 from charlstm.base.parameters import Array
 from charlstm.inspection.quantities import list_units
 from charlstm.inspection.trace import read_activations

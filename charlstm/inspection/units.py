@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from charlstm.base.config import check_choice, show_value
-from charlstm.base.errors import ConfigError, named
+from charlstm.base.config import check_choice
+from charlstm.base.errors import ConfigError, named, show_value
 from charlstm.base.parameters import Array
 from charlstm.base.symbols import END
 from charlstm.inspection.quantities import list_units

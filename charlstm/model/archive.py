@@ -25,8 +25,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from charlstm.base.errors import CharlstmError, CheckpointError
-from charlstm.base.files import ARCHIVE_START, shorten
+from charlstm.base.errors import CharlstmError, CheckpointError, shorten
+from charlstm.base.files import ARCHIVE_START
 from charlstm.base.inputs import BLOCK, Input, as_input
 from charlstm.base.parameters import Array
 

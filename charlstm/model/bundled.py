@@ -9,8 +9,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TypeVar
 
-from charlstm.base.errors import did_you_mean
-from charlstm.base.files import charlstm_format, shorten
+from charlstm.base.errors import did_you_mean, shorten
+from charlstm.base.files import charlstm_format
 
 FOLDER = Path(__file__).parent / "data"
 SUFFIX = ".npz"

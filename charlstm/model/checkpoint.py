@@ -42,14 +42,13 @@ from charlstm.base.errors import CharlstmError, CheckpointError, ConfigError
 from charlstm.base.files import write_file
 from charlstm.base.parameters import Array
 from charlstm.base.symbols import END
-from charlstm.model import archive, bundled, format2, format3, format4
+from charlstm.model import archive, bundled
 from charlstm.model.model import History, Model
 from charlstm.network.cells import CELLS
 from charlstm.network.config import NetworkConfig
 from charlstm.network.network import Network
 from charlstm.network.weights import weight_shapes
-from charlstm.text.corpus import CorpusFacts
-from charlstm.text.examples import Example
+from charlstm.text.facts import CorpusFacts, Example
 from charlstm.text.vocabulary import Vocabulary
 
 FORMAT = "charlstm"
@@ -60,7 +59,6 @@ OTHER_MEMBERS = 32  # members beside the weights
 KEYS_BEFORE = ("network", "training", "corpus", "vocabulary")
 # Version → the keys of its metadata.
 KEYS = dict.fromkeys((2, 3, 4), KEYS_BEFORE) | {VERSION: (*KEYS_BEFORE, "examples")}
-UPGRADES = {2: format2.upgrade, 3: format3.upgrade, 4: format4.upgrade}
 MOST_EXAMPLES = 10
 LONGEST_EXAMPLE = 1_000  # characters
 FIRST_SURROGATE, LAST_SURROGATE = 0xD800, 0xDFFF
@@ -338,9 +336,13 @@ def _load(
 
 def _upgrade(metadata: dict[str, Any], members: dict[str, Array]) -> tuple[dict[str, Any], dict[str, Array]]:
     """Return the metadata and the members of a file of any version under the names of today."""
-    for version, upgrade in UPGRADES.items():
+    if metadata["version"] == VERSION:
+        return metadata, members
+    from charlstm.model import format2, format3, format4  # only an old file needs them
+
+    for version, old in ((2, format2), (3, format3), (4, format4)):
         if metadata["version"] <= version:
-            metadata, members = upgrade(metadata, members)
+            metadata, members = old.upgrade(metadata, members)
     return metadata, members
 
 

@@ -12,15 +12,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from charlstm.base.config import TrainingConfig, check_text, show_value, to_mapping
-from charlstm.base.errors import ConfigError, did_you_mean, named
+from charlstm.base.config import TrainingConfig, check_text, to_mapping
+from charlstm.base.errors import ConfigError, did_you_mean, named, show_value
 from charlstm.base.parameters import Array, Buffers
 from charlstm.base.randomness import Purpose, generator
 from charlstm.base.symbols import END
 from charlstm.network.network import Network, Pass
-from charlstm.text.corpus import CorpusFacts
 from charlstm.text.documents import LINE, STREAM, Documents, hash_document
-from charlstm.text.examples import Example
+from charlstm.text.facts import CorpusFacts, Example
 from charlstm.text.remarks import describe_names
 from charlstm.text.vocabulary import Vocabulary
 

@@ -30,6 +30,7 @@ from charlstm.base.parameters import Array, Buffers
 
 SMALL_PRODUCT = 1_000_000  # rows · columns · depth up to which OpenBLAS does not copy the weights
 WIDTHS = (64, 48, 32, 16)  # columns of a strip
+WORTHWHILE = 32  # columns: where no strip of this width is small enough, one product of all columns takes less time
 FEWEST_ROWS = 2  # a product of one row is another BLAS routine, slower for large weights
 KERNEL_ROWS = 12  # kernels process this number of rows at a time, or a divisor of it
 LANES = 8  # numbers of a vector register, in which a vector–matrix product sums
@@ -69,7 +70,8 @@ class PackedMatrix:
         if batch_invariant:
             self._layout = find_row_layout(rows, D, weights.dtype.name)
         groups, rows_of_group, _ = self._layout
-        width = _strip_width(H, D, rows_of_group)
+        is_small = batch_invariant or rows_of_group * WORTHWHILE * D <= SMALL_PRODUCT
+        width = _strip_width(H, D, rows_of_group) if is_small else H
         n = -(-H // width)
         if weights.strides[-1] > weights.strides[-2]:  # a transposed matrix; copying it with padding is faster
             padded = buffers("padded", (G, H, D + PADDING))

@@ -9,7 +9,8 @@ from os import PathLike
 from typing import Any, BinaryIO
 
 from charlstm.base.config import check_choice
-from charlstm.base.files import as_path, shorten, write_output
+from charlstm.base.errors import shorten
+from charlstm.base.files import as_path, write_output
 from charlstm.base.symbols import END
 from charlstm.inspection.trace import Trace
 from charlstm.inspection.view import Column, Kind, View, count_of

@@ -178,15 +178,17 @@ def _steps(
     recent: _RecentCharacters,
     streams: list[np.random.Generator],
 ) -> Iterator[DecodingStep]:
-    biases = sampling.biases(model.vocabulary.code_points)
+    biases, characters = sampling.biases(model.vocabulary.code_points), model.vocabulary.characters
     while True:
-        for uniform in np.stack([stream.random(UNIFORMS_AHEAD) for stream in streams], axis=1):  # (B,)
+        uniforms = np.stack([stream.random(UNIFORMS_AHEAD) for stream in streams], axis=1)  # (N, B)
+        for uniform in uniforms[..., None]:  # (B, 1)
             mask = allowed.allowed if isinstance(allowed, ForbiddenWords) else allowed  # (V,) or (B, V)
             p = probabilities(add_bias(reader.logits, biases), sampling, mask, recent.mask)  # (B, V)
-            cumulative = np.cumsum(p, axis=1)  # (B, V)
-            check_finite(cumulative[:, -1])
-            ids = np.add.reduce(cumulative <= uniform[:, None] * cumulative[:, -1:], axis=1)  # (B,)
-            yield DecodingStep(model.vocabulary.decode(ids), ids, reader.logits)
+            cumulative = np.add.accumulate(p, axis=1)  # (B, V)
+            total = cumulative[:, -1:]  # (B, 1)
+            check_finite(total)
+            ids = (cumulative > uniform * total).argmax(axis=1)  # (B,)
+            yield DecodingStep("".join([characters[index] for index in ids.tolist()]), ids, reader.logits)
             reader.read(ids[None])
             recent.add(ids)
             if isinstance(allowed, ForbiddenWords):
@@ -195,7 +197,7 @@ def _steps(
 
 def check_finite(values: Array) -> None:
     """Raise CharlstmError if a value that follows from a prediction is NaN."""
-    if np.isnan(values).any():
+    if np.isnan(np.add.reduce(values, axis=None)):  # one NaN makes the sum NaN
         raise CharlstmError("the model predicts no probabilities (NaN): its weights are too large; train it again")
 
 

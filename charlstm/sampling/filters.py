@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from charlstm.base.config import check_number, check_text, check_whole, set_fields, show_value
-from charlstm.base.errors import ConfigError, did_you_mean, named
+from charlstm.base.config import check_number, check_text, check_whole, set_fields
+from charlstm.base.errors import ConfigError, did_you_mean, named, show_value
 from charlstm.base.parameters import Array
 from charlstm.base.symbols import END
 from charlstm.text.vocabulary import Vocabulary

@@ -23,8 +23,7 @@ from itertools import groupby
 from typing import Any
 
 from charlstm.base.config import LARGEST, check_text, check_whole, from_mapping, to_mapping
-from charlstm.base.errors import CharlstmError, CheckpointError, ConfigError, UnknownCharacterError
-from charlstm.base.files import shorten
+from charlstm.base.errors import CharlstmError, CheckpointError, ConfigError, UnknownCharacterError, shorten
 from charlstm.base.inputs import Input
 from charlstm.base.symbols import END
 from charlstm.model.model import Model

@@ -22,8 +22,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from charlstm.base.config import check_string, check_whole, from_mapping, to_mapping
-from charlstm.base.errors import CharlstmError, CheckpointError
-from charlstm.base.files import shorten, write_file
+from charlstm.base.errors import CharlstmError, CheckpointError, shorten
+from charlstm.base.files import write_file
 from charlstm.base.parameters import Array
 from charlstm.base.symbols import END
 from charlstm.model import archive, format2

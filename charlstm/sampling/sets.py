@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from charlstm.base.config import LARGEST, check_choice, check_flag, check_whole, set_fields
 from charlstm.base.errors import ConfigError, named
@@ -31,8 +32,9 @@ from charlstm.model.model import Model
 from charlstm.sampling.filters import SamplingConfig
 from charlstm.sampling.sampler import Origin, Sample, Sampler
 from charlstm.sampling.stopping import StoppingRules
-from charlstm.text.matching import find_matches
-from charlstm.text.sources import Sources
+
+if TYPE_CHECKING:
+    from charlstm.text.sources import Sources
 
 SCORES = ("likelihood", "surprisal", "novelty")
 FEWEST_ATTEMPTS, ATTEMPTS_EACH = 1_000, 100  # the default limit: so many at least, so many for each text
@@ -305,6 +307,8 @@ class SetSampler:
         """Return the length of the longest run of each text that stands in a corpus; 0 if it is below `least`."""
         if self._corpus is None or not samples:
             return [0] * len(samples)
+        from charlstm.text.matching import find_matches  # most sets need none
+
         blocks = (block.text for block in self._corpus.read_joined())
         texts = [sample.text for sample in samples]
         return [int(found.longest.max(initial=0)) for found in find_matches(texts, blocks, least)]

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from charlstm.base.config import check_flag, check_texts, check_whole, set_fields, show_value
-from charlstm.base.errors import ConfigError, named
+from charlstm.base.config import check_flag, check_texts, check_whole, set_fields
+from charlstm.base.errors import ConfigError, named, show_value
 from charlstm.base.parameters import Array
 from charlstm.base.symbols import END
 from charlstm.text.vocabulary import Vocabulary, name, text_of

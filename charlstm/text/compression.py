@@ -10,8 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Protocol
 
-from charlstm.base.errors import CorpusError
-from charlstm.base.files import shorten
+from charlstm.base.errors import CorpusError, shorten
 
 BLOCK = 1 << 20
 READ_BLOCK = 1 << 16

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import BinaryIO
 
-from charlstm.base.errors import CorpusError
-from charlstm.base.files import ARCHIVE_START, format_of, shorten
+from charlstm.base.errors import CorpusError, shorten
+from charlstm.base.files import ARCHIVE_START, format_of
 from charlstm.base.inputs import Input, as_input
 from charlstm.text.compression import decompress, find_compression
 from charlstm.text.remarks import Remarks

@@ -1,16 +1,16 @@
-"""Examples: short excerpts of the validation set, which a model file stores for those who look at the model."""
+"""Choose examples: short excerpts of the validation set, for those who look at the model."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from charlstm.base.parameters import Array
 from charlstm.base.symbols import END
 from charlstm.text.corpus import Corpus
+from charlstm.text.facts import Example
 
 COUNT = 3
 LEAST, MOST = 40, 300  # characters of an excerpt of documents
@@ -20,21 +20,6 @@ BEFORE = 8  # characters before them that tell where a sentence ends
 # An excerpt of a stream begins after a line break, or else after a sentence or a word.
 BEGINNINGS = (r"\n+", r"[.!?…][\"'»«”“’‘)\]]*\s+|[。！？]\s*", r"\s+")
 WORD_END = re.compile(rf"(?s:.*)[^\s{END}](?=[\s{END}])")
-
-
-class Example(NamedTuple):
-    """A text that shows what a model has learned.
-
-    Attributes
-    ----------
-    text
-        One character or more, with the end symbol between documents.
-    label
-        The label of its documents; None for a model without labels.
-    """
-
-    text: str
-    label: str | None = None
 
 
 def choose_examples(corpus: Corpus, spans: Array, labels: Array) -> tuple[Example, ...]:

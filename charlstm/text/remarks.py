@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from charlstm.base.files import shorten
+from charlstm.base.errors import shorten
 
 SHOWN_NAMES = 2
 

@@ -14,8 +14,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from charlstm.base.errors import ConfigError, CorpusError, named
-from charlstm.base.files import STANDARD_STREAM, descriptor_of, shorten
+from charlstm.base.errors import ConfigError, CorpusError, named, shorten
+from charlstm.base.files import STANDARD_STREAM, descriptor_of
 from charlstm.base.inputs import Input, as_inputs
 from charlstm.base.symbols import END
 from charlstm.text.decoding import BLOCK, decode, is_text, open_input

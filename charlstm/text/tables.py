@@ -12,8 +12,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from charlstm.base.errors import CorpusError, did_you_mean
-from charlstm.base.files import shorten
+from charlstm.base.errors import CorpusError, did_you_mean, shorten
 from charlstm.text.decoding import LINE_ENDS
 from charlstm.text.remarks import Remarks
 

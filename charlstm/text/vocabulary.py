@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from charlstm.base.config import show_value
-from charlstm.base.errors import ConfigError, UnknownCharacterError, named
+from charlstm.base.errors import ConfigError, UnknownCharacterError, named, show_value
 from charlstm.base.parameters import Array
 from charlstm.base.symbols import END
 
