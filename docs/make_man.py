@@ -66,11 +66,14 @@ def paragraphs(text: str) -> Iterator[str]:
 def options_of(command: click.Command, context: click.Context) -> Iterator[str]:
     """Yield the options, each under its heading, the main options first."""
     headings: dict[str, list[str]] = {MAIN_OPTIONS: []}
-    for parameter in command.get_params(context):
+    for parameter in command.params:
         record = parameter.get_help_record(context)
         if record is not None:
             heading = parameter.heading if isinstance(parameter, GroupedOption) else MAIN_OPTIONS
             headings.setdefault(heading, []).append(definition(*record))
+    # Of the option for help, click keeps the spellings of the first context that asks for it.
+    names = ", ".join(main.context_settings["help_option_names"])
+    headings[MAIN_OPTIONS].append(definition(names, "Show this message and exit."))
     for heading, definitions in headings.items():
         yield f'.SS "{escape(heading)}"'
         yield from definitions
@@ -79,9 +82,7 @@ def options_of(command: click.Command, context: click.Context) -> Iterator[str]:
 def page(name: str, command: click.Command) -> str:
     """Return the manual page of a command as a text in man(7)."""
     title = f"charlstm {name}".rstrip()
-    context = click.Context(
-        command, info_name=title, max_content_width=WIDTH, terminal_width=WIDTH, **main.context_settings
-    )
+    context = click.Context(command, info_name=title, max_content_width=WIDTH, terminal_width=WIDTH)
     help_ = command.help or ""
     pages = ["charlstm", *(f"charlstm-{each}" for each in COMMANDS)]
     here = title.replace(" ", "-")
