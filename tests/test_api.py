@@ -89,7 +89,7 @@ def test_a_view_is_what_the_command_shows(loaded, tmp_path, name):
     assert len(np.load(tmp_path / "it.npz", allow_pickle=False)) == (
         columns if view.exact is None else len(view.exact.arrays)
     )
-    with pytest.raises(ConfigError, match=r"one of \.csv, \.json, \.npz, \.txt"):
+    with pytest.raises(ConfigError, match=r"one of \.csv, \.json, \.npz, \.svg, \.txt"):
         view.save(tmp_path / "it.html")
 
 
