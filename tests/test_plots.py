@@ -157,6 +157,7 @@ def test_svg_has_each_value_where_its_axes_say(pairs: list[tuple[float, float]])
     heights = [ticks["y"][tick][1] - 4 for tick in sorted(ticks["y"])]
     by_y = np.interp(y, sorted(ticks["y"]), heights)
     np.testing.assert_allclose(shown, np.stack([by_x, by_y], 1), atol=0.11)
+    assert all(0 <= across <= svg.WIDE and svg.ABOVE - 0.1 <= up <= svg.HIGH - svg.BELOW + 0.1 for across, up in shown)
     assert "a <part>" in {text for _, _, text in texts}
 
 
