@@ -36,7 +36,7 @@ def test_nothing_is_wider_than_the_terminal_and_colour_changes_no_word(files):
         assert max(map(wcswidth, ESCAPE.sub("", content).splitlines())) <= int(width), name
         assert bool(ESCAPE.search(content)) <= bool(colours), name
         if colours and not view.startswith(
-            ("cell", "labels", "memory", "score", "why")
+            ("cell", "counts", "labels", "memory", "score", "why")
         ):  # where bars take the place of colour
             plain = files[f"{view}-{width}.txt"]
             assert ESCAPE.sub("", content).split() == plain.split(), name
