@@ -93,8 +93,8 @@ def test_the_bars_stand_under_their_characters(views):
         for part, strip in view.parts.items():
             if not isinstance(strip, Strip):
                 continue
-            *lines, _, _ = terminal.render(View({part: strip}), 60, 0).splitlines()
-            for characters, *bars in (block.split("\n") for block in "\n".join(lines).split("\n\n")):
+            *blocks, _ = terminal.render(View({part: strip}), 60, 0).split("\n\n")  # the last one is the legend
+            for characters, *bars in (block.splitlines() for block in blocks):
                 assert len(bars) == len(strip.rows)
                 assert {wcswidth(bar) for bar in bars} == {wcswidth(characters)}, (name, characters, bars)
 

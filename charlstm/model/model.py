@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from charlstm.text.documents import LINE, STREAM, Documents, hash_document
 from charlstm.text.facts import CorpusFacts, Example
 from charlstm.text.remarks import describe_names
 from charlstm.text.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from charlstm.model.counts import Counts
 
 BLOCK = 1024
 FEWEST_FORGOTTEN = 3  # steps before a document in which it pays off to look for one
@@ -81,6 +84,8 @@ class Model:
         Hashes of the corpus's documents, ascending; empty for a model of a stream.
     examples : tuple of Example
         Short excerpts of its validation set, at most ten; empty if the run stored none.
+    counts
+        Counts of its training set; None if it holds none.
     label
         The label with which documents are read; None if none is chosen.
     """
@@ -92,6 +97,7 @@ class Model:
     history: History = NO_HISTORY
     hashes: Array = field(default_factory=lambda: np.zeros(0, np.uint64))
     examples: tuple[Example, ...] = ()
+    counts: Counts | None = None
     label: str | None = None
 
     def has_seen(self, document: str) -> bool:
@@ -102,8 +108,14 @@ class Model:
 
     @property
     def digest(self) -> str:
-        """SHA-256, in hex, of everything that determines the predictions: settings, characters, weights."""
+        """SHA-256, in hex, of all that determines the predictions of the network: settings, characters, weights."""
         return self.digest_with(to_mapping(self.network.config))
+
+    def digest_for(self, mixes: bool) -> str:
+        """Return the digest of what writes a text: the network, or if it mixes, the network and the counts."""
+        if not mixes or self.counts is None:
+            return self.digest
+        return sha256(bytes.fromhex(self.digest) + self.counts.digest).hexdigest()
 
     def digest_with(self, config: Mapping[str, Any]) -> str:
         """Return the digest with the network's settings under the names of a certain file format."""

@@ -85,7 +85,7 @@ def find_axis(low: float, high: float, count: int = 4, log: bool = False, kind: 
     Examples
     --------
     >>> find_axis(0.3, 9.7).labels, find_axis(3, 4_000, log=True).labels
-    (('0', '2', '4', '6', '8', '10'), ('1', '10', '100', '1,000', '10,000'))
+    (('0', '5', '10'), ('1', '10', '100', '1,000', '10,000'))
     """
     ends = _find_decades(low, high) if log else _find_multiples(low, high, count)
     if not all(map(math.isfinite, ends)) or ends[0] == ends[-1] or (log and ends[0] == 0.0):
