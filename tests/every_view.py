@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
-from small import model, network
+from small import model, network, with_counts
 
 from charlstm.base.config import TrainingConfig
 from charlstm.base.symbols import END
 from charlstm.inspection.cloze import Question, view_questions
 from charlstm.inspection.colouring import view_cell
+from charlstm.inspection.counts import view_counts
 from charlstm.inspection.gates import view_gates
 from charlstm.inspection.gradients import view_gradients
 from charlstm.inspection.labels import view_labels
@@ -75,6 +76,10 @@ def build_every_view(it, other, text):
         "score": view_score(it, TextInput([TextSource("the text", [text])])),
         "score, two models": view_score(
             it, TextInput(several, model_name="m.npz"), {f"{text[:5]}.npz": other}, adapt=0.1
+        ),
+        "counts": view_counts(with_counts(it, text + text[::-2]), TextInput([TextSource("the text", [text])])),
+        "counts, several texts": view_counts(
+            with_counts(it, text[half:], 2, None), TextInput(several, skip_unknown=True)
         ),
         "cloze": view_questions(it, asked),
         "labels": view_labels(labelled, f"{text}{END}{text[::-1]}"),

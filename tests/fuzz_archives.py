@@ -15,6 +15,7 @@ import tracemalloc
 import warnings
 import zipfile
 from collections import Counter
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -27,11 +28,14 @@ from charlstm.base.errors import CharlstmError
 from charlstm.base.symbols import END
 from charlstm.model import checkpoint
 from charlstm.model.checkpoint import Best, Run, RunState, Sums
+from charlstm.model.counts import Counts
 from charlstm.model.model import History, Model
 from charlstm.network import optimizers
 from charlstm.network.config import NetworkConfig
 from charlstm.network.network import Network
 from charlstm.text.facts import CorpusFacts, Example
+from charlstm.text.ngrams import count_ngrams, join_passages
+from charlstm.text.rare_words import count_words
 from charlstm.text.vocabulary import Vocabulary, code_points_of
 
 HELD = 100_000_000
@@ -53,18 +57,28 @@ def build_model(cell: str = "gru") -> Model:
     return Model(network, vocabulary, training, facts, history, examples=examples)
 
 
+def add_counts(model: Model) -> Model:
+    """Return a model of lines with counts."""
+    ids, S = model.vocabulary.encode(f"{END}abc ab{END}cab{END}a b{END}"), len(model.vocabulary)
+    passages = join_passages(ids, [(0, 8), (7, 12), (11, 16)])
+    return replace(
+        model, counts=Counts(count_ngrams(passages, 4, S, S), count_words(passages, model.vocabulary, S), 0.5)
+    )
+
+
 def build_originals(folder: Path) -> dict[str, bytes]:
-    """Return the bytes of a model, a run file and a session."""
+    """Return the bytes of a model, a model with counts, a run file and a session."""
     model = build_model()
     flat = model.network.parameters.flat
     moments = optimizers.build_optimizer("adam", flat).moments
     state = RunState(10, flat, moments, model.network.zero_state(4), Sums(1.0, 2.0, 3.0, 4.0), Best(flat, 2.0, 1))
     checkpoint.save(model, folder / "model")
+    checkpoint.save(add_counts(model), folder / "counts")
     checkpoint.save_run(Run(model, state), folder / "run")
     session = LanguageModel(model).session(length=5)
     session.add("ab c")
     session.save(folder / "session", replace=True)
-    return {kind: (folder / kind).read_bytes() for kind in ("model", "run", "session")}
+    return {kind: (folder / kind).read_bytes() for kind in ("model", "counts", "run", "session")}
 
 
 def members_of(content: bytes) -> dict[str, bytes]:
@@ -186,6 +200,9 @@ def use(kind: str, path: Path) -> None:
         checkpoint.load_run(path)
     model = LanguageModel(checkpoint.load(path))
     model.sample("", length=3)
+    if model.model.counts is not None:
+        model.sample("ab", length=5, mix={"counts": 0.5})
+        model.view("counts", "abc").to_text()
     for view in ("summary", "history"):
         model.view(view).to_text()
 
@@ -204,7 +221,8 @@ def run(count: int, seed: int = 0) -> Counter[str]:
             path.write_bytes(content)
             tracemalloc.start()
             try:
-                use(kind, path)
+                with np.errstate(all="ignore"):  # as the commands have it
+                    use(kind, path)
                 counts["read"] += 1
             except CharlstmError as error:
                 assert "\n" not in str(error), (number, how, kind)

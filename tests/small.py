@@ -1,5 +1,6 @@
 """Small networks, batches and models, filled with fixed random numbers."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -9,12 +10,16 @@ import reference
 from charlstm.base.config import TrainingConfig
 from charlstm.base.parameters import Buffers
 from charlstm.base.symbols import END
+from charlstm.model.counts import Counts
 from charlstm.model.model import Model
 from charlstm.network.config import NetworkConfig
 from charlstm.network.dropout import unit_masks
 from charlstm.network.network import Network
 from charlstm.text.corpus import Corpus
+from charlstm.text.documents import find_documents
 from charlstm.text.facts import CorpusFacts
+from charlstm.text.ngrams import count_ngrams, join_passages
+from charlstm.text.rare_words import count_words
 from charlstm.text.vocabulary import Vocabulary
 
 KINDS = {
@@ -78,6 +83,18 @@ def model(network, characters, lines=False):
     known = characters.replace("\n", END) if lines else characters
     training = TrainingConfig(steps=0, documents="line" if lines else "")
     return Model(network, Vocabulary.of(np.array([*map(ord, known)])), training, CorpusFacts((), 0, 0, ""))
+
+
+def with_counts(model, text, order=3, weight=0.25):
+    """Return a model with counts of a text, in which its end symbol, if it has one, stands after each document."""
+    vocabulary, S = model.vocabulary, len(model.vocabulary) + len(model.labels)
+    ids = vocabulary.encode(model.opening + text)
+    spans = [(0, len(ids))]
+    if model.documents:
+        spans = [(start - 1, stop + 1) for start, stop in find_documents(ids, vocabulary.end).tolist()]
+    passages = join_passages(ids, spans, model.opening_ids(len(spans)) if model.documents else None)
+    ngrams = count_ngrams(passages, order, len(vocabulary), S)
+    return replace(model, counts=Counts(ngrams, count_words(passages, vocabulary, S), weight))
 
 
 def corpus_of(ids, last_file=0):

@@ -8,11 +8,12 @@ from itertools import islice
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from small import labelled_model, model, network
+from small import labelled_model, model, network, with_counts
 
 import charlstm
 from charlstm.api import LanguageModel
 from charlstm.base.errors import CheckpointError, ConfigError, UnknownCharacterError
+from charlstm.base.symbols import END
 from charlstm.cli.main import main
 from charlstm.inspection.registry import VIEWS
 from charlstm.inspection.trace import trace
@@ -77,6 +78,10 @@ def test_a_view_is_what_the_command_shows(loaded, tmp_path, name):
     if name == "labels":
         loaded, text, path = LanguageModel(labelled_model(dtype=np.float32)), "abc\ncab", tmp_path / "labelled.npz"
         words[-1] = text
+        checkpoint.save(loaded.model, path)
+    if name == "counts":
+        end = END if loaded.model.documents else "\n"
+        loaded, path = LanguageModel(with_counts(loaded.model, f"abcab{end}dab{end}")), tmp_path / "counted.npz"
         checkpoint.save(loaded.model, path)
     view = loaded.view(name, text)
     assert f"{view!r}" == commanded(path, *words)

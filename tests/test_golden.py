@@ -37,7 +37,7 @@ def test_nothing_is_wider_than_the_terminal_and_colour_changes_no_word(files):
         assert max(map(wcswidth, ESCAPE.sub("", content).splitlines())) <= int(width), name
         assert bool(ESCAPE.search(content)) <= bool(colours), name
         # Where bars take the place of colour, and where a terminal with colours has the dots of Braille as well.
-        differ = ("cell", "gradients", "history", "labels", "memory", "saturation", "score", "summary", "why")
+        differ = ("cell", "counts", "gradients", "history", "labels", "memory", "saturation", "score", "summary", "why")
         if colours and not view.startswith(differ):
             shown = [line for line in ESCAPE.sub("", content).splitlines() if not LEGEND.fullmatch(line)]
             assert "\n".join(shown).split() == files[f"{view}-{width}.txt"].split(), name

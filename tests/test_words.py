@@ -129,7 +129,7 @@ def test_values_out_of_range_are_errors(wrong):
 def test_the_last_bias_of_a_character_counts_and_a_character_must_be_known():
     assert SamplingConfig(bias=[("a", 1), ("b", 2), ("a", 3)]).bias == (("a", 3), ("b", 2))
     with pytest.raises(ConfigError, match=r"bias .*'x' U"):
-        SamplingConfig(bias={"x": 1.0}).check_possible(model(network("rnn"), "abcde").vocabulary)
+        SamplingConfig(bias={"x": 1.0}).check_possible(model(network("rnn"), "abcde"))
 
 
 @given(st.lists(st.text("abcd", max_size=12), min_size=1, max_size=6), st.integers(0, 9))

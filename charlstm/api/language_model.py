@@ -73,6 +73,82 @@ class LanguageModel:
         """
         return LanguageModel(self.model.with_label(label), self.name)
 
+    def with_counts(
+        self,
+        corpora: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+        order: int = 6,
+        encoding: str = "utf-8",
+        field: str | None = None,
+    ) -> LanguageModel:
+        """Return the model with an n-gram model of its training set beside the network.
+
+        Parameters
+        ----------
+        corpora
+            The corpus of the model: a file, a folder, or several. It is split as for the training of the model.
+        order
+            Characters of the longest n-gram, 1 to 12.
+        encoding
+            Text encoding of the files.
+        field
+            Name of the field of tables (.csv, .tsv, .jsonl) that has the texts; None: the files are texts.
+
+        Returns
+        -------
+        LanguageModel
+            For `sample(mix={"counts": 0.2})` and `view("counts", text)`. `model.counts` has the weight that fits the
+            validation set best; see `charlstm.model.counts.Counts`.
+
+        Raises
+        ------
+        CorpusError
+            If a file cannot be read, or has characters or labels that the model does not know.
+        ConfigError
+            If the order is out of range, or the corpus has too many n-grams.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> _ = Path("corpus.txt").write_text("abcabcabcd" * 20)
+        >>> mixed = model.with_counts("corpus.txt", order=3)
+        >>> mixed.sample("ab", length=1, mix={"counts": 1.0}, temperature=0).text
+        'c'
+        """
+        from charlstm.training.counting import count_corpus
+        from charlstm.training.options import check_encoding, check_paths
+
+        paths = check_paths("corpora", corpora)
+        counted = count_corpus(self.model, paths, order, check_encoding("encoding", encoding), field)
+        return LanguageModel(counted.model, self.name)
+
+    def save(self, path: str | os.PathLike[str], force: bool = False) -> None:
+        """Write a model file, completely or not at all.
+
+        Parameters
+        ----------
+        path
+            The file.
+        force
+            True: replace an existing file.
+
+        Raises
+        ------
+        ConfigError
+            If the file exists and `force` is False.
+        CharlstmError
+            If the file cannot be written; an existing file is then unchanged.
+
+        Examples
+        --------
+        >>> import charlstm
+        >>> model.save("copy.npz")
+        >>> charlstm.load("copy.npz").sample("a", length=5, random_seed=1) == model.sample("a", length=5, random_seed=1)
+        True
+        """
+        from charlstm.base.files import Files
+
+        checkpoint.save(self.model, Files().add_output(path, model=True, replace=force))
+
     def sampler(
         self,
         seed: str = "",
@@ -158,7 +234,8 @@ class LanguageModel:
             Seed of the random numbers; the same seed gives the same text. None: a fresh one, so that every call gives
             another text.
         rules
-            Further sampling rules by name, such as `top_p=0.9`; see `charlstm.sampling.filters.SamplingConfig`.
+            Further sampling rules by name, such as `top_p=0.9` or `mix={"counts": 0.2}`; see
+            `charlstm.sampling.filters.SamplingConfig`.
 
         Returns
         -------
@@ -444,7 +521,7 @@ class LanguageModel:
         """Return how characters are sampled; refuse rules that this model can never follow."""
         chosen = fresh_seed() if random_seed is None else random_seed
         sampling = SamplingConfig.from_rules(temperature=temperature, random_seed=chosen, **rules)
-        sampling.check_possible(self.model.vocabulary)
+        sampling.check_possible(self.model)
         return sampling
 
     def novelty(
@@ -550,10 +627,12 @@ class LanguageModel:
         Parameters
         ----------
         name
-            gates, cell, units, score, cloze, saturation, memory, why, patch, gradients, labels, history or summary.
+            gates, cell, units, score, counts, cloze, saturation, memory, why, patch, gradients, labels, history or
+            summary.
         text
-            The text for the view; None for the views history and summary. The views score and cloze also take texts
-            with a name, in pieces: `inspection.view.TextSource`.
+            The text for the view; None for the views history and summary, and for the validation set in the view
+            counts. The views score, counts and cloze also take texts with a name, in pieces:
+            `inspection.view.TextSource`.
         skip_unknown
             True: characters that the model does not know are skipped and counted in a remark; False: they are an error.
         options

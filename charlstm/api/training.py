@@ -72,6 +72,7 @@ def train(
     field: str | None = None,
     random_seed: int | None = None,
     examples: bool = True,
+    counts: int | None = None,
     workers: int | None = None,
     mpi: bool = False,
     model: PathLike | None = None,
@@ -165,6 +166,9 @@ def train(
     examples
         False: store no excerpts of the validation set in the model file. By default it has three short ones, which a
         page offers as texts to read; a resumed or repeated run has those of its run.
+    counts
+        Order of an n-gram model of the training set, 1 to 12, which the model file holds too: for
+        `sample(mix={"counts": 0.2})`, and for the view counts. None: none, or that of the run to resume or to repeat.
     workers
         Processes that share every batch.
     mpi
@@ -260,6 +264,7 @@ def train(
         field=field,
         random_seed=random_seed,
         examples=examples,
+        counts=counts,
         workers=workers,
         mpi=mpi,
         model=model,

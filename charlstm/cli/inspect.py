@@ -14,6 +14,7 @@ from click.core import ParameterSource
 from charlstm import api
 from charlstm.base.config import check_choice, check_text
 from charlstm.base.files import write_file
+from charlstm.base.inputs import as_inputs
 from charlstm.cli.commands import (
     MAIN_OPTIONS,
     Decorated,
@@ -36,11 +37,13 @@ from charlstm.cli.streams import is_piped, read_standard_input
 from charlstm.inspection.questions import QUESTIONS
 from charlstm.inspection.registry import VIEWS, Reads
 from charlstm.inspection.trace import REACH
-from charlstm.inspection.view import TextSource
+from charlstm.inspection.view import CorpusInput, TextSource
 from charlstm.render import terminal
 from charlstm.render.data import FORMATS
 from charlstm.render.data import write as write_view
+from charlstm.text.ngrams import MOST_ORDER
 from charlstm.text.sources import Block, Sources
+from charlstm.training.counting import ORDER
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -178,6 +181,21 @@ OPTIONS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
         metavar="RATE",
         help="Show the score with dynamic evaluation at this learning rate as well.",
     ),
+    "against": option_of("Options of the view counts")(
+        "--against",
+        type=FilePath(),
+        multiple=True,
+        metavar="CORPUS",
+        help="Count the training set of this corpus, which is split as for the training of the model. Without a text,"
+        " read its validation set. Can be repeated.",
+    ),
+    "order": option_of("Options of the view counts")(
+        "--order",
+        type=click.IntRange(1, MOST_ORDER),
+        metavar="N",
+        show_default=str(ORDER),
+        help="Characters of the longest n-gram.",
+    ),
     "lags": option_of("Options of the view gradients")(
         "--lags", type=click.IntRange(min=1), show_default="auto", help="Largest number of characters to look back."
     ),
@@ -308,18 +326,19 @@ def command(
     if bom and shape != CSV:
         raise WrongUsage(f"--bom is for csv, and this is --format {shape}; choose --format {CSV}.")
     asked, files = find_view(name, score, cloze, files)
-    output = check_files((model, options["compare"], *files), output, force)
-    wanted = asked is not None and VIEWS[asked].reads is not Reads.NOTHING
-    texts = open_texts(text, files, encoding, field, wanted)
-    name = asked or ("gates" if texts else "summary")
+    output = check_files((model, options["compare"], *options["against"], *files), output, force)
     source = click.get_current_context().get_parameter_source
     given = {option: value for option, value in options.items() if source(option) is ParameterSource.COMMANDLINE}
+    texts = open_texts(text, files, encoding, field, asked is not None and VIEWS[asked].needs_text(given))
+    name = asked or ("gates" if texts else "summary")
     check_usage(name, len(texts), given)
     loaded = open_model(model).with_label(label)
     if "compare" in given:
         other = api.load(given["compare"])
         given["compare"] = {other.name: other}
-    read: str | list[TextSource] | None = texts
+    if "against" in given:
+        given["against"] = CorpusInput(as_inputs(given["against"]), encoding, field)
+    read: str | list[TextSource] | None = texts or None
     if VIEWS[name].reads is not Reads.TEXTS:
         read = read_whole(loaded, texts[0], unknown) if texts else None
     skip = unknown == "skip"
@@ -429,7 +448,7 @@ def check_usage(name: str, count: int, options: Mapping[str, Any]) -> None:
     reads = VIEWS[name].reads
     if count and reads is Reads.NOTHING:
         raise WrongUsage(f"--view {name} shows the model alone; leave the text out.")
-    if not count and reads is not Reads.NOTHING:
+    if not count and VIEWS[name].needs_text(options):
         raise WrongUsage(f"--view {name} reads a text; give one, or name a --file.")
     if count > 1 and reads is not Reads.TEXTS:
         raise WrongUsage(f"--view {name} reads one text, and {count} are given; give one of them.")

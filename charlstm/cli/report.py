@@ -48,6 +48,12 @@ def describe_plan(plan: Plan, processes: int) -> Iterator[str]:
         where = f" in its first {EXAMINED:,} characters" if facts.characters > EXAMINED else ""
         yield f"{INDENT}{number:,} records separated by {separated_by}{where}: {option} reads each as a document"
     yield f"validate  {_describe_validation(plan)}"
+    if model.counts is not None:
+        sizes = model.counts.ngrams.sizes
+        yield (
+            f"count     {count_of(int(sizes.sum()), 'n-gram')} of up to {count_of(len(sizes), 'character')},"
+            f" {count_of(len(model.counts.words.hashes), 'distinct word')}"
+        )
     yield (
         f"build     {shape.cell}, {count_of(shape.layers, 'layer')} of {count_of(shape.hidden, 'unit')}:"
         f" {count_of(model.network.parameters.flat.size, 'parameter')}"
@@ -144,6 +150,13 @@ def _describe_losses(model: Model, plan: Plan) -> Iterator[str]:
         best = float(validations.validation_loss.min())
         of_documents = f"; {to_bits(best * plan.split.characters_per_document):.1f} bits per {_unit(model.training)}"
         yield f"{INDENT}validation {to_bits(best):.4f} bits per character{of_documents if model.documents else ''}"
+        if model.counts is not None and model.counts.mixture_loss is not None:
+            alone, mixed = model.counts.ngram_loss or 0.0, model.counts.mixture_loss
+            yield f"counts    validation {to_bits(alone):.4f} bits ({alone:.4f} nats) per character"
+            yield (
+                f"{INDENT}mixed with the network at weight {model.counts.weight:g}:"
+                f" {to_bits(mixed):.4f} bits ({mixed:.4f} nats)"
+            )
         advice = advise(validations.validation_loss.tolist(), validations.step.tolist(), plan.split.is_alike)
         if advice:
             yield f"{INDENT}{advice}"

@@ -21,6 +21,7 @@ from charlstm.cli.commands import (
     EscapedText,
     FilePath,
     GroupedCommand,
+    Mix,
     check_encoding,
     check_files,
     complete_with,
@@ -197,6 +198,15 @@ output_option = option_of("Output")
     multiple=True,
     help="Add B to the logit of character C, in natural-log units: e=-1.5 makes e rarer, e=1.5 likelier. Escapes as in"
     " --stop; can be given several times.",
+)
+@sampling_option(
+    "--mix",
+    type=Mix(),
+    metavar="counts=W",
+    default=(),
+    show_default=False,
+    help="Sample from a mixture: the n-gram counts that the model holds with weight W, 0 to 1, and the network with the"
+    " rest. All other rules apply to the mixture.",
 )
 @sampling_option(
     "--random-seed",

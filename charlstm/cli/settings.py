@@ -83,7 +83,7 @@ class SessionSettings:
         elif value is None or value is False or value in ("", ()):
             value = OFF
         elif isinstance(value, tuple):
-            value = ", ".join(f"{one[0]!r}={one[1]:g}" if isinstance(one, tuple) else repr(one) for one in value)
+            value = ", ".join(f"{quote(one[0])}={one[1]:g}" if isinstance(one, tuple) else repr(one) for one in value)
         return f"/{name} {value}"
 
     def change(self, name: str, word: str) -> None:
@@ -113,6 +113,11 @@ class SessionSettings:
         field = self.options[name].name or ""
         group = GROUP_OF[field]
         return self if group == "display" else self._session, group, field
+
+
+def quote(text: str) -> str:
+    """Return a character in quotes; a word as it is."""
+    return repr(text) if len(text) == 1 else text
 
 
 def parse(name: str, option: click.Option, word: str) -> Any:

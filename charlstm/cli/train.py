@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from charlstm.api.training import TrainingInterrupted, train
-from charlstm.base.errors import CharlstmError, ConfigError
+from charlstm.base.errors import CharlstmError, ConfigError, show_value
 from charlstm.cli.commands import (
     MAIN_OPTIONS,
     Decorated,
@@ -23,6 +23,8 @@ from charlstm.cli.commands import (
 )
 from charlstm.cli.models import ModelPath
 from charlstm.cli.progress import ConsoleWatcher, QuietWatcher
+from charlstm.text.ngrams import MOST_ORDER
+from charlstm.training.counting import ORDER
 from charlstm.training.durations import format_duration, parse_duration
 from charlstm.training.options import AUTOMATIC, CHOICES, DEFAULTS, ENCODING, Options
 
@@ -57,6 +59,19 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 h
             return parse_duration(value)
         except ConfigError as error:
             self.fail(f"{error}.", param, ctx)
+
+
+class Order(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 has no argument for it
+    """The order of an n-gram model."""
+
+    name = "order"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the order."""
+        if not (str(value).isascii() and str(value).isdigit() and 1 <= int(value) <= MOST_ORDER):
+            advice = "without an order, give --counts after CORPUS"
+            self.fail(f"{show_value(value)} is no whole number, 1 to {MOST_ORDER}; {advice}.", param, ctx)
+        return int(value)
 
 
 def options_of(heading: str) -> Callable[..., Callable[[Decorated], Decorated]]:
@@ -160,6 +175,16 @@ running_option = options_of("Running")
     default=True,
     help="Store no excerpts of the validation set in the model file. By default it has three short ones, which a page"
     " offers as texts to read.",
+)
+@data_option(
+    "--counts",
+    type=Order(),
+    is_flag=False,
+    flag_value=str(ORDER),
+    metavar="[ORDER]",
+    show_default="none",
+    help=f"Store an n-gram model of the training set in the model file too, for sample --mix and inspect --view counts:"
+    f" of this order, 1 to {MOST_ORDER}; {ORDER} without a number.",
 )
 @optimisation_option("--epochs", type=click.FloatRange(min=0), help="Passes over the training text (epochs).")
 @optimisation_option("--steps", type=click.IntRange(min=0), help="Optimizer steps.")

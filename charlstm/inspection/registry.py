@@ -52,12 +52,19 @@ class Entry(NamedTuple):
         What it shows.
     options
         Names of its options: the further parameters of its function.
+    in_place_of_text
+        Name of an option with which the view needs no text; empty: none.
     """
 
     module: str
     reads: Reads
     sentence: str
     options: tuple[str, ...] = ()
+    in_place_of_text: str = ""
+
+    def needs_text(self, options: Collection[str]) -> bool:
+        """Return whether the view cannot be built with some options, by name, and without a text."""
+        return self.reads is not Reads.NOTHING and self.in_place_of_text not in options
 
 
 VIEWS: Mapping[str, Entry] = {
@@ -79,6 +86,13 @@ VIEWS: Mapping[str, Entry] = {
         Reads.TEXTS,
         "how well the model predicts texts: bits per character, perplexity, surprising passages",
         ("compare", "adapt"),
+    ),
+    "counts": Entry(
+        "counts",
+        Reads.TEXTS,
+        "how well an n-gram model predicts the same text, and which kinds of errors it and the network make",
+        ("against", "order"),
+        in_place_of_text="against",
     ),
     "cloze": Entry("cloze", Reads.TEXTS, "how many prompts with a known answer the model completes correctly"),
     "saturation": Entry("saturation", Reads.TEXT, "how often the gates of each unit are nearly closed or nearly open"),
@@ -185,7 +199,8 @@ def check_view(name: str, subject: Subject, options: Collection[str]) -> None:
     ConfigError
         If the view cannot be built from these.
     """
-    _, reads, _, known = VIEWS[check_choice("view", name, VIEWS)]
+    entry = VIEWS[check_choice("view", name, VIEWS)]
+    reads, known = entry.reads, entry.options
     for option in options:
         if option not in known:
             end = did_you_mean(option, known)
@@ -194,7 +209,7 @@ def check_view(name: str, subject: Subject, options: Collection[str]) -> None:
             )
     if reads is Reads.NOTHING and subject.texts is not None:
         raise ConfigError(f"the view {name} shows the model alone; leave the text out")
-    if not subject.has(reads):
+    if not subject.has(reads) and entry.needs_text(options):
         raise ConfigError(f"the view {name} reads {reads.value}; give one of one character or more")
 
 
@@ -215,8 +230,8 @@ def build_view(name: str, subject: Subject, options: Mapping[str, Any]) -> View:
     ConfigError
         If the view refuses the value of an option, the text or the model.
     """
-    module, reads, _, _ = VIEWS[name]
-    function: Callable[..., View] = getattr(import_module(f"charlstm.inspection.{module}"), f"view_{name}")
+    reads = VIEWS[name].reads
+    function: Callable[..., View] = getattr(import_module(f"charlstm.inspection.{VIEWS[name].module}"), f"view_{name}")
     arguments = {option + "_" * (option in HIDING): _check_option(option, value) for option, value in options.items()}
     if reads is Reads.NOTHING:
         return function(subject.model, **arguments)
@@ -261,8 +276,9 @@ def build_all_views(
         known = VIEWS[check_choice("view", first, VIEWS)].options
         check_view(first, subject, [option for option in options if option in known])
     views = {}
-    for name, (_, reads, _, known) in VIEWS.items():
-        mine = {option: value for option, value in options.items() if option in known}
+    for name, entry in VIEWS.items():
+        reads = entry.reads
+        mine = {option: value for option, value in options.items() if option in entry.options}
         if name in left_out:
             continue
         if name == first or (reads is not Reads.TEXTS and subject.has(reads)):

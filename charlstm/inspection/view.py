@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
+from charlstm.base.inputs import Input
 from charlstm.base.parameters import Array
 from charlstm.inspection.trace import Trace
 from charlstm.text.documents import Documents
@@ -56,6 +58,24 @@ class TextInput(NamedTuple):
     texts: Sequence[TextSource]
     skip_unknown: bool = False
     model_name: str = "this model"
+
+
+class CorpusInput(NamedTuple):
+    """A corpus for a view that reads one as training does.
+
+    Attributes
+    ----------
+    paths
+        Files and folders.
+    encoding
+        Their text encoding.
+    field
+        Name of the field of tables that has the texts; None: the files are texts.
+    """
+
+    paths: Sequence[str | os.PathLike[str] | Input]
+    encoding: str = "utf-8"
+    field: str | None = None
 
 
 class Kind(Enum):

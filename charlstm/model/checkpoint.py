@@ -6,6 +6,7 @@ A file is an archive of `charlstm.model.archive`, which detects any damage. docs
     layer0/U … output/b the weights, float32 or float16, as in `charlstm.network.weights.weight_shapes`
     history/step …      losses and gradient norms during training
     corpus/documents    hashes of the corpus's documents
+    counts/sizes …      if the model holds counts: those of n-grams, and of words
     run/step …          in a run file: everything else that resuming needs
     run/record          in a run file: UTF-8 bytes of a JSON object, the files and the time of the run
     sha256              32 bytes: the digest of all other members
@@ -19,7 +20,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -43,22 +44,29 @@ from charlstm.base.files import write_file
 from charlstm.base.parameters import Array
 from charlstm.base.symbols import END
 from charlstm.model import archive, bundled
+from charlstm.model.counts import Counts
 from charlstm.model.model import History, Model
 from charlstm.network.cells import CELLS
 from charlstm.network.config import NetworkConfig
 from charlstm.network.network import Network
 from charlstm.network.weights import weight_shapes
 from charlstm.text.facts import CorpusFacts, Example
+from charlstm.text.ngrams import MOST_NGRAMS, MOST_ORDER, NgramCounts
+from charlstm.text.rare_words import MOST_WORDS, WordCounts
 from charlstm.text.vocabulary import Vocabulary
 
 FORMAT = "charlstm"
-VERSION = 5
+VERSION = 6
+VERSION_WITHOUT_COUNTS = 5  # which earlier versions of charlstm read
 FULL, HALF = np.dtype("<f4"), np.dtype("<f2")  # types of the weights in a file
 MOST_MOMENTS = 2  # numbers that an optimizer keeps for a weight
 OTHER_MEMBERS = 32  # members beside the weights
 KEYS_BEFORE = ("network", "training", "corpus", "vocabulary")
 # Version → the keys of its metadata.
-KEYS = dict.fromkeys((2, 3, 4), KEYS_BEFORE) | {VERSION: (*KEYS_BEFORE, "examples")}
+KEYS = dict.fromkeys((2, 3, 4), KEYS_BEFORE) | {
+    VERSION_WITHOUT_COUNTS: (*KEYS_BEFORE, "examples"),
+    VERSION: (*KEYS_BEFORE, "examples", "counts"),
+}
 MOST_EXAMPLES = 10
 LONGEST_EXAMPLE = 1_000  # characters
 FIRST_SURROGATE, LAST_SURROGATE = 0xD800, 0xDFFF
@@ -173,6 +181,8 @@ class RunRecord:
         Absolute path of the log; empty: none.
     workers
         Processes that the user asked for; 0: chosen automatically.
+    counts
+        Order of the n-gram model that the model file will hold; 0: none.
     time
         Seconds that the run takes; 0: it has a fixed number of steps.
     seconds_left
@@ -193,6 +203,7 @@ class RunRecord:
     init_from: str = ""
     log: str = ""
     workers: int = 0
+    counts: int = 0
     time: float = 0.0
     seconds_left: float = 0.0
 
@@ -209,6 +220,7 @@ class RunRecord:
             },
             **{name: check_number(name, getattr(self, name), 0.0) for name in ("time", "seconds_left")},
             workers=check_whole("workers", self.workers, 0),
+            counts=check_whole("counts", self.counts, 0, MOST_ORDER),
         )
 
 
@@ -294,7 +306,7 @@ def read_settings(path: str | PathLike[str]) -> Settings:
 
 
 def save_run(run: Run, path: Path, removed: os.stat_result | None = None) -> None:
-    """Write a run file: a model file with the newest weights and with further members.
+    """Write a run file: a model file with the newest weights and with further members, and without counts.
 
     Parameters
     ----------
@@ -310,7 +322,9 @@ def save_run(run: Run, path: Path, removed: os.stat_result | None = None) -> Non
     CharlstmError
         If the file cannot be written; its old content is then unchanged.
     """
-    write_file(path, partial(archive.write, _model_members(run.model) | _run_members(run)), removed)
+    write_file(
+        path, partial(archive.write, _model_members(replace(run.model, counts=None)) | _run_members(run)), removed
+    )
 
 
 def load_run(path: str | PathLike[str]) -> Run:
@@ -338,9 +352,9 @@ def _upgrade(metadata: dict[str, Any], members: dict[str, Array]) -> tuple[dict[
     """Return the metadata and the members of a file of any version under the names of today."""
     if metadata["version"] == VERSION:
         return metadata, members
-    from charlstm.model import format2, format3, format4  # only an old file needs them
+    from charlstm.model import format2, format3, format4, format5  # only a file of another version needs them
 
-    for version, old in ((2, format2), (3, format3), (4, format4)):
+    for version, old in ((2, format2), (3, format3), (4, format4), (5, format5)):
         if metadata["version"] <= version:
             metadata, members = old.upgrade(metadata, members)
     return metadata, members
@@ -357,22 +371,100 @@ def _largest_file(member: Array) -> int:
     parameters = sum(map(math.prod, shapes.values()))
     states = len(CELLS[config.cell].states) * config.layers * training.batch_size * config.hidden
     lines = from_mapping(CorpusFacts, metadata["corpus"]).lines
+    described = _to_description(metadata["counts"])
+    ngrams, words = (0, 0) if described is None else (described.ngrams + MOST_ORDER, described.words)
     history = len(History._fields) * (training.steps + 1)
     headers = (len(shapes) + OTHER_MEMBERS) * archive.MOST_HEADER
-    numbers = (2 + MOST_MOMENTS) * parameters + states  # of float32
-    return member.nbytes + archive.MOST_METADATA + 4 * numbers + 8 * (history + lines + 1) + headers
+    numbers = (2 + MOST_MOMENTS) * parameters + states + 3 * ngrams  # of float32
+    return member.nbytes + archive.MOST_METADATA + 4 * numbers + 8 * (history + lines + 1 + 2 * words) + headers
+
+
+class CountsDescription(NamedTuple):
+    """What the metadata of a file tell about its counts: how many there are, and how good they are; see `Counts`."""
+
+    order: int
+    ngrams: int
+    words: int
+    weight: float | None
+    ngram_loss: float | None
+    mixture_loss: float | None
+
+
+def _describe_counts(counts: Counts) -> dict[str, Any]:
+    sizes = counts.ngrams.sizes
+    described = (counts.order, int(sizes.sum()), len(counts.words.hashes))
+    return CountsDescription(*described, counts.weight, counts.ngram_loss, counts.mixture_loss)._asdict()
+
+
+def _to_description(value: Any) -> CountsDescription | None:
+    """Return the description of counts in the metadata, once its sizes are checked; None if the file has none."""
+    if value is None:
+        return None
+    if not isinstance(value, dict) or set(value) != set(CountsDescription._fields):
+        raise CheckpointError("its counts are not described")
+    most = {"order": MOST_ORDER, "ngrams": MOST_NGRAMS, "words": MOST_WORDS}
+    sizes = {name: check_whole(name, value[name], 0 if name == "words" else 1, most[name]) for name in most}
+    return CountsDescription(**(value | sizes))
+
+
+def _counts_members(counts: Counts | None) -> dict[str, Array]:
+    if counts is None:
+        return {}
+    ngrams, words = counts.ngrams, counts.words
+    arrays = {
+        "sizes": ngrams.sizes,
+        "symbols": ngrams.symbols,
+        "ngrams": ngrams.counts,
+        "children": ngrams.children,
+        "words": words.hashes,
+        "words_counts": words.counts,
+    }
+    return {f"counts/{name}": array for name, array in arrays.items()}
+
+
+def _to_counts(described: Any, members: dict[str, Array], predicted: int, labels: int) -> Counts | None:
+    """Return the counts of a file, whose members are removed; None if it has none.
+
+    Parameters
+    ----------
+    described
+        The metadata about them.
+    members
+        All members.
+    predicted, labels
+        Number of symbols of the vocabulary (V), and of labels.
+    """
+    description = _to_description(described)
+    if description is None:
+        return None
+    S, M = predicted + labels, description.ngrams
+    sizes = members.pop("counts/sizes")
+    is_list = sizes.dtype == np.int64 and sizes.shape == (description.order,)
+    if not is_list or sizes[0] != S or (sizes < 0).any() or (sizes > M).any() or sizes.sum() != M:
+        raise CheckpointError("its counts have other numbers of n-grams than its settings")
+    arrays = [members.pop(f"counts/{name}") for name in ("symbols", "ngrams", "children", "words", "words_counts")]
+    kinds: list[Any] = [np.min_scalar_type(S - 1), np.uint32, np.min_scalar_type(S), np.uint64, np.uint8]
+    lengths = (M - S, M, M - int(sizes[-1]), description.words, description.words)
+    expected = [(np.dtype(kind), (length,)) for kind, length in zip(kinds, lengths, strict=True)]
+    if [(array.dtype, array.shape) for array in arrays] != expected:
+        raise CheckpointError("its counts have other types or shapes than its settings require")
+    ngrams, words = NgramCounts(predicted, sizes, *arrays[:3]), WordCounts(*arrays[3:])
+    fault = ngrams.find_fault() or words.find_fault()
+    if fault:
+        raise CheckpointError(f"its counts have {fault}")
+    return Counts(ngrams, words, description.weight, description.ngram_loss, description.mixture_loss)
 
 
 def _model_members(model: Model, weights: npt.DTypeLike = FULL) -> dict[str, Array]:
     metadata = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": VERSION_WITHOUT_COUNTS if model.counts is None else VERSION,
         "network": to_mapping(model.network.config),
         "training": to_mapping(model.training),
         "corpus": to_mapping(model.facts),
         "vocabulary": model.vocabulary.code_points.tolist(),
         "examples": [list(example) for example in model.examples],
-    }
+    } | ({} if model.counts is None else {"counts": _describe_counts(model.counts)})
     members = {"metadata": archive.from_json(metadata)}
     with np.errstate(over="ignore"):  # checked here
         blocks = {name: block.astype(weights) for name, block in model.network.parameters.items()}
@@ -380,7 +472,7 @@ def _model_members(model: Model, weights: npt.DTypeLike = FULL) -> dict[str, Arr
         raise CharlstmError(f"a weight is beyond the range of {np.dtype(weights)}; store the weights as float32")
     members |= blocks
     members |= {f"history/{name}": column for name, column in model.history._asdict().items()}
-    return members | {"corpus/documents": model.hashes}
+    return members | {"corpus/documents": model.hashes} | _counts_members(model.counts)
 
 
 def _to_model(metadata: Mapping[str, Any], members: dict[str, Array]) -> Model:
@@ -402,6 +494,7 @@ def _to_model(metadata: Mapping[str, Any], members: dict[str, Array]) -> Model:
     hashes = members.pop("corpus/documents")
     if hashes.dtype != np.uint64 or hashes.ndim != 1 or (hashes[1:] <= hashes[:-1]).any():
         raise CheckpointError("its hashes of documents are not ascending numbers of type uint64")
+    counts = _to_counts(metadata["counts"], members, len(vocabulary), config.labels)
     expected = weight_shapes(config, len(vocabulary))
     found = {name: array.shape for name, array in members.items()}
     if found != expected:
@@ -415,7 +508,7 @@ def _to_model(metadata: Mapping[str, Any], members: dict[str, Array]) -> Model:
             raise CheckpointError(f"array {name} does not consist of finite numbers of type float32 or float16")
         network.parameters[name][...] = array
     examples = _to_examples(metadata["examples"], vocabulary, [name for name, _ in facts.labels])
-    return Model(network, vocabulary, training, facts, history, hashes, examples)
+    return Model(network, vocabulary, training, facts, history, hashes, examples, counts)
 
 
 def _run_members(run: Run) -> dict[str, Array]:
@@ -430,8 +523,8 @@ def _run_members(run: Run) -> dict[str, Array]:
 def _to_record(member: Array) -> RunRecord:
     """Return the record of a run file."""
     try:
-        # A run file from before there were fields records none.
-        return from_mapping(RunRecord, {"field": ""} | json.loads(member.tobytes().decode()))
+        # A run file from before there were fields and counts records none.
+        return from_mapping(RunRecord, {"field": "", "counts": 0} | json.loads(member.tobytes().decode()))
     except (ConfigError, ValueError, TypeError) as error:
         raise CheckpointError("the record of its run is damaged; start the run again without resuming") from error
 

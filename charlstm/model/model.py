@@ -17,6 +17,7 @@ from charlstm.base.errors import ConfigError, did_you_mean, named, show_value
 from charlstm.base.parameters import Array, Buffers
 from charlstm.base.randomness import Purpose, generator
 from charlstm.base.symbols import END
+from charlstm.model.counts import Counts
 from charlstm.network.network import Network, Pass
 from charlstm.text.documents import LINE, STREAM, Documents, hash_document
 from charlstm.text.facts import CorpusFacts, Example
@@ -81,6 +82,8 @@ class Model:
         Hashes of the corpus's documents, ascending; empty for a model of a stream.
     examples : tuple of Example
         Short excerpts of its validation set, at most ten; empty if the run stored none.
+    counts
+        Counts of its training set; None if it holds none.
     label
         The label with which documents are read; None if none is chosen.
     """
@@ -92,6 +95,7 @@ class Model:
     history: History = NO_HISTORY
     hashes: Array = field(default_factory=lambda: np.zeros(0, np.uint64))
     examples: tuple[Example, ...] = ()
+    counts: Counts | None = None
     label: str | None = None
 
     def has_seen(self, document: str) -> bool:
@@ -102,8 +106,14 @@ class Model:
 
     @property
     def digest(self) -> str:
-        """SHA-256, in hex, of everything that determines the predictions: settings, characters, weights."""
+        """SHA-256, in hex, of all that determines the predictions of the network: settings, characters, weights."""
         return self.digest_with(to_mapping(self.network.config))
+
+    def digest_for(self, mixes: bool) -> str:
+        """Return the digest of what writes a text: the network, or if it mixes, the network and the counts."""
+        if not mixes or self.counts is None:
+            return self.digest
+        return sha256(bytes.fromhex(self.digest) + self.counts.digest).hexdigest()
 
     def digest_with(self, config: Mapping[str, Any]) -> str:
         """Return the digest with the network's settings under the names of a certain file format."""

@@ -17,6 +17,7 @@ from charlstm.base.symbols import END
 from charlstm.model.model import Model, Reader
 from charlstm.network.loss import NATS_PER_BIT, log_softmax
 from charlstm.sampling.filters import SamplingConfig, add_bias, probabilities
+from charlstm.sampling.mixture import Mixture
 from charlstm.sampling.words import ForbiddenWords
 
 MAX_ROWS = 100_000
@@ -35,7 +36,7 @@ class DecodingStep:
     ids : (B,) array of ids
         The same characters as ids.
     logits : (B, V) array
-        The network's prediction, before any sampling rule.
+        The network's prediction, before any sampling rule, and before it is mixed with counts.
     """
 
     characters: str
@@ -102,7 +103,7 @@ def sample_steps(
     UnknownCharacterError
         If the seed contains characters that the model does not know.
     ConfigError
-        If the rules allow none of the model's characters.
+        If the rules allow none of the model's characters, or need counts that the model does not hold.
     CharlstmError
         From the iterator, if a prediction has no probabilities.
     """
@@ -115,8 +116,8 @@ def sample_steps(
         for each, text in parsed.items()
     }
     numbers = range(count) if streams is None else streams
-    if model.labels and reader is None:
-        openings = model.draw_labels(sampling.random_seed, numbers)  # (B,)
+    openings = model.draw_labels(sampling.random_seed, numbers) if model.labels else None  # (B,)
+    if openings is not None and reader is None:
         reader = read_side_by_side(model, [ids[each] for each in seeds], openings, report)
     elif len(ids) > 1:
         reader = read_side_by_side(model, [ids[each] for each in seeds], report=report)
@@ -127,12 +128,12 @@ def sample_steps(
         reader = reader.copies(count)
     generators = [generator(sampling.random_seed, Purpose.SAMPLE, number) for number in numbers]
     recent = _RecentCharacters(model, sampling, [ids[each] for each in seeds])
+    mixture = Mixture(model, sampling, [ids[each] for each in seeds], openings)
     if sampling.forbid_word:
         before = [parsed[each] for each in seeds]
-        return _steps(
-            model, reader, sampling, ForbiddenWords(sampling.forbid_word, points, allowed, before), recent, generators
-        )
-    return _steps(model, reader, sampling, allowed, recent, generators)
+        words = ForbiddenWords(sampling.forbid_word, points, allowed, before)
+        return _steps(model, reader, sampling, words, recent, mixture, generators)
+    return _steps(model, reader, sampling, allowed, recent, mixture, generators)
 
 
 def read_side_by_side(
@@ -176,6 +177,7 @@ def _steps(
     sampling: SamplingConfig,
     allowed: ForbiddenWords | Array | None,
     recent: _RecentCharacters,
+    mixture: Mixture,
     streams: list[np.random.Generator],
 ) -> Iterator[DecodingStep]:
     biases, characters = sampling.biases(model.vocabulary.code_points), model.vocabulary.characters
@@ -183,7 +185,7 @@ def _steps(
         uniforms = np.stack([stream.random(UNIFORMS_AHEAD) for stream in streams], axis=1)  # (N, B)
         for uniform in uniforms[..., None]:  # (B, 1)
             mask = allowed.allowed if isinstance(allowed, ForbiddenWords) else allowed  # (V,) or (B, V)
-            p = probabilities(add_bias(reader.logits, biases), sampling, mask, recent.mask)  # (B, V)
+            p = probabilities(add_bias(mixture.mix(reader.logits), biases), sampling, mask, recent.mask)  # (B, V)
             cumulative = np.add.accumulate(p, axis=1)  # (B, V)
             total = cumulative[:, -1:]  # (B, 1)
             check_finite(total)
@@ -191,6 +193,7 @@ def _steps(
             yield DecodingStep("".join([characters[index] for index in ids.tolist()]), ids, reader.logits)
             reader.read(ids[None])
             recent.add(ids)
+            mixture.add(ids)
             if isinstance(allowed, ForbiddenWords):
                 allowed.add(ids)
 

@@ -1,5 +1,6 @@
 """The filters that turn logits into sampling probabilities: small functions, applied in the order below.
 
+    mix                 mix the network with the counts of the model              (`mixture`)
     add_bias            add a number to the logits of some characters
     allow               keep only the allowed characters, and those that complete no forbidden word (`words`)
     penalize_repeats    p ← p^penalty for recent characters                       Keskar et al. 2019
@@ -17,18 +18,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from charlstm.base.config import check_number, check_text, check_whole, set_fields
+from charlstm.base.config import check_choice, check_number, check_text, check_whole, set_fields
 from charlstm.base.errors import ConfigError, did_you_mean, named, show_value
 from charlstm.base.parameters import Array
 from charlstm.base.symbols import END
-from charlstm.text.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from charlstm.model.model import Model
 
 MIN_TEMPERATURE = 1e-200  # keeps only the most likely character, and no division by it overflows
 MAX_BIAS = 10_000
+COUNTS = "counts"  # what the network can be mixed with
 MAX_WORDS = 5_000  # characters of all forbidden words
 MAX_PENALTY = 1e100  # forbids recent characters, and no product with it overflows
 
@@ -62,6 +66,10 @@ class SamplingConfig:
     bias
         Character → number, −10,000 to 10,000, that is added to its logit, or pairs of both: b multiplies the odds of a
         character by exp(b) at a temperature of 1. The attribute is a tuple of pairs.
+    mix
+        "counts" → weight in [0, 1] of the counts that the model holds, or a pair of both: characters are sampled from
+        the mixture of the network and the counts, to which all other rules apply; empty, or 0: from the network alone.
+        The attribute is a tuple of pairs.
     random_seed
         Seed of the random numbers, 0 or more.
 
@@ -81,6 +89,7 @@ class SamplingConfig:
     only: str | None = None
     forbid_word: Sequence[str] = ()
     bias: Sequence[tuple[str, float]] = ()
+    mix: Sequence[tuple[str, float]] = ()
     random_seed: int = 0
 
     def __post_init__(self) -> None:
@@ -96,6 +105,7 @@ class SamplingConfig:
             only=None if self.only is None else check_text("only", self.only),
             forbid_word=_check_words(self.forbid_word),
             bias=_check_bias(self.bias),
+            mix=_check_mix(self.mix),
             random_seed=check_whole("random_seed", self.random_seed, 0),
         )
 
@@ -115,17 +125,34 @@ class SamplingConfig:
                 raise ConfigError(f"there is no sampling rule {show_value(name)}{end}")
         return cls(**rules)
 
-    def check_possible(self, vocabulary: Vocabulary) -> None:
-        """Refuse rules that ask for characters that can never be sampled, or that allow no character at all.
+    def check_possible(self, model: Model) -> None:
+        """Refuse rules that a model can never follow.
 
         Raises
         ------
         ConfigError
-            If `only` or `bias` has a character that is not in the vocabulary, or `forbid` and `only` allow none.
+            If `only` or `bias` has a character that the model does not know, `forbid` and `only` allow none, or `mix`
+            needs counts and the model holds none.
         """
+        vocabulary = model.vocabulary
+        self.check_counts(model)
         self.allowed(vocabulary.code_points)
         vocabulary.check_possible("only", self.only or "")
         vocabulary.check_possible("bias", "".join(character for character, _ in self.bias))
+
+    def check_counts(self, model: Model) -> None:
+        """Raise ConfigError if `mix` needs counts and a model holds none."""
+        if self.mixes and model.counts is None:
+            raise ConfigError(
+                "the model holds no counts to mix with its network",
+                python="add them with model.with_counts(corpus), or train a model with counts=6",
+                command="train a model with --counts; with --resume, --counts adds them to a model that exists",
+            )
+
+    @property
+    def mixes(self) -> bool:
+        """Whether characters are sampled from a mixture."""
+        return bool(self.mix)
 
     def biases(self, code_points: Array) -> Array | None:
         """Return what is added to the logits of a vocabulary: (V,) float64, or None if nothing is."""
@@ -187,6 +214,17 @@ def _check_bias(bias: Any) -> tuple[tuple[str, float], ...]:
         raise ConfigError(f"{named('bias')} is {bias!r}; it must map single characters to numbers")
     checked = {check_text("bias", one): check_number("bias", value, -MAX_BIAS, MAX_BIAS) for one, value in pairs}
     return tuple(checked.items())
+
+
+def _check_mix(mix: Any) -> tuple[tuple[str, float], ...]:
+    """Return a mix as pairs; raise ConfigError if it is something else."""
+    pairs = list(mix.items()) if isinstance(mix, Mapping) else mix
+    if not isinstance(pairs, (tuple, list)) or not all(
+        isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in pairs
+    ):
+        raise ConfigError(f"mix is {show_value(mix)}; it must map {COUNTS!r} to a weight")
+    checked = {check_choice("mix", name, (COUNTS,)): check_number("mix", weight, 0.0, 1.0) for name, weight in pairs}
+    return tuple((name, weight) for name, weight in checked.items() if weight)
 
 
 def probabilities(

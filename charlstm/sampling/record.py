@@ -2,7 +2,8 @@
 
     seed, text, bits_per_character, stop     the sample
     number, random_seed                      its random stream; for beam search its rank, from 0, and null
-    model, label                             digest of the model; label of the document, or null
+    model, label                             digest of the model, with its counts if they are mixed in; label of the
+                                             document, or null
     sampling, stopping                       the rules for its characters and for its end
     set                                      the rules of the set that it belongs to, and the names of their corpora
     beam                                     width of the beam; null for a sample
@@ -89,11 +90,11 @@ def read_records(file: Input, model: Model) -> list[Sample]:
     CharlstmError
         If the file cannot be read, a line is not a record, or another model wrote its text.
     """
-    records, digest = [], model.digest
+    records, digests = [], (model.digest_for(mixes=False), model.digest_for(mixes=True))
     try:
         with file.open() as lines:
             for number, line in enumerate(iter(lambda: lines.readline(LONGEST_LINE + 1), b""), 1):
-                records.append(_read_record(line, model, digest, f"line {number} of {shorten(file.name)}"))
+                records.append(_read_record(line, model, digests, f"line {number} of {shorten(file.name)}"))
     except OSError as error:
         raise CharlstmError(f"cannot read {shorten(file.name)}: {error.strerror or error}") from error
     if not records:
@@ -101,8 +102,11 @@ def read_records(file: Input, model: Model) -> list[Sample]:
     return records
 
 
-def _read_record(line: bytes, model: Model, digest: str, place: str) -> Sample:
-    """Return the sample that a line describes, once it is checked."""
+def _read_record(line: bytes, model: Model, digests: tuple[str, str], place: str) -> Sample:
+    """Return the sample that a line describes, once it is checked.
+
+    The digests are those of the model for texts of its network alone, and for those of a mixture.
+    """
     if len(line) > LONGEST_LINE:
         raise CharlstmError(f"{place} is too long for a record; {ADVICE}")
     try:
@@ -110,7 +114,8 @@ def _read_record(line: bytes, model: Model, digest: str, place: str) -> Sample:
         missing = sorted(NAMES.difference(values)) if isinstance(values, dict) else sorted(NAMES)
         if missing:
             raise ConfigError(f"it has no {missing[0]}")
-        if values["model"] != digest:
+        mixes = isinstance(values["sampling"], dict) and bool(values["sampling"].get("mix"))
+        if values["model"] != digests[mixes]:
             raise CheckpointError(
                 f"{place} was written by another model",
                 python="load the model that wrote it",
@@ -134,7 +139,7 @@ def _check_record(values: Mapping[str, Any], model: Model) -> Sample:
     chosen = to_mapping(SamplingConfig()) | values["sampling"] | {"random_seed": random_seed}
     sampling = from_mapping(SamplingConfig, chosen)
     stopping = from_mapping(StoppingRules, to_mapping(StoppingRules()) | values["stopping"])
-    sampling.check_possible(model.vocabulary)
+    sampling.check_possible(model)
     stopping.check_possible(model.vocabulary)
     rules, against = values["set"], []
     if rules is not None:

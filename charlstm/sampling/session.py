@@ -88,7 +88,7 @@ class Session:
 
     @sampling.setter
     def sampling(self, sampling: SamplingConfig) -> None:
-        sampling.check_possible(self.model.vocabulary)
+        sampling.check_possible(self.model)
         self._check_together(sampling, self._stopping)
         self._sampling = sampling
 

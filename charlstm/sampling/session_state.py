@@ -100,7 +100,7 @@ def save(saved: SavedSession, model: Model, path: Path) -> None:
     metadata = {
         "format": FORMAT,
         "version": VERSION,
-        "model": model.digest,
+        "model": model.digest_for(saved.sampling.mixes),
         "text": state.text,
         "continuation_start": state.continuation_start,
         "streams_used": saved.streams_used,
@@ -143,7 +143,7 @@ def load(model: Model, path: str | PathLike[str]) -> SavedSession:
             metadata, digest = _from_version_1(old), format2.digest(model)
         else:
             metadata = archive.to_json(member, FORMAT, {VERSION: NAMES | ({LABEL} & set(found))})
-            digest = model.digest
+            digest = model.digest_for(mixes=bool(metadata["sampling"].get("mix")))
         if metadata["model"] != digest:
             raise CheckpointError("it was saved with another model; start the session with that model")
         label = metadata.get(LABEL)

@@ -80,6 +80,7 @@ class Parts:
         self._ends = np.cumsum(lengths)  # (K,)
         self._offsets = cuts - self._ends  # (K,)
         self._spans = [(int(cut), int(stop)) for cut, stop in zip(cuts, stops, strict=True) if stop > cut]
+        self._training = [(int(start), int(cut)) for start, cut in zip(starts, cuts, strict=True) if cut > start]
 
     @classmethod
     def of_equal_length(cls, count: int, training: int, validation: int) -> Parts:
@@ -91,6 +92,11 @@ class Parts:
     def training(self) -> int:
         """Number of characters in the training parts."""
         return int(self._ends[-1])
+
+    @property
+    def training_spans(self) -> list[tuple[int, int]]:
+        """The first character of each training part that is not empty, and one past its last."""
+        return self._training
 
     @property
     def validation_spans(self) -> list[tuple[int, int]]:

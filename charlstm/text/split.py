@@ -67,6 +67,10 @@ class Split(NamedTuple):
         text: position in the text of the first character of each, and one past its last.
     validation_labels : (K,) array
         For each of these documents the index of its label; empty without labels.
+    training_spans : (K, 2) array
+        The parts of the training set of a stream, or its documents, as `validation_spans` has them.
+    training_labels : (K,) array
+        For each document of the training set the index of its label; empty without labels.
     """
 
     training: Batches
@@ -81,6 +85,8 @@ class Split(NamedTuple):
     is_alike: bool = True
     validation_spans: Array = np.zeros((0, 2), np.int64)
     validation_labels: Array = np.zeros(0, np.int64)
+    training_spans: Array = np.zeros((0, 2), np.int64)
+    training_labels: Array = np.zeros(0, np.int64)
 
 
 def split_corpus(corpus: Corpus, config: TrainingConfig) -> Split:
@@ -140,6 +146,7 @@ def split_stream(ids: Array, config: TrainingConfig, file_starts: Sequence[int] 
         remarks=unlike,
         is_alike=not unlike,
         validation_spans=np.array(parts.validation_spans, np.int64).reshape(-1, 2),
+        training_spans=np.array(parts.training_spans, np.int64).reshape(-1, 2),
     )
 
 
@@ -279,6 +286,8 @@ def split_documents(corpus: Corpus, config: TrainingConfig) -> Split:
         not unlike,
         kept,
         corpus.labels[measured] if corpus.labels.size else corpus.labels,
+        learnt,
+        corpus.labels[training] if corpus.labels.size else corpus.labels,
     )
 
 

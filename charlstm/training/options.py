@@ -27,6 +27,7 @@ from charlstm.model import bundled
 from charlstm.network.cells import CELLS
 from charlstm.network.config import NetworkConfig, activation_functions
 from charlstm.text.documents import LINE, STREAM
+from charlstm.text.ngrams import MOST_ORDER
 from charlstm.training.durations import check_duration
 
 SETTINGS = to_mapping(NetworkConfig()) | to_mapping(TrainingConfig(steps=0))
@@ -162,7 +163,9 @@ class Options:
     examples
         True: store three short excerpts of the validation set in the model file; a resumed or repeated run keeps those
         of its run. False: store none.
-
+    counts
+        Order of the n-gram model of the training set that the model file holds too, 1 to 12; None: it holds none, or
+        with `resume` and `repeat` that of the run.
     lines
         True: short for documents="line".
 
@@ -211,6 +214,7 @@ class Options:
     workers: int | None = None
     mpi: bool = False
     examples: bool = True
+    counts: int | None = None
     model: Path | None = None
     log: Path | None = None
     force: bool = False
@@ -239,6 +243,8 @@ class Options:
             set_fields(self, epochs=check_number("epochs", self.epochs, 0.0, MOST_EPOCHS))
         if self.time is not None:
             set_fields(self, time=check_duration("time", self.time, above=True))
+        if self.counts is not None:
+            set_fields(self, counts=check_whole("counts", self.counts, 1, MOST_ORDER))
         if self.workers is not None:
             set_fields(self, workers=check_whole("workers", self.workers, 1))
         if self.lines is not None:

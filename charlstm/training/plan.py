@@ -18,6 +18,7 @@ from charlstm.base.config import TrainingConfig, to_mapping
 from charlstm.base.errors import ConfigError, CorpusError, named
 from charlstm.model import checkpoint
 from charlstm.model.checkpoint import Run, RunRecord, RunState
+from charlstm.model.counts import Counts
 from charlstm.model.model import Model
 from charlstm.network.cells import CELLS
 from charlstm.network.config import NetworkConfig
@@ -33,6 +34,7 @@ from charlstm.text.sources import FIELD_LABEL, count_files, is_folder
 from charlstm.text.split import Split, split_corpus
 from charlstm.text.tables import find_table_kind
 from charlstm.training import recipe, run_file, trainer
+from charlstm.training.counting import count_training_set
 from charlstm.training.durations import format_duration
 from charlstm.training.exchange import Requests
 from charlstm.training.options import AUTOMATIC, DEFAULTS, ENCODING, OF_THE_NETWORK, OptionError, Options, literal
@@ -107,7 +109,8 @@ class Plan(NamedTuple):
             if name not in implied and (name in AUTOMATIC or value != defaults[name])
         }
         without = {} if self.model.examples or self.split.validation is None else {"examples": False}
-        return differing | self.options.given_files() | without
+        counts = {} if self.options.counts is None else {"counts": self.options.counts}
+        return differing | self.options.given_files() | without | counts
 
 
 def plan_run(
@@ -148,12 +151,12 @@ def plan_run(
         If the corpus cannot be read, is too small, or is not that of the run to resume or to repeat.
     """
     if run is not None:
-        return _plan_resumed(options, run, what, started, prepare)
+        return _plan_resumed(options, run, what, world, started, announce, prepare)
     if options.repeat is not None:
-        plan = _plan_repeated(options, options.repeat, world, prepare)
+        plan = _plan_repeated(options, options.repeat, world, announce, prepare)
     else:
         plan = _plan_new(options, world, started, announce, prepare)
-    return plan._replace(record=run_file.describe(options))
+    return plan._replace(record=run_file.describe(plan.options))
 
 
 def check_options(options: Options) -> None:
@@ -232,6 +235,7 @@ def _plan_new(
     chosen.setdefault("split", choose_split(count_files(text.facts.files), chosen["documents"]))
 
     plan = _choose(text, recipe.choose_work(text.facts.characters), chosen, options)
+    counts = _count(plan, text, world, announce)
     if options.time is not None:
         deadline = started + options.time * (1.0 - RESERVED_FOR_THE_END)
         seconds = min(max(SHORTEST_TRIAL, TRIAL_SHARE * options.time), LONGEST_TRIAL)
@@ -251,7 +255,16 @@ def _plan_new(
     if options.examples:
         examples = choose_examples(text, plan.split.validation_spans, plan.split.validation_labels)
         plan = plan._replace(model=replace(plan.model, examples=examples))
-    return _initialise(plan, origin)
+    return _initialise(plan._replace(model=replace(plan.model, counts=counts)), origin)
+
+
+def _count(plan: Plan, text: Corpus, world: Team, announce: Callable[[str], object]) -> Counts | None:
+    """Return the counts of the training set if the options ask for them; of MPI's ranks, only rank 0 has them."""
+    order = plan.options.counts
+    if order is None or world.rank:
+        return None
+    announce(f"count     the n-grams of up to {order} characters")
+    return count_training_set(plan.model, plan.split, text.ids, order)
 
 
 def choose_documents(options: Options) -> str:
@@ -356,7 +369,15 @@ def _measure_pace(plan: Plan, world: Team, seconds: float, prepare: Prepare) -> 
     return float(pace[0])
 
 
-def _plan_resumed(options: Options, run: Run, what: str, started: float, prepare: Prepare) -> Plan:
+def _plan_resumed(
+    options: Options,
+    run: Run,
+    what: str,
+    world: Team,
+    started: float,
+    announce: Callable[[str], object],
+    prepare: Prepare,
+) -> Plan:
     """Plan the rest of a run: only its number of steps, its patience and its number of workers may change."""
     model, state, record = run
     config = model.training
@@ -400,10 +421,13 @@ def _plan_resumed(options: Options, run: Run, what: str, started: float, prepare
         deadline,
         record=record,
     )
+    plan = plan._replace(model=replace(plan.model, counts=_count(plan, text, world, announce)))
     return _with_workers(plan, options.workers)
 
 
-def _plan_repeated(options: Options, path: Path, world: Team, prepare: Prepare) -> Plan:
+def _plan_repeated(
+    options: Options, path: Path, world: Team, announce: Callable[[str], object], prepare: Prepare
+) -> Plan:
     """Plan a run with the settings, the steps and the schedule of a model's run."""
     recorded = checkpoint.load(path)
     config, what = recorded.training, f"the run of {path}"
@@ -430,7 +454,10 @@ def _plan_repeated(options: Options, path: Path, world: Team, prepare: Prepare) 
     examples = recorded.examples if options.examples else ()
     model = Model(network, text.vocabulary, config, recorded.facts, examples=examples)
     split = split_corpus(text, config)
+    if options.counts is None and recorded.counts is not None:
+        options = replace(options, counts=recorded.counts.order)
     plan = Plan(options, model, split, 1, text.remarks + split.remarks)
+    plan = plan._replace(model=replace(model, counts=_count(plan, text, world, announce)))
     return _initialise(_with_workers(plan, config.workers or options.workers), origin)
 
 

@@ -162,6 +162,7 @@ def describe(options: Options, earlier: RunRecord | None = None) -> RunRecord:
         init_from=absolute(options.init_from) if earlier is None else earlier.init_from,
         log=absolute(options.log),
         workers=options.workers or 0,
+        counts=options.counts or 0,
         time=(options.time or 0.0) if earlier is None else earlier.time,
     )
 
@@ -193,7 +194,10 @@ def complete(options: Options, run: Run, what: str) -> Options:
     encoding = options.encoding or record.encoding
     field = options.field or record.field or None
     workers = options.workers or (None if options.mpi else record.workers or None)
-    return replace(options, corpora=corpora, val=val, log=log, encoding=encoding, field=field, workers=workers)
+    counts = options.counts or record.counts or None
+    return replace(
+        options, corpora=corpora, val=val, log=log, encoding=encoding, field=field, workers=workers, counts=counts
+    )
 
 
 def _locate(absolute: str, given: str, what: str) -> Path:
