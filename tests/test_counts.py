@@ -147,6 +147,8 @@ def test_a_run_with_counts_is_resumed_and_repeated_to_the_byte():
     assert json.loads(members_of(whole)["metadata.npy"][128:])["version"] == 6
     charlstm.train(resume=True, model="plain.npz", counts=3)
     assert Path("plain.npz").read_bytes() == whole
+    charlstm.train(resume=True, model="plain.npz", steps=4)
+    assert charlstm.load("plain.npz").model.counts.order == 3
 
 
 def test_the_command_counts(capsys):

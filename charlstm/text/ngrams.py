@@ -34,7 +34,7 @@ from charlstm.base.parameters import Array
 MOST_ORDER = 12
 MOST_NGRAMS = 1 << 23  # 320 MB in use, and at most 80 MB in a file of a vocabulary of fewer than 256 characters
 MOST_SYMBOLS = 1 << 21
-BLOCK = 1 << 22  # positions that are counted at once
+BLOCK = 1 << 20  # positions that are counted at once
 DEPTHS = 255  # where the numbers of symbols before a position end
 NOTHING = -1  # no symbol, no node
 FALLBACK = (0.5, 1.0, 1.5)

@@ -45,7 +45,8 @@ def find(model: Path) -> tuple[Path, Run]:
     run = checkpoint.load_run(path)
     if model.exists():
         try:
-            same = is_of_the_run(checkpoint.load(model), run)
+            beside = checkpoint.load(model)
+            same = is_of_the_run(beside, run)
         except CheckpointError as error:
             raise CheckpointError(
                 f"{model} is no model that can be read, and resuming would replace it; move it away to resume the run"
@@ -55,6 +56,8 @@ def find(model: Path) -> tuple[Path, Run]:
                 f"{path} belongs to another run than the model {model}; move the model away to resume the run of"
                 f" {path.name}, or start a new run without resuming"
             )
+        if beside.counts is not None:  # they may have been added when the run was complete
+            run = run._replace(record=replace(run.record, counts=beside.counts.order))
     elif run.record.model not in ("", path_beside(model).name.removesuffix(SUFFIX)):
         raise CheckpointError(
             f"{path} is the run file of {run.record.model}, not of {model.name}; give the path of that model, or start"
