@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from dictionary_ngrams import DictionaryModel
 from fuzz_archives import forge, members_of, to_member
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from small import labelled_model, model, network, with_counts
 
@@ -363,6 +363,7 @@ def test_errors_are_sorted_by_what_would_help():
     assert [PLACES[place] for place in places[3:5]] == ["later in a word", "white space"]
 
 
+@example('ab ab (ab "ab) ab" \nab', {3, 6, 10, 14})
 @given(st.text('ab (\n")' + END, max_size=80), st.sets(st.integers(1, 79)))
 def test_kinds_do_not_depend_on_the_pieces(text, cuts):
     places = [0, *sorted(cut for cut in cuts if cut < len(text) and not text[cut - 1].isalnum()), len(text)]

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from dictionary_ngrams import DictionaryModel
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from charlstm.base.errors import ConfigError
@@ -34,6 +34,7 @@ def after(model, texts):
     return model.distribution(model.read([np.array(text, np.int64) for text in texts]))
 
 
+@example([[4, 0, 1], [4, 0, 2], [4, 1, 0]], 3, [[4], [4, 0], [5]])  # n-grams that nothing precedes keep their counts
 @given(passages_of_symbols, orders, st.lists(st.lists(st.integers(0, S - 1), max_size=8), min_size=1, max_size=5))
 def test_probabilities_are_those_of_the_definition_and_sum_to_one(passages, order, texts):
     model, oracle = counted(passages, order).model, DictionaryModel(passages, order, range(V))
@@ -77,6 +78,15 @@ def test_a_text_that_is_counted_in_blocks_has_the_same_counts(passages, order, b
     for name in ("sizes", "symbols", "counts", "children"):
         np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
     assert whole.find_fault() == ""
+
+
+def test_a_new_text_has_no_context():
+    counts = count_ngrams(join_passages(np.array([1, 1, 0, 1, 1, 0, 0, 1]), [(0, 8)]), 3, 2, 2)
+    for before in ([0], [1], [0, 0], [1, 0]):
+        read = np.array([*before, NOTHING, 1])
+        together = counts.model.predict(read, np.array([1] * len(read)))[len(before) :]
+        np.testing.assert_array_equal(together, counts.model.predict(np.array([NOTHING, 1]), np.array([1, 1])))
+        np.testing.assert_array_equal(counts.model.find(np.array([0, 1, 2, 3]), np.full(4, NOTHING)), NOTHING)
 
 
 def test_a_row_does_not_depend_on_those_beside_it():
