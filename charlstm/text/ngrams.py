@@ -337,7 +337,7 @@ class NgramModel:
         --------
         >>> counts = count_ngrams(join_passages(np.array([0, 1, 0, 1, 1]), [(0, 5)]), 2, 2, 2)
         >>> p = [counts.model.predict(np.array([0]), np.array([target]))[0] for target in (0, 1)]
-        >>> p[1] > p[0], round(sum(p), 9)
+        >>> bool(p[1] > p[0]), round(float(sum(p)), 9)
         (True, 1.0)
         """
         return np.asarray(self._chain(symbols, targets)[-1])
