@@ -157,7 +157,10 @@ def test_the_command_counts(capsys):
     assert done.exit_code == 0, done.output
     for said in ("count     ", "n-grams of up to 6 characters", "--counts 6", "mixed with the network at weight"):
         assert said in done.output
-    assert charlstm.load("m.npz").model.counts.order == 6
+    counts = charlstm.load("m.npz").model.counts
+    summary = charlstm.load("m.npz").view("summary").parts
+    assert counts.order == summary["corpus"]["order of the n-grams"] == 6
+    assert summary["outcome"]["weight of the n-grams"] == counts.weight
     for words, said in [
         (["--counts", "stream.txt"], "give --counts after CORPUS"),
         (["stream.txt", "--counts", "13"], "1 to 12"),

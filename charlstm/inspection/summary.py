@@ -40,8 +40,8 @@ def view_summary(model: Model) -> View:
         corpus |= {"order of the n-grams": model.counts.order, "n-grams": int(model.counts.ngrams.sizes.sum())}
         if model.counts.weight is not None:
             outcome |= {"weight of the n-grams": model.counts.weight}
-            outcome |= _in_units("n-gram loss", model.counts.ngram_loss or 0.0)
-            outcome |= _in_units("mixture loss", model.counts.mixture_loss or 0.0)
+            outcome |= _describe_loss("n-gram loss", model.counts.ngram_loss or 0.0)
+            outcome |= _describe_loss("mixture loss", model.counts.mixture_loss or 0.0)
     return View(
         {
             "network": {**to_mapping(network.config), "parameters": network.parameters.flat.size},
