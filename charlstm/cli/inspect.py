@@ -20,6 +20,7 @@ from charlstm.cli.commands import (
     FilePath,
     GroupedCommand,
     WrongUsage,
+    adapt_rate_option,
     check_encoding,
     check_files,
     complete_with,
@@ -174,10 +175,10 @@ OPTIONS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
     ),
     "adapt": option_of("Options of the view score")(
         "--adapt",
-        type=click.FloatRange(min=0, min_open=True),
-        metavar="RATE",
-        help="Show the score with dynamic evaluation at this learning rate as well.",
+        is_flag=True,
+        help="Show the score with dynamic evaluation as well: the model learns from what it has read.",
     ),
+    "adapt_rate": adapt_rate_option("Options of the view score"),
     "lags": option_of("Options of the view gradients")(
         "--lags", type=click.IntRange(min=1), show_default="auto", help="Largest number of characters to look back."
     ),
@@ -315,6 +316,8 @@ def command(
     source = click.get_current_context().get_parameter_source
     given = {option: value for option, value in options.items() if source(option) is ParameterSource.COMMANDLINE}
     check_usage(name, len(texts), given)
+    if "adapt_rate" in given and not given.get("adapt"):
+        raise WrongUsage("--adapt-rate needs --adapt; add it, or leave out --adapt-rate.")
     loaded = open_model(model).with_label(label)
     if "compare" in given:
         other = api.load(given["compare"])

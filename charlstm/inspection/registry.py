@@ -77,8 +77,8 @@ VIEWS: Mapping[str, Entry] = {
     "score": Entry(
         "score",
         Reads.TEXTS,
-        "how well the model predicts texts: bits per character, perplexity, surprising passages",
-        ("compare", "adapt"),
+        "how well the model predicts texts: bits per character, perplexity, calibration, surprising passages",
+        ("compare", "adapt", "adapt_rate"),
     ),
     "cloze": Entry("cloze", Reads.TEXTS, "how many prompts with a known answer the model completes correctly"),
     "saturation": Entry("saturation", Reads.TEXT, "how often the gates of each unit are nearly closed or nearly open"),

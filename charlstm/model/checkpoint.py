@@ -6,6 +6,7 @@ A file is an archive of `charlstm.model.archive`, which detects any damage. docs
     layer0/U … output/b the weights, float32 or float16, as in `charlstm.network.weights.weight_shapes`
     history/step …      losses and gradient norms during training
     corpus/documents    hashes of the corpus's documents
+    gradients/layer0/U/rows …  mean squares of the gradients, float32, once training has ended
     run/step …          in a run file: everything else that resuming needs
     run/record          in a run file: UTF-8 bytes of a JSON object, the files and the time of the run
     sha256              32 bytes: the digest of all other members
@@ -40,12 +41,13 @@ from charlstm.base.config import (
 )
 from charlstm.base.errors import CharlstmError, CheckpointError, ConfigError
 from charlstm.base.files import write_file
-from charlstm.base.parameters import Array
+from charlstm.base.parameters import Array, Parameters, Shapes
 from charlstm.base.symbols import END
 from charlstm.model import archive, bundled, format2, format3, format4
 from charlstm.model.model import History, Model
 from charlstm.network.cells import CELLS
 from charlstm.network.config import NetworkConfig
+from charlstm.network.gradient_squares import factor_shapes
 from charlstm.network.network import Network
 from charlstm.network.weights import weight_shapes
 from charlstm.text.corpus import CorpusFacts
@@ -53,16 +55,17 @@ from charlstm.text.examples import Example
 from charlstm.text.vocabulary import Vocabulary
 
 FORMAT = "charlstm"
-VERSION = 5
+VERSION = 6
 FULL, HALF = np.dtype("<f4"), np.dtype("<f2")  # types of the weights in a file
 MOST_MOMENTS = 2  # numbers that an optimizer keeps for a weight
 OTHER_MEMBERS = 32  # members beside the weights
 KEYS_BEFORE = ("network", "training", "corpus", "vocabulary")
 # Version → the keys of its metadata.
-KEYS = dict.fromkeys((2, 3, 4), KEYS_BEFORE) | {VERSION: (*KEYS_BEFORE, "examples")}
+KEYS = dict.fromkeys((2, 3, 4), KEYS_BEFORE) | dict.fromkeys((5, VERSION), (*KEYS_BEFORE, "examples"))
 UPGRADES = {2: format2.upgrade, 3: format3.upgrade, 4: format4.upgrade}
 MOST_EXAMPLES = 10
 LONGEST_EXAMPLE = 1_000  # characters
+GRADIENTS = "gradients/"
 FIRST_SURROGATE, LAST_SURROGATE = 0xD800, 0xDFFF
 
 Loaded = TypeVar("Loaded")
@@ -356,8 +359,9 @@ def _largest_file(member: Array) -> int:
     states = len(CELLS[config.cell].states) * config.layers * training.batch_size * config.hidden
     lines = from_mapping(CorpusFacts, metadata["corpus"]).lines
     history = len(History._fields) * (training.steps + 1)
-    headers = (len(shapes) + OTHER_MEMBERS) * archive.MOST_HEADER
-    numbers = (2 + MOST_MOMENTS) * parameters + states  # of float32
+    factors = sum(map(math.prod, factor_shapes(shapes).values()))
+    headers = (3 * len(shapes) + OTHER_MEMBERS) * archive.MOST_HEADER
+    numbers = (2 + MOST_MOMENTS) * parameters + factors + states  # of float32
     return member.nbytes + archive.MOST_METADATA + 4 * numbers + 8 * (history + lines + 1) + headers
 
 
@@ -378,7 +382,9 @@ def _model_members(model: Model, weights: npt.DTypeLike = FULL) -> dict[str, Arr
         raise CharlstmError(f"a weight is beyond the range of {np.dtype(weights)}; store the weights as float32")
     members |= blocks
     members |= {f"history/{name}": column for name, column in model.history._asdict().items()}
-    return members | {"corpus/documents": model.hashes}
+    squares = {} if model.gradient_squares is None else model.gradient_squares
+    means = {f"{GRADIENTS}{name}": mean.astype("<f4") for name, mean in squares.items()}
+    return members | {"corpus/documents": model.hashes} | means
 
 
 def _to_model(metadata: Mapping[str, Any], members: dict[str, Array]) -> Model:
@@ -401,6 +407,9 @@ def _to_model(metadata: Mapping[str, Any], members: dict[str, Array]) -> Model:
     if hashes.dtype != np.uint64 or hashes.ndim != 1 or (hashes[1:] <= hashes[:-1]).any():
         raise CheckpointError("its hashes of documents are not ascending numbers of type uint64")
     expected = weight_shapes(config, len(vocabulary))
+    squares = _to_gradient_squares(
+        {name: members.pop(name) for name in [*members] if name.startswith(GRADIENTS)}, expected
+    )
     found = {name: array.shape for name, array in members.items()}
     if found != expected:
         name = sorted(set(found.items()) ^ set(expected.items()))[0][0]
@@ -413,7 +422,7 @@ def _to_model(metadata: Mapping[str, Any], members: dict[str, Array]) -> Model:
             raise CheckpointError(f"array {name} does not consist of finite numbers of type float32 or float16")
         network.parameters[name][...] = array
     examples = _to_examples(metadata["examples"], vocabulary, [name for name, _ in facts.labels])
-    return Model(network, vocabulary, training, facts, history, hashes, examples)
+    return Model(network, vocabulary, training, facts, history, hashes, examples, squares)
 
 
 def _run_members(run: Run) -> dict[str, Array]:
@@ -441,6 +450,21 @@ def _to_vocabulary(code_points: Any) -> Vocabulary:
     if any(FIRST_SURROGATE <= point <= LAST_SURROGATE for point in code_points):
         raise CheckpointError("its vocabulary has surrogates, which are no characters")
     return Vocabulary(np.array(code_points, np.int64))
+
+
+def _to_gradient_squares(members: Mapping[str, Array], shapes: Shapes) -> Parameters | None:
+    """Return the mean squares of the gradients in a file, once they are checked; None if it has none."""
+    if not members:
+        return None
+    factors = Parameters(factor_shapes(shapes), np.float32)
+    found = {name.removeprefix(GRADIENTS): (array.dtype, array.shape) for name, array in members.items()}
+    if found != {name: (factors.flat.dtype, shape) for name, shape in factors.shapes.items()}:
+        raise CheckpointError("its mean squares of gradients do not have the shapes that its weights require")
+    for name, factor in factors.items():
+        factor[...] = members[f"{GRADIENTS}{name}"]
+    if not (np.isfinite(factors.flat).all() and (factors.flat >= 0.0).all()):
+        raise CheckpointError("its mean squares of gradients are not finite numbers, 0 or more")
+    return factors
 
 
 def _to_examples(pairs: Any, vocabulary: Vocabulary, labels: Collection[str]) -> tuple[Example, ...]:

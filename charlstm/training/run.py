@@ -24,6 +24,7 @@ from charlstm.network.loss import NATS_PER_BIT
 from charlstm.training import run_file, schedule, trainer
 from charlstm.training.clock import Clock
 from charlstm.training.exchange import Requests
+from charlstm.training.gradients import measure_gradients
 from charlstm.training.log import Log, is_device
 from charlstm.training.options import OptionError, Options, literal
 from charlstm.training.plan import Plan, check_options, plan_run
@@ -288,6 +289,9 @@ def _carry_out(
         if done and (not model.history.step.size or model.history.step[-1] < done):
             model = replace(model, history=model.history.append(done, smooth.mean, math.nan, math.nan))
     finished = with_weights(model, best)
+    if is_first and done:
+        squares = measure_gradients(finished.network, split.training, done)
+        finished = replace(finished, gradient_squares=squares)
     saver.save_last(finished)
     return Outcome(finished, plan, None if complete else (*received, signal.SIGTERM)[0], saver.is_saved)
 
