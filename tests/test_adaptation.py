@@ -169,6 +169,10 @@ def test_a_model_file_holds_them_and_damaged_ones_are_refused(tmp_path):
     with (tmp_path / "without.npz").open("wb") as file:
         archive.write(without, file)
     assert checkpoint.load(tmp_path / "without.npz").gradient_squares is None
+    metadata = json.loads(members["metadata"].tobytes())
+    with (tmp_path / "five.npz").open("wb") as file:
+        archive.write(without | {"metadata": archive.from_json(metadata | {"version": 5})}, file)
+    assert checkpoint.load(tmp_path / "five.npz").digest == it.digest
     with (tmp_path / "half.npz").open("wb") as file:
         archive.write(without | {name: members[name]}, file)
     with pytest.raises(CheckpointError, match="mean squares of gradients"):

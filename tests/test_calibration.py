@@ -104,5 +104,5 @@ def test_the_view_has_the_calibration_of_all_texts_together():
     alone = LanguageModel(it).score(texts[0]).calibration
     assert objects["calibration"]["predictions"] == alone.predictions.tolist()
     assert objects["fitted temperature"]["temperature"] == [pytest.approx(alone.temperature, rel=1e-6)]
-    name = "fitted temperature with dynamic evaluation at a learning rate of 0.004"
+    name = "fitted temperature with dynamic evaluation at a learning rate of 0.005"
     assert name in view.parts and "calibration with" in " ".join(view.parts)

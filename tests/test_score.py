@@ -20,6 +20,7 @@ from charlstm.inspection.score import Scorer, score_text, view_score
 from charlstm.inspection.surprisal import DynamicEvaluation, StaticEvaluation
 from charlstm.inspection.trace import trace
 from charlstm.inspection.view import TextInput, TextSource, columns_of
+from charlstm.model.adaptation import SEGMENT
 from charlstm.network import optimizers
 
 CHARACTERS = "\nabcd"
@@ -238,15 +239,15 @@ def test_dynamic_evaluation_does_not_depend_on_where_blocks_end(lines, cuts):
 
 
 @both
-def test_dynamic_evaluation_takes_a_step_every_64_characters_and_at_the_end_of_a_document(lines, monkeypatch):
+def test_dynamic_evaluation_takes_a_step_every_96_characters_and_at_the_end_of_a_document(lines, monkeypatch):
     it, steps = small(lines=lines), []
     text = ("abcd" * 10 + "\n") * 10 + "ab" * 300 + "\n" + "dc" * 32 + "\n" + "b" * 127
     clip = optimizers.clip_gradient_norm
     monkeypatch.setattr(optimizers, "clip_gradient_norm", lambda *given: steps.append(0) or clip(*given))
     monkeypatch.setattr(sys.modules[score_text.__module__], "PIECE", 100)
     LanguageModel(it).score(text, adapt=True)
-    of_lines = 10 + 601 // 64 + 1 + 2 + 127 // 64
-    assert len(steps) == (of_lines if lines else (len(text) - 1) // 64)
+    of_lines = 10 + 601 // SEGMENT + 1 + 1 + 127 // SEGMENT
+    assert len(steps) == (of_lines if lines else (len(text) - 1) // SEGMENT)
 
 
 @both

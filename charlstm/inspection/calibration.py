@@ -118,7 +118,7 @@ class Calibration:
 
     def _divide(self, sums: Array) -> Array:
         counts = self._counts[0]
-        return np.divide(sums, counts, out=np.full(BINS, np.nan), where=counts > 0.0)
+        return np.asarray(np.divide(sums, counts, out=np.full(BINS, np.nan), where=counts > 0.0))
 
     def _fit(self) -> tuple[float, float]:
         """Return the fitted temperature, and the mean surprisal at it."""

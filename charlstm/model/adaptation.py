@@ -3,7 +3,8 @@
 The copy predicts a segment of the text and then takes one gradient step on the loss of that segment, so what it has
 read improves its later predictions:
 
-    w ← w − rate · g / (RMS + ε)  +  decay · RMS / mean(RMS) · (w₀ − w)
+    w ← w − rate · g / (RMS + ε)
+    w ← w + decay · RMS / mean(RMS) · (w₀ − w)
 
 g is the gradient of the segment, RMS the root mean square of the gradients during training, weight by weight, and w₀
 the trained weights. Weights that the training moved much move much here too, and are also pulled back more.
@@ -27,8 +28,8 @@ from charlstm.network.gradient_squares import GradientSquares, root_mean_squares
 from charlstm.network.loss import cross_entropy_gradient
 from charlstm.network.network import Pass
 
-SEGMENT = 64  # characters between two steps
-DECAY = 0.0015
+SEGMENT = 96  # characters between two steps
+DECAY = 0.002
 SMOOTHING = 0.5  # ε, as a fraction of the mean RMS
 LARGEST_STEP = 4.0  # norm of a gradient, as a multiple of its root mean square, above which it is clipped
 
@@ -38,7 +39,7 @@ Receive = Callable[[Array, Array], object]
 class Learner:
     """A copy of a model that learns from a text while it reads it.
 
-    A step follows after every 64 characters, and at the end of a document. A shorter segment moves the weights less, so
+    A step follows after every 96 characters, and at the end of a document. A shorter segment moves the weights less, so
     that every character counts the same.
 
     A model file of an earlier version has no root mean square of the gradients. Then it is estimated from the segments
@@ -68,7 +69,8 @@ class Learner:
         self._squares = GradientSquares(parameters.shapes, model.gradient_squares)
         self._estimates = model.gradient_squares is None
         self._scale: Array = np.zeros_like(parameters.flat)  # (P,)  rate / (RMS + ε)
-        self._pull: Array = np.zeros_like(parameters.flat)  # (P,)  decay · RMS / mean(RMS)
+        self._kept: Array = np.ones_like(parameters.flat)  # (P,)  1 − decay · RMS / mean(RMS)
+        self._moved: Array = np.zeros_like(parameters.flat)  # (P,)  w − w₀
         self._largest_norm = 0.0
         if not self._estimates:
             self._set_scale()
@@ -149,12 +151,10 @@ class Learner:
             if self._squares.count.bit_count() == 1:
                 self._set_scale()
         optimizers.clip_gradient_norm(g, self._largest_norm)
-        w -= np.multiply(g, self._scale, out=work)
-        np.subtract(self._trained, w, out=work)
-        work *= self._pull
-        if T != SEGMENT:
-            work *= T / SEGMENT
-        w += work
+        moved = self._moved
+        moved -= np.multiply(g, self._scale, out=work)
+        moved *= self._kept if T == SEGMENT else 1.0 - T / SEGMENT * (1.0 - self._kept)
+        np.add(self._trained, moved, out=w)
         if not np.isfinite(np.dot(w, w)):
             raise TrainingError(
                 f"dynamic evaluation diverged at a learning rate of {self._rate:g}",
@@ -171,7 +171,7 @@ class Learner:
         tiny = float(np.finfo(np.float32).tiny)
         self._largest_norm = LARGEST_STEP * float(np.sqrt(squares.flat.sum()))
         self._scale[...] = self._rate / (rms + max(SMOOTHING * mean, tiny))
-        self._pull[...] = np.minimum(DECAY * rms / max(mean, tiny), 1.0)
+        self._kept[...] = 1.0 - np.minimum(DECAY * rms / max(mean, tiny), 1.0)
 
 
 def adapt_to(model: Model, text: str, rate: float = ADAPT_RATE) -> Model:
