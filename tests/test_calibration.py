@@ -82,7 +82,7 @@ def a_model(lines=False):
 
 @pytest.mark.parametrize("lines", [False, True], ids=["stream", "lines"])
 def test_a_score_counts_every_prediction_of_a_text(lines):
-    it, text = LanguageModel(a_model(lines)), "abba\ncad\n" * 9
+    it, text = LanguageModel(a_model(lines)), "abba\ncad\n" * 20
     found = it.score(text)
     read = found.calibration
     assert read.predictions.sum() == found.predicted * len(CHARACTERS)

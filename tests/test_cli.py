@@ -570,7 +570,7 @@ def test_a_corpus_that_cannot_be_learnt_is_one_sentence(tmp_path: Path, content:
         (("inspect", "--cloze", "-"), 2, "no prompt"),
         (("inspect", "--score", "the", "--compare", "corpus.txt"), 1, "corpus.txt"),
         (("inspect", "--score", "the", "--adapt-rate", "0", "--adapt"), 2, "--adapt-rate"),
-        (("inspect", "--score", "the", "--adapt", "--adapt-rate", "nan"), 2, "adapt_rate"),
+        (("inspect", "--score", "the", "--adapt", "--adapt-rate", "nan"), 2, "--adapt-rate is nan"),
         (("inspect", "--score", "the", "--adapt-rate", "0.1"), 2, "needs --adapt"),
         (("inspect", "--score", "the", "--adapt", "0.1"), 2, "set the learning rate with --adapt-rate 0.1"),
         (("inspect", "--score", "the", "--adapt=2e-3"), 2, "set the learning rate with --adapt-rate 2e-3"),

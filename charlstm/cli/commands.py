@@ -11,6 +11,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -314,7 +315,7 @@ class GroupedCommand(click.Command):
 
 def refuse_rate(words: Sequence[str]) -> None:
     """Refuse a learning rate after --adapt, where it stood in earlier versions."""
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in pairwise([*words, ""]):
         rate = word.removeprefix("--adapt=") if word.startswith("--adapt=") else following
         if word == "--":
             return

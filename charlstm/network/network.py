@@ -161,7 +161,6 @@ class Network:
         """
         buffers = buffers or Buffers(self.parameters.flat.dtype)
         (T, B), G, H = ids.shape, len(self.cell.gates), self.config.hidden
-        is_packed_here = weights is None
         weights = weights or self.pack(B, buffers)
         tapes = tuple(self._allocate_tape(layer, T, B, buffers) for layer in range(self.config.layers))
         outputs: list[Array] = []
@@ -186,12 +185,8 @@ class Network:
         h = outputs[-1][-1:] if only_last else outputs[-1]
         logits = buffers("logits", (len(h), B, self.vocabulary_size))
         W_out, b_out = weights.W_out, self.parameters["output/b"]
-        if is_packed_here and B == 1:  # the steps are as good as rows of a batch, and one product is faster
-            np.matmul(h[:, 0], self.parameters["output/W"], out=logits[:, 0])
-            logits += b_out
-        else:
-            for h_t, logits_t in zip(h, logits, strict=True):
-                np.add((h_t @ W_out)[0], b_out, out=logits_t)
+        for h_t, logits_t in zip(h, logits, strict=True):
+            np.add((h_t @ W_out)[0], b_out, out=logits_t)
         return Pass(tapes, tuple(outputs), logits, final)
 
     def backward(
