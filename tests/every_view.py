@@ -75,7 +75,7 @@ def build_every_view(it, other, text):
         "gradients, two models": view_gradients(it, text, {f"{text[:5]}.npz": other}),
         "score": view_score(it, TextInput([TextSource("the text", [text])])),
         "score, two models": view_score(
-            it, TextInput(several, model_name="m.npz"), {f"{text[:5]}.npz": other}, adapt=0.1
+            it, TextInput(several, model_name="m.npz"), {f"{text[:5]}.npz": other}, adapt=True, adapt_rate=0.1
         ),
         "counts": view_counts(with_counts(it, text + text[::-2]), TextInput([TextSource("the text", [text])])),
         "counts, several texts": view_counts(

@@ -71,17 +71,15 @@ def without_avx512(row: str, *, rivals: list[str], cwd: Path, cores: int = 2) ->
 
 
 def test_each_script_is_tried_here() -> None:
-    scripts = (
-        "bench chance contestants documents growth inspecting machines novelty page pairs parts plain reading rows"
-        " scaling sets startup"
-    )
+    scripts = "bench chance compressors contestants documents growth inspecting machines ngrams novelty page pairs"
+    more = "parts plain reading rows scaling sets startup"
     modules = "comparisons costs environments measure problem processors serving shapes tables"
-    assert {path.stem for path in BENCHMARKS.glob("*.py")} == {*scripts.split(), *modules.split()}
+    assert {path.stem for path in BENCHMARKS.glob("*.py")} == {*scripts.split(), *more.split(), *modules.split()}
 
 
 def test_the_modules_keep_their_examples(tmp_path: Path) -> None:
-    code = "import doctest, measure, problem, processors, tables\n"
-    code += "print(sum(doctest.testmod(m).failed for m in (measure, problem, processors, tables)))"
+    code = "import doctest, compressors, measure, problem, processors, tables\n"
+    code += "print(sum(doctest.testmod(m).failed for m in (compressors, measure, problem, processors, tables)))"
     assert run("-c", code, cwd=tmp_path).strip() == "0"
 
 
@@ -294,3 +292,17 @@ def test_documents(tmp_path: Path) -> None:
     sizes = ["--epochs", "1", "--hidden", "16", "--samples", "10", "--poems", "8", "--tunes", "40"]
     printed = script("documents", *sizes, cwd=tmp_path)
     assert "ends with title" in printed and printed.count("in the key of") == 5
+
+
+def test_compressors(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("".join(f"{n} and {n * n}\n" for n in range(400)))
+    train = ["-m", "charlstm", "train", "text.txt", "-m", "m.npz", "--hidden", "4", "--steps", "2", "--quiet"]
+    run(*train, cwd=tmp_path)
+    code = "import compressors\ncompressors.PROGRAMS['none'] = ['no such program']\n"
+    code += "compressors.main(['text.txt', 'm.npz', '--held-out', '300'])"
+    lines = run("-c", code, cwd=tmp_path).splitlines()
+    assert "before 300 held-out ones" in lines[0]
+    assert [line.split("  ")[0] for line in lines[1:4]] == ["zpaq -m5", "7zz PPMd, order 6", "none"]
+    assert "absent: not installed" in lines[3]
+    static, adaptive = (float(line.split()[2]) for line in lines[4:])
+    assert static > 0.0 and adaptive > 0.0 and static != adaptive

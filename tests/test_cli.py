@@ -401,7 +401,7 @@ def test_scores_of_several_files_and_models_are_a_table(folder: Path, tmp_path: 
         (tmp_path / name).write_text(text)
     files = ("--file", tmp_path / "a.txt", "--file", tmp_path / "b.txt")
     model = folder / "charlstm.npz"
-    done = invoke("inspect", "-m", model, "--score", *files, "--compare", model, "--adapt", 0.1)
+    done = invoke("inspect", "-m", model, "--score", *files, "--compare", model, "--adapt", "--adapt-rate", 0.1)
     assert done.exit_code == 0 and max(map(len, done.output.splitlines())) <= 80
     rows = list(
         csv.DictReader(io.StringIO(invoke("inspect", "-m", model, "--score", *files, "--format", "csv").output))
@@ -569,9 +569,12 @@ def test_a_corpus_that_cannot_be_learnt_is_one_sentence(tmp_path: Path, content:
         (("inspect", "--cloze", "missing.txt"), 1, "missing.txt"),
         (("inspect", "--cloze", "-"), 2, "no prompt"),
         (("inspect", "--score", "the", "--compare", "corpus.txt"), 1, "corpus.txt"),
-        (("inspect", "--score", "the", "--adapt", "0"), 2, "--adapt"),
-        (("inspect", "--score", "the", "--adapt", "nan"), 2, "adapt"),
-        (("inspect", "the", "--adapt", "1"), 2, "--view score"),
+        (("inspect", "--score", "the", "--adapt-rate", "0", "--adapt"), 2, "--adapt-rate"),
+        (("inspect", "--score", "the", "--adapt", "--adapt-rate", "nan"), 2, "--adapt-rate is nan"),
+        (("inspect", "--score", "the", "--adapt-rate", "0.1"), 2, "needs --adapt"),
+        (("inspect", "--score", "the", "--adapt", "0.1"), 2, "set the learning rate with --adapt-rate 0.1"),
+        (("inspect", "--score", "the", "--adapt=2e-3"), 2, "set the learning rate with --adapt-rate 2e-3"),
+        (("inspect", "the", "--adapt"), 2, "--view score"),
         (("inspect", "--score", "the 🎈"), 1, "U+1F388"),
         (("paint",), 2, "paint"),
     ],

@@ -103,7 +103,7 @@ def test_any_lines_of_any_records_can_be_written_again_in_any_order() -> None:
 def test_a_record_has_every_setting() -> None:
     (line,) = sample("-n", 9, "--random-seed", 7, "--bias", "a=1", "--format", "jsonl", "--surprisals").splitlines()
     made = json.loads(line)
-    assert set(made) == record.NAMES | {"bits_per_character", "surprisals", "label"}
+    assert set(made) == record.NAMES | {"bits_per_character", "surprisals", "label", "adapt_rate"}
     assert (made["number"], made["random_seed"], made["beam"], made["set"]) == (0, 7, None, None)
     assert made["model"] == checkpoint.load(Path("m.npz")).digest
     wanted = json.loads(json.dumps(to_mapping(SamplingConfig(bias={"a": 1.0})) | {"random_seed": 7}))

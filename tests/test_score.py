@@ -20,6 +20,7 @@ from charlstm.inspection.score import Scorer, score_text, view_score
 from charlstm.inspection.surprisal import DynamicEvaluation, StaticEvaluation
 from charlstm.inspection.trace import trace
 from charlstm.inspection.view import TextInput, TextSource, columns_of
+from charlstm.model.adaptation import SEGMENT
 from charlstm.network import optimizers
 
 CHARACTERS = "\nabcd"
@@ -227,89 +228,37 @@ def test_a_text_without_characters_is_refused(lines):
         score_text(TextSource("it", []), [Scorer("m", small(lines=lines))])
 
 
-@every_kind
 @both
-def test_dynamic_evaluation_takes_a_gradient_step_after_each_segment(kind, lines):
-    it, rate, clip = small(kind, lines), 0.3, 0.4
-    object.__setattr__(it.training, "seq_len", 5)
-    object.__setattr__(it.training, "clip", clip)
-    text = "abca\nbd\n\ncadcabba\nab"
-    before = it.network.parameters.flat.copy()
-    found = LanguageModel(it).score(text, adapt=rate).surprise
-    assert (it.network.parameters.flat == before).all()
-
-    learnt = it.network.with_weights(before)
-    stretches = text.splitlines(keepends=True) if lines else [text[n : n + 5] for n in range(0, len(text), 5)]
-    state, last, wanted = learnt.zero_state(1), it.opening, []
-    for stretch in stretches:
-        if lines:
-            state, last = learnt.zero_state(1), "\n"
-        ids = [[k] for k in it.vocabulary.encode(last + stretch).tolist()]
-        targets, last = ids[1:], stretch[-1]
-
-        def loss(ids=ids, targets=targets, state=state):
-            return by_reference(kind, learnt, ids[:-1], state).logits, [[1.0 / len(targets)]] * len(targets)
-
-        logits, counted = loss()
-        wanted += [-math.log2(reference.probabilities(row[0])[k]) for row, (k,) in zip(logits, targets, strict=True)]
-        after = np.array(by_reference(kind, learnt, ids[:-1], state).state)
-        slopes = np.zeros(learnt.parameters.flat.size)
-        for n in range(len(slopes)):
-            ways = []
-            for step in (1e-5, -1e-5):
-                learnt.parameters.flat[n] += step
-                logits, counted = loss()
-                ways.append(reference.loss(logits, targets, counted))
-                learnt.parameters.flat[n] -= step
-            slopes[n] = (ways[0] - ways[1]) / 2e-5
-        learnt.parameters.flat[:] -= rate * slopes * min(1.0, clip / math.sqrt((slopes**2).sum()))
-        state = after
-    np.testing.assert_allclose(found[len(found) - len(wanted) :], wanted, rtol=1e-6)
-    assert np.isnan(found[: len(found) - len(wanted)]).all()
-
-
-@both
-@given(cuts=st.lists(st.integers(1, 25), max_size=4))
+@given(cuts=st.lists(st.integers(1, 90), max_size=4))
 def test_dynamic_evaluation_does_not_depend_on_where_blocks_end(lines, cuts):
     it = small(lines=lines)
-    object.__setattr__(it.training, "seq_len", 7)
-    ids = it.vocabulary.encode("abca\nbd\n\ncadcabba\nab\ncc")
+    ids = it.vocabulary.encode("abca\nbd\n\ncadcabba\nab\ncc" * 4)
     whole, parts = DynamicEvaluation(it, 0.5), DynamicEvaluation(it, 0.5)
     bits = np.concatenate([parts.read(piece) for piece in np.split(ids, sorted(cuts))])
     np.testing.assert_array_equal(bits, whole.read(ids))
 
 
-@pytest.mark.parametrize(("lines", "wanted"), [(True, 43), (False, 3200 // 13)], ids=["lines", "stream"])
-def test_dynamic_evaluation_takes_one_step_a_line_and_one_every_seq_len_characters(lines, wanted, monkeypatch):
+@both
+def test_dynamic_evaluation_takes_a_step_every_96_characters_and_at_the_end_of_a_document(lines, monkeypatch):
     it, steps = small(lines=lines), []
-    object.__setattr__(it.training, "seq_len", 13)
-    text = ("abcd" * 10 + "\n") * 40 + "ab" * 600 + "\n" + "dc" * 100 + "\n" + "b" * (3200 - 40 * 41 - 1201 - 201)
-    text = text[:-1] + "\n"
+    text = ("abcd" * 10 + "\n") * 10 + "ab" * 300 + "\n" + "dc" * 32 + "\n" + "b" * 127
     clip = optimizers.clip_gradient_norm
     monkeypatch.setattr(optimizers, "clip_gradient_norm", lambda *given: steps.append(0) or clip(*given))
     monkeypatch.setattr(sys.modules[score_text.__module__], "PIECE", 100)
-    LanguageModel(it).score(text, adapt=0.01)
-    assert len(text) == 3200 and len(steps) == wanted
-
-
-def test_a_line_longer_than_any_in_training_is_learnt_from_in_parts(monkeypatch):
-    monkeypatch.setattr(sys.modules[DynamicEvaluation.__module__], "LONGEST_WINDOW", 20)
-    it, steps = small(lines=True), []
-    clip = optimizers.clip_gradient_norm
-    monkeypatch.setattr(optimizers, "clip_gradient_norm", lambda *given: steps.append(0) or clip(*given))
-    LanguageModel(it).score("ab" * 35 + "\n" + "a" * 19 + "\n" + "b" * 20, adapt=0.01)
-    assert len(steps) == 3 + 1 + 1 + 1
+    LanguageModel(it).score(text, adapt=True)
+    of_lines = 10 + 601 // SEGMENT + 1 + 1 + 127 // SEGMENT
+    assert len(steps) == (of_lines if lines else (len(text) - 1) // SEGMENT)
 
 
 @both
 def test_dynamic_evaluation_learns_what_repeats(lines):
     it = small(lines=lines, hidden=8)
-    object.__setattr__(it.training, "seq_len", 12)
     text = "abcdd\n" * 250
-    still, learning = (LanguageModel(it).score(text, adapt=rate) for rate in (0.0, 0.5))
+    still = LanguageModel(it).score(text)
+    learning = LanguageModel(it).score(text, adapt=True, adapt_rate=0.5)
     assert learning.bits < 0.5 * still.bits
     assert learning.surprise[-60:].mean() < 0.2 * still.surprise[-60:].mean()
-    view = view_score(it, TextInput([TextSource("it", [text])]), adapt=0.5)
+    view = view_score(it, TextInput([TextSource("it", [text])]), adapt=True, adapt_rate=0.5)
     assert values(view, "score")["", "bits"] == pytest.approx([still.bits])
     dynamic = values(view, "score with dynamic evaluation at a learning rate of 0.5")
     assert dynamic["", "bits"] == pytest.approx([learning.bits])
@@ -318,8 +267,10 @@ def test_dynamic_evaluation_learns_what_repeats(lines):
 
 def test_invalid_and_diverging_rates_are_refused():
     it = LanguageModel(small(dtype=np.float32))
-    for rate in (-0.1, math.nan, math.inf):
-        with pytest.raises(ConfigError, match="adapt is"):
-            it.score("abc", adapt=rate)
-    with pytest.raises(TrainingError, match="lower rate"):
+    for rate in (0.0, -0.1, math.nan, math.inf):
+        with pytest.raises(ConfigError, match="adapt_rate is"):
+            it.score("abc", adapt=True, adapt_rate=rate)
+    with pytest.raises(ConfigError, match=r"adapt is 0\.1; it must be True or False, and adapt_rate sets"):
+        it.score("abc", adapt=0.1)
+    with pytest.raises(TrainingError, match="lower adapt_rate"):
         DynamicEvaluation(it.model, 1e200).read(it.model.vocabulary.encode("abcd" * 100))

@@ -586,7 +586,7 @@ HUGE = [
     ["sample", "-n", "20", "--top-p", "0.5", "--min-p", "0.1", "--top-k", "3", "--repeat-penalty", "1e308"],
     ["sample", "-n", "20", "--format", "jsonl", "--novelty", "corpus.txt"],
     ["sample", "-n", "20", "--alternatives", "2", "--temperature", "1e-300"],
-    ["inspect", "--score", "the room", "--adapt", "0.1"],
+    ["inspect", "--score", "the room", "--adapt"],
     ["train", "corpus.txt", "--steps", "2", "--preview", "5", "--workers", "2", "-m", "h.npz", "--force"],
     *(["inspect", "the room", *words.split()] for words in (
         "--view cell", "--view saturation", "--view memory --ask the --answer a --answer b", "--view why --target the",

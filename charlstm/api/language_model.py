@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from charlstm.base.config import check_text
+from charlstm.base.config import AdaptConfig, check_text
 from charlstm.base.errors import ConfigError, named, show_value
 from charlstm.base.randomness import fresh_seed
 from charlstm.base.symbols import END
@@ -72,6 +72,38 @@ class LanguageModel:
             If the model has no such label.
         """
         return LanguageModel(self.model.with_label(label), self.name)
+
+    def adapted(self, text: str, rate: float | None = None) -> LanguageModel:
+        """Return a copy of the model that has learnt the names and habits of a text; this one stays unchanged.
+
+        The text is read once, as by `score` with dynamic evaluation. Nothing is written to a file.
+
+        Parameters
+        ----------
+        text
+            The text.
+        rate
+            The learning rate; None: the default.
+
+        Raises
+        ------
+        UnknownCharacterError
+            If the text has characters that the model does not know.
+        ConfigError
+            If the rate is not a number above 0.
+        TrainingError
+            If the weights diverge because the rate is too high.
+
+        Examples
+        --------
+        >>> learnt = model.adapted("abcabcabc" * 20)
+        >>> learnt.score("abcabcabc").bits < model.score("abcabcabc").bits
+        True
+        """
+        from charlstm.model.adaptation import adapt_to
+
+        rate = _adapt_config(True, rate).adapt_rate
+        return LanguageModel(adapt_to(self.model, check_text("text", text), rate), self.name)
 
     def with_counts(
         self,
@@ -475,6 +507,8 @@ class LanguageModel:
         lines: int | None = None,
         sentence: bool = False,
         random_seed: int | None = None,
+        adapt: bool = False,
+        adapt_rate: float | None = None,
         **rules: Any,
     ) -> Session:
         """Return a session: you and the model extend a text in turns, and the network's state is kept between them.
@@ -483,6 +517,10 @@ class LanguageModel:
         ----------
         length, temperature, stop, hide_stop, lines, sentence, random_seed, rules
             See `sample`; they apply to each continuation.
+        adapt
+            True: the session learns from the texts that you add, as `adapted` does; `session.learning` switches that.
+        adapt_rate
+            Its learning rate; None: the default.
 
         Returns
         -------
@@ -505,7 +543,8 @@ class LanguageModel:
         from charlstm.sampling.session import Session
 
         stopping = self._stopping_rules(length, stop, hide_stop, lines, sentence)
-        return Session(self.model, self._sampling_rules(temperature, random_seed, rules), stopping)
+        learning = _adapt_config(adapt, adapt_rate)
+        return Session(self.model, self._sampling_rules(temperature, random_seed, rules), stopping, learning)
 
     def _stopping_rules(
         self, length: int | None, stop: str | Sequence[str], hide_stop: bool, lines: int | None, sentence: bool
@@ -746,7 +785,7 @@ class LanguageModel:
             result.save(path, force)
         return result
 
-    def score(self, text: str, adapt: float = 0.0) -> ScoreResult:
+    def score(self, text: str, adapt: bool = False, adapt_rate: float | None = None) -> ScoreResult:
         """Return how well the network predicts a text.
 
         Parameters
@@ -754,15 +793,18 @@ class LanguageModel:
         text
             N characters, one or more.
         adapt
-            Learning rate of dynamic evaluation: the weights take a gradient step on each segment of the text after it
+            True: score with dynamic evaluation. The weights take a gradient step on each segment of the text after it
             was predicted (Krause et al. 2018, "Dynamic evaluation of neural sequence models"). The model stays
-            unchanged. 0: the weights are fixed. Do not compare a score with dynamic evaluation to one without.
+            unchanged. Do not compare a score with dynamic evaluation to one without.
+        adapt_rate
+            Learning rate of dynamic evaluation; None: the default, see `charlstm.model.adaptation`.
 
         Returns
         -------
         Score
             `bits`, the sum of the surprisal −log₂ p; `bits_per_character`; `perplexity`; `surprise`: (N,) array, the
-            surprisal in bits, NaN where there is no prediction; `passages`: the most surprising ones and their places.
+            surprisal in bits, NaN where there is no prediction; `passages`: the most surprising ones and their places;
+            `calibration`: predicted and observed frequencies in ten bins, and the fitted `temperature`.
 
         Raises
         ------
@@ -771,7 +813,7 @@ class LanguageModel:
         CorpusError
             If the text is empty.
         ConfigError
-            If `adapt` is not a number, 0 or more.
+            If `adapt` is not True or False, or the rate is not a number above 0.
         TrainingError
             If dynamic evaluation diverges.
 
@@ -786,7 +828,9 @@ class LanguageModel:
         from charlstm.render.measures import ScoreResult
 
         source = TextSource("the text", [check_text("text", text)])
-        return ScoreResult(*score_text(source, [Scorer("the model", self.model, adapt)])[0])
+        config = _adapt_config(adapt, adapt_rate)
+        scorer = Scorer("the model", self.model, config.adapt_rate if config.adapt else 0.0)
+        return ScoreResult(*score_text(source, [scorer])[0])
 
     def cloze(self, pairs: Iterable[Sequence[str]]) -> ClozeResult:
         """Complete prompts whose answers are known.
@@ -831,6 +875,11 @@ class LanguageModel:
         from charlstm.inspection.registry import Subject
 
         return Subject(self.model, text, skip_unknown, self.name)
+
+
+def _adapt_config(adapt: bool, rate: float | None) -> AdaptConfig:
+    """Return whether a model learns while it reads, with the default rate if none is given."""
+    return AdaptConfig(adapt) if rate is None else AdaptConfig(adapt, rate)
 
 
 def _read_pair(pair: Sequence[str]) -> Question:

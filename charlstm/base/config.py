@@ -1,4 +1,4 @@
-"""The settings of a training run, a frozen value; and the checks of values that all settings share."""
+"""The settings of a training run and of dynamic evaluation, frozen values; and the checks that all settings share."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from charlstm.base.symbols import END
 
 OPTIMIZERS = ("adam", "rmsprop", "sgd")
 SPLITS = ("tail", "tails", "stripes", "random", "file")
+
+ADAPT_RATE = 0.005  # chosen on the last tenth of the first nine tenths of tiny Shakespeare
 
 LARGEST = 2**63 - 1
 MOST_EPOCHS = 1e9
@@ -126,6 +128,34 @@ class TrainingConfig:
             label=check_text("label", self.label),
             schedule_changes=_check_schedule_changes(self.schedule_changes, self.steps),
         )
+
+
+@dataclass(frozen=True)
+class AdaptConfig:
+    """Whether a model goes on learning while it reads, and how fast.
+
+    Attributes
+    ----------
+    adapt
+        True: it does.
+    adapt_rate
+        Learning rate of the steps.
+
+    Raises
+    ------
+    ConfigError
+        If `adapt` is not True or False, or the rate is not a number above 0.
+    """
+
+    adapt: bool = False
+    adapt_rate: float = ADAPT_RATE
+
+    def __post_init__(self) -> None:
+        if type(self.adapt) is not bool:
+            raise ConfigError(
+                f"adapt is {show_value(self.adapt)}; it must be True or False, and adapt_rate sets the learning rate"
+            )
+        set_fields(self, adapt_rate=check_number("adapt_rate", self.adapt_rate, 0.0, above=True))
 
 
 def to_mapping(settings: Any) -> dict[str, Any]:

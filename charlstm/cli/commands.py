@@ -7,15 +7,17 @@ import importlib
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from charlstm.base.config import ADAPT_RATE
 from charlstm.base.errors import did_you_mean, shorten, show_value
 from charlstm.base.files import STANDARD_STREAM, Files
-from charlstm.cli.group import Context, translate_errors
+from charlstm.cli.group import Context, WrongUsage, translate_errors
 from charlstm.cli.output import is_shown, terminal_width
 from charlstm.render.characters import wrap_message
 
@@ -75,6 +77,7 @@ class GroupedCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the command line; name the new spelling of a renamed option, or options similar to a mistyped one."""
+        refuse_rate(args)
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
@@ -124,6 +127,16 @@ class GroupedCommand(click.Command):
                     formatter.indent()
                     formatter.write_text(sentence)
                     formatter.dedent()
+
+
+def refuse_rate(words: Sequence[str]) -> None:
+    """Refuse a learning rate after --adapt, where it stood in earlier versions."""
+    for word, following in pairwise([*words, ""]):
+        rate = word.removeprefix("--adapt=") if word.startswith("--adapt=") else following
+        if word == "--":
+            return
+        if word.startswith("--adapt=") or (word == "--adapt" and re.fullmatch(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?", rate)):
+            raise WrongUsage(f"--adapt takes no value; set the learning rate with --adapt-rate {shorten(rate)}.")
 
 
 def write_escapes(text: str) -> str:
@@ -294,6 +307,17 @@ def check_field(ctx: click.Context, parameter: click.Parameter, value: str | Non
     if value == "":
         raise click.BadParameter("the name of the field is empty; give one character or more.")
     return value
+
+
+def adapt_rate_option(heading: str) -> Callable[[Decorated], Decorated]:
+    """Return the option for the learning rate of dynamic evaluation."""
+    return option_of(heading)(
+        "--adapt-rate",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="RATE",
+        default=ADAPT_RATE,
+        help="Learning rate of --adapt.",
+    )
 
 
 def unknown_option(heading: str) -> Callable[[Decorated], Decorated]:

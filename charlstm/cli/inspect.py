@@ -20,6 +20,7 @@ from charlstm.cli.commands import (
     Decorated,
     FilePath,
     GroupedCommand,
+    adapt_rate_option,
     check_encoding,
     check_files,
     complete_with,
@@ -177,10 +178,10 @@ OPTIONS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
     ),
     "adapt": option_of("Options of the view score")(
         "--adapt",
-        type=click.FloatRange(min=0, min_open=True),
-        metavar="RATE",
-        help="Show the score with dynamic evaluation at this learning rate as well.",
+        is_flag=True,
+        help="Show the score with dynamic evaluation as well: the model learns from what it has read.",
     ),
+    "adapt_rate": adapt_rate_option("Options of the view score"),
     "against": option_of("Options of the view counts")(
         "--against",
         type=FilePath(),
@@ -332,6 +333,8 @@ def command(
     texts = open_texts(text, files, encoding, field, asked is not None and VIEWS[asked].needs_text(given))
     name = asked or ("gates" if texts else "summary")
     check_usage(name, len(texts), given)
+    if "adapt_rate" in given and not given.get("adapt"):
+        raise WrongUsage("--adapt-rate needs --adapt; add it, or leave out --adapt-rate.")
     loaded = open_model(model).with_label(label)
     if "compare" in given:
         other = api.load(given["compare"])

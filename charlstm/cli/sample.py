@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Container, Mapping, Sequence, Set
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -13,6 +13,7 @@ import click
 from click.core import ParameterSource
 
 from charlstm.api import language_model as api
+from charlstm.base.config import AdaptConfig
 from charlstm.base.inputs import Input, as_input, as_inputs
 from charlstm.base.randomness import fresh_seed
 from charlstm.cli.commands import (
@@ -22,6 +23,7 @@ from charlstm.cli.commands import (
     FilePath,
     GroupedCommand,
     Mix,
+    adapt_rate_option,
     check_encoding,
     check_files,
     complete_with,
@@ -53,13 +55,18 @@ DEFAULTS = SamplingConfig()
 BEAM_RULES = {"forbid", "only"}  # the sampling rules that apply to beam search
 SAMPLING_RULES = {name for name, group in GROUP_OF.items() if group == "sampling"}
 STOPPING_RULES = {name for name, group in GROUP_OF.items() if group == "stopping"}
+LEARNING = {name for name, group in GROUP_OF.items() if group == "learning"}
 SETS = {"distinct", "new_only", "max_copied", "against", "best", "of", "by", "attempts"}
 OUTPUTS = {"shape", "output", "force", "corpora", "surprisals"}
 EXCLUSIVE: Mapping[str, Set[str]] = {  # option → the options that cannot be used with it
     "interactive": OUTPUTS | SETS | {"samples", "beam", "seed_lines", "again"},
-    "again": SAMPLING_RULES | STOPPING_RULES | SETS | {"samples", "beam", "seed", "seed_file", "seed_lines", "escapes"},
+    "again": SAMPLING_RULES
+    | STOPPING_RULES
+    | LEARNING
+    | SETS
+    | {"samples", "beam", "seed", "seed_file", "seed_lines", "escapes"},
     "beam": (SAMPLING_RULES - BEAM_RULES) | SETS | {"colour", "alternatives", "surprisals", "seed_lines"},
-    "seed_lines": {"seed", "seed_file"},
+    "seed_lines": {"seed", "seed_file", "adapt", "adapt_rate"},
     "best": {"samples"},
 }
 INCOMPLETE = 3  # exit code: the limit of attempts was reached
@@ -150,6 +157,13 @@ output_option = option_of("Output")
     is_flag=True,
     help="Start a session: write a text in turns with the model; /help lists the commands.",
 )
+@input_option(
+    "--adapt",
+    is_flag=True,
+    help="Learn the names and habits of the text to continue before continuing it; in a session, of what you type. The"
+    " model file does not change.",
+)
+@adapt_rate_option("Input")
 @sampling_option("--top-k", type=click.IntRange(min=1), metavar="K", help="Sample from the K most likely characters.")
 @sampling_option(
     "--top-p",
@@ -327,6 +341,7 @@ def command(
     check_corpora([*compared, *set_corpora], encoding, field)
     groups = split_by_group(settings)
     sampling, stopping, display = groups["sampling"], groups["stopping"], DisplayConfig(**groups["display"])
+    learning = AdaptConfig(**groups["learning"])
     is_fresh = sampling["random_seed"] is None
     if is_fresh:
         sampling["random_seed"] = fresh_seed()
@@ -345,7 +360,7 @@ def command(
         if it.labels and label is None:
             [drawn] = it.draw_labels(sampling["random_seed"], [0]).tolist()
             language_model = language_model.with_label(it.labels[drawn - len(it.vocabulary)])
-        session = language_model.session(**stopping, **sampling)
+        session = language_model.session(**stopping, **sampling, **groups["learning"])
         given = "" if seed is None and seed_file is None else read_seed(seed, seed_file, encoding)
         announce()
         if language_model.model.label != label:
@@ -366,6 +381,11 @@ def command(
     seeds = skip_unknown_in_all(it, seeds, display.unknown)
     if it.documents.kind == LINE and (stopping["lines"] or 1) > 1:
         print_message("a document of this model is one line, which ends the text; --samples N writes N lines")
+    if learning.adapt:
+        if not seeds[0]:
+            raise WrongUsage("--adapt learns from the text to continue, and there is none; give one with --seed.")
+        with show_elapsed("learning from the seed"):
+            language_model = learn(language_model, seeds[0], learning)
 
     def write(file: TextIO) -> Sequence[Sample]:
         if again is not None:
@@ -418,6 +438,12 @@ def command(
         raise click.exceptions.Exit(INCOMPLETE)
 
 
+def learn(model: api.LanguageModel, seed: str, learning: AdaptConfig) -> api.LanguageModel:
+    """Return the model that has learnt from a seed, whose samples have a record of the rate."""
+    learnt = model.adapted(seed, learning.adapt_rate)
+    return api.LanguageModel(replace(learnt.model, adapt_rate=learning.adapt_rate), learnt.name)
+
+
 def choose_format(output: Path | None) -> str:
     """Return the format that belongs to the name of the output: text for all names but those of data."""
     suffix = "" if output is None else output.suffix.lower()
@@ -442,10 +468,12 @@ def check_options(seed: str | None, rules: SetRules, beam: int | None, shape: st
         ("surprisals", "--format jsonl", shape == "jsonl"),
         ("by", "--best and --of", rules.best is not None),
         ("against", "--max-copied or --by novelty", rules.needs_corpora),
+        ("adapt_rate", "--adapt", not {"adapt", "interactive"}.isdisjoint(given)),
         ("attempts", "--distinct, --new-only or --max-copied", rules.rejects),
     ):
         if name in given and not has_effect:
-            raise WrongUsage(f"--{name} needs {needed}; add it, or leave out --{name}.")
+            option = f"--{name.replace('_', '-')}"
+            raise WrongUsage(f"{option} needs {needed}; add it, or leave out {option}.")
     if rules.needs_corpora and "against" not in given:
         raise WrongUsage(
             f"{'--max-copied' if rules.max_copied else '--by novelty'} needs a corpus; name it with --against."

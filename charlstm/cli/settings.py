@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from charlstm.base.config import AdaptConfig
 from charlstm.cli.group import WrongUsage
 from charlstm.sampling.filters import SamplingConfig
 from charlstm.sampling.stopping import StoppingRules
@@ -32,7 +33,12 @@ class DisplayConfig:
     alternatives: int | None = None
 
 
-GROUPS: Mapping[str, type[Any]] = {"sampling": SamplingConfig, "stopping": StoppingRules, "display": DisplayConfig}
+GROUPS: Mapping[str, type[Any]] = {
+    "sampling": SamplingConfig,
+    "stopping": StoppingRules,
+    "learning": AdaptConfig,
+    "display": DisplayConfig,
+}
 GROUP_OF = {field.name: group for group, kind in GROUPS.items() for field in fields(kind)}
 
 
@@ -52,7 +58,7 @@ class SessionSettings:
     Parameters
     ----------
     session
-        Its `sampling` and `stopping` are read and set.
+        Its `sampling`, `stopping` and `learning` are read and set.
     display
         How the text is shown at first.
     parameters

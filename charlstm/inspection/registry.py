@@ -84,8 +84,8 @@ VIEWS: Mapping[str, Entry] = {
     "score": Entry(
         "score",
         Reads.TEXTS,
-        "how well the model predicts texts: bits per character, perplexity, surprising passages",
-        ("compare", "adapt"),
+        "how well the model predicts texts: bits per character, perplexity, calibration, surprising passages",
+        ("compare", "adapt", "adapt_rate"),
     ),
     "counts": Entry(
         "counts",

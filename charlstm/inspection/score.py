@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from charlstm.base.config import check_number
+from charlstm.base.config import ADAPT_RATE, AdaptConfig
 from charlstm.base.errors import CorpusError
 from charlstm.base.parameters import Array
 from charlstm.base.symbols import END
+from charlstm.inspection.calibration import BINS, Calibration
 from charlstm.inspection.passages import Passage, PassageFinder
 from charlstm.inspection.surprisal import DynamicEvaluation, Evaluation, StaticEvaluation
 from charlstm.inspection.view import (
@@ -27,12 +28,12 @@ from charlstm.inspection.view import (
     TextInput,
     TextSource,
     View,
-    count_of,
     skip_remark,
 )
+from charlstm.model.adaptation import SEGMENT
 from charlstm.model.model import Model
 from charlstm.network.loss import perplexity
-from charlstm.text.documents import LINE, Documents
+from charlstm.text.documents import Documents
 from charlstm.text.vocabulary import code_points_of, text_of
 
 PIECE = 1 << 16
@@ -62,6 +63,8 @@ class Score(NamedTuple):
         Number of documents that end in the text: separators in it, and the end of a file. 0 for a stream.
     document_bits
         Sum of the surprisal of these documents, with that of the end symbols.
+    calibration : Calibration
+        How well the probabilities agree with what occurs, and the fitted temperature.
     """
 
     text: str
@@ -72,6 +75,7 @@ class Score(NamedTuple):
     passages: list[Passage]
     documents: int = 0
     document_bits: float = 0.0
+    calibration: Calibration | None = None
 
     def __repr__(self) -> str:
         bits = f"{self.bits_per_character:.4f} bits per character"
@@ -113,14 +117,7 @@ class Scorer(NamedTuple):
     rate: float = 0.0
 
     def start(self) -> Evaluation:
-        """Return an evaluation on a new text, with the weights of the model file.
-
-        Raises
-        ------
-        ConfigError
-            If the rate is not a number, 0 or more.
-        """
-        check_number("adapt", self.rate, 0.0)
+        """Return an evaluation on a new text, with the weights of the model file."""
         return DynamicEvaluation(self.model, self.rate) if self.rate else StaticEvaluation(self.model)
 
 
@@ -177,8 +174,18 @@ def score_text(text: TextSource, scorers: Sequence[Scorer], skip: bool = False, 
         raise CorpusError(f"{text.name} is empty; give one character or more")
     passages, rows = finder.finish(), np.concatenate(surprise, axis=1)  # (R, kept)
     return [
-        Score("".join(head), row, characters, predicted, float(total), passages, ended, float(bits))
-        for row, total, bits in zip(rows, totals, whole, strict=True)
+        Score(
+            "".join(head),
+            row,
+            characters,
+            predicted,
+            float(total),
+            passages,
+            ended,
+            float(bits),
+            evaluation.calibration,
+        )
+        for row, total, bits, evaluation in zip(rows, totals, whole, evaluations, strict=True)
     ]
 
 
@@ -229,7 +236,11 @@ def _read(
 
 
 def view_score(
-    model: Model, given: TextInput, compare: Mapping[str, Model] | None = None, adapt: float | None = None
+    model: Model,
+    given: TextInput,
+    compare: Mapping[str, Model] | None = None,
+    adapt: bool = False,
+    adapt_rate: float = ADAPT_RATE,
 ) -> View:
     """Return the scores of texts for a model, or for two beside each other, and those of dynamic evaluation.
 
@@ -242,32 +253,72 @@ def view_score(
     compare
         Name → another model to score beside it.
     adapt
-        Learning rate of dynamic evaluation, which starts each text from the weights of the model file; None or 0: no
-        dynamic evaluation.
+        True: also score with dynamic evaluation, which starts each text from the weights of the model file.
+    adapt_rate
+        Its learning rate.
 
     Raises
     ------
     CorpusError, UnknownCharacterError, TrainingError
         As for `score_text`.
     ConfigError
-        If the rate is not a number, 0 or more.
+        If `adapt` is not True or False, or the rate is not a number above 0.
     """
-    rate = check_number("adapt", adapt or 0.0, 0.0)
+    config = AdaptConfig(adapt, adapt_rate)
     static = [Scorer(given.model_name, model), *(Scorer(name, other) for name, other in (compare or {}).items())]
-    dynamic = [scorer._replace(rate=rate) for scorer in static] if rate else []
+    dynamic = [scorer._replace(rate=config.adapt_rate) for scorer in static] if config.adapt else []
     found = [score_text(text, [*static, *dynamic], given.skip_unknown, KEPT) for text in given.texts]
     names, count = [text.name for text in given.texts], len(static)
-    parts: dict[str, Part] = {"score": _build_score_table(names, static, [row[:count] for row in found])}
-    if rate:
-        label = f"score with dynamic evaluation at a learning rate of {rate:g}"
-        parts[label] = _build_score_table(names, static, [row[count:] for row in found])
+    groups = {"": [row[:count] for row in found]}
+    if dynamic:
+        groups[f" with dynamic evaluation at a learning rate of {config.adapt_rate:g}"] = [row[count:] for row in found]
+    parts: dict[str, Part] = {
+        f"score{which}": _build_score_table(names, static, scores) for which, scores in groups.items()
+    }
     label = "most surprising passages" if count == 1 else "passages that differ most"
     parts[label] = _build_passage_table(names, static, [row[0] for row in found])
+    for which, scores in groups.items():
+        calibrations = [_merge([row[number] for row in scores]) for number in range(count)]
+        parts[f"calibration{which}"] = _build_reliability_table(static, calibrations)
+        parts[f"fitted temperature{which}"] = _build_temperature_table(static, calibrations)
     if len(given.texts) == 1:
         titles = [scorer.name for scorer in static] if count > 1 else ["bits"]
         rows = [Column(name, one.surprise, Kind.BITS) for name, one in zip(titles, found[0], strict=False)]
         parts["surprisal in bits"] = Strip(found[0][0].text, tuple(rows), head=HEAD)
-    return View(parts, tuple(_list_remarks(static, [row[0] for row in found], rate)))
+    return View(parts, tuple(_list_remarks(static, [row[0] for row in found], bool(dynamic))))
+
+
+def _merge(scores: Sequence[Score]) -> Calibration:
+    """Return the calibration over several texts."""
+    merged = Calibration()
+    for score in scores:
+        if score.calibration is not None:
+            merged.merge(score.calibration)
+    return merged
+
+
+def _build_reliability_table(scorers: Sequence[Scorer], calibrations: Sequence[Calibration]) -> Table:
+    """Return one row per bin of probabilities."""
+    columns = [Column("probability", [f"{10 * k} to {10 * k + 10} %" for k in range(BINS)], Kind.TEXT)]
+    for scorer, calibration in zip(scorers, calibrations, strict=True):
+        group = scorer.name if len(scorers) > 1 else ""
+        columns += [
+            Column("predictions", calibration.predictions, Kind.WHOLE, group),
+            Column("predicted", calibration.predicted, Kind.PERCENT, group),
+            Column("observed", calibration.observed, Kind.PERCENT, group),
+        ]
+    return Table(tuple(columns))
+
+
+def _build_temperature_table(scorers: Sequence[Scorer], calibrations: Sequence[Calibration]) -> Table:
+    """Return one row per model."""
+    return Table(
+        (
+            Column("model", [scorer.name for scorer in scorers], Kind.TEXT),
+            Column("temperature", [calibration.temperature for calibration in calibrations]),
+            Column("bits/char", [calibration.bits_per_character for calibration in calibrations]),
+        )
+    )
 
 
 def _build_score_table(names: Sequence[str], scorers: Sequence[Scorer], found: Sequence[Sequence[Score]]) -> Table:
@@ -318,7 +369,7 @@ def _build_passage_table(names: Sequence[str], scorers: Sequence[Scorer], found:
     return Table((*several, place, *bits, Column("passage", [passage.text for _, passage in rows], Kind.TEXT)))
 
 
-def _list_remarks(scorers: Sequence[Scorer], found: Sequence[Score], rate: float) -> Iterator[str]:
+def _list_remarks(scorers: Sequence[Scorer], found: Sequence[Score], adapts: bool) -> Iterator[str]:
     predicts_first = all(scorer.model.opening for scorer in scorers)
     if not predicts_first:
         yield "The first character of a text does not count, because there is no prediction of it."
@@ -336,12 +387,15 @@ def _list_remarks(scorers: Sequence[Scorer], found: Sequence[Score], rate: float
     if len(set(sizes)) > 1:
         each = " and ".join(f"{scorer.name} has {size:,}" for scorer, size in zip(scorers, sizes, strict=True))
         yield f"The models have vocabularies of different size: {each} characters. Characters that both know count."
-    if rate:
-        trainings = [scorer.model.training for scorer in scorers]
-        spans = dict.fromkeys("line" if it.documents == LINE else count_of(it.seq_len, "character") for it in trainings)
+    if adapts:
         yield (
-            f"Dynamic evaluation takes a gradient step after every {' or '.join(spans)}. Each text starts from the"
-            " weights of the model file, which stays unchanged."
+            f"Dynamic evaluation takes a gradient step after every {SEGMENT} characters and at the end of a document."
+            " Each text starts from the weights of the model file, which stays unchanged."
         )
+    yield (
+        "Calibration counts the probability that the model gives to each character of its vocabulary at each place. The"
+        " fitted temperature, from 0.2 to 5, is the one with the fewest bits per character on this text. Above 1, the"
+        " model is overconfident."
+    )
     if any(one.characters > len(one.text) for one in found):
         yield f"The surprisal of single characters is kept for the first {KEPT:,} characters."

@@ -7,6 +7,7 @@ A file is an archive of `charlstm.model.archive`, which detects any damage. docs
     history/step …      losses and gradient norms during training
     corpus/documents    hashes of the corpus's documents
     counts/sizes …      if the model holds counts: those of n-grams, and of words
+    gradients/layer0/U/rows …  mean squares of the gradients, float32, once training has ended
     run/step …          in a run file: everything else that resuming needs
     run/record          in a run file: UTF-8 bytes of a JSON object, the files and the time of the run
     sha256              32 bytes: the digest of all other members
@@ -43,12 +44,13 @@ from charlstm.base.config import (
 )
 from charlstm.base.errors import CharlstmError, CheckpointError, ConfigError
 from charlstm.base.files import write_file
-from charlstm.base.parameters import Array
+from charlstm.base.parameters import Array, Parameters, Shapes
 from charlstm.base.symbols import END
 from charlstm.model import archive, bundled
 from charlstm.model.model import History, Model
 from charlstm.network.cells import CELLS
 from charlstm.network.config import NetworkConfig
+from charlstm.network.gradient_squares import factor_shapes
 from charlstm.network.network import Network
 from charlstm.network.weights import weight_shapes
 from charlstm.text.facts import CorpusFacts, Example
@@ -56,18 +58,19 @@ from charlstm.text.vocabulary import Vocabulary
 
 FORMAT = "charlstm"
 VERSION = 6
-VERSION_WITHOUT_COUNTS = 5  # which earlier versions of charlstm read
+VERSION_BEFORE = 5  # of files with neither counts nor squares of gradients, which earlier versions of charlstm read
 FULL, HALF = np.dtype("<f4"), np.dtype("<f2")  # types of the weights in a file
 MOST_MOMENTS = 2  # numbers that an optimizer keeps for a weight
 OTHER_MEMBERS = 32  # members beside the weights
 KEYS_BEFORE = ("network", "training", "corpus", "vocabulary")
 # Version → the keys of its metadata.
 KEYS = dict.fromkeys((2, 3, 4), KEYS_BEFORE) | {
-    VERSION_WITHOUT_COUNTS: (*KEYS_BEFORE, "examples"),
+    VERSION_BEFORE: (*KEYS_BEFORE, "examples"),
     VERSION: (*KEYS_BEFORE, "examples", "counts"),
 }
 MOST_EXAMPLES = 10
 LONGEST_EXAMPLE = 1_000  # characters
+GRADIENTS = "gradients/"
 FIRST_SURROGATE, LAST_SURROGATE = 0xD800, 0xDFFF
 
 Loaded = TypeVar("Loaded")
@@ -368,8 +371,9 @@ def _largest_file(member: Array) -> int:
     lines = from_mapping(CorpusFacts, metadata["corpus"]).lines
     counts = 0 if metadata["counts"] is None else _counts_file().largest_size(metadata["counts"])
     history = len(History._fields) * (training.steps + 1)
-    headers = (len(shapes) + OTHER_MEMBERS) * archive.MOST_HEADER
-    numbers = (2 + MOST_MOMENTS) * parameters + states  # of float32
+    factors = sum(map(math.prod, factor_shapes(shapes).values()))
+    headers = (3 * len(shapes) + OTHER_MEMBERS) * archive.MOST_HEADER
+    numbers = (2 + MOST_MOMENTS) * parameters + factors + states  # of float32
     return member.nbytes + archive.MOST_METADATA + 4 * numbers + 8 * (history + lines + 1) + headers + counts
 
 
@@ -381,15 +385,18 @@ def _counts_file() -> ModuleType:
 
 
 def _model_members(model: Model, weights: npt.DTypeLike = FULL) -> dict[str, Array]:
-    metadata = {
+    is_plain = model.counts is None and model.gradient_squares is None
+    metadata: dict[str, Any] = {
         "format": FORMAT,
-        "version": VERSION_WITHOUT_COUNTS if model.counts is None else VERSION,
+        "version": VERSION_BEFORE if is_plain else VERSION,
         "network": to_mapping(model.network.config),
         "training": to_mapping(model.training),
         "corpus": to_mapping(model.facts),
         "vocabulary": model.vocabulary.code_points.tolist(),
         "examples": [list(example) for example in model.examples],
-    } | ({} if model.counts is None else {"counts": _counts_file().describe(model.counts)})
+    }
+    if not is_plain:
+        metadata["counts"] = None if model.counts is None else _counts_file().describe(model.counts)
     members = {"metadata": archive.from_json(metadata)}
     with np.errstate(over="ignore"):  # checked here
         blocks = {name: block.astype(weights) for name, block in model.network.parameters.items()}
@@ -398,6 +405,8 @@ def _model_members(model: Model, weights: npt.DTypeLike = FULL) -> dict[str, Arr
     members |= blocks
     members |= {f"history/{name}": column for name, column in model.history._asdict().items()}
     members |= {"corpus/documents": model.hashes}
+    if model.gradient_squares is not None:
+        members |= {f"{GRADIENTS}{name}": mean.astype("<f4") for name, mean in model.gradient_squares.items()}
     return members if model.counts is None else members | _counts_file().members_of(model.counts)
 
 
@@ -424,6 +433,9 @@ def _to_model(metadata: Mapping[str, Any], members: dict[str, Array]) -> Model:
     if counts is not None:
         counts = _counts_file().to_counts(counts, members, len(vocabulary), config.labels)
     expected = weight_shapes(config, len(vocabulary))
+    squares = _to_gradient_squares(
+        {name: members.pop(name) for name in [*members] if name.startswith(GRADIENTS)}, expected
+    )
     found = {name: array.shape for name, array in members.items()}
     if found != expected:
         name = sorted(set(found.items()) ^ set(expected.items()))[0][0]
@@ -436,7 +448,7 @@ def _to_model(metadata: Mapping[str, Any], members: dict[str, Array]) -> Model:
             raise CheckpointError(f"array {name} does not consist of finite numbers of type float32 or float16")
         network.parameters[name][...] = array
     examples = _to_examples(metadata["examples"], vocabulary, [name for name, _ in facts.labels])
-    return Model(network, vocabulary, training, facts, history, hashes, examples, counts)
+    return Model(network, vocabulary, training, facts, history, hashes, examples, counts, squares)
 
 
 def _run_members(run: Run) -> dict[str, Array]:
@@ -464,6 +476,21 @@ def _to_vocabulary(code_points: Any) -> Vocabulary:
     if any(FIRST_SURROGATE <= point <= LAST_SURROGATE for point in code_points):
         raise CheckpointError("its vocabulary has surrogates, which are no characters")
     return Vocabulary(np.array(code_points, np.int64))
+
+
+def _to_gradient_squares(members: Mapping[str, Array], shapes: Shapes) -> Parameters | None:
+    """Return the mean squares of the gradients in a file, once they are checked; None if it has none."""
+    if not members:
+        return None
+    factors = Parameters(factor_shapes(shapes), np.float32)
+    found = {name.removeprefix(GRADIENTS): (array.dtype, array.shape) for name, array in members.items()}
+    if found != {name: (factors.flat.dtype, shape) for name, shape in factors.shapes.items()}:
+        raise CheckpointError("its mean squares of gradients do not have the shapes that its weights require")
+    for name, factor in factors.items():
+        factor[...] = members[f"{GRADIENTS}{name}"]
+    if not (np.isfinite(factors.flat).all() and (factors.flat >= 0.0).all()):
+        raise CheckpointError("its mean squares of gradients are not finite numbers, 0 or more")
+    return factors
 
 
 def _to_examples(pairs: Any, vocabulary: Vocabulary, labels: Collection[str]) -> tuple[Example, ...]:

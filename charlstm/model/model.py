@@ -14,7 +14,7 @@ import numpy as np
 
 from charlstm.base.config import TrainingConfig, check_text, to_mapping
 from charlstm.base.errors import ConfigError, did_you_mean, named, show_value
-from charlstm.base.parameters import Array, Buffers
+from charlstm.base.parameters import Array, Buffers, Parameters
 from charlstm.base.randomness import Purpose, generator
 from charlstm.base.symbols import END
 from charlstm.network.network import Network, Pass
@@ -86,8 +86,13 @@ class Model:
         Short excerpts of its validation set, at most ten; empty if the run stored none.
     counts
         Counts of its training set; None if it holds none.
+    gradient_squares
+        Mean squares of the gradients of one character, under the names of `gradient_squares.factor_shapes`; None in a
+        file of an earlier version and during training.
     label
         The label with which documents are read; None if none is chosen.
+    adapt_rate
+        Learning rate at which the weights have learnt from the seed of the samples; None: they have not.
     """
 
     network: Network
@@ -98,7 +103,9 @@ class Model:
     hashes: Array = field(default_factory=lambda: np.zeros(0, np.uint64))
     examples: tuple[Example, ...] = ()
     counts: Counts | None = None
+    gradient_squares: Parameters | None = None
     label: str | None = None
+    adapt_rate: float | None = None
 
     def has_seen(self, document: str) -> bool:
         """Return whether the corpus of a model of documents contains a document."""

@@ -189,7 +189,7 @@ def search_samples(
             -result.shown_log_probability / NATS_PER_BIT / result.predicted if result.predicted else math.nan,
             result.stop,
             rank,
-            Origin(sampling, stopping, beam=width),
+            Origin(sampling, stopping, beam=width, adapt_rate=model.adapt_rate),
         )
         for rank, result in enumerate(results)
     ]

@@ -4,6 +4,7 @@
     number, random_seed                      its random stream; for beam search its rank, from 0, and null
     model, label                             digest of the model, with its counts if they are mixed in; label of the
                                              document, or null
+    adapt_rate                               learning rate at which the model has learnt from the seed before; or null
     sampling, stopping                       the rules for its characters and for its end
     set                                      the rules of the set that it belongs to, and the names of their corpora
     beam                                     width of the beam; null for a sample
@@ -23,10 +24,11 @@ from functools import partial
 from itertools import groupby
 from typing import Any
 
-from charlstm.base.config import LARGEST, check_text, check_whole, from_mapping, to_mapping
+from charlstm.base.config import LARGEST, AdaptConfig, check_text, check_whole, from_mapping, to_mapping
 from charlstm.base.errors import CharlstmError, CheckpointError, ConfigError, UnknownCharacterError, shorten
 from charlstm.base.inputs import Input
 from charlstm.base.symbols import END
+from charlstm.model.adaptation import adapt_to
 from charlstm.model.model import Model
 from charlstm.sampling.decoder import MAX_ROWS
 from charlstm.sampling.filters import SamplingConfig
@@ -66,6 +68,7 @@ def describe(sample: Sample, model: str, surprisals: bool = False) -> dict[str, 
         "random_seed": sample.random_seed,
         "model": model,
         "label": sample.label,
+        "adapt_rate": origin.adapt_rate,
         "sampling": sampling,
         "stopping": to_mapping(origin.stopping),
         "set": None if origin.rules is None else to_mapping(origin.rules) | {"against": list(origin.against)},
@@ -152,7 +155,9 @@ def _check_record(values: Mapping[str, Any], model: Model) -> Sample:
     if label is not None:
         model.with_label(check_text("label", label))
     names = tuple(check_text("against", name) for name in against)
-    origin = Origin(sampling, stopping, beam, rules, names, label)
+    rate = values.get("adapt_rate")
+    adapt_rate = None if rate is None else AdaptConfig(adapt_rate=rate).adapt_rate
+    origin = Origin(sampling, stopping, beam, rules, names, label, adapt_rate)
     seed, text, stop = (check_text(name, values[name]) for name in ("seed", "text", "stop"))
     model.vocabulary.encode(model.documents.parse(seed), "the seed")
     return Sample(seed, text, math.nan, stop, number, origin, label=label)
@@ -186,8 +191,10 @@ def repeat(
         If a text differs from that of its record; the sampling then ends at the first other character.
     """
     repeated: list[Sample] = []
-    for origin, group in groupby(samples, key=_find_origin):
+    for (origin, learnt), group in groupby(samples, key=_find_origin):
         alike, labelled = list(group), model.with_label(origin.label)
+        if origin.adapt_rate is not None:
+            labelled = adapt_to(labelled, learnt, origin.adapt_rate)
         for first in range(0, len(alike), ROWS):
             part, done = alike[first : first + ROWS], len(repeated)
             report(done)
@@ -227,11 +234,15 @@ class Mismatch:
             )
 
 
-def _find_origin(sample: Sample) -> Origin:
-    """Return how a text is sampled again; one that was interrupted is sampled to its length."""
-    if sample.stop != INTERRUPTED:
-        return sample.origin
-    return replace(sample.origin, stopping=replace(sample.origin.stopping, length=len(sample.text)))
+def _find_origin(sample: Sample) -> tuple[Origin, str]:
+    """Return how a text is sampled again, and from which text the model learns before that.
+
+    A text that was interrupted is sampled to its length.
+    """
+    origin, learnt = sample.origin, "" if sample.origin.adapt_rate is None else sample.seed
+    if sample.stop == INTERRUPTED:
+        origin = replace(origin, stopping=replace(origin.stopping, length=len(sample.text)))
+    return origin, learnt
 
 
 def _sample(

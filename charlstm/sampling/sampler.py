@@ -62,6 +62,8 @@ class Origin:
         Names of the corpora that they compare with.
     label
         The label that was chosen for it; None: none was.
+    adapt_rate
+        Learning rate at which the model has learnt from the seed before; None: it has not.
     """
 
     sampling: SamplingConfig
@@ -70,6 +72,7 @@ class Origin:
     rules: SetRules | None = None
     against: tuple[str, ...] = ()
     label: str | None = None
+    adapt_rate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -165,7 +168,7 @@ class Sampler:
         shown = {each: model.documents.format(model.documents.parse(each)) for each in dict.fromkeys(seeds)}
         self._seeds = [shown[each] for each in seeds]
         self._streams = range(count) if streams is None else streams
-        self._origin = Origin(sampling, stopping, label=model.label)
+        self._origin = Origin(sampling, stopping, label=model.label, adapt_rate=model.adapt_rate)
         self._labels: list[str | None] = [model.label] * count
         if model.labels:
             drawn = model.draw_labels(sampling.random_seed, self._streams) - len(model.vocabulary)  # (B,)

@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from charlstm.base.config import LARGEST, check_text, check_whole
+import numpy as np
+
+from charlstm.base.config import LARGEST, AdaptConfig, check_text, check_whole
 from charlstm.base.errors import ConfigError, SessionError
 from charlstm.base.files import Files, as_path, charlstm_format
 from charlstm.base.parameters import Array
 from charlstm.base.symbols import END
-from charlstm.model.model import Model, Reader
+from charlstm.model.adaptation import Learner
+from charlstm.model.model import BLOCK, Model, Reader
 from charlstm.sampling import session_state
 from charlstm.sampling.filters import SamplingConfig
 from charlstm.sampling.sampler import SampledCharacter, Sampler
-from charlstm.sampling.session_state import SavedSession, SessionState
+from charlstm.sampling.session_state import NO_LEARNING, SavedSession, SessionState, Span
 from charlstm.sampling.stopping import StoppingRules
 
 MAX_UNDO = 100
@@ -31,6 +34,9 @@ MAX_SUGGESTIONS = 1000
 
 class Session:
     """A text that a user and a model extend in turns.
+
+    With `learning`, the model also learns from what the user adds, not from what it writes itself. The weights follow
+    from the text alone, so `undo`, `reset` and switching it off undo the learning too. No file changes.
 
     The last 100 changes of the text can be undone. Each needs memory for the text, the state and the prediction before
     it: L·S·H + V numbers.
@@ -43,6 +49,8 @@ class Session:
         How it samples the next character.
     stopping
         Where each continuation stops.
+    learning
+        Whether the model learns from what the user adds.
 
     Attributes
     ----------
@@ -69,8 +77,16 @@ class Session:
     ''
     """
 
-    def __init__(self, model: Model, sampling: SamplingConfig, stopping: StoppingRules) -> None:
+    def __init__(
+        self,
+        model: Model,
+        sampling: SamplingConfig,
+        stopping: StoppingRules,
+        learning: AdaptConfig = NO_LEARNING,
+    ) -> None:
         self.model = model
+        self._learning = learning
+        self._learner: Learner | None = None
         self._stopping = stopping
         self.sampling = sampling
         self.suggestions: tuple[str, ...] = ()
@@ -79,7 +95,9 @@ class Session:
         self._before: deque[SessionState] = deque(maxlen=MAX_UNDO)
         self._sampler: Sampler | None = None
         self._unread: list[str] = []
-        self._text, self._continuation_start, self._reader = "", 0, self._read_from_start("")
+        self._text, self._continuation_start = "", 0
+        self._added: tuple[Span, ...] = ()
+        self._read_from_start()
 
     @property
     def sampling(self) -> SamplingConfig:
@@ -103,6 +121,27 @@ class Session:
         self._check_together(self._sampling, stopping)
         self._stopping = stopping
 
+    @property
+    def learning(self) -> AdaptConfig:
+        """Whether the model learns from what the user adds, and how fast; can be set at any time.
+
+        The weights are those that follow from the text and this setting alone: a change reads the text again.
+        """
+        return self._learning
+
+    @learning.setter
+    def learning(self, learning: AdaptConfig) -> None:
+        self._catch_up()
+        before, self._learning = self._learning, learning
+        if before == learning or not (before.adapt or learning.adapt):
+            return
+        try:
+            self._read_from_start()
+        except BaseException:
+            self._learning = before
+            raise
+        self._discard_continuation()
+
     def _check_together(self, sampling: SamplingConfig, stopping: StoppingRules) -> None:
         code_points = self.model.vocabulary.code_points
         stopping.check_allowed(code_points, sampling.allowed(code_points))
@@ -118,7 +157,7 @@ class Session:
         """The text and what the network knows of it, as a value that does not change any more."""
         self._catch_up()
         network_state, logits = self._reader.state.copy(), self._reader.logits.copy()
-        return SessionState(self._text, self._continuation_start, network_state, logits)
+        return SessionState(self._text, self._continuation_start, network_state, logits, self._added, self._learning)
 
     def reseed(self, random_seed: int) -> None:
         """Set the random seed; the next continuation uses its stream number 0."""
@@ -137,8 +176,13 @@ class Session:
 
     def _append(self, text: str) -> None:
         ids, before = self.model.vocabulary.encode(text), self.state  # (N,)
-        self._read(ids)
+        if self._learning.adapt and text:
+            self._learn(ids)
+        else:
+            self._read(ids)
         self._remember(before)
+        if text:
+            self._added = (*self._added, (len(self._text), len(self._text) + len(text)))
         self._text += text
         self._continuation_start = len(self._text)
 
@@ -189,9 +233,10 @@ class Session:
         """Replace the last continuation by another one of the same text; return the same as `generate`."""
         before = self.state
         text = before.text[: self._continuation_start]
-        reader = self._read_from_start(text)
+        added = tuple(span for span in before.added if span[1] <= len(text))
+        self._read_from_start(text, added)
         self._remember(before)
-        self._text, self._reader = text, reader
+        self._text, self._added = text, added
         return self._continue()
 
     def suggest(self, count: int, show: Callable[[SampledCharacter], object] | None = None) -> tuple[str, ...]:
@@ -241,9 +286,10 @@ class Session:
         return chosen
 
     def reset(self) -> None:
-        """Start a new text with the same settings."""
+        """Start a new text with the same settings and the trained weights."""
         self._remember()
-        self._text, self._continuation_start, self._reader = "", 0, self._read_from_start("")
+        self._text, self._continuation_start, self._added = "", 0, ()
+        self._read_from_start()
 
     def undo(self) -> None:
         """Undo the last change of the text.
@@ -256,8 +302,9 @@ class Session:
         if not self._before:
             raise SessionError(f"there is no change to undo; a session keeps the last {MAX_UNDO} changes")
         self._catch_up()
+        self._restore(self._before[-1])
+        self._before.pop()
         self._discard_continuation()
-        self._restore(self._before.pop())
 
     def save(self, path: str | os.PathLike[str], replace: bool = False) -> None:
         """Write the text, the state and the settings to a file; see `charlstm.sampling.session_state`.
@@ -302,15 +349,59 @@ class Session:
             session is then unchanged.
         """
         saved = session_state.load(self.model, path)
-        self._remember()
-        self._restore(saved.state)
+        before, learning = self.state, self._learning
+        self._learning = saved.state.learning
+        try:
+            self._restore(saved.state)
+        except BaseException:
+            self._learning = learning
+            raise
+        self._remember(before)
         self._streams_used, self._sampling, self._stopping = saved.streams_used, saved.sampling, saved.stopping
 
-    def _read_from_start(self, text: str) -> Reader:
-        """Return a reader that has read a text from its start."""
-        reader = Reader(self.model)
-        reader.read(self.model.vocabulary.encode(self.model.opening + text)[:, None], self.report)
-        return reader
+    def _read_from_start(self, text: str | None = None, added: Sequence[Span] | None = None) -> None:
+        """Read a text from its start, with the trained weights or learning from the spans that the user added.
+
+        Parameters
+        ----------
+        text, added
+            The text and the spans; None: those of the session.
+        """
+        text, added = self._text if text is None else text, self._added if added is None else added
+        ids = self.model.vocabulary.encode(text)  # (N,)
+        if not self._learning.adapt:
+            reader = Reader(self.model)
+            opening = self.model.vocabulary.encode(self.model.opening)
+            reader.read(np.concatenate([opening, ids])[:, None], self.report)
+            self._reader, self._learner = reader, None
+            return
+        learner, place = Learner(self.model, self._learning.adapt_rate), 0
+        for start, stop in added:
+            learner.read(ids[place:start], learn=False)
+            self._teach(learner, ids[start:stop], start)
+            place = stop
+        learner.read(ids[place:], learn=False)
+        self._learner, self._learnt, self._reader = learner, len(ids), learner.start_reader()
+
+    def _teach(self, learner: Learner, ids: Array, before: int = 0) -> None:
+        """Let a learner learn from characters, (N,) ids, and report how many are read, counted from `before`."""
+        for start in range(0, len(ids), BLOCK):
+            learner.read(ids[start : start + BLOCK])
+            if self.report is not None:
+                self.report(before + min(start + BLOCK, len(ids)))
+        learner.learn()
+
+    def _learn(self, ids: Array) -> None:
+        """Read the next characters of the text, (N,) ids, and learn from them: all of them, or after an error none."""
+        learner, place = self._learner, self._learnt
+        assert learner is not None
+        try:
+            learner.read(self.model.vocabulary.encode(self._text[place:]), learn=False)
+            self._teach(learner, ids)
+            self._reader, self._learnt = learner.start_reader(), len(self._text) + len(ids)
+        except BaseException:
+            self._read_from_start()
+            raise
 
     def _continue(self) -> Iterator[SampledCharacter]:
         self._sampler = self._sample(self.stopping, 1)
@@ -319,7 +410,8 @@ class Session:
     def _sample(self, stopping: StoppingRules, count: int) -> Sampler:
         streams = range(self._streams_used, self._streams_used + count)
         reader = self._reader if self._text else None  # an empty text begins as a sample without a seed does
-        sampler = Sampler(self.model, self._text, self.sampling, stopping, count, reader=reader, streams=streams)
+        model = self.model if self._learner is None else self._learner.model
+        sampler = Sampler(model, self._text, self.sampling, stopping, count, reader=reader, streams=streams)
         self._streams_used += count
         return sampler
 
@@ -358,8 +450,12 @@ class Session:
         self._sampler, self.suggestions = None, ()
 
     def _restore(self, state: SessionState) -> None:
-        self._text, self._continuation_start = state.text, state.continuation_start
-        self._reader.state, self._reader.logits = state.network_state.copy(), state.logits.copy()
+        """Return to an earlier state; the settings stay as they are."""
+        if self._learning.adapt or state.learning.adapt:
+            self._read_from_start(state.text, state.added)
+        if state.learning == self._learning:
+            self._reader.state, self._reader.logits = state.network_state.copy(), state.logits.copy()
+        self._text, self._continuation_start, self._added = state.text, state.continuation_start, state.added
 
 
 def _drop_cut_word(text: str) -> str:

@@ -8,6 +8,9 @@ The file is an archive of `charlstm.model.archive`, so `numpy.load` alone can re
     logits      (V,), its prediction of the next character
     sha256      32 bytes: the digest of all members above
 
+A session that learns has two more entries in its metadata: learning, its settings, and added, the spans of the text
+that the user added. The weights are not stored; they follow from these.
+
 A setting that `sampling` or `stopping` lacks has its default value: a later charlstm added it.
 """
 
@@ -21,7 +24,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from charlstm.base.config import check_string, check_whole, from_mapping, to_mapping
+from charlstm.base.config import AdaptConfig, check_string, check_whole, from_mapping, to_mapping
 from charlstm.base.errors import CharlstmError, CheckpointError, shorten
 from charlstm.base.files import write_file
 from charlstm.base.parameters import Array
@@ -35,6 +38,9 @@ from charlstm.text.documents import LINE
 FORMAT = "charlstm session"
 VERSION = 2
 LABEL = "label"  # only of a session with a label
+LEARNING, ADDED = "learning", "added"  # only of a session that learns
+NO_LEARNING = AdaptConfig()
+Span = tuple[int, int]
 NAMES = {"model", "text", "continuation_start", "streams_used", "sampling", "stopping"}
 VERSION_1_NAMES = {  # name in version 1 → name in version 2
     "model": "model",
@@ -59,12 +65,18 @@ class SessionState(NamedTuple):
         State of the network after the text.
     logits : (1, V) array
         Its prediction of the next character.
+    added
+        The spans of the text that the user added, in order.
+    learning
+        Whether the network has learnt from them.
     """
 
     text: str
     continuation_start: int
     network_state: Array
     logits: Array
+    added: tuple[Span, ...] = ()
+    learning: AdaptConfig = NO_LEARNING
 
 
 class SavedSession(NamedTuple):
@@ -109,6 +121,8 @@ def save(saved: SavedSession, model: Model, path: Path) -> None:
     }
     if model.label is not None:
         metadata[LABEL] = model.label
+    if state.learning.adapt:
+        metadata |= {LEARNING: to_mapping(state.learning), ADDED: [list(span) for span in state.added]}
     arrays = {
         "metadata": archive.from_json(metadata),
         "state": state.network_state[:, :, 0],
@@ -142,7 +156,7 @@ def load(model: Model, path: str | PathLike[str]) -> SavedSession:
             old = archive.to_json(member, FORMAT, {1: VERSION_1_NAMES})
             metadata, digest = _from_version_1(old), format2.digest(model)
         else:
-            metadata = archive.to_json(member, FORMAT, {VERSION: NAMES | ({LABEL} & set(found))})
+            metadata = archive.to_json(member, FORMAT, {VERSION: NAMES | ({LABEL, LEARNING, ADDED} & set(found))})
             digest = model.digest_for(mixes=bool(metadata["sampling"].get("mix")))
         if metadata["model"] != digest:
             raise CheckpointError("it was saved with another model; start the session with that model")
@@ -173,12 +187,26 @@ def _saved(metadata: Mapping[str, Any], arrays: Mapping[str, Array], model: Mode
     if not stopping.can_stop:
         raise CheckpointError("its stopping rules never stop a text")
     stopping.check_allowed(model.vocabulary.code_points, allowed)
+    learning = from_mapping(AdaptConfig, metadata[LEARNING]) if LEARNING in metadata else NO_LEARNING
+    added = _to_spans(metadata.get(ADDED, []), len(text))
     return SavedSession(
-        SessionState(text, start, arrays["state"][:, :, None], arrays["logits"][None]),
+        SessionState(text, start, arrays["state"][:, :, None], arrays["logits"][None], added, learning),
         check_whole("streams_used", metadata["streams_used"], 0),
         sampling,
         stopping,
     )
+
+
+def _to_spans(pairs: Any, length: int) -> tuple[Span, ...]:
+    """Return the spans in a file, once it is checked that each begins where the one before ends, or after it."""
+    is_list = isinstance(pairs, list) and all(isinstance(pair, list) and len(pair) == 2 for pair in pairs)
+    if not is_list or not all(type(place) is int for pair in pairs for place in pair):
+        raise CheckpointError("its spans of added text are not pairs of whole numbers")
+    spans = tuple((start, stop) for start, stop in pairs)
+    places = [0, *(place for span in spans for place in span), length]
+    if places != sorted(places) or any(start == stop for start, stop in spans):
+        raise CheckpointError("its spans of added text overlap, or end after the text")
+    return spans
 
 
 def _from_version_1(metadata: Mapping[str, Any]) -> dict[str, Any]:

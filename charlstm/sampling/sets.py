@@ -213,7 +213,7 @@ class SetSampler:
         self._seeds = list(seeds)
         self._corpus = corpus
         names = tuple(Path(file.name).name for file in corpus.inputs) if corpus is not None else ()
-        self._origin = Origin(sampling, stopping, None, rules, names, model.label)
+        self._origin = Origin(sampling, stopping, None, rules, names, model.label, model.adapt_rate)
         for number, seed in enumerate(seeds, 1):
             model.vocabulary.encode(model.documents.parse(seed), "the seed" if len(seeds) == 1 else f"seed {number:,}")
         self._sampling, self._stopping, self._rules = sampling, stopping, rules

@@ -25,6 +25,7 @@ from charlstm.training import run_file, schedule, trainer
 from charlstm.training.clock import Clock
 from charlstm.training.counting import fit_weight
 from charlstm.training.exchange import Requests
+from charlstm.training.gradients import measure_gradients
 from charlstm.training.log import Log, is_device
 from charlstm.training.options import OptionError, Options, literal
 from charlstm.training.plan import Plan, check_options, plan_run
@@ -291,6 +292,9 @@ def _carry_out(
     finished = with_weights(model, best)
     if is_first:
         finished = fit_weight(finished, split)
+    if is_first and done:
+        squares = measure_gradients(finished.network, split.training, done)
+        finished = replace(finished, gradient_squares=squares)
     saver.save_last(finished)
     return Outcome(finished, plan, None if complete else (*received, signal.SIGTERM)[0], saver.is_saved)
 
