@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charlstm.base.parameters import Buffers
+from charlstm.network import matmul
 from charlstm.network.matmul import (
     SMALL_PRODUCT,
     LaneMatrix,
@@ -44,17 +45,19 @@ def test_a_product_with_a_packed_matrix_is_the_product(G, D, H, B, transposed, p
 
 
 @pytest.mark.parametrize(
-    ("D", "H", "rows", "is_small"),
+    ("D", "H", "rows", "alike", "is_small"),
     [
-        (128, 128, 16, True),
-        (256, 256, 32, True),
-        (160, 160, 32, True),
-        (512, 512, 60, True),
-        (512, 512, 64, False),
-        (128, 128, 512, False),
+        (128, 128, 16, True, True),
+        (256, 256, 32, True, True),
+        (256, 256, 32, False, False),
+        (160, 160, 32, True, True),
+        (512, 512, 60, True, True),
+        (512, 512, 64, True, False),
+        (128, 128, 512, True, False),
     ],
 )
-def test_a_strip_is_small_enough_for_the_rows_or_has_all_columns(D, H, rows, is_small):
+def test_a_strip_is_small_enough_for_the_rows_or_has_all_columns(D, H, rows, alike, is_small, monkeypatch):
+    monkeypatch.setattr(matmul, "treats_rows_alike", lambda depth, dtype: alike)
     made = {}
 
     def buffers(name, shape):

@@ -1,9 +1,10 @@
 """Matrix products with weights that are packed once and used at every step: `x @ packed`.
 
 A step of a recurrent layer multiplies few rows (B) with large weights. A BLAS first copies the weights into an order
-of its own, and for few rows that copy costs as much as the product. OpenBLAS leaves it out where rows · columns · depth
-is at most a million. So `PackedMatrix` cuts the weights into strips of columns, and a product multiplies strip by
-strip. A strip is a whole number of vector registers wide; zeros fill the last one up.
+of its own, and for few rows that copy costs as much as the product. With kernels for AVX-512, OpenBLAS leaves it out
+where rows · columns · depth is at most a million. There `PackedMatrix` cuts the weights into strips of columns, and a
+product multiplies strip by strip. A strip is a whole number of vector registers wide; zeros fill the last one up. Other
+kernels always copy, and multiply all columns of a gate in less time.
 
 Some BLAS kernels sum in another order in some rows of a product than in others, so the last bits of a row may depend
 on the rows beside it. `pack_matrix` with `batch_invariant` avoids that. A trial tells which kernels the BLAS has:
@@ -71,7 +72,8 @@ class PackedMatrix:
             self._layout = find_row_layout(rows, D, weights.dtype.name)
         groups, rows_of_group, _ = self._layout
         is_small = batch_invariant or rows_of_group * WORTHWHILE * D <= SMALL_PRODUCT
-        width = _strip_width(H, D, rows_of_group) if is_small else H
+        cut = is_small and treats_rows_alike(D, weights.dtype.name)
+        width = _strip_width(H, D, rows_of_group) if cut else H
         n = -(-H // width)
         if weights.strides[-1] > weights.strides[-2]:  # a transposed matrix; copying it with padding is faster
             padded = buffers("padded", (G, H, D + PADDING))
