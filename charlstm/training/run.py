@@ -254,7 +254,9 @@ def _carry_out(
     is_first = world.rank == 0
     files = Files.of(options) if is_first else Files(None, None, None)
     saver = Saver(plan, files, watcher, removed)
-    clock = Clock(plan.deadline, plan.model.training, start.step if start else 0) if plan.deadline is not None else None
+    clock = None
+    if plan.deadline is not None:
+        clock = Clock(plan.deadline, plan.model.training, plan.record.time, start.step if start else 0)
 
     def job(team: Team) -> Iterator[TrainingStep]:
         def ask(done: int) -> Requests:
