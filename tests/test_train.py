@@ -370,6 +370,10 @@ def test_a_run_that_overfits_stops_early_by_default_and_can_be_gone_on_with(fold
     assert whole.exit_code == 0 and not re.search("^patience ", whole.output, re.MULTILINE)
     assert "--patience 0" in " ".join(options_in(whole.output))
     assert checkpoint.load("whole.npz").history.step[-1] == 60
+    stopped_again = train("--resume")
+    assert stopped_again.exit_code == 0 and f"after step {stopped}, where it stopped early: --patience 0 lets" in (
+        stopped_again.output
+    )
     on = train("--resume", "--patience", 0)
     assert on.exit_code == 0, on.output
     assert (folder / "charlstm.npz").read_bytes() == (folder / "whole.npz").read_bytes()

@@ -20,6 +20,7 @@ from charlstm.training.plan import Plan
 from charlstm.training.recipe import choose_val_fraction
 from charlstm.training.run import Outcome, to_bits
 from charlstm.training.schedule import learning_rate
+from charlstm.training.trainer import stops_early
 
 PARTS = {"tail": "the end of the text", "tails": "the end of each file", "stripes": "stripes from all over the text"}
 INDENT = 10 * " "
@@ -99,7 +100,11 @@ def _describe_resuming(plan: Plan) -> Iterator[str]:
     if plan.state is None or plan.earlier is None:
         return
     done, config = plan.state.step, plan.model.training
-    last = ", the last one: more --steps or --epochs make the run longer" * (config.steps == done)
+    last = ""
+    if config.steps == done:
+        last = ", the last one: more --steps or --epochs make the run longer"
+    elif stops_early(config, plan.state.best, done):
+        last = f", where it stopped early: {spell_option('patience', 0)} lets it go on"
     yield f"resume    after step {done:,}{last}"
     if config.steps != plan.earlier.steps:
         was, now = (learning_rate(each, min(done, each.steps - 1)) for each in (plan.earlier, config))

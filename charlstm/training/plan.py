@@ -318,7 +318,8 @@ def _choose(text: Corpus, work: float, chosen: Mapping[str, Any], options: Optio
     elif options.steps is not None:
         steps = options.steps
     else:
-        steps = recipe.choose_steps(work, network.multiplications, predictions, split.training.per_epoch)
+        per_epoch = split.training.per_epoch
+        steps = recipe.choose_steps(work, network.multiplications, predictions, per_epoch, chosen["documents"])
     settings = {"warmup": recipe.choose_warmup(steps)} | settings | {"batch_size": split.training.rows}
     training = TrainingConfig(steps, **settings)
     if "patience" not in settings:

@@ -17,11 +17,11 @@ from charlstm.base.parameters import Array
 from charlstm.text.documents import LINE
 
 # The work for a text: five minutes on two cores of a laptop for a million characters. It grows with the square root of
-# the number of characters, up to three times that. A poem takes seconds: more than 80 epochs do not help, but a run of
-# fewer than 500 steps ends before the network can write.
+# the number of characters, up to three times that. A poem takes seconds: more than 50 epochs do not help, nor more than
+# 30 of lines, but a run of fewer than 500 steps ends before the network can write.
 WORK_FOR_A_MILLION = 15e12
 MOST_WORK = 45e12
-MOST_EPOCHS = 80
+MOST_EPOCHS, MOST_EPOCHS_OF_LINES = 50, 30
 FEWEST_STEPS = 500
 TRAINING_COST = 3
 GATES = 4  # of the default cell: matrices of H·H weights
@@ -107,7 +107,7 @@ def choose_settings(
     units = min(units, MOST_UNITS_FOR_A_MILLION * math.sqrt(characters / 1e6))
     hidden = chosen.get("hidden", max(FEWEST_UNITS, round(units / UNITS_STEP) * UNITS_STEP))
     if epochs is None:
-        epochs = min(MOST_EPOCHS, work / (TRAINING_COST * GATES * hidden**2) / characters)
+        epochs = min(_choose_epochs(chosen["documents"]), work / (TRAINING_COST * GATES * hidden**2) / characters)
     batches = epochs * characters / (ROWS * window) if steps is None else steps / 2  # of all rows
     rows = chosen.get("batch_size", _choose_rows(characters, window, chosen["documents"], batches))
     if steps is not None:
@@ -173,8 +173,13 @@ def _choose_rows(characters: int, window: float, documents: str, batches: float)
     return min(ROWS, max(FEWEST_ROWS, round(CHARACTERS_OF_DOCUMENTS / window)))
 
 
-def choose_steps(work: float, multiplications: int, predictions: float, per_epoch: int) -> int:
-    """Return the optimizer steps that this much work allows: at most 80 epochs or 500 steps, whichever is more.
+def _choose_epochs(documents: str) -> int:
+    """Return the most epochs that help."""
+    return MOST_EPOCHS_OF_LINES if documents == LINE else MOST_EPOCHS
+
+
+def choose_steps(work: float, multiplications: int, predictions: float, per_epoch: int, documents: str) -> int:
+    """Return the optimizer steps that this much work allows: at most 50 epochs or 500 steps, whichever is more.
 
     Parameters
     ----------
@@ -186,8 +191,10 @@ def choose_steps(work: float, multiplications: int, predictions: float, per_epoc
         Characters predicted in a step.
     per_epoch
         Steps per epoch.
+    documents
+        What a document is; lines get at most 30 epochs.
     """
-    most = max(MOST_EPOCHS * per_epoch, FEWEST_STEPS)
+    most = max(_choose_epochs(documents) * per_epoch, FEWEST_STEPS)
     return min(most, max(1, round(work / (TRAINING_COST * multiplications * predictions))))
 
 

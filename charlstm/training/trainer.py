@@ -153,7 +153,7 @@ class Trainer:
     @property
     def is_finished(self) -> bool:
         """Whether the run has done all its steps, or stops early."""
-        return self.step >= self.config.steps or stops_early(self.config, self.best, self.step)
+        return is_finished(self.config, self.best, self.step)
 
     def take_step(self, ask: Callable[[int], Requests] = lambda step: NOTHING) -> StepResult:
         """Take one optimizer step.
@@ -319,6 +319,11 @@ def train(
         yield TrainingStep(step, trainer.config, result.characters, result.loss, report, state, complete)
         if result.stop:
             return
+
+
+def is_finished(config: TrainingConfig, best: Best, step: int) -> bool:
+    """Return whether a run is at its end after a number of steps: it has done all of them, or stops early."""
+    return step >= config.steps or stops_early(config, best, step)
 
 
 def stops_early(config: TrainingConfig, best: Best, step: int) -> bool:
