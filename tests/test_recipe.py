@@ -102,7 +102,11 @@ def test_a_step_is_shared_where_every_process_has_enough_of_it(
 
 @pytest.mark.parametrize(
     ("lengths", "rows", "seq_len"),
-    [([100] * 90, 20, 100), ([500] * 90, 8, 500), ([50] * 90, 32, 50), ([5_000] * 9, 32, 64), ([10, 1_001], 32, 64)],
+    [
+        *[([100] * 9_000, 20, 100), ([500] * 900, 8, 500), ([50] * 9_000, 32, 50), ([5_000] * 90, 32, 64)],
+        *[([10, 100_001], 32, 64), ([10, 1_001], 2, 64), ([50] * 90, 8, 50)],  # batches of short texts are small
+        *[([100] * 90, 5, 100), ([500] * 50, 2, 500), ([500] * 90, 4, 500), ([5_000] * 9, 16, 64)],
+    ],
 )
 def test_documents_are_whole_windows_up_to_a_thousand_characters(lengths: list[int], rows: int, seq_len: int) -> None:
     chosen = {"documents": "blank-line"}

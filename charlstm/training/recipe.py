@@ -62,7 +62,7 @@ SEQ_LEN = 64
 # The gradient flows through the whole of a document that is not too long, as it does through a line. Long documents are
 # read in fewer rows, so that the steps do not become few.
 LONGEST_WHOLE = 1000
-CHARACTERS_OF_DOCUMENTS, FEWEST_ROWS = 2048, 8
+FEWEST_OF_ROWS = 4  # one row of so many that a stream would have
 
 # A short run needs its steps at the peak and in the decay. From 500 steps on the warm-up has its usual length.
 LONGEST_WARMUP = 0.1
@@ -165,12 +165,11 @@ def choose_memory(longest: int, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _choose_rows(characters: int, window: float, documents: str, batches: float) -> int:
     """Return the number of rows of a batch, for a run that reads this many of the largest batches."""
-    if not documents:
-        most = ROWS if batches >= ENOUGH_STEPS else ROWS // 2
-        return next((rows for limit, rows in ROWS_BY_CHARACTERS if characters < limit), most)
     if documents == LINE:
         return ROWS
-    return min(ROWS, max(FEWEST_ROWS, round(CHARACTERS_OF_DOCUMENTS / window)))
+    large = ROWS if documents or batches >= ENOUGH_STEPS else ROWS // 2
+    rows = next((rows for limit, rows in ROWS_BY_CHARACTERS if characters < limit), large)
+    return min(rows, max(rows // FEWEST_OF_ROWS, round(rows * SEQ_LEN / window))) if documents else rows
 
 
 def _choose_epochs(documents: str) -> int:
