@@ -18,11 +18,11 @@ from charlstm.text.documents import LINE
 
 # The work for a text: five minutes on two cores of a laptop for a million characters. It grows with the square root of
 # the number of characters, up to three times that. A poem takes seconds: more than 50 epochs do not help, nor more than
-# 30 of lines, but a run of fewer than 500 steps ends before the network can write.
+# 30 of lines, but a run of fewer than 1,000 steps ends before the network can write.
 WORK_FOR_A_MILLION = 15e12
 MOST_WORK = 45e12
 MOST_EPOCHS, MOST_EPOCHS_OF_LINES = 50, 30
-FEWEST_STEPS = 500
+FEWEST_STEPS = 1_000
 TRAINING_COST = 3
 GATES = 4  # of the default cell: matrices of H·H weights
 
@@ -37,9 +37,10 @@ FEWEST_UNITS = 64
 MOST_UNITS_FOR_A_MILLION = 1810
 RATE, RATE_UNITS, RATE_FACTOR_OF_LINES = 0.02, 256, 0.25
 
-# Many epochs overfit without dropout, and so do many weights. The dropout rates grow with every doubling of the epochs,
-# that on the outputs from the second epoch on, and with every doubling of 1 + the recurrent weights per character.
-# Small networks have no capacity to spare, and get a fraction of the rates.
+# Many epochs overfit without dropout, and the more so the more weights there are. The dropout rates grow with every
+# doubling of the epochs, that on the outputs from the second epoch on. In runs of 35 epochs and more, they also grow with
+# every doubling of 1 + the recurrent weights per character; in shorter ones, by a part of that. Small networks have no
+# capacity to spare, and get a fraction of the rates.
 DROPOUT_PER_DOUBLING = 0.05
 WEIGHT_DROPOUT_PER_DOUBLING, MOST_WEIGHT_DROPOUT_BY_EPOCHS = 0.07, 0.2
 DROPOUT_BY_WEIGHTS, WEIGHT_DROPOUT_BY_WEIGHTS = 0.09, 0.08
@@ -139,7 +140,7 @@ def _choose_dropout(characters: int, epochs: float, hidden: int) -> dict[str, fl
         return dict.fromkeys(("dropout", "weight_dropout"), round(share * DROPOUT_OF_SHORT_TEXT, 2))
     of_epochs = share * math.log2(1.0 + epochs)
     later = max(0.0, of_epochs - share)
-    of_weights = share * math.log2(1.0 + GATES * hidden**2 / characters)
+    of_weights = share * min(1.0, epochs / ENOUGH_EPOCHS) * math.log2(1.0 + GATES * hidden**2 / characters)
     of_units = DROPOUT_PER_DOUBLING * later + DROPOUT_BY_WEIGHTS * of_weights
     of_W = min(MOST_WEIGHT_DROPOUT_BY_EPOCHS, WEIGHT_DROPOUT_PER_DOUBLING * of_epochs)
     return {
@@ -178,7 +179,7 @@ def _choose_epochs(documents: str) -> int:
 
 
 def choose_steps(work: float, multiplications: int, predictions: float, per_epoch: int, documents: str) -> int:
-    """Return the optimizer steps that this much work allows: at most 50 epochs or 500 steps, whichever is more.
+    """Return the optimizer steps that this much work allows: at most 50 epochs or 1,000 steps, whichever is more.
 
     Parameters
     ----------
