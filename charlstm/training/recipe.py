@@ -38,9 +38,9 @@ MOST_UNITS_FOR_A_MILLION = 1810
 RATE, RATE_UNITS, RATE_FACTOR_OF_LINES = 0.02, 256, 0.25
 
 # Many epochs overfit without dropout, and the more so the more weights there are. The dropout rates grow with every
-# doubling of the epochs, that on the outputs from the second epoch on. In runs of 35 epochs and more, they also grow with
-# every doubling of 1 + the recurrent weights per character; in shorter ones, by a part of that. Small networks have no
-# capacity to spare, and get a fraction of the rates.
+# doubling of the epochs, that on the outputs from the second epoch on. In runs of 35 epochs and more, they also grow
+# with every doubling of 1 + the recurrent weights per character; in shorter ones, by a part of that. Small networks
+# have no capacity to spare, and get a fraction of the rates.
 DROPOUT_PER_DOUBLING = 0.05
 WEIGHT_DROPOUT_PER_DOUBLING, MOST_WEIGHT_DROPOUT_BY_EPOCHS = 0.07, 0.2
 DROPOUT_BY_WEIGHTS, WEIGHT_DROPOUT_BY_WEIGHTS = 0.09, 0.08
