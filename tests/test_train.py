@@ -365,6 +365,7 @@ def test_a_run_that_overfits_stops_early_by_default_and_can_be_gone_on_with(fold
     assert said is not None, done.output
     stopped, best = map(int, said.groups())
     assert 2 * best <= stopped <= max(2 * best, best + 2 * 6) and stopped < 60
+    assert checkpoint.load_run(folder / "charlstm.npz.resume").state.best.step == best
     assert "patience" not in " ".join(options_in(done.output))
     whole = train("corpus.txt", *options, "--patience", 0, "-m", "whole.npz")
     assert whole.exit_code == 0 and not re.search("^patience ", whole.output, re.MULTILINE)
