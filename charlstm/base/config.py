@@ -221,7 +221,7 @@ def check_patience(name: str, value: Any) -> int | str:
     if value == AUTO:
         return AUTO
     if isinstance(value, str):
-        raise ConfigError(f"{name} is {show_value(value)}; it must be {AUTO}, or a whole number, 0 or more")
+        raise ConfigError(f"{named(name)} is {show_value(value)}; it must be {AUTO}, or a whole number, 0 or more")
     return check_whole(name, value, 0)
 
 

@@ -42,7 +42,7 @@ RATE, RATE_UNITS, RATE_FACTOR_OF_LINES = 0.02, 256, 0.25
 # with every doubling of 1 + the recurrent weights per character; in shorter ones, by a part of that. Small networks
 # have no capacity to spare, and get a fraction of the rates.
 DROPOUT_PER_DOUBLING = 0.05
-WEIGHT_DROPOUT_PER_DOUBLING, MOST_WEIGHT_DROPOUT_BY_EPOCHS = 0.07, 0.2
+WEIGHT_DROPOUT_PER_DOUBLING, MOST_WEIGHT_DROPOUT_BY_EPOCHS = 0.035, 0.2
 DROPOUT_BY_WEIGHTS, WEIGHT_DROPOUT_BY_WEIGHTS = 0.09, 0.08
 MOST_DROPOUT = 0.6
 UNITS_FOR_FULL_DROPOUT = 128
