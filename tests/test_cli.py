@@ -38,7 +38,8 @@ from charlstm.sampling.stopping import StoppingRules
 from charlstm.text.documents import Documents
 
 TEXT = "the cat sat on the mat.\n" * 40
-QUICK = ("--steps", "60", "--hidden", "12", "--batch-size", "4", "--seq-len", "16", "--lr", "0.03")
+SHAPE = ("--hidden", "12", "--batch-size", "4", "--seq-len", "16")
+QUICK = (*SHAPE, "--steps", "60", "--lr", "0.03", "--val-fraction", "0.1", "--patience", "0")
 SEEDED = ("sample", "--random-seed", "0")
 
 

@@ -31,6 +31,7 @@ from charlstm.text.rare_words import WordCounts, find_words
 from charlstm.training.counting import count_corpus, find_weight
 
 SMALL = {"steps": 3, "hidden": 4, "workers": 1, "seq_len": 16, "batch_size": 4}
+SPLIT = SMALL | {"val_fraction": 0.1}  # without it so short a text has no validation set
 STREAM = "abcab dabc\nbad cab abba\n" * 12
 LINES = ["abca", "bad", "cab dab", "abba", "dcba", "a", "bbb", "cadab", "abc", "dd"]
 
@@ -56,7 +57,7 @@ def agrees(it, oracle, text, opening=()):
 
 
 def test_the_counts_of_a_stream_are_those_of_its_training_part():
-    it = charlstm.train("stream.txt", counts=4, **SMALL)
+    it = charlstm.train("stream.txt", counts=4, **SPLIT)
     cut = len(STREAM) - round(len(STREAM) * 0.1)
     oracle = DictionaryModel([list(STREAM[:cut])], 4, it.model.vocabulary.characters)
     for text in ("", "ab", " dabc\nb", "dd"):
@@ -131,7 +132,7 @@ def test_a_run_with_counts_is_resumed_and_repeated_to_the_byte():
         if progress.step == 3:  # the run file has the step before
             shutil.copy("whole.npz.resume", "half")
 
-    charlstm.train("stream.txt", counts=3, model="whole.npz", save_every=0, progress=copy, **SMALL)
+    charlstm.train("stream.txt", counts=3, model="whole.npz", save_every=0, progress=copy, **SPLIT)
     whole = Path("whole.npz").read_bytes()
     assert checkpoint.load_run("half/whole.npz.resume").state.step == 2
     charlstm.train(resume=True, model="half/whole.npz")
@@ -142,7 +143,7 @@ def test_a_run_with_counts_is_resumed_and_repeated_to_the_byte():
     assert Path("whole.npz").read_bytes() == whole
     assert checkpoint.load_run("whole.npz.resume").record.counts == 3
     assert checkpoint.load_run("whole.npz.resume").model.counts is None
-    charlstm.train("stream.txt", model="plain.npz", **SMALL)
+    charlstm.train("stream.txt", model="plain.npz", **SPLIT)
     for content, holds in ((Path("plain.npz").read_bytes(), False), (whole, True)):
         assert (json.loads(members_of(content)["metadata.npy"][128:])["counts"] is not None) == holds
     charlstm.train(resume=True, model="plain.npz", counts=3)
@@ -152,7 +153,7 @@ def test_a_run_with_counts_is_resumed_and_repeated_to_the_byte():
 
 
 def test_the_command_counts(capsys):
-    options = ["--steps", "3", "--hidden", "4", "--workers", "1", "-m", "m.npz"]
+    options = ["--val-fraction", "0.1", "--steps", "3", "--hidden", "4", "--workers", "1", "-m", "m.npz"]
     done = CliRunner().invoke(main, ["train", "stream.txt", "--counts", *options])
     assert done.exit_code == 0, done.output
     for said in ("count     ", "n-grams of up to 6 characters", "--counts 6", "mixed with the network at weight"):
@@ -295,7 +296,7 @@ def test_the_view_has_every_surprisal_and_their_sums(lines, piece, monkeypatch):
 
 
 def test_the_view_reads_the_validation_set_without_a_text():
-    it = charlstm.train("stream.txt", **SMALL)
+    it = charlstm.train("stream.txt", **SPLIT)
     view = it.view("counts", against="stream.txt", order=4)
     held_out = STREAM[len(STREAM) - round(len(STREAM) * 0.1) :]
     assert view.parts["surprisal in bits"].text == held_out
@@ -314,7 +315,7 @@ def test_the_view_reads_the_validation_set_without_a_text():
 
 
 def test_what_the_view_cannot_compare_is_an_error():
-    it = charlstm.train("stream.txt", **SMALL)
+    it = charlstm.train("stream.txt", **SPLIT)
     Path("more.txt").write_text("abc xyz" * 20)
     for text, options, kind, said in [
         ("abc", {}, ConfigError, "holds no counts; name the corpus"),

@@ -20,23 +20,38 @@ def test_the_work_grows_with_the_square_root_of_the_text_up_to_a_limit() -> None
 @pytest.mark.parametrize(
     ("characters", "lines", "given", "wanted"),
     [
-        # 142·15.8^¼ = 283 units; 14.3 epochs; 0.02·√(256/288); 0.05·log₂ 15.3 and at most 0.2
+        # 142·15.8^¼ = 283 units; 14.3 epochs, 7,771 batches; 0.02·√(256/288); 0.30 recurrent weights per character:
+        # 0.05·(log₂ 15.3 − 1) + 14.3/35·0.09·log₂ 1.30 and 0.035·log₂ 15.3 + 14.3/35·0.08·log₂ 1.30
         (1_115_394, 0, {}, ("hidden", 288, "batch_size", 32, "seq_len", 64)),
-        (1_115_394, 0, {}, ("learning_rate", 0.0189, "dropout", 0.2, "weight_dropout", 0.2)),
-        # 1024·√0.005 = 72 units; 100 epochs; 64 of 128 units to spare: half of 0.05·log₂ 101
-        (5_000, 0, {}, ("hidden", 64, "batch_size", 8, "learning_rate", 0.02, "dropout", 0.17, "weight_dropout", 0.2)),
+        (1_115_394, 0, {}, ("learning_rate", 0.0189, "dropout", 0.16, "weight_dropout", 0.15)),
+        # 1810·√0.005 = 128 units; 50 epochs; 13.1 recurrent weights per character: 0.23 + 0.34, and 0.2 + 0.31
+        (
+            5_000,
+            0,
+            {},
+            ("hidden", 128, "batch_size", 8, "learning_rate", 0.02, "dropout", 0.58, "weight_dropout", 0.5),
+        ),
+        # √(4.74e12 / (12·35·100,000)) = 336 units are more than 142·4.74^¼ = 210
+        (100_000, 0, {}, ("hidden", 352, "batch_size", 16)),
+        # without a validation set; 96 of 128 units: 0.75·0.3
+        (1_999, 0, {}, ("hidden", 96, "batch_size", 2, "dropout", 0.22, "weight_dropout", 0.22)),
+        (2_000, 0, {}, ("batch_size", 8)),
         (29_999, 0, {}, ("batch_size", 8)),
         (30_000, 0, {}, ("batch_size", 16)),
         (99_999, 0, {}, ("batch_size", 16)),
-        (100_000, 0, {}, ("batch_size", 32)),
+        # 6,000 batches of 32 rows of 64 characters, or more
+        (1_000_000, 0, {"epochs": 12.2}, ("batch_size", 16)),
+        (1_000_000, 0, {"epochs": 12.3}, ("batch_size", 32)),
+        (1_000_000, 0, {"steps": 11_999}, ("batch_size", 16)),
+        (1_000_000, 0, {"steps": 12_000}, ("batch_size", 32)),
         # lines learn at a quarter of the rate, 32 side by side however short the text
         (20_000, 3_000, {"documents": "line"}, ("batch_size", 32)),
         (1_000_000, 100_000, {"documents": "line", "hidden": 512}, ("learning_rate", 0.0035)),
         # 31,250 windows of 64 characters in 32 rows are 64 epochs, and 9,375 batches of 32 lines are 3
-        (1_000_000, 0, {"steps": 31_250}, ("dropout", 0.3)),
-        (1_000_000, 100_000, {"documents": "line", "steps": 9_375}, ("dropout", 0.1, "weight_dropout", 0.14)),
-        (1_000_000, 0, {"epochs": 1.0}, ("dropout", 0.05, "weight_dropout", 0.07)),
-        (1_000_000, 0, {"epochs": 1.0, "hidden": 32}, ("dropout", 0.01, "weight_dropout", 0.02)),
+        (1_000_000, 0, {"steps": 31_250}, ("dropout", 0.29)),
+        (1_000_000, 100_000, {"documents": "line", "steps": 9_375}, ("dropout", 0.05, "weight_dropout", 0.07)),
+        (1_000_000, 0, {"epochs": 1.0}, ("dropout", 0.0, "weight_dropout", 0.04)),
+        (1_000_000, 0, {"epochs": 1.0, "hidden": 32}, ("dropout", 0.0, "weight_dropout", 0.01)),
         (1_000_000, 0, {"dropout": 0.6, "forget_bias": 2.0}, ("dropout", 0.6, "forget_bias", 2.0)),
     ],
 )
@@ -59,10 +74,12 @@ def test_only_a_stream_has_windows_and_forgets_by_default() -> None:
     assert not {"seq_len", "forget_bias"} & set(lines) and "forget_bias" not in chrono
 
 
-def test_the_steps_are_what_the_work_allows_and_a_hundred_epochs_at_most() -> None:
-    assert recipe.choose_steps(6e6, 1_000, 100.0, per_epoch=7) == 20  # a character is read, and learnt from, for 3,000
-    assert recipe.choose_steps(6e9, 1_000, 100.0, per_epoch=7) == 700
-    assert recipe.choose_steps(10.0, 1_000, 100.0, per_epoch=7) == 1
+def test_the_steps_are_what_the_work_allows_and_fifty_epochs_or_1000_steps_at_most() -> None:
+    assert recipe.choose_steps(6e6, 1_000, 100.0, 7, "") == 20  # a character is read, and learnt from, for 3,000
+    assert recipe.choose_steps(6e9, 1_000, 100.0, 21, "") == 1050
+    assert recipe.choose_steps(6e9, 1_000, 100.0, 36, "line") == 1080
+    assert recipe.choose_steps(6e9, 1_000, 100.0, 19, "") == 1000
+    assert recipe.choose_steps(10.0, 1_000, 100.0, 7, "") == 1
 
 
 @pytest.mark.parametrize(
@@ -85,7 +102,11 @@ def test_a_step_is_shared_where_every_process_has_enough_of_it(
 
 @pytest.mark.parametrize(
     ("lengths", "rows", "seq_len"),
-    [([100] * 90, 20, 100), ([500] * 90, 8, 500), ([50] * 90, 32, 50), ([5_000] * 9, 32, 64), ([10, 1_001], 32, 64)],
+    [
+        *[([100] * 9_000, 20, 100), ([500] * 900, 8, 500), ([50] * 9_000, 32, 50), ([5_000] * 90, 32, 64)],
+        *[([10, 100_001], 32, 64), ([10, 1_001], 2, 64), ([50] * 90, 8, 50)],  # batches of short texts are small
+        *[([100] * 90, 5, 100), ([500] * 50, 2, 500), ([500] * 90, 4, 500), ([5_000] * 9, 16, 64)],
+    ],
 )
 def test_documents_are_whole_windows_up_to_a_thousand_characters(lengths: list[int], rows: int, seq_len: int) -> None:
     chosen = {"documents": "blank-line"}

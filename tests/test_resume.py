@@ -139,7 +139,7 @@ def invoke(folder: Path, *arguments: str) -> Result:
 
 
 def test_a_complete_run_can_be_made_longer_and_says_what_the_rate_does(tmp_path: Path) -> None:
-    finish(tmp_path, "--steps", "40")
+    finish(tmp_path, "--steps", "40", "--patience", "0")
     before = content(tmp_path)
     (tmp_path / FILES[0]).unlink()  # as if it had been killed before it wrote the model
     assert "after step 40, the last one: more --steps" in finish(tmp_path, "--resume")
@@ -158,7 +158,7 @@ def test_a_complete_run_can_be_made_longer_and_says_what_the_rate_does(tmp_path:
     ],
 )
 def test_what_contradicts_the_run_is_refused_by_name(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
-    finish(tmp_path, "--steps", "40")
+    finish(tmp_path, "--steps", "40", "--patience", "0")
     before = content(tmp_path)
     done = invoke(tmp_path, "--resume", *arguments)
     assert done.exit_code == 2 and re.search(rf"^Error: .*{said}.*\.\n$", done.output)

@@ -215,7 +215,7 @@ def test_the_command_that_a_stopped_run_prints_continues_it_from_anywhere(
     if "--init-from" in options:
         assert train("corpus.txt", *shape, "--steps", 20, "-m", "old.npz").exit_code == 0
         shape = shape[2:]
-    words = ("corpus.txt", *shape, *options, "--steps", 60)
+    words = ("corpus.txt", *shape, *options, "--steps", 60, "--patience", 0)
     assert train(*words, "-m", "whole.npz", *(("--force",) if "--log" in options else ())).exit_code == 0
     stop_at(30)
     stopped = train(*words, "-m", "my model.npz", *(("--force",) if "--log" in options else ()))

@@ -192,7 +192,7 @@ def test_the_trial_of_a_timed_run_takes_at_most_three_seconds(
     class TrialError(charlstm.CharlstmError):
         pass
 
-    def fail(plan: Any, world: Any, limit: float) -> float:
+    def fail(plan: Any, world: Any, limit: float, prepare: Any) -> float:
         raise TrialError(str(limit))
 
     monkeypatch.setattr(plan, "_measure_pace", fail)

@@ -28,7 +28,7 @@ from charlstm.text.sources import Block, Sources
 
 TIMES = 20
 TEXT = "".join(random.Random(0).choices("abcde \n", k=3000))
-SMALL = ("--hidden", "4", "--batch-size", "4", "--seq-len", "16", "--workers", "1")
+SMALL = ("--hidden", "4", "--batch-size", "4", "--seq-len", "16", "--workers", "1", "--patience", "0")
 COMMAND = (sys.executable, "-m", "charlstm", "train", "corpus.txt", *SMALL)
 READ_JOINED = Sources.read_joined
 FILES = {"corpus.txt", "charlstm.npz", "charlstm.npz.resume"}

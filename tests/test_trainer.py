@@ -18,6 +18,7 @@ from charlstm.network.dropout import unit_masks, weight_mask
 from charlstm.text.batches import DocumentBatches, StreamBatches
 from charlstm.text.documents import find_documents
 from charlstm.text.split import validation_batches
+from charlstm.training import trainer
 from charlstm.training.exchange import Requests
 from charlstm.training.trainer import evaluate, train
 
@@ -145,6 +146,18 @@ def test_patience_ends_a_run_that_gets_no_better():
     longer = replace(settings, patience=5)
     more = list(train(it, StreamBatches(PERIODIC, 6, 16), lambda: lines().in_order(), longer, start=progress[-1].state))
     assert len(more) == 2 * 7
+
+
+@given(losses=st.lists(st.sampled_from([1.0, 2.0, 3.0, 4.0]), min_size=12, max_size=12))
+def test_a_run_stops_early_when_half_of_its_steps_came_after_the_best_validation(losses):
+    best = [losses.index(min(losses[: k + 1])) + 1 for k in range(12)]  # number of the best of the first k + 1
+    ends = [k for k in range(1, 13) if k >= 2 * best[k - 1] and k >= best[k - 1] + 2]
+    it, settings, measured = network("rnn", np.float32, hidden=1), TrainingConfig(24, validate_every=2), iter(losses)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(trainer, "evaluate", lambda *arguments: next(measured))
+        *_, last = train(it, lines(), lines().in_order, replace(settings, patience="auto"))
+    assert last.complete and last.step == 2 * min([*ends, 12])
+    assert last.state.best.step == 2 * best[last.step // 2 - 1]
 
 
 def test_steps_that_change_at_the_peak_of_the_rate_leave_no_trace():

@@ -58,7 +58,7 @@ def train(
     hold: float | None = None,
     weight_decay: float | None = None,
     clip: float | None = None,
-    patience: int | None = None,
+    patience: int | str | None = None,
     validate_every: int | None = None,
     init_from: PathLike | None = None,
     documents: str | None = None,
@@ -136,7 +136,9 @@ def train(
     clip
         Largest norm of the gradient; 0 disables clipping.
     patience
-        End the run after this number of validations in a row without improvement; 0 disables this.
+        Early stopping: end the run after this number of validations in a row without improvement; 0 disables it. The
+        default is "auto": the run ends when half of its steps came after the best validation. Without a validation set,
+        with `init_from` and with `curriculum`, the default is 0.
     validate_every
         Steps between two validations.
     init_from
@@ -156,7 +158,8 @@ def train(
     val
         Text file or folder to use as validation set.
     val_fraction
-        Fraction of the text in the validation set, in [0, 1).
+        Fraction of the text in the validation set, in [0, 1); by default a tenth, but 0 for a text of fewer than 2,000
+        characters.
     encoding
         Encoding of the text files; by default UTF-8, or that of the run to resume.
     field

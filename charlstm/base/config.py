@@ -14,6 +14,7 @@ from charlstm.base.symbols import END
 
 OPTIMIZERS = ("adam", "rmsprop", "sgd")
 SPLITS = ("tail", "tails", "stripes", "random", "file")
+AUTO = "auto"
 
 ADAPT_RATE = 0.005  # chosen on the last tenth of the first nine tenths of tiny Shakespeare
 
@@ -68,7 +69,8 @@ class TrainingConfig:
     validate_every
         Steps between two validations; 0: a tenth of all steps.
     patience
-        Validations in a row without improvement that end the run; 0 disables this.
+        Early stopping: validations in a row without improvement that end the run; 0 disables it. "auto": the run ends
+        when half of its steps came after the best validation, but at least two validations.
     random_seed
         Seed of every random stream, 0 or more.
     workers
@@ -101,14 +103,14 @@ class TrainingConfig:
     split: str = "tail"
     val_fraction: float = 0.1
     validate_every: int = 0
-    patience: int = 0
+    patience: int | str = 0
     random_seed: int = 0
     workers: int = 0
     origin: str = ""
     changed_on_resume: bool = False
 
     def __post_init__(self) -> None:
-        at_least_one, at_least_zero = ("batch_size", "seq_len"), ("steps", "warmup", "validate_every", "patience")
+        at_least_one, at_least_zero = ("batch_size", "seq_len"), ("steps", "warmup", "validate_every")
         whole = dict.fromkeys(at_least_one, 1) | dict.fromkeys((*at_least_zero, "random_seed", "workers"), 0)
         set_fields(
             self,
@@ -123,6 +125,7 @@ class TrainingConfig:
             },
             optimizer=check_choice("optimizer", self.optimizer, OPTIMIZERS),
             split=check_choice("split", self.split, SPLITS),
+            patience=check_patience("patience", self.patience),
             origin=check_text("origin", self.origin),
             documents=check_text("documents", self.documents),
             label=check_text("label", self.label),
@@ -211,6 +214,15 @@ def check_whole(name: str, value: Any, least: int, most: int | None = None) -> i
         )
         raise ConfigError(f"{named(name)} is {show_value(value)}; it must be a whole number, {allowed}")
     return int(value)
+
+
+def check_patience(name: str, value: Any) -> int | str:
+    """Return when a run stops early: a number of validations, 0 or more, or "auto"; else raise ConfigError."""
+    if value == AUTO:
+        return AUTO
+    if isinstance(value, str):
+        raise ConfigError(f"{named(name)} is {show_value(value)}; it must be {AUTO}, or a whole number, 0 or more")
+    return check_whole(name, value, 0)
 
 
 def check_number(

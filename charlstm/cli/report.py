@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from charlstm.base.config import TrainingConfig
+from charlstm.base.config import AUTO, TrainingConfig
 from charlstm.base.errors import spell_names
 from charlstm.base.symbols import END
 from charlstm.cli.spelling import quote, spell_option
@@ -17,14 +17,17 @@ from charlstm.text.remarks import describe_names
 from charlstm.training import run_file
 from charlstm.training.options import Options
 from charlstm.training.plan import Plan
+from charlstm.training.recipe import choose_val_fraction
 from charlstm.training.run import Outcome, to_bits
 from charlstm.training.schedule import learning_rate
+from charlstm.training.trainer import stops_early
 
 PARTS = {"tail": "the end of the text", "tails": "the end of each file", "stripes": "stripes from all over the text"}
 INDENT = 10 * " "
 MOST_PATHS = 20
 OVERFITTING = 0.02
 STILL_IMPROVING = 0.005
+WORTH_SAYING = 0.05
 
 
 def describe_plan(plan: Plan, processes: int) -> Iterator[str]:
@@ -76,7 +79,9 @@ def describe_plan(plan: Plan, processes: int) -> Iterator[str]:
 def _describe_validation(plan: Plan) -> str:
     split, config = plan.split, plan.model.training
     if split.validation is None:
-        return "nothing"
+        is_short = config.split != "file" and config.val_fraction == choose_val_fraction(plan.model.facts.characters)
+        why = f": the text is short; {spell_option('val_fraction', TrainingConfig.val_fraction)} makes a validation set"
+        return f"nothing{why * is_short}"
     characters = count_of(split.validation_characters, "character")
     if split.measured_characters < split.validation_characters:
         characters += f", of which {split.measured_characters:,} are measured"
@@ -95,7 +100,11 @@ def _describe_resuming(plan: Plan) -> Iterator[str]:
     if plan.state is None or plan.earlier is None:
         return
     done, config = plan.state.step, plan.model.training
-    last = ", the last one: more --steps or --epochs make the run longer" * (config.steps == done)
+    last = ""
+    if config.steps == done:
+        last = ", the last one: more --steps or --epochs make the run longer"
+    elif stops_early(config, plan.state.best, done):
+        last = f", where it stopped early: {spell_option('patience', 0)} lets it go on"
     yield f"resume    after step {done:,}{last}"
     if config.steps != plan.earlier.steps:
         was, now = (learning_rate(each, min(done, each.steps - 1)) for each in (plan.earlier, config))
@@ -121,13 +130,11 @@ def describe_outcome(outcome: Outcome) -> Iterator[str]:
         return
     if plan.deadline is not None:
         again = ", with the same text piped in" if "" in plan.record.corpora else ""
-        yield f"steps     {config.steps:,} in that time; to repeat the run without a clock{again}:"
+        change = compare_steps(config.steps, plan.model.training.steps)
+        yield f"steps     {config.steps:,} in that time{change}; to repeat the run without a clock{again}:"
         yield f"{INDENT}{spell_repetition(plan)}"
     if done < config.steps:
-        yield (
-            f"patience  ended the run after step {done:,} of {config.steps:,}:"
-            f" {count_of(config.patience, 'validation')} in a row without improvement"
-        )
+        yield f"patience  ended the run after step {done:,} of {config.steps:,}: {_describe_patience(model)}"
     if history.step.size:
         yield from _describe_losses(model, plan)
     yield f"wrote     {options.model}"
@@ -140,6 +147,29 @@ def _name_run_file(model: Path) -> str:
     run = run_file.path_beside(model)
     beside = model.with_name(run.name)
     return str(beside if beside.parent.resolve() == run.parent else run)
+
+
+def compare_steps(steps: int, planned: int) -> str:
+    """Return how the number of steps of a timed run differs from the plan; nothing if the pace was as expected.
+
+    Examples
+    --------
+    >>> compare_steps(750, 1000), compare_steps(990, 1000)
+    (', 25% fewer than planned: the learning rate followed the time', '')
+    """
+    change = steps / max(planned, 1) - 1.0
+    if abs(change) < WORTH_SAYING:
+        return ""
+    return f", {abs(change):.0%} {'more' if change > 0 else 'fewer'} than planned: the learning rate followed the time"
+
+
+def _describe_patience(model: Model) -> str:
+    """Return why a run stopped early."""
+    patience, validations = model.training.patience, model.history.validations
+    if patience != AUTO:
+        return f"{count_of(int(patience), 'validation')} in a row without improvement"
+    best = int(validations.step[validations.validation_loss.argmin()])
+    return f"the validation loss was lowest at step {best:,}; {spell_option('patience', 0)} turns this off"
 
 
 def _describe_losses(model: Model, plan: Plan) -> Iterator[str]:

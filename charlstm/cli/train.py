@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from charlstm.api.training import TrainingInterrupted, train
+from charlstm.base.config import AUTO
 from charlstm.base.errors import CharlstmError, ConfigError, show_value
 from charlstm.cli.commands import (
     MAIN_OPTIONS,
@@ -72,6 +73,22 @@ class Order(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 has 
             advice = "without an order, give --counts after CORPUS"
             self.fail(f"{show_value(value)} is no whole number, 1 to {MOST_ORDER}; {advice}.", param, ctx)
         return int(value)
+
+
+class Patience(click.IntRange):
+    """A number of validations, or "auto"."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number, or "auto"."""
+        if value == AUTO:
+            return value
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value[:60]!r} is neither {AUTO} nor a whole number, 0 or more.", param, ctx)
 
 
 def options_of(heading: str) -> Callable[..., Callable[[Decorated], Decorated]]:
@@ -153,6 +170,7 @@ running_option = options_of("Running")
 @data_option(
     "--val-fraction",
     type=RATE,
+    show_default="0.1; 0 for a very short text",
     help="Fraction of the text in the validation set; with --documents a random sample of the documents.",
 )
 @data_option(
@@ -210,8 +228,11 @@ running_option = options_of("Running")
 @optimisation_option("--clip", type=click.FloatRange(min=0), help="Gradient-norm clipping; 0 = off.")
 @optimisation_option(
     "--patience",
-    type=click.IntRange(min=0),
-    help="Stop after this number of validations without improvement; 0 = off.",
+    type=Patience(),
+    metavar="N",
+    show_default=AUTO,
+    help="Stop after this number of validations without improvement; auto: when half of the steps came after the best"
+    " validation; 0 = off.",
 )
 @optimisation_option(
     "--validate-every", type=click.IntRange(min=0), show_default="auto", help="Steps between two validations."

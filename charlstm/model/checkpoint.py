@@ -117,16 +117,19 @@ class Best(NamedTuple):
         In nats per character; infinite before the first validation.
     validations_since : int
         Validations since then, none of them better.
+    step : int
+        Steps done at this validation; 0 before the first one. A run file has it in its history.
     """
 
     weights: Array
     validation_loss: float = math.inf
     validations_since: int = 0
+    step: int = 0
 
-    def update(self, weights: Array, validation_loss: float) -> Best:
+    def update(self, weights: Array, validation_loss: float, step: int) -> Best:
         """Return the best after one more validation; the weights are copied if they are better."""
         if validation_loss < self.validation_loss:
-            return Best(weights.copy(), validation_loss)
+            return Best(weights.copy(), validation_loss, 0, step)
         return self._replace(validations_since=self.validations_since + 1)
 
 
@@ -548,5 +551,11 @@ def _to_run_state(model: Model, members: Mapping[str, Array]) -> RunState | None
         members["run/moments"],
         members["run/state"],
         Sums(*(members[f"run/sum_{name}"].item() for name in Sums._fields)),
-        Best(members["run/best_weights"], loss, since),
+        Best(members["run/best_weights"], loss, since, _find_best_step(model.history)),
     )
+
+
+def _find_best_step(history: History) -> int:
+    """Return the step of the first validation with the lowest loss; 0 without validations."""
+    validations = history.validations
+    return int(validations.step[validations.validation_loss.argmin()]) if validations.step.size else 0

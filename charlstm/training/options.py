@@ -198,7 +198,7 @@ class Options:
     hold: float | None = None
     weight_decay: float | None = None
     clip: float | None = None
-    patience: int | None = None
+    patience: int | str | None = None
     validate_every: int | None = None
     init_from: Path | None = None
     documents: str | None = None

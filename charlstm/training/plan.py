@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from charlstm.base.config import TrainingConfig, to_mapping
+from charlstm.base.config import AUTO, TrainingConfig, to_mapping
 from charlstm.base.errors import ConfigError, CorpusError, named
 from charlstm.model import checkpoint
 from charlstm.model.checkpoint import Run, RunRecord, RunState
@@ -47,6 +47,7 @@ CHANGED_BY_RESUMING = frozenset({"steps", "patience", "workers"})
 TRIAL_SHARE = 0.02
 SHORTEST_TRIAL, LONGEST_TRIAL = 1.0, 3.0
 WARM_STEPS = 3
+LEAST_SHARE = 0.2  # of the time, in which a process is assumed to compute
 RESERVED_FOR_THE_END = 0.01
 
 
@@ -97,9 +98,15 @@ class Plan(NamedTuple):
         config = self.model.training
         split = choose_split(count_files(self.model.facts.files), config.documents)
         documents = choose_documents(replace(self.options, documents=None, lines=None))
-        automatic = {"warmup": recipe.choose_warmup(config.steps), "split": split, "documents": documents}
+        automatic = {
+            "warmup": recipe.choose_warmup(config.steps),
+            "patience": choose_patience(self.split, config),
+            "val_fraction": recipe.choose_val_fraction(self.model.facts.characters),
+            "split": split,
+            "documents": documents,
+        }
         defaults = {**DEFAULTS, **automatic}
-        implied = {"schedule_changes"} | ({"split"} if self.model.training.split == "file" else set())
+        implied = {"schedule_changes"} | ({"split", "val_fraction"} if config.split == "file" else set())
         implied |= {"seq_len"} if config.documents == LINE else set()
         implied |= {"forget_bias"} if recorded["chrono_init"] else {"chrono_init"}
         implied |= {"forget_bias", "chrono_init"} if self.model.network.cell.forget_gate is None else set()
@@ -232,7 +239,9 @@ def _plan_new(
     documents, known = Documents(chosen["documents"]), origin.vocabulary if origin else None
     label = chosen.get("label", "")
     text = corpus.read(options.files, options.encoding or ENCODING, documents, known, options.field, label, prepare)
-    chosen.setdefault("split", choose_split(count_files(text.facts.files), chosen["documents"]))
+    if "split" not in chosen:
+        chosen["split"] = choose_split(count_files(text.facts.files), chosen["documents"])
+        chosen.setdefault("val_fraction", recipe.choose_val_fraction(text.facts.characters))
 
     plan = _choose(text, recipe.choose_work(text.facts.characters), chosen, options)
     counts = _count(plan, text, world, announce)
@@ -283,6 +292,15 @@ def choose_split(files: int, documents: str) -> str:
     return "tails" if files > 1 else "tail"
 
 
+def choose_patience(split: Split, config: TrainingConfig) -> int | str:
+    """Return when a run stops early if the user does not say it.
+
+    Runs that start from another model, or with short documents, can improve after a long time in which they do not: the
+    first validations are measured while the learning rate rises, and while long documents are rare.
+    """
+    return 0 if split.validation is None or config.origin or config.curriculum else AUTO
+
+
 def _choose(text: Corpus, work: float, chosen: Mapping[str, Any], options: Options) -> Plan:
     """Return the plan for an amount of work, with zero weights: as the user chose, and for the rest by the recipe."""
     lengths = text.document_lengths  # (K,)
@@ -300,9 +318,12 @@ def _choose(text: Corpus, work: float, chosen: Mapping[str, Any], options: Optio
     elif options.steps is not None:
         steps = options.steps
     else:
-        steps = recipe.choose_steps(work, network.multiplications, predictions, split.training.per_epoch)
+        per_epoch = split.training.per_epoch
+        steps = recipe.choose_steps(work, network.multiplications, predictions, per_epoch, chosen["documents"])
     settings = {"warmup": recipe.choose_warmup(steps)} | settings | {"batch_size": split.training.rows}
     training = TrainingConfig(steps, **settings)
+    if "patience" not in settings:
+        training = replace(training, patience=choose_patience(split, training))
     plan = Plan(options, Model(network, text.vocabulary, training, text.facts), split, 1, text.remarks + split.remarks)
     return _with_workers(plan, options.workers)
 
@@ -340,7 +361,11 @@ def _initialise(plan: Plan, origin: Model | None) -> Plan:
 
 
 def _measure_pace(plan: Plan, world: Team, seconds: float, prepare: Prepare) -> float:
-    """Train on trial for some seconds; return the multiplications done per second."""
+    """Train on trial for some seconds; return the multiplications per second that can be expected.
+
+    Other programs that use the cores during the trial may soon end, or stay. So this is the geometric mean of what was
+    done per second, and of what was done per second in which this process computed.
+    """
     network, started = plan.model.network, time.monotonic()
     network.initialise(0)
     config = replace(plan.model.training, steps=trainer.MOST_STEPS, validate_every=trainer.MOST_STEPS, patience=0)
@@ -352,18 +377,19 @@ def _measure_pace(plan: Plan, world: Team, seconds: float, prepare: Prepare) -> 
 
         return trainer.train(network, plan.split.training, None, config, team, ask)
 
-    characters, since, warm = 0, started, WARM_STEPS
+    characters, since, computed, warm = 0, started, time.process_time(), WARM_STEPS
     largest = trainer.largest_sum(network, plan.split.training.rows)
     with start_team(job, largest, world, plan.workers) as team:
         for result in job(team):
             elapsed = min(time.monotonic() - started, seconds)
             prepare("measuring the speed", round(1000 * elapsed), round(1000 * seconds))
             if result.step <= warm:
-                since = time.monotonic()
+                since, computed = time.monotonic(), time.process_time()
                 warm = result.step if since - started > seconds / 2 else warm  # steps of seconds need no warm-up
             else:
                 characters += result.characters
-        elapsed = time.monotonic() - since
+        elapsed, computed = time.monotonic() - since, time.process_time() - computed
+    elapsed *= math.sqrt(min(1.0, max(LEAST_SHARE, computed / elapsed)))
     pace = np.array([recipe.TRAINING_COST * network.multiplications * characters / elapsed * (world.rank == 0)])
     world.all_reduce(pace)
     return float(pace[0])

@@ -17,38 +17,53 @@ from charlstm.base.parameters import Array
 from charlstm.text.documents import LINE
 
 # The work for a text: five minutes on two cores of a laptop for a million characters. It grows with the square root of
-# the number of characters, up to three times that. A poem takes seconds: more than a hundred epochs do not help.
+# the number of characters, up to three times that. A poem takes seconds: more than 50 epochs do not help, nor more than
+# 30 of lines, but a run of fewer than 1,000 steps ends before the network can write.
 WORK_FOR_A_MILLION = 15e12
 MOST_WORK = 45e12
-MOST_EPOCHS = 100
+MOST_EPOCHS, MOST_EPOCHS_OF_LINES = 50, 30
+FEWEST_STEPS = 1_000
 TRAINING_COST = 3
+GATES = 4  # of the default cell: matrices of H·H weights
 
-# More work is best spent on both more units and more characters: four times the work, 1.4 times the units. A large
-# network overfits a small text. Small networks train best at a higher learning rate; whole lines, through which the
-# gradient flows far, at a quarter of it.
+# More work is best spent on both more units and more characters: four times the work, 1.4 times the units. Where that
+# would be more than 35 epochs, more units with more dropout are better. Small networks train best at a higher learning
+# rate; whole lines, through which the gradient flows far, at a quarter of it.
 UNITS_FOR_A_TERA = 142
 UNITS_EXPONENT = 0.25
 UNITS_STEP = 32
+ENOUGH_EPOCHS = 35
 FEWEST_UNITS = 64
-MOST_UNITS_FOR_A_MILLION = 1024
+MOST_UNITS_FOR_A_MILLION = 1810
 RATE, RATE_UNITS, RATE_FACTOR_OF_LINES = 0.02, 256, 0.25
 
-# Many epochs overfit without dropout. The dropout rates grow with every doubling of the epochs. Small networks have no
-# capacity to spare, and get a fraction of the rates.
+# Many epochs overfit without dropout, and the more so the more weights there are. The dropout rates grow with every
+# doubling of the epochs, that on the outputs from the second epoch on. In runs of 35 epochs and more, they also grow
+# with every doubling of 1 + the recurrent weights per character; in shorter ones, by a part of that. Small networks
+# have no capacity to spare, and get a fraction of the rates.
 DROPOUT_PER_DOUBLING = 0.05
-WEIGHT_DROPOUT_PER_DOUBLING, MOST_WEIGHT_DROPOUT = 0.07, 0.2
+WEIGHT_DROPOUT_PER_DOUBLING, MOST_WEIGHT_DROPOUT_BY_EPOCHS = 0.035, 0.2
+DROPOUT_BY_WEIGHTS, WEIGHT_DROPOUT_BY_WEIGHTS = 0.09, 0.08
+MOST_DROPOUT = 0.6
 UNITS_FOR_FULL_DROPOUT = 128
 WEIGHT_DECAY = 0.02
 
-# Many steps with small batches train better than few with large ones, as long as the matrix products stay fast.
-ROWS_BY_CHARACTERS = ((30_000, 8), (100_000, 16))
+# The loss of a validation set with fewer than 200 characters is chance, and a short text needs all its characters. What
+# a network learns from it is the text itself, for which little dropout is best.
+SHORTEST_WITH_VALIDATION = 2_000
+DROPOUT_OF_SHORT_TEXT = 0.3
+
+# Many steps with small batches train better than few with large ones, as long as the matrix products stay fast: half of
+# the rows, where there would be fewer than 6,000 steps.
+ROWS_BY_CHARACTERS = ((SHORTEST_WITH_VALIDATION, 2), (30_000, 8), (100_000, 16))
 ROWS = 32
+ENOUGH_STEPS = 6_000
 SEQ_LEN = 64
 
 # The gradient flows through the whole of a document that is not too long, as it does through a line. Long documents are
 # read in fewer rows, so that the steps do not become few.
 LONGEST_WHOLE = 1000
-CHARACTERS_OF_DOCUMENTS, FEWEST_ROWS = 2048, 8
+FEWEST_OF_ROWS = 4  # one row of so many that a stream would have
 
 # A short run needs its steps at the peak and in the decay. From 500 steps on the warm-up has its usual length.
 LONGEST_WARMUP = 0.1
@@ -86,17 +101,18 @@ def choose_settings(
     longest = int(lengths.max(initial=0)) if are_documents else 0
     seq_len = chosen.get("seq_len", longest if 0 < longest <= LONGEST_WHOLE else SEQ_LEN)
     window = min(seq_len, float(lengths.mean())) if are_documents else seq_len  # characters of a row in a step
-    rows = chosen.get("batch_size", _choose_rows(characters, window, chosen["documents"]))
-    units = min(
+    units = max(
         UNITS_FOR_A_TERA * (work / 1e12) ** UNITS_EXPONENT,
-        MOST_UNITS_FOR_A_MILLION * math.sqrt(characters / 1e6),
+        math.sqrt(work / (TRAINING_COST * GATES * ENOUGH_EPOCHS * characters)),
     )
+    units = min(units, MOST_UNITS_FOR_A_MILLION * math.sqrt(characters / 1e6))
     hidden = chosen.get("hidden", max(FEWEST_UNITS, round(units / UNITS_STEP) * UNITS_STEP))
+    if epochs is None:
+        epochs = min(_choose_epochs(chosen["documents"]), work / (TRAINING_COST * GATES * hidden**2) / characters)
+    batches = epochs * characters / (ROWS * window) if steps is None else steps / 2  # of all rows
+    rows = chosen.get("batch_size", _choose_rows(characters, window, chosen["documents"], batches))
     if steps is not None:
         epochs = steps * rows * (1 / len(lengths) if chosen["documents"] == LINE else window / characters)
-    elif epochs is None:
-        epochs = min(MOST_EPOCHS, work / (TRAINING_COST * 4 * hidden**2) / characters)
-    doublings = math.log2(1.0 + epochs) * min(1.0, hidden / UNITS_FOR_FULL_DROPOUT)
     automatic: dict[str, Any] = {
         "hidden": hidden,
         "layers": 1,
@@ -107,15 +123,30 @@ def choose_settings(
             4,
         ),
         "hold": 0.5,
-        "dropout": round(DROPOUT_PER_DOUBLING * doublings, 2),
-        "weight_dropout": round(min(MOST_WEIGHT_DROPOUT, WEIGHT_DROPOUT_PER_DOUBLING * doublings), 2),
         "weight_decay": WEIGHT_DECAY,
+        **_choose_dropout(characters, epochs, hidden),
     }
     if chosen["documents"] != LINE:
         automatic["seq_len"] = seq_len
     if not are_documents and not {"forget_bias", "chrono_init"} & set(chosen):
         automatic["forget_bias"] = 0.0
     return automatic | dict(chosen)
+
+
+def _choose_dropout(characters: int, epochs: float, hidden: int) -> dict[str, float]:
+    """Return the dropout rates, by name."""
+    share = min(1.0, hidden / UNITS_FOR_FULL_DROPOUT)
+    if characters < SHORTEST_WITH_VALIDATION:
+        return dict.fromkeys(("dropout", "weight_dropout"), round(share * DROPOUT_OF_SHORT_TEXT, 2))
+    of_epochs = share * math.log2(1.0 + epochs)
+    later = max(0.0, of_epochs - share)
+    of_weights = share * min(1.0, epochs / ENOUGH_EPOCHS) * math.log2(1.0 + GATES * hidden**2 / characters)
+    of_units = DROPOUT_PER_DOUBLING * later + DROPOUT_BY_WEIGHTS * of_weights
+    of_W = min(MOST_WEIGHT_DROPOUT_BY_EPOCHS, WEIGHT_DROPOUT_PER_DOUBLING * of_epochs)
+    return {
+        "dropout": round(min(MOST_DROPOUT, of_units), 2),
+        "weight_dropout": round(min(MOST_DROPOUT, of_W + WEIGHT_DROPOUT_BY_WEIGHTS * of_weights), 2),
+    }
 
 
 def choose_memory(longest: int, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -133,17 +164,22 @@ def choose_memory(longest: int, settings: Mapping[str, Any]) -> dict[str, Any]:
     return {"chrono_init": longest if settings["documents"] == LINE else min(longest, settings["seq_len"])}
 
 
-def _choose_rows(characters: int, window: float, documents: str) -> int:
-    """Return the number of rows of a batch."""
-    if not documents:
-        return next((rows for limit, rows in ROWS_BY_CHARACTERS if characters < limit), ROWS)
+def _choose_rows(characters: int, window: float, documents: str, batches: float) -> int:
+    """Return the number of rows of a batch, for a run that reads this many of the largest batches."""
     if documents == LINE:
         return ROWS
-    return min(ROWS, max(FEWEST_ROWS, round(CHARACTERS_OF_DOCUMENTS / window)))
+    large = ROWS if documents or batches >= ENOUGH_STEPS else ROWS // 2
+    rows = next((rows for limit, rows in ROWS_BY_CHARACTERS if characters < limit), large)
+    return min(rows, max(rows // FEWEST_OF_ROWS, round(rows * SEQ_LEN / window))) if documents else rows
 
 
-def choose_steps(work: float, multiplications: int, predictions: float, per_epoch: int) -> int:
-    """Return the optimizer steps that this much work allows: one or more, but at most a hundred epochs.
+def _choose_epochs(documents: str) -> int:
+    """Return the most epochs that help."""
+    return MOST_EPOCHS_OF_LINES if documents == LINE else MOST_EPOCHS
+
+
+def choose_steps(work: float, multiplications: int, predictions: float, per_epoch: int, documents: str) -> int:
+    """Return the optimizer steps that this much work allows: at most 50 epochs or 1,000 steps, whichever is more.
 
     Parameters
     ----------
@@ -155,8 +191,22 @@ def choose_steps(work: float, multiplications: int, predictions: float, per_epoc
         Characters predicted in a step.
     per_epoch
         Steps per epoch.
+    documents
+        What a document is; lines get at most 30 epochs.
     """
-    return min(MOST_EPOCHS * per_epoch, max(1, round(work / (TRAINING_COST * multiplications * predictions))))
+    most = max(_choose_epochs(documents) * per_epoch, FEWEST_STEPS)
+    return min(most, max(1, round(work / (TRAINING_COST * multiplications * predictions))))
+
+
+def choose_val_fraction(characters: int) -> float:
+    """Return the fraction of a text of this many characters that is the validation set: a tenth, none if it is short.
+
+    Examples
+    --------
+    >>> choose_val_fraction(243), choose_val_fraction(20_000)
+    (0.0, 0.1)
+    """
+    return 0.0 if characters < SHORTEST_WITH_VALIDATION else TrainingConfig.val_fraction
 
 
 def choose_warmup(steps: int) -> int:

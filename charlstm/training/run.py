@@ -18,7 +18,7 @@ from charlstm.base.config import TrainingConfig
 from charlstm.base.errors import CharlstmError
 from charlstm.base.files import check_is_regular, check_target, exit_at_signals, lock
 from charlstm.model import checkpoint
-from charlstm.model.checkpoint import Run, RunState
+from charlstm.model.checkpoint import Best, Run, RunState
 from charlstm.model.model import Model
 from charlstm.network.loss import NATS_PER_BIT
 from charlstm.training import run_file, schedule, trainer
@@ -254,7 +254,9 @@ def _carry_out(
     is_first = world.rank == 0
     files = Files.of(options) if is_first else Files(None, None, None)
     saver = Saver(plan, files, watcher, removed)
-    clock = Clock(plan.deadline, plan.model.training, start.step if start else 0) if plan.deadline is not None else None
+    clock = None
+    if plan.deadline is not None:
+        clock = Clock(plan.deadline, plan.model.training, plan.record.time, start.step if start else 0)
 
     def job(team: Team) -> Iterator[TrainingStep]:
         def ask(done: int) -> Requests:
@@ -266,8 +268,8 @@ def _carry_out(
 
     with start_team(job, trainer.largest_sum(network, split.training.rows), world, plan.workers, watcher.warn) as team:
         model = replace(plan.model, training=_record_workers(plan.model.training, team.size))
-        done, best = (start.step, start.best.weights) if start else (0, network.parameters.flat.copy())
-        complete = done == model.training.steps
+        done, first = (start.step, start.best) if start else (0, Best(network.parameters.flat.copy()))
+        best, complete = first.weights, trainer.is_finished(model.training, first, done)
         log, smooth = Log(files.log, done, watcher.warn), SmoothLoss()
         if is_first:
             watcher.begin(plan, team.size)

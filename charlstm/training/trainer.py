@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from charlstm.base.config import TrainingConfig
+from charlstm.base.config import AUTO, TrainingConfig
 from charlstm.base.errors import TrainingError
 from charlstm.base.parameters import Array, Buffers
 from charlstm.model.checkpoint import Best, RunState, Sums
@@ -26,6 +26,7 @@ from charlstm.training.team import Serial, Team
 
 VALIDATIONS = 10
 REPORTS_PER_VALIDATION = 20
+FEWEST_VALIDATIONS = 2  # without improvement, before a run stops early
 MOST_STEPS = 1 << 24
 SERIAL = Serial()
 
@@ -151,8 +152,8 @@ class Trainer:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the run has done all its steps, or has lost its patience."""
-        return self.step >= self.config.steps or 0 < self.config.patience <= self.best.validations_since
+        """Whether the run has done all its steps, or stops early."""
+        return is_finished(self.config, self.best, self.step)
 
     def take_step(self, ask: Callable[[int], Requests] = lambda step: NOTHING) -> StepResult:
         """Take one optimizer step.
@@ -197,7 +198,7 @@ class Trainer:
         loss = None
         if validation is not None:
             loss = evaluate(self.network, validation, self._buffers, self._team)
-            self.best = self.best.update(self._weights, loss)
+            self.best = self.best.update(self._weights, loss, self.step)
         sums, self.sums = self.sums, Sums()
         check_same_weights(self._weights, self._team)
         improved = loss is not None and not self.best.validations_since
@@ -318,6 +319,22 @@ def train(
         yield TrainingStep(step, trainer.config, result.characters, result.loss, report, state, complete)
         if result.stop:
             return
+
+
+def is_finished(config: TrainingConfig, best: Best, step: int) -> bool:
+    """Return whether a run is at its end after a number of steps: it has done all of them, or stops early."""
+    return step >= config.steps or stops_early(config, best, step)
+
+
+def stops_early(config: TrainingConfig, best: Best, step: int) -> bool:
+    """Return whether a run stops early after a number of steps, because validations no longer improve.
+
+    The automatic patience grows with the steps, so that a run that improves late has time, and a run that overfits does
+    not spend more than half of its steps on that. About early stopping: Prechelt 1998, "Early stopping – but when?".
+    """
+    if config.patience == AUTO:
+        return best.validations_since >= FEWEST_VALIDATIONS and step >= 2 * best.step
+    return 0 < int(config.patience) <= best.validations_since
 
 
 def largest_sum(network: Network, rows: int) -> int:
