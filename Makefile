@@ -2,13 +2,17 @@
 PYTHON ?= python3
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
-# Training options for the stories of data/rooms.txt; README.md explains them.
+# Training options for the stories of data/rooms.txt; docs/explanation/rooms.md explains them.
 DEMO_OPTIONS := --lines --hidden 192 --dropout 0.1 --weight-dropout 0 --weight-decay 0 --learning-rate 0.005 --hold 0 --epochs 21 --curriculum 7
+
+# Where docs/check_pages.py leaves the live pages of the gallery.
+LIVE := build/docs-check/pages/docs/guides/share-page.md
 
 # The torch package that `make bench` compares with: any build for the CPU.
 TORCH ?= torch
 
-.PHONY: demo demo-start bundle test test-demo test-wheel lint docs sentences bench quality gallery clean
+.PHONY: demo demo-start bundle test test-demo test-wheel lint docs docs-check docs-renew pictures sentences bench quality \
+	gallery clean
 
 demo: demo-start .venv/installed
 	@echo; echo "1. Train a network on the stories of data/rooms.txt:"
@@ -55,10 +59,28 @@ lint: .venv/installed-lint
 	$(BIN)/deno lint --quiet
 	$(BIN)/deno fmt --quiet --check
 
-docs: .venv/installed
+# Write the generated references, then build the site into build/site; a warning is an error.
+docs: .venv/installed-docs
 	$(BIN)/python docs/make_options.py
 	$(BIN)/python docs/make_modules.py
 	$(BIN)/python docs/make_man.py
+	$(BIN)/python docs/check_pages.py docs/guides/share-page.md
+	mkdir -p build/live/live
+	cp $(LIVE)/rooms.html $(LIVE)/manual.html build/live/live/
+	$(BIN)/python -m sphinx -W --keep-going -q -b html -d build/doctrees docs build/site
+	@echo "Open build/site/index.html in a browser."
+
+# Run every command of the documentation and compare its output.
+docs-check: .venv/installed-docs
+	$(BIN)/python docs/check_pages.py
+
+# Write the output of this machine into the pages.
+docs-renew: .venv/installed-docs
+	$(BIN)/python docs/check_pages.py --renew
+
+# Take the pictures of the pages; it needs Chromium.
+pictures: .venv/installed-test
+	$(BIN)/python docs/make_pictures.py
 
 # Print every text that a user can see, for proofreading.
 sentences: .venv/installed
@@ -73,7 +95,7 @@ bench: .venv-bench/charlstm/installed
 quality: .venv/installed
 	$(BIN)/charlstm train $(FILE) --time 3m -m quality.npz --log quality.jsonl --force
 
-# Write docs/gallery.md: the views of two models.
+# Write docs/gallery.md: the views of two models; it trains the second one if it is missing.
 gallery: .venv/installed
 	$(BIN)/python docs/make_gallery.py gallery
 

@@ -85,7 +85,10 @@ def list_sources() -> Iterator[tuple[str, Source]]:
             f"processes, {time_constant}",
             lambda random, N, time_constant=time_constant: draw_numbers(random, N, UNITS, time_constant),
         )
-    yield "a GRU of a stream", train_source([ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))], "gru", lines=False)
+    yield (
+        "a GRU of a stream",
+        train_source([ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))], "gru", lines=False),
+    )
     yield "an LSTM of lines", train_source([ROOT / "data" / "rooms.txt"], "lstm", lines=True)
 
 

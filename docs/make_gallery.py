@@ -2,9 +2,9 @@
 
     python docs/make_gallery.py FOLDER
 
-FOLDER holds the models. The script trains a model that is missing, which takes some minutes. The training text of the
-first model is data/rooms.txt; that of the second is source code of Python's standard library. The second model is
-tested on source code that follows its training text.
+The first model is `rooms`, which is part of charlstm. FOLDER holds the second one; the script trains it if it is
+missing, which takes some minutes. Its training text is source code of Python's standard library. It is tested on source
+code that follows its training text.
 """
 
 from __future__ import annotations
@@ -29,9 +29,25 @@ PROSE_WIDTH = 110
 MONICA_STORY = "mady walks in to the room, monica also walks in to the room. mady said hi to"
 RICHARD_STORY = "mady and monica walk in to the room together, later richard walks in to the room. mady said hi to"
 TEST = "test.txt"
+MODEL = "python.npz"
+TRAINING = f"charlstm train python.txt -m {MODEL}"
 SNIPPET = (
     '    """Return the source of a file."""\n    for name in ("first.py", "second.py"):  # both\n        read(name)\n'
 )
+LIVE_PAGES = """\
+## Live pages
+
+Pages of two models, which run in your browser. `make docs` writes them.
+
+- <a href="live/rooms.html">Who is in the room</a>: the model `rooms`.
+- <a href="live/manual.html">The manual of Python</a>: the model of [the first lesson](tutorial/first-text.md).
+
+![The live page at the character before a name](pictures/page.png)
+
+![The heat map of all units, dark](pictures/page-dark.png)
+
+![Single units in a terminal](pictures/terminal.png)
+"""
 # Questions about source code: a name, and a pattern for `--match` or None for a built-in question.
 QUESTIONS = {
     "inside a string": r"(?s)\"\"\".*?\"\"\"|\"[^\"\n]*\"|'[^'\n]*'",
@@ -50,18 +66,9 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     os.chdir(folder)
     write_texts()
-    demo = next(line for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith("DEMO_OPTIONS"))
-    recipe = demo.partition(":=")[2].strip()
-    commands = {
-        "rooms.npz": f"charlstm train {ROOT}/data/rooms.txt {recipe} -m rooms.npz",
-        "python.npz": "charlstm train python.txt -m python.npz",
-    }
-    for model, command in commands.items():
-        if not Path(model).exists():
-            subprocess.run(arguments_of(command), check=True)
-    PAGE.write_text(
-        "\n".join(compose_page({k: v.replace(f"{ROOT}/", "") for k, v in commands.items()})) + "\n", encoding="utf-8"
-    )
+    if not Path(MODEL).exists():
+        subprocess.run(arguments_of(TRAINING), check=True)
+    PAGE.write_text("\n".join(compose_page()) + "\n", encoding="utf-8")
 
 
 def write_texts() -> None:
@@ -77,16 +84,17 @@ def write_texts() -> None:
     Path(TEST).write_text("".join(c for c in after if c in known)[:TEST_CHARACTERS], encoding="utf-8")
 
 
-def compose_page(commands: dict[str, str]) -> Iterator[str]:
-    """Yield the paragraphs of the page, given the training commands of the models."""
-    yield "# The views of two models\n"
+def compose_page() -> Iterator[str]:
+    """Yield the paragraphs of the page."""
+    yield "# Gallery: the views of two models\n"
+    yield f"<!-- names: python.txt {MODEL} {TEST} -->\n"
     yield wrap(
-        "`make gallery` writes this page. It trains both models if they are missing, and it runs every command below."
-        " One model is trained on the stories of `data/rooms.txt`. The other is trained on two million characters of"
-        f" source code from Python's standard library and tested on the next {TEST_CHARACTERS:,} characters, `{TEST}`."
+        "One model is `rooms`, which is part of charlstm. The other is trained on two million characters of source code"
+        f" from Python's standard library and tested on the next {TEST_CHARACTERS:,} characters, `{TEST}`."
+        " `make gallery` writes this page: it runs every command below, and trains the second model if it is missing."
     )
-    for command in commands.values():
-        yield quote([command])
+    yield quote([f"$ {TRAINING}"], "console slow")
+    yield LIVE_PAGES
     yield from describe_stories()
     yield from describe_source()
 
@@ -96,19 +104,19 @@ def describe_stories() -> Iterator[str]:
     yield "## The most probable name after each character\n"
     walking = RICHARD_STORY.partition(" mady said")[0] + " "
     yield quote_output(
-        f'charlstm inspect -m rooms.npz --view memory --ask "mady said hi to" --answer " monica." --answer " richard."'
+        f'charlstm inspect --model rooms --view memory --ask "mady said hi to" --answer " monica." --answer " richard."'
         f' "{walking}"',
         until="half-lives in characters",
     )
     yield "## The influence of each character and word\n"
     for story, name in ((MONICA_STORY, " monica"), (RICHARD_STORY, " richard")):
-        command = f'charlstm inspect -m rooms.npz --view why --target "{name}" "{story}"'
+        command = f'charlstm inspect --model rooms --view why --target "{name}" "{story}"'
         yield quote_output(command)
     yield "## The effect of ablating each unit\n"
-    yield quote_output(f'charlstm inspect -m rooms.npz --view patch "{RICHARD_STORY} "')
+    yield quote_output(f'charlstm inspect --model rooms --view patch "{RICHARD_STORY} "')
     yield "## The effect of the cell state of another story\n"
     swap = MONICA_STORY.replace("monica", "richard").partition(" mady said")[0]
-    yield quote_output(f'charlstm inspect -m rooms.npz --view patch --swap-memory "{swap}" --at 60 "{MONICA_STORY}"')
+    yield quote_output(f'charlstm inspect --model rooms --view patch --swap-memory "{swap}" --at 60 "{MONICA_STORY}"')
 
 
 def describe_source() -> Iterator[str]:
@@ -150,13 +158,14 @@ def quote_output(command: str, until: str | None = None) -> str:
     """Return a command and its output, up to the part with the given title."""
     lines = run(command).splitlines()
     if until is not None:
-        lines = lines[: lines.index(until) - 1]  # without the blank line before the part
-    return quote([f"$ {command}", *lines])
+        lines = [*lines[: lines.index(until)], "…"]
+    typed = f"$ {command}".replace("\n", "\n> ").split("\n")
+    return quote([*typed, *lines], "console slow" if MODEL in command else "console")
 
 
-def quote(lines: list[str]) -> str:
+def quote(lines: list[str], language: str) -> str:
     """Return lines as a code block in Markdown."""
-    return "\n".join(["```", *(line.rstrip() for line in lines), "```", ""])
+    return "\n".join([f"```{language}", *(line.rstrip() for line in lines), "```", ""])
 
 
 def wrap(text: str) -> str:

@@ -1,10 +1,11 @@
-"""Write the option reference of README.md from the commands themselves.
+"""Write docs/reference/options.md from the commands themselves.
 
 python docs/make_options.py
 """
 
 from __future__ import annotations
 
+from itertools import groupby
 from pathlib import Path
 
 import click
@@ -12,25 +13,30 @@ import click
 from charlstm.cli.commands import GroupedOption
 from charlstm.cli.main import main
 
-README = Path(__file__).parent.parent / "README.md"
-BEGIN, END = "<!-- options: written by `make docs` -->\n", "<!-- end of options -->\n"
+PAGE = Path(__file__).parent / "reference" / "options.md"
+HEAD = """# Options
+
+<!-- written by docs/make_options.py -->
+
+`charlstm COMMAND --help` prints the same, with examples. *auto* means that charlstm chooses the value by a rule; the
+report of `train` states what it chose.
+
+"""
 
 
 def reference() -> str:
-    """Return the options of every command as Markdown tables."""
+    """Return the page: the options of every command as tables, one for each heading."""
     context = click.Context(main, info_name="charlstm")
     parts = []
     for name in main.list_commands(context):
         command = main.get_command(context, name)
         assert command is not None
-        parts.append(f"### `charlstm {name}`\n\n{(command.help or '').splitlines()[0]}\n")
-        rows = [
-            f"| {option.heading} | {words(option)} | {default(option)} | {option.help} |"
-            for option in command.params
-            if isinstance(option, GroupedOption)
-        ]
-        parts.append("\n".join(["| | option | default | |", "|---|---|---|---|", *rows]) + "\n")
-    return "\n".join(parts)
+        parts.append(f"## charlstm {name}\n\n{(command.help or '').splitlines()[0]}\n")
+        options = [option for option in command.params if isinstance(option, GroupedOption)]
+        for heading, group in groupby(options, key=lambda option: option.heading):
+            rows = [f"| {words(option)} | {default(option)} | {option.help} |" for option in group]
+            parts.append("\n".join([f"**{heading}**", "", "| option | default | |", "|---|---|---|", *rows]) + "\n")
+    return HEAD + "\n".join(parts)
 
 
 def words(option: GroupedOption) -> str:
@@ -51,12 +57,5 @@ def default(option: GroupedOption) -> str:
     return f"`{option.default}`" if plain else ""
 
 
-def renewed(readme: str) -> str:
-    """Return the text of README.md with its reference as it should be."""
-    before, rest = readme.split(BEGIN)
-    _, after = rest.split(END)
-    return f"{before}{BEGIN}\n{reference()}\n{END}{after}"
-
-
 if __name__ == "__main__":
-    README.write_text(renewed(README.read_text(encoding="utf-8")), encoding="utf-8")
+    PAGE.write_text(reference(), encoding="utf-8")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 import pytest
-from test_layers import module_at
+from pages import module_at
 
 import charlstm
 from charlstm.cli.main import main

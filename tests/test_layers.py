@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
-import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
-import click
 import pytest
-
-from charlstm.cli.main import main
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "charlstm"
@@ -35,15 +28,6 @@ MOST_NAMES = 17
 MOST_PAIRS = 60
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 every_source = pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
-
-
-def module_at(path: Path) -> ModuleType:
-    """Import a file that belongs to no package."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def name_of(path: Path) -> str:
@@ -107,39 +91,13 @@ def test_only_the_declared_libraries_are_imported() -> None:
     assert used - set(sys.stdlib_module_names) == {"charlstm", "numpy", "click", "tqdm"}
 
 
-def test_the_table_of_modules_is_fresh() -> None:
-    text = (ROOT / "ARCHITECTURE.md").read_text()
-    assert module_at(ROOT / "docs" / "make_modules.py").renew(text) == text, "run `make docs`"
-
-
 @every_source
 def test_every_module_says_what_it_is_for(path: Path) -> None:
     docstring = ast.get_docstring(ast.parse(path.read_text()))
     assert docstring is not None and docstring.partition("\n")[0].endswith((".", ":"))
 
 
-def test_the_option_reference_of_the_readme_is_fresh() -> None:
-    readme = (ROOT / "README.md").read_text()
-    assert module_at(ROOT / "docs" / "make_options.py").renewed(readme) == readme, "run `make docs`"
-
-
 def test_the_story_files_are_what_their_program_writes(tmp_path: Path) -> None:
     subprocess.run([sys.executable, ROOT / "data" / "make_rooms.py", tmp_path], check=True)
     for name in ("rooms.txt", "rooms-heldout.tsv"):
         assert (tmp_path / name).read_bytes() == (ROOT / "data" / name).read_bytes()
-
-
-def test_every_command_in_the_documents_parses() -> None:
-    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.M))
-    shown = 0
-    for document in ("README.md", "ARCHITECTURE.md"):
-        for line in re.findall(r"^\$? ?((?:charlstm|make) .*)$", (ROOT / document).read_text(), re.M):
-            program, *words = shlex.split(line, comments=True)
-            if program == "make":
-                assert set(words) <= targets, line
-            else:
-                command = main.get_command(click.Context(main), words[0])
-                assert command is not None, line
-                command.make_context(words[0], words[1:])
-            shown += 1
-    assert shown > 5

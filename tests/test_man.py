@@ -9,7 +9,7 @@ from types import ModuleType
 
 import click
 import pytest
-from test_layers import module_at
+from pages import module_at
 
 from charlstm.cli.main import COMMANDS, main
 
@@ -71,7 +71,8 @@ def test_programs_show_a_page_whole(page: Path, program: list[str], monkeypatch:
 
 
 def test_the_exit_codes_are_those_of_their_page(script: ModuleType) -> None:
-    documented = re.findall(r"^\| (\d+) \|", (ROOT / "docs" / "exit-codes.md").read_text(encoding="utf-8"), re.M)
+    page = (ROOT / "docs" / "reference" / "exit-codes.md").read_text(encoding="utf-8")
+    documented = re.findall(r"^\| (\d+) \|", page, re.M)
     assert re.findall(r"\d+", " ".join(script.CODES)) == documented
 
 

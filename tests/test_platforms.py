@@ -48,10 +48,10 @@ def names_of(path: Path) -> set[str]:
 
 
 def test_what_windows_lacks_is_used_in_few_places() -> None:
-    """A new place needs another way on Windows, a line in docs/platforms.md, and a command in the next test."""
+    """A new place needs another way on Windows, a line in the page on platforms, and a command in the next test."""
     found = {path.relative_to(ROOT / "charlstm").as_posix(): names_of(path) for path in SOURCES}
     assert {name: used for name, used in found.items() if used} == GUARDED
-    described = (ROOT / "docs" / "platforms.md").read_text(encoding="utf-8")
+    described = (ROOT / "docs" / "reference" / "platforms.md").read_text(encoding="utf-8")
     assert all(f"`{name}`" in described for names in GUARDED.values() for name in names)
 
 

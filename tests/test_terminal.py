@@ -26,6 +26,7 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
+from pages import DOCS, list_words
 from small import model, network
 from test_cli import in_a_terminal
 from wcwidth import wcswidth
@@ -45,6 +46,10 @@ from charlstm.training.run import Progress
 
 ROOT = Path(__file__).parent.parent
 COMMAND = [sys.executable, "-m", "charlstm"]
+PAGES = [
+    *("guides/sample.md", "guides/sets.md", "guides/interactive.md", "guides/novelty.md", "guides/judge.md"),
+    *("guides/compare.md", "reference/views.md"),
+]
 HOSTILE = "\x1b]0;owned\x07\x9b2J\u202e\x1b[31mab \n"
 TEXT = 'mady walks in to the room, monica also walks in. mady said hi to "richard".\n\t▁é'
 
@@ -56,17 +61,18 @@ def save_model(path: Path, characters: str, lines: bool = False, **config: Any) 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with models and texts under the names that the README uses."""
+    """Return a folder with models and texts under the names that the pages use."""
     where = tmp_path_factory.mktemp("terminal")
     for name in ("charlstm.npz", "m.npz", "rooms.npz", "lstm.npz", "model.npz"):
         save_model(where / name, TEXT + "".join(map(chr, range(32, 127))), hidden=32)
     net = network("rnn", np.float32, vocabulary=len({*TEXT, *map(chr, range(32, 127))}), hidden=32)
     checkpoint.save(model(net, "".join({*TEXT, *map(chr, range(32, 127))})), where / "rnn.npz")
     save_model(where / "l.npz", TEXT, lines=True)
+    save_model(where / "names.npz", TEXT + "".join(map(chr, range(32, 127))), lines=True)
     save_model(where / "hostile.npz", HOSTILE, hidden=4)
     (where / "data").mkdir()
-    for name in ("corpus.txt", "stories.txt", "story.txt", "data/rooms.txt"):
-        (where / name).write_text(TEXT * 12, encoding="utf-8")
+    for name in ("corpus", "scenes", "tales", "quotes", "start", "rooms-4000", "data/rooms", "data/names"):
+        (where / f"{name}.txt").write_text(TEXT * 12, encoding="utf-8")
     (where / "names.txt").write_text("mady\nmonica\nrichard\n" * 20)
     (where / "data" / "rooms-heldout.tsv").write_text("mady said hi to\trichard\n")
     return where
@@ -85,14 +91,15 @@ def run(*arguments: object, charset: str = "utf-8", **settings: Any) -> Result:
 
 
 def list_commands() -> list[list[str]]:
-    """Return the commands of the README and of the examples in --help, and --help, made short."""
-    lines = re.findall(r"^\$? ?charlstm (.*)$", (ROOT / "README.md").read_text(encoding="utf-8"), re.M)
+    """Return the commands of some pages and of the examples in --help, and --help, made short."""
+    commands = [words for page in PAGES for words in list_words(DOCS / page, run=True) if "--again" not in words]
     for name in COMMANDS:
         command = main.get_command(None, name)  # type: ignore[arg-type]
-        lines += [line.removeprefix("charlstm ") for line, _ in command.examples]  # type: ignore[union-attr]
-        lines.append(f"{name} --help")
+        commands += [shlex.split(line.removeprefix("charlstm ")) for line, _ in command.examples]  # type: ignore[union-attr]
+        commands.append([name, "--help"])
     short = []
-    for words in (shlex.split(line.partition("  #")[0].partition(" | ")[0]) for line in lines):
+    for words in commands:
+        words = ["rooms.npz" if word == "rooms" else word for word in words]
         if words[0] == "train" and not {"--resume", "--repeat", "--time", "--help"} & set(words):
             words = shlex.split(re.sub(r" --(hidden|steps|epochs|curriculum) \S+", "", shlex.join(words)))
             words += ["--hidden", "3", "--steps", "2", "--force", "--workers", "1", "-m", "trained.npz"]
@@ -102,7 +109,8 @@ def list_commands() -> list[list[str]]:
             words += ["-n", "20"]
         elif "--beam" in words:
             words += ["-n", "5"]
-        short.append(words)
+        if words not in short:
+            short.append(words)
     assert len(short) > 20
     return short
 

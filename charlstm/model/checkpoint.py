@@ -1,6 +1,7 @@
 """Model files and run files: one `.npz` each, written without pickle and verified on reading.
 
-A file is an archive of `charlstm.model.archive`, which detects any damage. docs/file-format.md lists its members:
+A file is an archive of `charlstm.model.archive`, which detects any damage. docs/reference/file-format.md lists its
+members:
 
     metadata            UTF-8 bytes of a JSON object: format, version, network, training, corpus, vocabulary, examples
     layer0/U … output/b the weights, float32 or float16, as in `charlstm.network.weights.weight_shapes`

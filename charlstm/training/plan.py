@@ -329,7 +329,7 @@ def _choose(text: Corpus, work: float, chosen: Mapping[str, Any], options: Optio
 
 
 def check_memory(config: NetworkConfig, vocabulary_size: int, predictions: float) -> None:
-    """Raise ConfigError if training needs more memory than the machine has; docs/memory.md has the formula.
+    """Raise ConfigError if training needs more memory than the machine has; docs/explanation/memory.md has the formula.
 
     Parameters
     ----------

@@ -3,7 +3,7 @@
 Work is counted in multiplications, each with its addition. Reading a character costs one multiplication per weight,
 except those of U in the first layer, which are looked up. Training on it costs three times as much.
 
-docs/recipes.md has the measurements behind each number.
+docs/explanation/recipes.md has the measurements behind each number.
 """
 
 from __future__ import annotations
