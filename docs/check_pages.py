@@ -32,15 +32,20 @@ from __future__ import annotations
 import argparse
 import contextlib
 import doctest
+import fcntl
 import hashlib
 import io
 import json
 import os
+import pty
 import re
 import shlex
 import shutil
+import struct
 import subprocess
 import sys
+import termios
+import threading
 import time
 import traceback
 from collections.abc import Iterator
@@ -66,8 +71,9 @@ NOT_RUN = {
 NOT_A_RESULT = {"render", "inspection"}  # packages on which training does not depend
 YOURS = {"corpus.txt", "charlstm.npz", "charlstm.npz.resume"}  # a text of the reader, and the model of it
 FILE = re.compile(r"[\w./-]+\.(?:npz|npz\.resume|txt|html|jsonl|json|csv|tsv|svg|png)$")
-PROGRESS = re.compile(r"step [\d,]+/[\d,]+ .*left$")  # on a terminal, a bar that vanishes
+PROGRESS = re.compile(r"^step [\d,]+/[\d,]+ .*(?:\n.*)?? left\n", re.M)  # elsewhere a bar, which vanishes; may wrap
 TIMEOUT = 600
+ROWS, COLUMNS = 1000, 80  # of the terminal: so many rows that no header is repeated
 
 
 @dataclass
@@ -267,8 +273,7 @@ def shorten(expected: list[str], lines: list[str]) -> list[str]:
 def clean(output: str) -> list[str]:
     """Return the lines of an output as a terminal shows them in the end."""
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", output).replace("\r\n", "\n")
-    lines = [line.rpartition("\r")[2].rstrip() for line in text.split("\n")]
-    lines = [line for line in lines if not PROGRESS.match(line)]
+    lines = [line.rpartition("\r")[2].rstrip() for line in PROGRESS.sub("", text).split("\n")]
     while lines and not lines[-1]:
         lines.pop()
     return lines
@@ -285,8 +290,6 @@ class Runner:
             "PATH": f"{bin_}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": f"{ROOT}{os.pathsep}{page.path.parent}",
             "PYTHONWARNINGS": "ignore",
-            "COLUMNS": "80",
-            "LINES": "40",
             "LC_ALL": "C.UTF-8",
             "TERM": "dumb",
         }
@@ -307,22 +310,34 @@ class Runner:
             self._python.communicate()
 
     def _run_shell(self, source: str) -> tuple[list[str], int]:
-        done = subprocess.run(
+        """Run a command in a terminal of 80 columns, so that a page shows what a reader sees."""
+        terminal, end = pty.openpty()
+        fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+        process = subprocess.Popen(
             ["bash", "-o", "pipefail", "-c", source],
             cwd=self._outcome.folder,
             env=self._environment,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=TIMEOUT,
+            stdout=end,
+            stderr=end,
         )
-        return clean(done.stdout.decode("utf-8", "replace")), done.returncode
+        os.close(end)
+        timer = threading.Timer(TIMEOUT, process.kill)
+        timer.start()
+        seen = b""
+        with contextlib.suppress(OSError):  # Linux reports the end of a terminal as an error
+            while piece := os.read(terminal, 65536):
+                seen += piece
+        os.close(terminal)
+        code = process.wait()
+        timer.cancel()
+        return clean(seen.decode("utf-8", "replace")), code
 
     def _run_cached(self, source: str) -> tuple[list[str], int]:
         """Run a training, or take from the cache what it wrote."""
         folder = self._outcome.folder
         before = digests(folder)
-        key = digest(source, self._machine, package_digest(), json.dumps(sorted(before.items())))
+        key = digest(source, str(COLUMNS), self._machine, package_digest(), json.dumps(sorted(before.items())))
         stored = BUILD / "cache" / key
         if not stored.exists():
             lines, code = self._run_shell(source)
@@ -350,9 +365,9 @@ class Runner:
             "bash",
             ["-c", command.source],
             cwd=str(self._outcome.folder),
-            env={**self._environment, "NO_COLOR": "1"},
+            env={**self._environment, "NO_COLOR": "1", "COLUMNS": str(COLUMNS)},
             encoding="utf-8",
-            dimensions=(40, 400),  # wide, so that typed lines do not scroll; COLUMNS is still 80
+            dimensions=(ROWS, 400),  # wide, so that typed lines do not scroll
             timeout=60,
         )
         child.logfile_read = seen = io.StringIO()
@@ -461,7 +476,9 @@ def top_level(name: str) -> str:
 
 
 def renew(page: Page, fresh: dict[int, list[str]]) -> None:
-    """Write output into a page."""
+    """Write output into a page; a page that shows it already is not written."""
+    if not fresh:
+        return
     for index, command in reversed(list(enumerate(page.commands))):
         lines = fresh.get(index)
         if lines is not None:
