@@ -20,6 +20,7 @@ from small import Example, gradient, network
 from small import model as model_of
 
 import charlstm
+from charlstm.api import LanguageModel
 from charlstm.cli.main import main
 from charlstm.model import checkpoint
 
@@ -119,7 +120,9 @@ def test_the_tables_of_the_model_file_name_what_a_file_has(tmp_path: Path) -> No
     section = next(part for part in page if part.startswith("The model file"))
     rows = [row.split(" | ") for row in re.findall(r"^\| (`.*)$", section, re.M)]
     described = {name for row in rows for name in re.findall(r"`([\w/]+)`", row[0])}
-    checkpoint.save(model_of(network("lstm", np.float32, layers=2), "abcd\n"), tmp_path / "m.npz")
+    (tmp_path / "corpus.txt").write_text("abcd\n" * 100)
+    small = LanguageModel(model_of(network("lstm", np.float32, layers=2), "abcd\n"))
+    checkpoint.save(small.with_counts(tmp_path / "corpus.txt", order=3).model, tmp_path / "m.npz")
     with np.load(tmp_path / "m.npz") as file:
         metadata = json.loads(bytes(file["metadata"]))
         assert set(file.files) | set(metadata) == described
