@@ -92,7 +92,8 @@ def run(*arguments: object, charset: str = "utf-8", **settings: Any) -> Result:
 
 def list_commands() -> list[list[str]]:
     """Return the commands of some pages and of the examples in --help, and --help, made short."""
-    commands = [words for page in PAGES for words in list_words(DOCS / page, run=True) if "--again" not in words]
+    needs = {"--again", "history.svg"}  # records, and a model that was trained
+    commands = [words for page in PAGES for words in list_words(DOCS / page, run=True) if not needs & set(words)]
     for name in COMMANDS:
         command = main.get_command(None, name)  # type: ignore[arg-type]
         commands += [shlex.split(line.removeprefix("charlstm ")) for line, _ in command.examples]  # type: ignore[union-attr]
