@@ -218,7 +218,9 @@ def odd_texts() -> dict[str, bytes]:
         "a character cut at the end": "aé".encode()[:-1],
         "UTF-16": "a text in another encoding\n".encode("utf-16") * 20,
         "characters of four bytes": "🎈🎉🎊\n".encode() * 200,
-        "100,000 distinct characters": "".join(map(chr, range(0x10000, 0x10000 + 100_000))).encode(),
+        "100,000 distinct characters": re.sub(
+            r"(.{50})", r"\1\n", "".join(map(chr, range(0x10000, 0x10000 + 100_000)))
+        ).encode(),
         "one long line": b"ab " * 4000,
         "a line beyond all measure": b"ab " * 400_000,
         "10 MB": b"the cat sat on the mat. " * 420_000,

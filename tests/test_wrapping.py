@@ -201,7 +201,8 @@ def test_samples_show_how_far_they_are(options: list[str], what: str, monkeypatc
 
 
 def test_a_preview_has_a_heading_and_the_end_explains_the_run_file() -> None:
-    words = ("train", "corpus.txt", "--hidden", "2", "--steps", "20", "--workers", "1", "--force", "-m", "a b.npz")
+    words = ("train", "corpus.txt", "--hidden", "2", "--steps", "20", "--workers", "1", "--force", "-m", "a b.npz",
+             "--val-fraction", "0.1")  # fmt: skip
     shown = in_rows(*words, "--preview", "30", columns=120)
     heading = r"^sample    after step (\d+): training [\d.]+ bits, validation [\d.]+ bits per character$"
     assert re.findall(heading, shown, re.M)[0] == "2"

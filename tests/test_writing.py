@@ -157,7 +157,7 @@ def test_a_set_and_a_repeated_record_are_coloured_as_a_plain_sample_is(
     [
         (("--best", 2), "best is given alone; give --best and --of together"),
         (("--of", 2), "of is given alone; give --best and --of together"),
-        (("--best", 3, "--of", 2), "best is 3 and of is 2"),
+        (("--best", 3, "--of", 2), "--best is 3 and --of is 2"),
         (("--best", 1, "--of", 2, "--samples", 2), "--samples cannot be used with --best"),
         (("--by", "novelty"), "--by needs --best and --of"),
         (("--best", 1, "--of", 2, "--by", "novelty"), "--by novelty needs a corpus; name it with --against"),

@@ -212,8 +212,8 @@ def parse_interventions(
     gates = []
     for words in gate:
         gate_name, unit, value, digits = _match("gate", words, rf"([^:=@]+):([^=@]+)=({NUMBER}){POSITION}", GATE_FORM)
-        check_choice(f"the gate of {named('gate')}", gate_name, cell.logistic)
-        check_number(f"the value of {named('gate')}", float(value), 0.0, 1.0)
+        check_choice(f"the name in {named('gate')}", gate_name, cell.logistic)
+        check_number(f"the value in {named('gate')}", float(value), 0.0, 1.0)
         place = _find_position(digits, text, START)
         gates += [ForcedGate(gate_name, found, float(value), place) for found in find_units([unit], config, "gate")]
     ablations = []
