@@ -40,7 +40,7 @@ ENDINGS = "a o us en ine or is el ia ard wyn mund"
 SYLLABLES = (1, 1, 2, 2, 3)  # before the ending
 
 DOCUMENTS = ("README.md", "ARCHITECTURE.md", "docs/explanation/speed.md", "docs/guides/documents.md", "docs/gallery.md")
-DOCUMENTS += ("docs/reference/file-format.md", "CHANGELOG.md", "docs/reference/page.md", "docs/inspection.md")
+DOCUMENTS += ("docs/reference/file-format.md", "CHANGELOG.md", "docs/reference/page.md", "docs/explanation/ranking.md")
 SHORTEST_PARAGRAPH = 120
 
 
