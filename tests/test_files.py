@@ -430,7 +430,7 @@ def test_a_model_from_a_pipe_is_read_no_further_than_its_settings_allow(folder: 
 def test_a_pipe_does_not_fill_the_disk(folder: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(folder)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=20_000_000))
-    for text, fits in ((TEXT.encode() * 1000, True), (TEXT.encode() * 25_000, False)):
+    for text, fits in ((TEXT.encode() * 100, True), (TEXT.encode() * 25_000, False)):
         reading, writing = os.pipe()
         words = {
             "train": ("train", f"/dev/fd/{reading}", "-m", "new.npz", "--force", *TRAIN),
