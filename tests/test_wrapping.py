@@ -10,13 +10,16 @@ import shlex
 import subprocess
 import sys
 import threading
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pexpect
 import pytest
 from click.testing import CliRunner
+from every_view import build_every_view, by_formula
 from hypothesis import given
 from hypothesis import strategies as st
 from small import model, network
@@ -223,6 +226,33 @@ def test_the_header_of_a_table_is_repeated_and_the_strip_has_the_whole_width(fol
     assert CliRunner().invoke(main, ["inspect", TEXT]).stdout.count("predicted next") == 1  # a pipe has no height
     wide = CliRunner(env={"COLUMNS": "200"}).invoke(main, ["inspect", TEXT * 6, "--view", "cell", "--unit", "0:1"])
     assert max(map(wcswidth, wide.stdout.splitlines())) == 200
+
+
+@given(st.lists(st.tuples(words, st.integers(1, 5)), min_size=1, max_size=6), st.integers(12, 120))
+def test_the_words_of_headings_are_never_cut(groups: list[tuple[list[str], int]], width: int) -> None:
+    headings = [f"{n} {' '.join(several)}" for n, (several, _) in enumerate(groups)]
+    columns = [Column(f"v{k}", [0.5], Kind.SHARE, heading)
+               for heading, (_, count) in zip(headings, groups, strict=True) for k in range(count)]  # fmt: skip
+    lines = render(View({"it": Table((Column("n", [1], Kind.WHOLE), *columns), keys=1)}), width).splitlines()
+    assert max(map(wcswidth, lines)) <= width and not any("…" in line for line in lines)
+    assert Counter("".join(lines)) >= Counter("".join(headings).replace(" ", ""))
+
+
+def test_pandas_reads_what_was_written() -> None:
+    text = 'null "NA", (nan)\n-1 = 1\n'
+    it = by_formula("lstm", "".join(sorted(set(text))))
+    for name, view in build_every_view(it, by_formula("gru", "".join(sorted(set(text)))), text).items():
+        read = pandas.read_csv(io.StringIO(data.as_csv(view)), keep_default_na=False, na_values="")
+        rows = list(csv.reader(io.StringIO(data.as_csv(view), newline="")))
+        assert list(read.columns) == rows[0] and len(read) == len(rows) - 1, name
+        for column, *cells in zip(*rows, strict=True):
+            known = [cell for cell in cells if cell]
+            if known and all(re.fullmatch(r"-?(inf|[\d.]+(e[-+]\d+)?)", cell) for cell in known):
+                numbers = [float(cell or "nan") for cell in cells]
+                assert pandas.api.types.is_numeric_dtype(read[column]), f"{name}: {column}"
+                np.testing.assert_array_equal(read[column].to_numpy(float), numbers, f"{name}: {column}")
+            else:
+                assert ["" if pandas.isna(cell) else str(cell) for cell in read[column]] == cells, f"{name}: {column}"
 
 
 def test_excel_reads_what_was_written(folder: Path) -> None:

@@ -173,7 +173,7 @@ def _measure_column(column: Column, widest: int) -> int:
 
 def _draw_piece(columns: list[tuple[Column, int]], screen: Screen) -> Iterator[str]:
     names = "".join(_align(_format_name(column.name), width, column.kind) for column, width in columns).rstrip()
-    header = [*[_draw_headings(columns).rstrip()] * any(column.group for column, _ in columns), names]
+    header = [*_draw_headings(columns, screen.width), names]
     rows = len(columns[0][0].values)
     yield from header
     for n in range(rows):
@@ -182,14 +182,20 @@ def _draw_piece(columns: list[tuple[Column, int]], screen: Screen) -> Iterator[s
         yield "".join(_draw_cell(column, n, width, screen.colours) for column, width in columns).rstrip()
 
 
-def _draw_headings(columns: list[tuple[Column, int]]) -> str:
-    line = ""
-    for group in _group_columns([column for column, _ in columns]):
-        width = sum(columns[k][1] for k in group)
-        heading = escape_line(columns[group[0]][0].group)
-        left = columns[group[0]][0].kind in LEFT
-        line += pad(heading if left else f" {heading}", width)
-    return line
+def _draw_headings(columns: list[tuple[Column, int]], screen_width: int) -> list[str]:
+    """Draw the headings over groups of columns; the words of one that is wider than its columns are wrapped."""
+    groups = _group_columns([column for column, _ in columns])
+    widths = [sum(columns[k][1] for k in group) for group in groups]
+    widths[-1] = max(widths[-1], screen_width - sum(widths[:-1]))  # nothing stands to the right of the last heading
+    headings = []
+    for group, width in zip(groups, widths, strict=True):
+        column = columns[group[0]][0]
+        indent = "" if column.kind in LEFT else " "
+        lines = wrap_words(column.group, width - len(indent)) if column.group else []
+        headings.append([indent + line for line in lines])
+    height = max(map(len, headings))
+    stacks = [[""] * (height - len(lines)) + lines for lines in headings]
+    return ["".join(map(pad, lines, widths)).rstrip() for lines in zip(*stacks, strict=True)]
 
 
 def _format_name(name: str) -> str:
