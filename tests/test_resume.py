@@ -21,7 +21,7 @@ from charlstm.base.files import lock
 from charlstm.cli.main import main
 from charlstm.model import checkpoint
 
-KILLS = 50
+KILLS = 25
 TEXT = "".join(random.Random(0).choices("abcde \n", k=6000))
 COMMON = (
     "--hidden",
