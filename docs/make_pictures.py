@@ -35,12 +35,8 @@ BASIC = ("#000000", "#cc3333", "#33aa33", "#bbaa33", "#4477cc", "#aa55aa", "#44a
 def main() -> None:
     """Take every picture."""
     PICTURES.mkdir(exist_ok=True)
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    path = next(filter(None, map(shutil.which, names)), None)
-    if path is None:
-        sys.exit("there is no Chromium; install it first")
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox", "--disable-gpu"])
         page = Path(folder) / "page.html"
         run(f'charlstm inspect --model rooms --format html -o {page} "{STORY}"')
         take_page(browser, page, "page", "light")
@@ -52,6 +48,13 @@ def main() -> None:
         print(f"{picture.name:16} {size:7,} bytes")
         if size >= LARGEST:
             sys.exit(f"{picture.name} has {size:,} bytes; at most {LARGEST:,} are allowed")
+
+
+def find_chromium() -> str:
+    """Return the path of Chromium, or end with a message."""
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
+    return path or sys.exit("there is no Chromium; install it first")
 
 
 def take_page(browser: Browser, page: Path, name: str, scheme: str) -> None:

@@ -124,6 +124,12 @@ def _draw_table(part: Table, screen: Screen) -> Iterator[str]:
     widths = [_measure_column(column, min(TEXT_WIDEST, width // 2)) for column in part.columns[: part.keys]]
     beside = max(NARROWEST, min(TEXT_WIDEST, width - sum(widths) - 2))
     widths += [_measure_column(column, beside) for column in part.columns[part.keys :]]
+    if sum(widths) > width:  # the gap beside a character gives way before the table is split
+        tight = [
+            _measure_column(column, TEXT_WIDEST, least=0) if column.kind is Kind.CHARACTER else measured
+            for column, measured in zip(part.columns, widths, strict=True)
+        ]
+        widths = tight if sum(tight) <= width else widths
     pieces: list[list[int]] = [[]]
     room = width
     for group in _group_columns(part.columns):
@@ -162,13 +168,14 @@ def _group_columns(columns: Sequence[Column]) -> list[list[int]]:
     return groups
 
 
-def _measure_column(column: Column, widest: int) -> int:
+def _measure_column(column: Column, widest: int, least: int | None = None) -> int:
     """Return the width of a column with the gap beside it; the width of a text column is limited."""
+    least = WIDTHS.get(column.kind, 0) if least is None else least
     cells = (width_of(format_value(value, column.kind)) for value in column.values)
     needed = max(max(cells, default=0), width_of(_format_name(column.name)))
     if column.kind is Kind.TEXT:
         needed = min(needed, widest)
-    return max(WIDTHS.get(column.kind, 0), needed + (2 if column.kind in (Kind.TEXT, Kind.BITS) else 1))
+    return max(least, needed + (2 if column.kind in (Kind.TEXT, Kind.BITS) else 1))
 
 
 def _draw_piece(columns: list[tuple[Column, int]], screen: Screen) -> Iterator[str]:
