@@ -11,12 +11,12 @@ import pytest
 import reference
 from hypothesis import given
 from hypothesis import strategies as st
-from small import by_reference, every_kind, model, network, one_and_two_layers
+from small import by_reference, every_kind, labelled_model, model, network, one_and_two_layers
 
 from charlstm.base.config import TrainingConfig
 from charlstm.base.errors import ConfigError, UnknownCharacterError
 from charlstm.base.symbols import END
-from charlstm.model.model import BLOCK, Reader
+from charlstm.model.model import BLOCK, ROWS_TOGETHER, Reader
 from charlstm.sampling.beam import beam_search
 from charlstm.sampling.decoder import UNIFORMS_AHEAD, sample_steps
 from charlstm.sampling.filters import SamplingConfig, probabilities
@@ -295,6 +295,22 @@ def test_a_text_longer_than_a_block_is_read_without_a_seam():
 def test_before_the_first_character_the_bias_predicts():
     it = model(network("gru"), "abcde")
     np.testing.assert_array_equal(Reader(it, rows=2).logits, [it.network.parameters["output/b"]] * 2)
+
+
+@pytest.mark.parametrize("rows", [2, ROWS_TOGETHER, ROWS_TOGETHER + 1, 2 * ROWS_TOGETHER + 3])
+def test_each_of_many_texts_is_read_as_if_it_were_alone(rows):
+    """With labels, so that every row has an opening of its own, and with documents that begin within the rows."""
+    it = labelled_model(dtype=np.float32)
+    openings = it.draw_labels(3, range(rows))
+    ids = np.random.default_rng(rows).integers(len(it.vocabulary), size=(7, rows))
+    together = Reader(it, rows, openings)
+    for part in (ids[:1], ids[1:2], ids[2:]):
+        together.read(part)
+    for row in {0, rows - 1, *range(0, rows, 29)}:
+        alone = Reader(it, 1, openings[row : row + 1])
+        alone.read(ids[:, row : row + 1])
+        np.testing.assert_array_equal(together.state[:, :, row], alone.state[:, :, 0])
+        np.testing.assert_array_equal(together.logits[row], alone.logits[0])
 
 
 @every_kind

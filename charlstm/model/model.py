@@ -25,8 +25,10 @@ from charlstm.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from charlstm.model.counts import Counts
+    from charlstm.network.weights import PackedWeights
 
 BLOCK = 1024
+ROWS_TOGETHER = 256  # texts whose steps are computed together: those of more do not fit into the cache of a core
 FEWEST_FORGOTTEN = 3  # steps before a document in which it pays off to look for one
 
 
@@ -263,7 +265,7 @@ class Reader:
         self.model = model
         self._network = network
         self._buffers = Buffers(network.parameters.flat.dtype)
-        self._weights = network.pack(rows, self._buffers, batch_invariant=True)
+        self._parts: dict[int, Reader] = {}
         self._end = model.vocabulary.end
         self._openings = openings
         if openings is None and self._end is not None:
@@ -294,11 +296,34 @@ class Reader:
             Called with the number of characters of each row that are done, after each block; an exception that it
             raises ends the reading.
         """
+        if len(self.logits) > ROWS_TOGETHER:
+            self._read_in_parts(ids, report)
+            return
         done = self._count_forgotten(ids)
         for block in self.passes(ids[done:], only_last=True):
             done += len(block.outputs[0])
             if report is not None:
                 report(done)
+
+    def _read_in_parts(self, ids: Array, report: Callable[[int], object] | None) -> None:
+        """Read with readers of fewer rows, so that what they compute stays in the cache; see `read`."""
+        rows = len(self.logits)
+        state, logits = np.empty_like(self.state), np.empty_like(self.logits)
+        for part_rows in np.array_split(np.arange(rows), -(-rows // ROWS_TOGETHER)):
+            size, part = len(part_rows), slice(part_rows[0], part_rows[-1] + 1)
+            openings = None if self._openings is None else self._openings[part]
+            reader = self._parts.get(size) or Reader(self.model, size, openings)
+            self._parts[size], reader._openings = reader, openings
+            reader.state, reader.logits = self.state[:, :, part], self.logits[part]
+            reader.read(ids[:, part])
+            state[:, :, part], logits[part] = reader.state, reader.logits
+        self.state, self.logits = state, logits
+        if report is not None:
+            report(len(ids))
+
+    @cached_property
+    def _weights(self) -> PackedWeights:
+        return self._network.pack(len(self.logits), self._buffers, batch_invariant=True)
 
     def _count_forgotten(self, ids: Array) -> int:
         """Return the number of steps before the last document of every row begins."""
