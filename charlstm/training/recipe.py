@@ -35,14 +35,14 @@ UNITS_STEP = 32
 ENOUGH_EPOCHS = 35
 FEWEST_UNITS = 64
 MOST_UNITS_FOR_A_MILLION = 1810
-RATE, RATE_UNITS, RATE_FACTOR_OF_LINES = 0.02, 256, 0.25
+RATE, RATE_UNITS, RATE_FACTOR_OF_LINES = 0.03, 256, 0.25
 
 # Many epochs overfit without dropout, and the more so the more weights there are. The dropout rates grow with every
-# doubling of the epochs, that on the outputs from the second epoch on. In runs of 35 epochs and more, they also grow
-# with every doubling of 1 + the recurrent weights per character; in shorter ones, by a part of that. Small networks
-# have no capacity to spare, and get a fraction of the rates.
+# doubling of 1 + the epochs, that on the outputs from one epoch on and that on the weights from three. In runs of 35
+# epochs and more, they also grow with every doubling of 1 + the recurrent weights per character; in shorter ones, by a
+# part of that. Small networks have no capacity to spare, and get a fraction of the rates.
 DROPOUT_PER_DOUBLING = 0.05
-WEIGHT_DROPOUT_PER_DOUBLING, MOST_WEIGHT_DROPOUT_BY_EPOCHS = 0.035, 0.2
+WEIGHT_DROPOUT_PER_DOUBLING, MOST_WEIGHT_DROPOUT_BY_EPOCHS = 0.05, 0.2
 DROPOUT_BY_WEIGHTS, WEIGHT_DROPOUT_BY_WEIGHTS = 0.09, 0.08
 MOST_DROPOUT = 0.6
 UNITS_FOR_FULL_DROPOUT = 128
@@ -54,10 +54,10 @@ SHORTEST_WITH_VALIDATION = 2_000
 DROPOUT_OF_SHORT_TEXT = 0.3
 
 # Many steps with small batches train better than few with large ones, as long as the matrix products stay fast: half of
-# the rows, where there would be fewer than 6,000 steps.
+# the rows, where there would be fewer than 20,000 steps.
 ROWS_BY_CHARACTERS = ((SHORTEST_WITH_VALIDATION, 2), (30_000, 8), (100_000, 16))
 ROWS = 32
-ENOUGH_STEPS = 6_000
+ENOUGH_STEPS = 20_000
 SEQ_LEN = 64
 
 # The gradient flows through the whole of a document that is not too long, as it does through a line. Long documents are
@@ -139,10 +139,10 @@ def _choose_dropout(characters: int, epochs: float, hidden: int) -> dict[str, fl
     if characters < SHORTEST_WITH_VALIDATION:
         return dict.fromkeys(("dropout", "weight_dropout"), round(share * DROPOUT_OF_SHORT_TEXT, 2))
     of_epochs = share * math.log2(1.0 + epochs)
-    later = max(0.0, of_epochs - share)
+    later, latest = max(0.0, of_epochs - share), max(0.0, of_epochs - 2.0 * share)
     of_weights = share * min(1.0, epochs / ENOUGH_EPOCHS) * math.log2(1.0 + GATES * hidden**2 / characters)
     of_units = DROPOUT_PER_DOUBLING * later + DROPOUT_BY_WEIGHTS * of_weights
-    of_W = min(MOST_WEIGHT_DROPOUT_BY_EPOCHS, WEIGHT_DROPOUT_PER_DOUBLING * of_epochs)
+    of_W = min(MOST_WEIGHT_DROPOUT_BY_EPOCHS, WEIGHT_DROPOUT_PER_DOUBLING * latest)
     return {
         "dropout": round(min(MOST_DROPOUT, of_units), 2),
         "weight_dropout": round(min(MOST_DROPOUT, of_W + WEIGHT_DROPOUT_BY_WEIGHTS * of_weights), 2),
