@@ -28,6 +28,7 @@ PAGE = ROOT / "docs" / "explanation" / "first-hour.md"
 PICTURES = ROOT / "docs" / "pictures" / "first-hour"
 SMALL, LARGE = (80, 24), (120, 40)
 THEMES = {"dark": ("#16181d", "#d8dbe2"), "light": ("#ffffff", "#1d2127")}
+TMUX = ("tmux", "-L", "first-hour")
 LONGEST = 600.0  # seconds for one command
 CELL = "mady walks in. monica walks in. mady said hi to monica."
 STORY = "mady and monica walk in to the room together, later richard walks in to the room. mady said hi to"
@@ -96,7 +97,7 @@ TASKS = {
         Step(
             "Write a script.",
             "printf '%s\\n' 'import charlstm' "
-            '\'model = charlstm.train("data/names.txt", documents="line", steps=500, model="script.npz")\' '
+            '\'model = charlstm.train("data/names.txt", documents="line", steps=500, model="script.npz", force=True)\' '
             "'print(*model.samples(count=5, random_seed=1), sep=\", \")' 'print(model.score(\"anna\\n\"))' > script.py",
         ),
         Step("Run it.", "python script.py", "script"),
@@ -115,6 +116,7 @@ class Terminal:
 
     def __init__(self, name: str, size: tuple[int, int], folder: Path) -> None:
         self._name = name
+        subprocess.run([*TMUX, "kill-session", "-t", name], check=False, stderr=subprocess.DEVNULL)  # of another run
         columns, rows = map(str, size)
         self._ended = folder / f"{name}.ended"  # the shell writes the exit code of every command
         after = shlex.quote(f"PROMPT_COMMAND=echo $? > {self._ended}")
@@ -123,8 +125,7 @@ class Terminal:
         time.sleep(1.0)
 
     def _tmux(self, *words: str) -> str:
-        command = ["tmux", "-L", "first-hour", *words]
-        return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+        return subprocess.run([*TMUX, *words], check=True, stdout=subprocess.PIPE, text=True).stdout
 
     def type(self, command: str) -> float:
         """Type a command, wait for its end, and return the seconds that it took."""
@@ -148,9 +149,9 @@ class Terminal:
         """Return what is on screen, with its colours."""
         return self._tmux("capture-pane", "-e", "-p", "-t", self._name)
 
-    def close(self) -> None:
-        """End the shell."""
-        self._tmux("kill-session", "-t", self._name)
+    def end(self) -> None:
+        """End all terminals."""
+        self._tmux("kill-server")
 
 
 def main() -> None:
@@ -175,9 +176,8 @@ def main() -> None:
                     take(browser, large.read(), LARGE, f"{step.picture}-120-light", "light")
                 if step.page:
                     open_page(browser, Path(folder) / "charlstm" / step.page)
-        small.close()
-        large.close()
         browser.close()
+        small.end()
     PAGE.write_text("\n".join(compose(times)) + "\n", encoding="utf-8")
     for picture in sorted(PICTURES.glob("*.png")):
         if picture.stat().st_size >= LARGEST:
@@ -191,7 +191,7 @@ def take(browser: Browser, screen: str, size: tuple[int, int], name: str, theme:
     tab = browser.new_page(viewport={"width": 1200, "height": 900})
     tab.set_content(
         f'<pre style="display:inline-block;margin:0;padding:10px;background:{background};color:{text};'
-        f"font:13px/1.3 'DejaVu Sans Mono',monospace;width:{columns}ch;height:{rows * 1.3}em;overflow:hidden\">"
+        f"font:12px/1.3 'DejaVu Sans Mono',monospace;width:{columns}ch;height:{rows * 1.3}em;overflow:hidden\">"
         + to_html(screen)
         + "</pre>"
     )
