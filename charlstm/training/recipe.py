@@ -28,7 +28,8 @@ GATES = 4  # of the default cell: matrices of H·H weights
 
 # More work is best spent on both more units and more characters: four times the work, 1.4 times the units. Where that
 # would be more than 35 epochs, more units with more dropout are better. Small networks train best at a higher learning
-# rate; whole lines, through which the gradient flows far, at a quarter of it.
+# rate; whole lines, through which the gradient flows far, at a quarter of it; GRU and RNN, in which it flows through
+# products with W, at less.
 UNITS_FOR_A_TERA = 142
 UNITS_EXPONENT = 0.25
 UNITS_STEP = 32
@@ -36,6 +37,7 @@ ENOUGH_EPOCHS = 35
 FEWEST_UNITS = 64
 MOST_UNITS_FOR_A_MILLION = 1810
 RATE, RATE_UNITS, RATE_FACTOR_OF_LINES = 0.03, 256, 0.25
+RATE_FACTORS = {"lstm": 1.0, "gru": 0.25, "rnn": 0.1}  # by cell
 
 # Many epochs overfit without dropout, and the more so the more weights there are. The dropout rates grow with every
 # doubling of 1 + the epochs, that on the outputs from one epoch on and that on the weights from three. In runs of 35
@@ -117,11 +119,7 @@ def choose_settings(
         "hidden": hidden,
         "layers": 1,
         "batch_size": rows,
-        "learning_rate": round(
-            min(RATE, RATE * math.sqrt(RATE_UNITS / hidden))
-            * (RATE_FACTOR_OF_LINES if chosen["documents"] == LINE else 1.0),
-            4,
-        ),
+        "learning_rate": _choose_rate(hidden, chosen.get("cell", "lstm"), chosen["documents"]),
         "hold": 0.5,
         "weight_decay": WEIGHT_DECAY,
         **_choose_dropout(characters, epochs, hidden),
@@ -131,6 +129,14 @@ def choose_settings(
     if not are_documents and not {"forget_bias", "chrono_init"} & set(chosen):
         automatic["forget_bias"] = 0.0
     return automatic | dict(chosen)
+
+
+def _choose_rate(hidden: int, cell: str, documents: str) -> float:
+    """Return the peak learning rate."""
+    factor = RATE_FACTORS.get(cell, 1.0)
+    if documents == LINE:
+        factor = min(factor, RATE_FACTOR_OF_LINES)
+    return round(factor * min(RATE, RATE * math.sqrt(RATE_UNITS / hidden)), 4)
 
 
 def _choose_dropout(characters: int, epochs: float, hidden: int) -> dict[str, float]:
