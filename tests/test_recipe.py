@@ -49,6 +49,7 @@ def test_the_work_grows_with_the_square_root_of_the_text_up_to_a_limit() -> None
         (1_000_000, 100_000, {"documents": "line", "hidden": 512}, ("learning_rate", 0.0053)),
         (1_000_000, 100_000, {"documents": "line", "cell": "gru"}, ("learning_rate", 0.0071)),
         (1_000_000, 0, {"cell": "gru", "hidden": 64}, ("learning_rate", 0.0075)),
+        (1_000_000, 0, {"layers": 2, "hidden": 256}, ("learning_rate", 0.0212)),
         (1_000_000, 0, {"cell": "rnn", "hidden": 1_024}, ("learning_rate", 0.0015)),
         (1_000_000, 100_000, {"documents": "line", "cell": "rnn", "hidden": 64}, ("learning_rate", 0.003)),
         # 31,250 windows of 64 characters in 16 rows are 32 epochs, and 9,375 batches of 32 lines are 3

@@ -119,7 +119,9 @@ def choose_settings(
         "hidden": hidden,
         "layers": 1,
         "batch_size": rows,
-        "learning_rate": _choose_rate(hidden, chosen.get("cell", "lstm"), chosen["documents"]),
+        "learning_rate": _choose_rate(
+            hidden * chosen.get("layers", 1), chosen.get("cell", "lstm"), chosen["documents"]
+        ),
         "hold": 0.5,
         "weight_decay": WEIGHT_DECAY,
         **_choose_dropout(characters, epochs, hidden),
@@ -131,12 +133,12 @@ def choose_settings(
     return automatic | dict(chosen)
 
 
-def _choose_rate(hidden: int, cell: str, documents: str) -> float:
-    """Return the peak learning rate."""
+def _choose_rate(units: int, cell: str, documents: str) -> float:
+    """Return the peak learning rate of a network with this many units in all layers."""
     factor = RATE_FACTORS.get(cell, 1.0)
     if documents == LINE:
         factor = min(factor, RATE_FACTOR_OF_LINES)
-    return round(factor * min(RATE, RATE * math.sqrt(RATE_UNITS / hidden)), 4)
+    return round(factor * min(RATE, RATE * math.sqrt(RATE_UNITS / units)), 4)
 
 
 def _choose_dropout(characters: int, epochs: float, hidden: int) -> dict[str, float]:
