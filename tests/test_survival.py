@@ -140,7 +140,7 @@ def test_training_goes_on_without_its_progress(folder: Path, where: str, counted
 
 @pytest.mark.parametrize("redirected", ["2>&-", "2> /dev/full", "2>&1 | head -1"])
 def test_python_trains_on_without_its_bar(folder: Path, redirected: str) -> None:
-    code = "import charlstm; charlstm.train('corpus.txt', hidden=4, batch_size=4, steps=30, workers=2,"
+    code = "import charlstm; charlstm.train('corpus.txt', hidden=4, batch_size=4, steps=30, workers=2, patience=0,"
     code += " model='charlstm.npz', progress=True)"
     line = f"set -o pipefail; {shlex.join([sys.executable, '-c', code])} {redirected}"
     done = subprocess.run(["bash", "-c", line], capture_output=True, check=False, text=True)
