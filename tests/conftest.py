@@ -26,6 +26,11 @@ collect_ignore = [
 ]
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Return one process more than there are cores, since many tests wait for a command or a browser."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture
 def counted(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
     """Return what tells, at the end of the suite, how much a test has tried."""

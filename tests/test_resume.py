@@ -21,7 +21,7 @@ from charlstm.base.files import lock
 from charlstm.cli.main import main
 from charlstm.model import checkpoint
 
-KILLS = 25
+KILLS = 15
 TEXT = "".join(random.Random(0).choices("abcde \n", k=6000))
 COMMON = (
     "--hidden",

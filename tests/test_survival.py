@@ -26,7 +26,7 @@ from run_files import arrays_of
 from charlstm.model import checkpoint
 from charlstm.text.sources import Block, Sources
 
-TIMES = 8
+TIMES = 5
 TEXT = "".join(random.Random(0).choices("abcde \n", k=3000))
 SMALL = ("--hidden", "4", "--batch-size", "4", "--seq-len", "16", "--workers", "1", "--patience", "0")
 COMMAND = (sys.executable, "-m", "charlstm", "train", "corpus.txt", *SMALL)
