@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import bz2
 import csv
+import gc
 import gzip
 import io
 import json
@@ -224,13 +225,14 @@ def test_thousands_of_small_files_cost_a_little_each(folder: Path, monkeypatch: 
     found = corpus.read(["all"])
     assert len(opened) == 15_000 and len(set(opened)) == len(found.file_starts) == found.facts.lines == 5000
     assert sorted(found.vocabulary.decode(found.ids).split("\n")[:-1]) == sorted(f"text {k}" for k in range(5000))
-    peaks = []
-    for number in (1, 3):
+    peaks: dict[int, list[int]] = {1: [], 3: []}
+    for number in 3 * [1, 3]:
+        gc.collect()
         tracemalloc.start()
         corpus.read([f"all/{k}" for k in range(number)])
-        peaks.append(tracemalloc.get_traced_memory()[1])
+        peaks[number].append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert peaks[1] - peaks[0] < 1500 * 2048
+    assert min(peaks[3]) - min(peaks[1]) < 1500 * 2048  # the lowest: garbage of earlier tests may stay for a while
 
 
 def test_where_files_begin_is_known_in_one_pass(folder: Path) -> None:
