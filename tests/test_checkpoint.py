@@ -293,7 +293,7 @@ def test_no_pickle_is_ever_read(tmp_path: Path, content: bytes) -> None:
         checkpoint.load(tmp_path / "p.npz")
 
 
-@pytest.mark.parametrize("call", ["os.fsync", "pathlib.Path.replace", "tempfile.mkstemp"])
+@pytest.mark.parametrize("call", ["os.fsync", "pathlib.Path.replace", "charlstm.base.files.create"])
 def test_a_failed_write_leaves_what_stood_there(
     tmp_path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:

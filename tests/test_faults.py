@@ -10,7 +10,6 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from run_files import arrays_of
 
+from charlstm.base import files
 from charlstm.base.errors import CharlstmError
 from charlstm.cli.main import main
 from charlstm.model import checkpoint
@@ -94,7 +94,7 @@ def failing(fails: int, fault: int) -> Iterator[Faulty]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Path, "open", faulty.opened(Path.open))
         patched.setattr(os, "fdopen", faulty.opened(os.fdopen))
-        patched.setattr(tempfile, "mkstemp", faulty.counted(tempfile.mkstemp))
+        patched.setattr(files, "create", faulty.counted(files.create))
         patched.setattr(Path, "replace", faulty.counted(Path.replace))
         patched.setattr(os, "fsync", faulty.counted(os.fsync))
         yield faulty

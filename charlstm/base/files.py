@@ -345,18 +345,22 @@ def write_output(path: str | os.PathLike[str], write: Callable[[BinaryIO], objec
 def _temporary_file(target: Path) -> Iterator[tuple[BinaryIO, Path]]:
     """Yield a new file beside a target, and its name; remove it at the end unless it was renamed.
 
-    The file is created exclusively, so that no link is followed.
+    The file is created exclusively, so that no link is followed. Its name is chosen before it is created, so that it is
+    removed although a signal comes at once.
     """
+    name = target.parent / f".{target.name[:40]}.{os.urandom(8).hex()}.tmp"
     with exit_at_signals():
-        import tempfile  # --help and most samples write no file
-
-        handle, name = tempfile.mkstemp(prefix=f".{target.name[:40]}.", suffix=".tmp", dir=target.parent)
         try:
-            with os.fdopen(handle, "wb") as file:
-                yield file, Path(name)
+            with os.fdopen(create(name), "wb") as file:
+                yield file, name
         finally:
             with suppress(OSError):
-                Path(name).unlink()
+                name.unlink()
+
+
+def create(name: Path) -> int:
+    """Create a file that only its owner may read; return its handle."""
+    return os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o600)
 
 
 @contextmanager
