@@ -73,7 +73,7 @@ def test_processes_learn_what_one_learns(kind, size):
 
 @pytest.mark.skipif(MPIRUN is None, reason="no mpirun on this machine")
 @every_kind_of_run
-@pytest.mark.parametrize("size", [1, 3])
+@pytest.mark.parametrize("size", [1, 2, 3])
 def test_ranks_of_mpi_learn_what_one_learns(kind, size):
     losses, weights = run(Serial(), kind)
     shared_losses, shared_weights = run_under_mpi(size, kind)
