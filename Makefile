@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
 # Training options for the stories of data/rooms.txt; docs/explanation/rooms.md explains them.
-DEMO_OPTIONS := --lines --hidden 192 --dropout 0.1 --weight-dropout 0 --weight-decay 0 --learning-rate 0.005 --hold 0 --epochs 21 --curriculum 7
+DEMO_OPTIONS := --lines --hidden 192 --dropout 0.1 --weight-dropout 0 --weight-decay 0 --tar 0 --averaging 0 --learning-rate 0.005 --hold 0 --epochs 21 --curriculum 7
 
 # Where docs/check_pages.py leaves the live pages of the gallery.
 LIVE := build/docs-check/pages/docs/guides/share-page.md

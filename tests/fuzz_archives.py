@@ -71,7 +71,7 @@ def build_originals(folder: Path) -> dict[str, bytes]:
     model = build_model()
     flat = model.network.parameters.flat
     moments = optimizers.build_optimizer("adam", flat).moments
-    state = RunState(10, flat, moments, model.network.zero_state(4), Sums(1.0, 2.0, 3.0, 4.0), Best(flat, 2.0, 1))
+    state = RunState(10, flat, moments, None, model.network.zero_state(4), Sums(1.0, 2.0, 3.0, 4.0), Best(flat, 2.0, 1))
     checkpoint.save(model, folder / "model")
     checkpoint.save(add_counts(model), folder / "counts")
     checkpoint.save_run(Run(model, state), folder / "run")

@@ -60,12 +60,12 @@ def example(network, steps=4, rows=3, seed=2):
     return Example(ids, targets, loss_mask.astype(dtype), state, unit_masks(network.config, dtype, rows, seed, 0))
 
 
-def gradient(network, of, buffers=None):
+def gradient(network, of, buffers=None, tar=0.0):
     """Return loss, new state and gradient of an example; the gradient overwrites other numbers."""
     result = network.parameters.like()
     result.flat.fill(7.0)
     buffers = buffers or Buffers(network.parameters.flat.dtype)
-    loss, state = network.loss_and_gradient(*of, buffers, result)
+    loss, state = network.loss_and_gradient(*of, buffers, result, tar)
     return loss, state, result.flat
 
 

@@ -122,7 +122,7 @@ def test_numpy_alone_reads_the_documented_arrays(content: bytes) -> None:
     }
     assert np.array_equal(members["layer1/b"][:3], np.full(3, model.network.config.forget_bias))
     metadata = metadata_of(content)
-    assert (metadata["format"], metadata["version"]) == ("charlstm", 5)
+    assert (metadata["format"], metadata["version"]) == ("charlstm", 6)
     assert metadata["examples"] == [[f"{END} ", None], ["🎈", None]]
     assert "".join(map(chr, metadata["vocabulary"])) == f"{END} abc🎈"
     assert metadata["corpus"]["files"] == ["poem.txt", "Ünïcode.txt"] and metadata["network"]["hidden"] == 3

@@ -39,7 +39,7 @@ from charlstm.text.documents import Documents
 
 TEXT = "the cat sat on the mat.\n" * 40
 SHAPE = ("--hidden", "12", "--batch-size", "4", "--seq-len", "16")
-QUICK = (*SHAPE, "--steps", "60", "--lr", "0.03", "--val-fraction", "0.1", "--patience", "0")
+QUICK = (*SHAPE, "--steps", "60", "--lr", "0.03", "--val-fraction", "0.1", "--patience", "0", "--tar", "0")
 SEEDED = ("sample", "--random-seed", "0")
 
 
@@ -460,7 +460,7 @@ def test_a_model_trained_on_lines_samples_whole_lines(tmp_path: Path) -> None:
     arguments = (
         "--lines",
         "--steps",
-        200,
+        400,
         "--hidden",
         16,
         "--lr",

@@ -7,7 +7,7 @@ import textwrap
 import numpy as np
 import pytest
 import reference
-from differences import ALLOWED, own_loss, worst_block
+from differences import ALLOWED, central_differences, difference, own_loss, worst_block
 from small import (
     KINDS,
     by_reference,
@@ -89,6 +89,34 @@ def test_the_gradient_agrees_with_differences_of_the_plain_equations(kind, layer
     it = network(kind, vocabulary=3, hidden=2, layers=layers, dropout=dropout)
     of = example(it, steps=3, rows=2, seed=6)
     assert worst_block(it, of, reference_loss(kind, it, of)) < (ALLOWED,)
+
+
+@every_kind
+@one_and_two_layers
+@with_and_without_dropout
+def test_the_gradient_of_changes_of_the_outputs_agrees_with_central_differences(kind, layers, dropout):
+    it = network(kind, hidden=4, layers=layers, dropout=dropout)
+    of = example(it, steps=5, rows=3)
+
+    def changes():
+        h = it.forward(of.ids, of.state, of.masks).tapes[-1].states[0].tolist()
+        return sum(
+            of.loss_mask[t, row]
+            * sum((after - before) ** 2 for before, after in zip(h[t][row], h[t + 1][row], strict=True))
+            / 4
+            for t in range(5)
+            for row in range(3)
+        )
+
+    both, alone = gradient(it, of, tar=0.3), gradient(it, of)
+    assert both[0] == alone[0]  # the loss is reported without them
+    added, wanted = it.parameters.like(), it.parameters.like()
+    added.flat[:], wanted.flat[:] = both[2] - alone[2], 0.3 * central_differences(it.parameters.flat, changes)
+    for name in added:
+        if name.startswith("output"):
+            assert not added[name].any() and not wanted[name].any()
+        else:
+            assert difference(added, wanted, name) < ALLOWED, name
 
 
 @every_kind

@@ -34,10 +34,13 @@ def trained(*arguments: object) -> None:
 @pytest.mark.parametrize(
     ("options", "again"),
     [
-        ((*SMALL, "--dropout", 0.2, "--weight-dropout", 0.2, "--weight-decay", 0.01), ()),
+        (
+            (*SMALL, "--dropout", 0.2, "--weight-dropout", 0.2, "--weight-decay", 0.01, "--averaging", 2.5, "--tar", 2),
+            (),
+        ),
         (("--lines", "--hidden", 8, "--epochs", 3, "--curriculum", 1, "--random-seed", 5), ("--lines", "--hidden", 8)),
         ((*SMALL, "--cell", "gru", "--val", "val.txt"), ("--val", "val.txt")),
-        ((*SMALL, "--workers", 2), ()),
+        ((*SMALL, "--workers", 2, "--averaging", 0), ()),
         ((*SMALL, "--lr", 0.0, "--validate-every", 3, "--patience", 2), ("--patience", 2)),
     ],
 )

@@ -226,6 +226,29 @@ def test_the_first_steps_are_those_of_the_definition(rows):
         np.testing.assert_allclose(it.parameters.flat, same.parameters.flat, rtol=1e-5, atol=1e-7)
 
 
+@given(averaging=st.floats(0.5, 20.0), seed=st.integers(0, 9))
+def test_the_model_gets_the_average_of_the_weights_after_every_step_and_training_does_not(averaging, seed):
+    settings = TrainingConfig(12, learning_rate=0.05, warmup=0, validate_every=4, random_seed=seed)
+    it, same = network("lstm", np.float32, hidden=4), network("lstm", np.float32, hidden=4)
+    batches = StreamBatches(PERIODIC, 6, 16)
+    plain = [it.parameters.flat.copy() for _ in train(it, batches, lines().in_order, settings)]
+    done, losses = [], {}
+    for step in train(same, batches, lines().in_order, replace(settings, averaging=averaging)):
+        done.append(same.parameters.flat.copy())
+        if step.report is not None and step.report.validation_loss is not None:
+            losses[step.step], best = step.report.validation_loss, step.state.best
+            shares = [math.exp(math.lgamma(s + averaging) - math.lgamma(s)) for s in range(1, step.step + 1)]
+            average = np.average(np.array(plain[: step.step], np.float64), axis=0, weights=shares)
+            np.testing.assert_allclose(step.state.average, average, rtol=1e-4, atol=1e-6)
+            judged = it.with_weights(average.astype(np.float32))
+            wanted = evaluate(judged, lines().in_order(), Buffers(np.float32))
+            assert losses[step.step] == pytest.approx(wanted, rel=1e-5)
+            if best.step == step.step:
+                np.testing.assert_array_equal(best.weights, step.state.average)
+    np.testing.assert_array_equal(done, plain)
+    assert best.validation_loss == min(losses.values())
+
+
 @pytest.mark.parametrize("poisoned", ["loss", "gradient"])
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 @pytest.mark.parametrize("clip", [0.0, 1.0])
@@ -233,13 +256,13 @@ def test_training_stops_before_numbers_that_are_not_finite_reach_the_weights(mon
     it = network("lstm", np.float32)
     right, calls = it.loss_and_gradient, []
 
-    def poison(ids, targets, counted, state, masks, buffers, gradient):
-        loss, state = right(ids, targets, counted, state, masks, buffers, gradient)
+    def poison(*arguments):
+        loss, state = right(*arguments)
         calls.append(loss)
         if len(calls) < 4:
             return loss, state
         if poisoned == "gradient":
-            gradient.flat[3] = value
+            arguments[6].flat[3] = value
         return (value if poisoned == "loss" else loss), state
 
     monkeypatch.setattr(it, "loss_and_gradient", poison)
@@ -266,13 +289,13 @@ def test_training_stays_in_single_precision(kind, monkeypatch):
     it = network(kind, np.float32, layers=2, dropout=0.2)
     right, seen = it.loss_and_gradient, []
 
-    def look(ids, targets, counted, state, masks, buffers, gradient):
-        loss, after = right(ids, targets, counted, state, masks, buffers, gradient)
+    def look(ids, targets, counted, state, masks, buffers, gradient, tar):
+        loss, after = right(ids, targets, counted, state, masks, buffers, gradient, tar)
         seen.extend(array.dtype for array in (counted, state, masks, gradient.flat, after, it.parameters.flat))
         return loss, after
 
     monkeypatch.setattr(it, "loss_and_gradient", look)
-    for _ in train(it, StreamBatches(PERIODIC, 3, 50), None, TrainingConfig(5)):
+    for _ in train(it, StreamBatches(PERIODIC, 3, 50), None, TrainingConfig(5, tar=2.0, averaging=3.0)):
         pass
     assert set(seen) == {np.dtype(np.float32)}
     assert len(seen) == 30

@@ -57,6 +57,8 @@ def train(
     decay: bool | None = None,
     hold: float | None = None,
     weight_decay: float | None = None,
+    tar: float | None = None,
+    averaging: float | None = None,
     clip: float | None = None,
     patience: int | str | None = None,
     validate_every: int | None = None,
@@ -133,6 +135,12 @@ def train(
         Fraction of the steps at the peak learning rate before the decay, in [0, 1).
     weight_decay
         Decoupled weight decay (AdamW; Loshchilov & Hutter 2019).
+    tar
+        Temporal activation regularisation: weight of the mean square of the change of the last layer's outputs from one
+        character to the next (Merity, McCann & Socher 2017); 0 disables it.
+    averaging
+        Exponent of the polynomial-decay average of the weights (Shamir & Zhang 2013): a larger one forgets sooner; 0
+        keeps the newest weights.
     clip
         Largest norm of the gradient; 0 disables clipping.
     patience
@@ -252,6 +260,8 @@ def train(
         decay=decay,
         hold=hold,
         weight_decay=weight_decay,
+        tar=tar,
+        averaging=averaging,
         clip=clip,
         patience=patience,
         validate_every=validate_every,

@@ -20,6 +20,7 @@ ADAPT_RATE = 0.005  # chosen on the last tenth of the first nine tenths of tiny 
 
 LARGEST = 2**63 - 1
 MOST_EPOCHS = 1e9
+MOST_AVERAGING = 1e6
 
 Settings = TypeVar("Settings")
 
@@ -58,6 +59,13 @@ class TrainingConfig:
         fell towards zero at the end of that many steps; after the last pair it falls towards zero at `steps`.
     weight_decay
         Decoupled weight decay: the fraction of every matrix that a step subtracts, divided by the learning rate.
+    tar
+        Temporal activation regularisation: weight of the mean square of the change of the last layer's outputs h from
+        one character to the next, which is added to the loss that training minimises.
+    averaging
+        Exponent η of the average of the weights, which the model gets: the weights after step s count in proportion to
+        s to the power of η, so that the newest part of the run, 2 / (η + 2) of it, counts most; 0: no average, the
+        model gets the newest weights.
     clip
         Largest norm of the gradient; 0 disables clipping.
     split
@@ -99,6 +107,8 @@ class TrainingConfig:
     hold: float = 0.0
     schedule_changes: tuple[tuple[int, int], ...] = ()
     weight_decay: float = 0.0
+    tar: float = 0.0
+    averaging: float = 0.0
     clip: float = 1.0
     split: str = "tail"
     val_fraction: float = 0.1
@@ -117,8 +127,10 @@ class TrainingConfig:
             **{name: check_whole(name, getattr(self, name), least) for name, least in whole.items()},
             **{name: check_flag(name, getattr(self, name)) for name in ("decay", "changed_on_resume")},
             **{
-                name: check_number(name, getattr(self, name), 0.0) for name in ("learning_rate", "weight_decay", "clip")
+                name: check_number(name, getattr(self, name), 0.0)
+                for name in ("learning_rate", "weight_decay", "tar", "clip")
             },
+            averaging=check_number("averaging", self.averaging, 0.0, MOST_AVERAGING),
             curriculum=check_number("curriculum", self.curriculum, 0.0, MOST_EPOCHS),
             **{
                 name: check_number(name, getattr(self, name), 0.0, 1.0, below=True) for name in ("hold", "val_fraction")

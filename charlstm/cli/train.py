@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from charlstm.api.training import TrainingInterrupted, train
-from charlstm.base.config import AUTO
+from charlstm.base.config import AUTO, MOST_AVERAGING
 from charlstm.base.errors import CharlstmError, ConfigError, show_value
 from charlstm.cli.commands import (
     MAIN_OPTIONS,
@@ -225,6 +225,18 @@ running_option = options_of("Running")
     help="Cosine decay of the learning rate to zero.",
 )
 @optimisation_option("--weight-decay", type=click.FloatRange(min=0), help="Decoupled weight decay (AdamW).")
+@optimisation_option(
+    "--tar",
+    type=click.FloatRange(min=0),
+    help="Temporal activation regularisation: weight of the mean square of the change of the last layer's outputs from"
+    " one character to the next; 0 = off.",
+)
+@optimisation_option(
+    "--averaging",
+    type=click.FloatRange(min=0, max=MOST_AVERAGING),
+    help="Exponent of the polynomial-decay average of the weights, which the model gets: a larger one forgets sooner;"
+    " 0 = off.",
+)
 @optimisation_option("--clip", type=click.FloatRange(min=0), help="Gradient-norm clipping; 0 = off.")
 @optimisation_option(
     "--patience",

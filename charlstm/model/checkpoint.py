@@ -59,14 +59,13 @@ from charlstm.text.vocabulary import Vocabulary
 
 FORMAT = "charlstm"
 VERSION = 6
-VERSION_BEFORE = 5  # of files with neither counts nor squares of gradients, which earlier versions of charlstm read
 FULL, HALF = np.dtype("<f4"), np.dtype("<f2")  # types of the weights in a file
 MOST_MOMENTS = 2  # numbers that an optimizer keeps for a weight
 OTHER_MEMBERS = 32  # members beside the weights
 KEYS_BEFORE = ("network", "training", "corpus", "vocabulary")
 # Version → the keys of its metadata.
 KEYS = dict.fromkeys((2, 3, 4), KEYS_BEFORE) | {
-    VERSION_BEFORE: (*KEYS_BEFORE, "examples"),
+    5: (*KEYS_BEFORE, "examples"),
     VERSION: (*KEYS_BEFORE, "examples", "counts"),
 }
 MOST_EXAMPLES = 10
@@ -137,7 +136,7 @@ class Best(NamedTuple):
 class RunState(NamedTuple):
     """A training run after a step: everything that is needed to resume it exactly.
 
-    The arrays `weights` and `moments` are those of the run itself: save or copy them before the next step.
+    The arrays `weights`, `moments` and `average` are those of the run itself: save or copy them before the next step.
 
     Attributes
     ----------
@@ -147,6 +146,8 @@ class RunState(NamedTuple):
         The flat vector.
     moments : (M, P) array
         The optimizer's running averages.
+    average : (P,) array or None
+        The average of the weights; None: the run makes none.
     state : (L, S, B, H) array
         The network's state after the last batch, of all rows.
     sums : Sums
@@ -158,6 +159,7 @@ class RunState(NamedTuple):
     step: int
     weights: Array
     moments: Array
+    average: Array | None
     state: Array
     sums: Sums
     best: Best
@@ -377,7 +379,7 @@ def _largest_file(member: Array) -> int:
     history = len(History._fields) * (training.steps + 1)
     factors = sum(map(math.prod, factor_shapes(shapes).values()))
     headers = (3 * len(shapes) + OTHER_MEMBERS) * archive.MOST_HEADER
-    numbers = (2 + MOST_MOMENTS) * parameters + factors + states  # of float32
+    numbers = (3 + MOST_MOMENTS) * parameters + factors + states  # of float32
     return member.nbytes + archive.MOST_METADATA + 4 * numbers + 8 * (history + lines + 1) + headers + counts
 
 
@@ -389,18 +391,16 @@ def _counts_file() -> ModuleType:
 
 
 def _model_members(model: Model, weights: npt.DTypeLike = FULL) -> dict[str, Array]:
-    is_plain = model.counts is None and model.gradient_squares is None
     metadata: dict[str, Any] = {
         "format": FORMAT,
-        "version": VERSION_BEFORE if is_plain else VERSION,
+        "version": VERSION,
         "network": to_mapping(model.network.config),
         "training": to_mapping(model.training),
         "corpus": to_mapping(model.facts),
         "vocabulary": model.vocabulary.code_points.tolist(),
         "examples": [list(example) for example in model.examples],
+        "counts": None if model.counts is None else _counts_file().describe(model.counts),
     }
-    if not is_plain:
-        metadata["counts"] = None if model.counts is None else _counts_file().describe(model.counts)
     members = {"metadata": archive.from_json(metadata)}
     with np.errstate(over="ignore"):  # checked here
         blocks = {name: block.astype(weights) for name, block in model.network.parameters.items()}
@@ -458,6 +458,7 @@ def _to_model(metadata: Mapping[str, Any], members: dict[str, Array]) -> Model:
 def _run_members(run: Run) -> dict[str, Array]:
     state, best = run.state, run.state.best
     values: dict[str, Any] = {"step": np.int64(state.step), "moments": state.moments, "state": state.state}
+    values |= {} if state.average is None else {"average": state.average}
     values |= {f"sum_{name}": value for name, value in state.sums._asdict().items()}
     values |= {"best_validation_loss": best.validation_loss, "validations_since_best": np.int64(best.validations_since)}
     values |= {"best_weights": best.weights, "record": archive.from_json(to_mapping(run.record))}
@@ -533,6 +534,7 @@ def _to_run_state(model: Model, members: Mapping[str, Array]) -> RunState | None
     expected = {
         "run/step": whole,
         "run/moments": (flat.dtype, optimizers.build_optimizer(config.optimizer, flat).moments.shape),
+        **({"run/average": (flat.dtype, flat.shape)} if config.averaging else {}),
         "run/state": (flat.dtype, (layers, states, config.batch_size, hidden)),
         **{f"run/sum_{name}": number for name in Sums._fields},
         "run/best_validation_loss": number,
@@ -550,6 +552,7 @@ def _to_run_state(model: Model, members: Mapping[str, Array]) -> RunState | None
         step,
         flat.copy(),
         members["run/moments"],
+        members.get("run/average"),
         members["run/state"],
         Sums(*(members[f"run/sum_{name}"].item() for name in Sums._fields)),
         Best(members["run/best_weights"], loss, since, _find_best_step(model.history)),

@@ -66,6 +66,38 @@ def cross_entropy(logits: Array, targets: Array, loss_mask: Array) -> float:
     return -float(np.dot(log_p.astype(np.float64), loss_mask))
 
 
+def change_gradient(h: Array, loss_mask: Array, weight: float) -> Array:
+    """Return the gradient of temporal activation regularisation: weight · Σ loss_mask · mean over units of (h − h')².
+
+    h' is h before the character. Source: Merity, McCann & Socher 2017, "Revisiting activation regularization for
+    language RNNs".
+
+    Parameters
+    ----------
+    h : (T + 1, B, H) array
+        The outputs of a layer: before the first character, and after each.
+    loss_mask : (T, B) array
+        Weight of each prediction in the loss; 0 for padding.
+    weight
+        Weight of the whole.
+
+    Returns
+    -------
+    (T, B, H) array
+        The gradient with respect to h after each character.
+
+    Examples
+    --------
+    >>> change_gradient(np.array([[[0.0]], [[1.0]], [[4.0]]]), np.ones((2, 1)), 1.0).ravel()  # of 1² + 3²
+    array([-4.,  6.])
+    """
+    d_change: Array = np.diff(h, axis=0)  # (T, B, H)
+    d_change *= (2.0 * weight / h.shape[2] * loss_mask)[:, :, None].astype(h.dtype)
+    d_h: Array = d_change.copy()  # (T, B, H)
+    d_h[:-1] -= d_change[1:]
+    return d_h
+
+
 def cross_entropy_gradient(logits: Array, targets: Array, loss_mask: Array) -> float:
     """Replace the logits by ∂loss/∂logits = loss_mask · (softmax(logits) − one-hot(target)), and return the loss.
 

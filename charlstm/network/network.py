@@ -24,7 +24,7 @@ from charlstm.network.cell import Cell, Tape
 from charlstm.network.cells import build_cell
 from charlstm.network.config import NetworkConfig
 from charlstm.network.initialise import initialise_weights
-from charlstm.network.loss import cross_entropy, cross_entropy_gradient
+from charlstm.network.loss import change_gradient, cross_entropy, cross_entropy_gradient
 from charlstm.network.matmul import PackedMatrix, sum_by_id
 from charlstm.network.weights import PackedWeights, pack_weights, split_gates, weight_shapes
 
@@ -198,6 +198,7 @@ class Network:
         buffers: Buffers,
         gradient: Parameters,
         d_before: Array | None = None,
+        d_last: Array | None = None,
     ) -> None:
         """Backpropagate through time: write ∂loss/∂(every weight). The pass cannot be used again.
 
@@ -217,6 +218,8 @@ class Network:
             Overwritten.
         d_before : (L, T, S, B, H) array, optional
             Overwritten with ∂loss/∂(state before each step).
+        d_last : (T, B, H) array, optional
+            ∂loss/∂(h of the last layer) of a part of the loss that does not follow from the logits.
         """
         (T, B), H, V = ids.shape, self.config.hidden, self.vocabulary_size
         d_logits = d_logits.reshape(T * B, V)
@@ -228,6 +231,8 @@ class Network:
             tape = done.tapes[layer]
             if masks is not None:
                 dh *= masks[layer]
+            if d_last is not None and layer == self.config.layers - 1:
+                dh += d_last
             dz, d_h_W = self._backpropagate_layer(
                 layer, tape, dh, buffers, None if d_before is None else d_before[layer]
             )  # (G, T·B, H) each
@@ -284,15 +289,18 @@ class Network:
         masks: Array | None,
         buffers: Buffers,
         gradient: Parameters,
+        tar: float = 0.0,
     ) -> tuple[float, Array]:
         """Return what `loss` returns, with dropout masks, and write ∂loss/∂(every weight) into `gradient`.
 
-        For the gradient of a mean loss, divide `loss_mask` by its sum.
+        For the gradient of a mean loss, divide `loss_mask` by its sum. With `tar`, the gradient is that of the loss and
+        of temporal activation regularisation of the last layer with this weight; see `change_gradient`.
         """
         done = self.forward(ids, state, masks, buffers)
         logits = done.logits.reshape(ids.size, self.vocabulary_size)  # (T·B, V)
         loss = cross_entropy_gradient(logits, targets.reshape(-1), loss_mask.reshape(-1))  # logits become ∂loss/∂logits
-        self.backward(done, ids, done.logits, masks, buffers, gradient)
+        d_last = change_gradient(done.tapes[-1].states[0], loss_mask, tar) if tar else None  # (T, B, H)
+        self.backward(done, ids, done.logits, masks, buffers, gradient, d_last=d_last)
         return loss, done.state
 
     def _allocate_tape(self, layer: int, T: int, B: int, buffers: Buffers) -> Tape:

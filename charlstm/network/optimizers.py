@@ -1,7 +1,8 @@
 """Optimizers: how a gradient changes the weights. Every rule is element-wise on the flat vectors.
 
 Sources: Kingma & Ba 2015, "Adam: A method for stochastic optimization"; Tieleman & Hinton 2012, "Lecture 6.5: RMSProp";
-Loshchilov & Hutter 2019, "Decoupled weight decay regularization".
+Loshchilov & Hutter 2019, "Decoupled weight decay regularization"; Shamir & Zhang 2013, "Stochastic gradient descent for
+non-smooth optimization: Convergence results and optimal averaging schemes".
 """
 
 from __future__ import annotations
@@ -144,6 +145,36 @@ def decay_weights(parameters: Parameters, rate: float) -> None:
         for block in parameters.values():
             if block.ndim > 1:
                 block *= 1.0 - rate
+
+
+def average_weights(average: Array, weights: Array, exponent: float, step: int, work: Array) -> None:
+    """Add the newest weights to the polynomial-decay average of all weights, in place.
+
+    a ← a + (η+1)/(t+η) · (w − a), so that the weights after step t count in proportion to about t^η. The average needs
+    no length of the run. Source: Shamir & Zhang 2013.
+
+    Parameters
+    ----------
+    average, weights : (P,) arrays
+        The flat vectors.
+    exponent
+        η; a larger one forgets sooner.
+    step
+        Updates of the weights so far (t), 1 or more; the first one begins the average.
+    work : (P,) array
+        Room for temporary values.
+
+    Examples
+    --------
+    >>> average, work = np.zeros(1), np.zeros(1)
+    >>> for step, weight in enumerate((3.0, 6.0, 9.0), start=1):
+    ...     average_weights(average, np.array([weight]), 1, step, work)
+    >>> float(average[0])  # (1·3 + 2·6 + 3·9) / (1 + 2 + 3)
+    7.0
+    """
+    np.subtract(weights, average, out=work)
+    work *= (exponent + 1.0) / (step + exponent)
+    average += work
 
 
 def clip_gradient_norm(gradient: Array, max_norm: float) -> float:

@@ -43,7 +43,7 @@ OF_THE_NETWORK = frozenset(to_mapping(NetworkConfig()))
 AUTOMATIC = frozenset(
     {
         *("hidden", "layers", "dropout", "weight_dropout", "forget_bias", "chrono_init"),
-        *("steps", "batch_size", "seq_len", "learning_rate", "weight_decay", "hold", "workers"),
+        *("steps", "batch_size", "seq_len", "learning_rate", "weight_decay", "tar", "averaging", "hold", "workers"),
     }
 )
 ENCODING = "utf-8"
@@ -197,6 +197,8 @@ class Options:
     decay: bool | None = None
     hold: float | None = None
     weight_decay: float | None = None
+    tar: float | None = None
+    averaging: float | None = None
     clip: float | None = None
     patience: int | str | None = None
     validate_every: int | None = None

@@ -342,7 +342,7 @@ def check_memory(config: NetworkConfig, vocabulary_size: int, predictions: float
     """
     L, H, V = config.layers, config.hidden, vocabulary_size
     P = sum(math.prod(shape) for shape in weight_shapes(config, V).values())
-    needed = 4 * (9 * P + predictions * (7 * L * H + H + 2 * V))
+    needed = 4 * (10 * P + predictions * (7 * L * H + H + 2 * V))
     available = memory_of_the_machine()
     if needed > available:
         raise ConfigError(

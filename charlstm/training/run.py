@@ -282,7 +282,7 @@ def _carry_out(
             if is_first:
                 progress = _describe(result, split.training.per_epoch)
                 if options.preview and progress.validation_loss is not None:
-                    progress = progress._replace(sample=sample(model, options.preview))
+                    progress = progress._replace(sample=sample(_average(model, result), options.preview))
                 watcher.advance(progress)
                 if result.report is not None:
                     log.write(_to_entry(progress))
@@ -383,6 +383,12 @@ class SmoothLoss:
 def with_weights(model: Model, weights: Any) -> Model:
     """Return a model with other weights, which are copied."""
     return replace(model, network=model.network.with_weights(weights))
+
+
+def _average(model: Model, result: TrainingStep) -> Model:
+    """Return the model with the average of its weights, as a validation reads it."""
+    average = None if result.state is None else result.state.average
+    return model if average is None else with_weights(model, average)
 
 
 def _record_workers(config: TrainingConfig, processes: int) -> TrainingConfig:

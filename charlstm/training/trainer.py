@@ -1,13 +1,15 @@
 """The training loop: take a step, report, validate, stop.
 
-A step reads a batch, computes the loss and its gradient, sums both over the processes, clips the gradient and updates
-the weights. `train` yields a `TrainingStep` after each step.
+A step reads a batch, computes the loss and its gradient, sums both over the processes, clips the gradient, updates the
+weights, and adds them to their average, which is what the validation measures and the model gets. `train` yields a
+`TrainingStep` after each step.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -141,6 +143,7 @@ class Trainer:
         self._weights = network.parameters.flat  # (P,)
         self._before: Array = np.empty_like(self._weights)  # (P,)
         self._optimizer = optimizers.build_optimizer(config.optimizer, self._weights)
+        self._average = self._weights.copy() if config.averaging else None  # (P,)
         self._exchange = Exchange(network.parameters)
         self._buffers = Buffers(self._weights.dtype)
         self._state = network.zero_state(0)
@@ -182,6 +185,9 @@ class Trainer:
             self._update_weights()
             self._check_finite(float(exchange.loss), norm)
         self.step += 1
+        if self._average is not None:
+            averaging, work = self.config.averaging, self._before
+            optimizers.average_weights(self._average, self._weights, averaging, self.step, work)
 
         loss, characters = float(exchange.loss), int(batch.loss_mask.sum())
         self.sums = self.sums.add(loss, characters, norm)
@@ -197,8 +203,9 @@ class Trainer:
         """
         loss = None
         if validation is not None:
-            loss = evaluate(self.network, validation, self._buffers, self._team)
-            self.best = self.best.update(self._weights, loss, self.step)
+            with self._averaged():
+                loss = evaluate(self.network, validation, self._buffers, self._team)
+                self.best = self.best.update(self._weights, loss, self.step)
         sums, self.sums = self.sums, Sums()
         check_same_weights(self._weights, self._team)
         improved = loss is not None and not self.best.validations_since
@@ -207,18 +214,34 @@ class Trainer:
     def snapshot(self) -> RunState:
         """Return the state of the run; before the first validation, the newest weights are the best."""
         if np.isinf(self.best.validation_loss):
-            self.best = Best(self._weights.copy())
+            self.best = Best((self._weights if self._average is None else self._average).copy())
         rows = max(self.config.batch_size, self._rows)  # the last batch may have had fewer rows than the others
         state = self.network.zero_state(rows)  # (L, S, B, H)
         state[:, :, self._team.share(self._rows)] = self._state
         self._team.all_reduce(state.reshape(-1))
-        return RunState(self.step, self._weights, self._optimizer.moments, state, self.sums, self.best)
+        moments = self._optimizer.moments
+        return RunState(self.step, self._weights, moments, self._average, state, self.sums, self.best)
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Give the network the average of its weights for a while, if there is one."""
+        if self._average is None:
+            yield
+            return
+        np.copyto(self._before, self._weights)
+        np.copyto(self._weights, self._average)
+        try:
+            yield
+        finally:
+            np.copyto(self._weights, self._before)
 
     def _restore(self, start: RunState) -> None:
         """Continue from the state of an earlier run."""
         self.step, self.sums, self.best = start.step, start.sums, start.best
         self._weights[...] = start.weights
         self._optimizer.moments[...] = start.moments
+        if self._average is not None and start.average is not None:
+            self._average[...] = start.average
         self._rows = self._batches.batch(self.step).ids.shape[1]
         self._state = start.state[:, :, self._team.share(self._rows)]
 
@@ -245,6 +268,7 @@ class Trainer:
             None if masks is None else masks[:, mine],
             self._buffers,
             gradient,
+            config.tar,
         )
         if dropped is not None:
             np.copyto(self._weights, self._before)
