@@ -39,16 +39,19 @@ MOST_UNITS_FOR_A_MILLION = 1810
 RATE, RATE_UNITS, RATE_FACTOR_OF_LINES = 0.03, 256, 0.25
 RATE_FACTORS = {"lstm": 1.0, "gru": 0.25, "rnn": 0.1}  # by cell
 
-# Many epochs overfit without dropout, and the more so the more weights there are. The dropout rates grow with every
-# doubling of 1 + the epochs, that on the outputs from one epoch on and that on the weights from three. In runs of 35
-# epochs and more, they also grow with every doubling of 1 + the recurrent weights per character; in shorter ones, by a
-# part of that. Small networks have no capacity to spare, and get a fraction of the rates.
-DROPOUT_PER_DOUBLING = 0.05
+# Many epochs overfit without dropout, and the more so the more weights there are. In runs of 35 epochs and more, the
+# dropout rates grow with every doubling of 1 + the recurrent weights per character; in shorter ones, by a part of that.
+# The rate on the weights also grows with every doubling of 1 + the epochs, from three on. Small networks have no
+# capacity to spare, and get a fraction of the rates.
 WEIGHT_DROPOUT_PER_DOUBLING, MOST_WEIGHT_DROPOUT_BY_EPOCHS = 0.05, 0.2
-DROPOUT_BY_WEIGHTS, WEIGHT_DROPOUT_BY_WEIGHTS = 0.09, 0.08
+DROPOUT_BY_WEIGHTS, WEIGHT_DROPOUT_BY_WEIGHTS = 0.16, 0.08
 MOST_DROPOUT = 0.6
 UNITS_FOR_FULL_DROPOUT = 128
 WEIGHT_DECAY = 0.02
+
+# Outputs that change little from one character to the next predict new text better. So does the average of the weights
+# over about the last quarter of the run.
+TAR, AVERAGING = 5.0, 6.0
 
 # The loss of a validation set with fewer than 200 characters is chance, and a short text needs all its characters. What
 # a network learns from it is the text itself, for which little dropout is best.
@@ -124,6 +127,8 @@ def choose_settings(
         ),
         "hold": 0.5,
         "weight_decay": WEIGHT_DECAY,
+        "tar": TAR,
+        "averaging": AVERAGING,
         **_choose_dropout(characters, epochs, hidden),
     }
     if chosen["documents"] != LINE:
@@ -146,13 +151,11 @@ def _choose_dropout(characters: int, epochs: float, hidden: int) -> dict[str, fl
     share = min(1.0, hidden / UNITS_FOR_FULL_DROPOUT)
     if characters < SHORTEST_WITH_VALIDATION:
         return dict.fromkeys(("dropout", "weight_dropout"), round(share * DROPOUT_OF_SHORT_TEXT, 2))
-    of_epochs = share * math.log2(1.0 + epochs)
-    later, latest = max(0.0, of_epochs - share), max(0.0, of_epochs - 2.0 * share)
+    of_epochs = share * max(0.0, math.log2(1.0 + epochs) - 2.0)
     of_weights = share * min(1.0, epochs / ENOUGH_EPOCHS) * math.log2(1.0 + GATES * hidden**2 / characters)
-    of_units = DROPOUT_PER_DOUBLING * later + DROPOUT_BY_WEIGHTS * of_weights
-    of_W = min(MOST_WEIGHT_DROPOUT_BY_EPOCHS, WEIGHT_DROPOUT_PER_DOUBLING * latest)
+    of_W = min(MOST_WEIGHT_DROPOUT_BY_EPOCHS, WEIGHT_DROPOUT_PER_DOUBLING * of_epochs)
     return {
-        "dropout": round(min(MOST_DROPOUT, of_units), 2),
+        "dropout": round(min(MOST_DROPOUT, DROPOUT_BY_WEIGHTS * of_weights), 2),
         "weight_dropout": round(min(MOST_DROPOUT, of_W + WEIGHT_DROPOUT_BY_WEIGHTS * of_weights), 2),
     }
 
