@@ -21,10 +21,11 @@ def test_the_work_grows_with_the_square_root_of_the_text_up_to_a_limit() -> None
     ("characters", "lines", "given", "wanted"),
     [
         # 142·15.8^¼ = 283 units; 14.3 epochs, 7,771 batches; 0.03·√(256/288); 0.30 recurrent weights per character:
-        # 0.05·(log₂ 15.3 − 1) + 14.3/35·0.09·log₂ 1.30 and 0.05·(log₂ 15.3 − 2) + 14.3/35·0.08·log₂ 1.30
+        # 14.3/35·0.16·log₂ 1.30 and 0.05·(log₂ 15.3 − 2) + 14.3/35·0.08·log₂ 1.30; 6·15/14.3
         (1_115_394, 0, {}, ("hidden", 288, "batch_size", 16, "seq_len", 64)),
         (1_115_394, 0, {}, ("learning_rate", 0.0283, "dropout", 0.02, "weight_dropout", 0.11)),
-        # 1810·√0.005 = 128 units; 50 epochs; 13.1 recurrent weights per character: 0.23 + 0.34, and 0.18 + 0.31
+        (1_115_394, 0, {}, ("tar", 5.0, "averaging", 6.3)),
+        # 1810·√0.005 = 128 units; 50 epochs; 13.1 recurrent weights per character: 0.61, and 0.18 + 0.31
         (
             5_000,
             0,
@@ -39,6 +40,9 @@ def test_the_work_grows_with_the_square_root_of_the_text_up_to_a_limit() -> None
         (29_999, 0, {}, ("batch_size", 8)),
         (30_000, 0, {}, ("batch_size", 16)),
         (99_999, 0, {}, ("batch_size", 16)),
+        (100_000, 10_000, {"documents": "line"}, ("tar", 1.0, "averaging", 6.0)),
+        (1_000_000, 0, {"epochs": 2.0}, ("averaging", 45.0)),
+        (1_000_000, 0, {"steps": 0}, ("averaging", 900.0)),
         # 20,000 batches of 32 rows of 64 characters, or more
         (1_000_000, 0, {"epochs": 40.9}, ("batch_size", 16)),
         (1_000_000, 0, {"epochs": 41.0}, ("batch_size", 32)),

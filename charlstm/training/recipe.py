@@ -49,9 +49,13 @@ MOST_DROPOUT = 0.6
 UNITS_FOR_FULL_DROPOUT = 128
 WEIGHT_DECAY = 0.02
 
-# Outputs that change little from one character to the next predict new text better. So does the average of the weights
-# over about the last quarter of the run.
-TAR, AVERAGING = 5.0, 6.0
+# Outputs that change little from one character to the next predict new text better. Lines begin with the zero state, so
+# that theirs must change more.
+TAR, TAR_OF_LINES = 5.0, 1.0
+
+# The average of the weights over about the last quarter of the run predicts new text better than the newest weights in
+# runs of 15 epochs and more. Shorter runs do not overfit yet, and the average is over a shorter part.
+AVERAGING, EPOCHS_OF_AVERAGING = 6.0, 15
 
 # The loss of a validation set with fewer than 200 characters is chance, and a short text needs all its characters. What
 # a network learns from it is the text itself, for which little dropout is best.
@@ -127,8 +131,8 @@ def choose_settings(
         ),
         "hold": 0.5,
         "weight_decay": WEIGHT_DECAY,
-        "tar": TAR,
-        "averaging": AVERAGING,
+        "tar": TAR_OF_LINES if chosen["documents"] == LINE else TAR,
+        "averaging": round(AVERAGING * max(1.0, EPOCHS_OF_AVERAGING / max(epochs, 0.1)), 1),
         **_choose_dropout(characters, epochs, hidden),
     }
     if chosen["documents"] != LINE:
