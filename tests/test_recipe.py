@@ -41,6 +41,8 @@ def test_the_work_grows_with_the_square_root_of_the_text_up_to_a_limit() -> None
         (30_000, 0, {}, ("batch_size", 16)),
         (99_999, 0, {}, ("batch_size", 16)),
         (100_000, 10_000, {"documents": "line"}, ("tar", 1.0, "averaging", 6.0)),
+        (1_000_000, 0, {"cell": "gru"}, ("tar", 0.0)),
+        (1_000_000, 100_000, {"documents": "line", "cell": "rnn"}, ("tar", 0.0)),
         (1_000_000, 0, {"epochs": 2.0}, ("averaging", 45.0)),
         (1_000_000, 0, {"steps": 0}, ("averaging", 900.0)),
         # 20,000 batches of 32 rows of 64 characters, or more

@@ -14,6 +14,7 @@ from typing import Any
 
 from charlstm.base.config import TrainingConfig
 from charlstm.base.parameters import Array
+from charlstm.network.cells import CELLS
 from charlstm.text.documents import LINE
 
 # The work for a text: five minutes on two cores of a laptop for a million characters. It grows with the square root of
@@ -50,7 +51,7 @@ UNITS_FOR_FULL_DROPOUT = 128
 WEIGHT_DECAY = 0.02
 
 # Outputs that change little from one character to the next predict new text better. Lines begin with the zero state, so
-# that theirs must change more.
+# that theirs must change more. The outputs of GRU and RNN are their memory, and must change.
 TAR, TAR_OF_LINES = 5.0, 1.0
 
 # The average of the weights over about the last quarter of the run predicts new text better than the newest weights in
@@ -131,7 +132,7 @@ def choose_settings(
         ),
         "hold": 0.5,
         "weight_decay": WEIGHT_DECAY,
-        "tar": TAR_OF_LINES if chosen["documents"] == LINE else TAR,
+        "tar": _choose_tar(chosen.get("cell", "lstm"), chosen["documents"]),
         "averaging": round(AVERAGING * max(1.0, EPOCHS_OF_AVERAGING / max(epochs, 0.1)), 1),
         **_choose_dropout(characters, epochs, hidden),
     }
@@ -148,6 +149,13 @@ def _choose_rate(units: int, cell: str, documents: str) -> float:
     if documents == LINE:
         factor = min(factor, RATE_FACTOR_OF_LINES)
     return round(factor * min(RATE, RATE * math.sqrt(RATE_UNITS / units)), 4)
+
+
+def _choose_tar(cell: str, documents: str) -> float:
+    """Return the weight of temporal activation regularisation."""
+    if CELLS[cell].memory == "h":
+        return 0.0
+    return TAR_OF_LINES if documents == LINE else TAR
 
 
 def _choose_dropout(characters: int, epochs: float, hidden: int) -> dict[str, float]:
