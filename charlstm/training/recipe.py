@@ -50,9 +50,10 @@ MOST_DROPOUT = 0.6
 UNITS_FOR_FULL_DROPOUT = 128
 WEIGHT_DECAY = 0.02
 
-# Outputs that change little from one character to the next predict new text better. Lines begin with the zero state, so
-# that theirs must change more. The outputs of GRU and RNN are their memory, and must change.
-TAR, TAR_OF_LINES = 5.0, 1.0
+# Outputs that change little from one character to the next predict new text better, once the network has learnt them:
+# in runs of fewer than 1,000 steps they count less. Lines begin with the zero state, and the outputs of GRU and RNN are
+# their memory, so theirs must change.
+TAR, STEPS_FOR_FULL_TAR = 5.0, 1_000
 
 # The average of the weights over about the last quarter of the run predicts new text better than the newest weights in
 # runs of 15 epochs and more. Shorter runs do not overfit yet, and the average is over a shorter part.
@@ -132,7 +133,7 @@ def choose_settings(
         ),
         "hold": 0.5,
         "weight_decay": WEIGHT_DECAY,
-        "tar": _choose_tar(chosen.get("cell", "lstm"), chosen["documents"]),
+        "tar": _choose_tar(chosen.get("cell", "lstm"), chosen["documents"], epochs * characters / (rows * window)),
         "averaging": round(AVERAGING * max(1.0, EPOCHS_OF_AVERAGING / max(epochs, 0.1)), 1),
         **_choose_dropout(characters, epochs, hidden),
     }
@@ -151,11 +152,11 @@ def _choose_rate(units: int, cell: str, documents: str) -> float:
     return round(factor * min(RATE, RATE * math.sqrt(RATE_UNITS / units)), 4)
 
 
-def _choose_tar(cell: str, documents: str) -> float:
-    """Return the weight of temporal activation regularisation."""
-    if CELLS[cell].memory == "h":
+def _choose_tar(cell: str, documents: str, steps: float) -> float:
+    """Return the weight of temporal activation regularisation, in a run of about this many steps."""
+    if documents == LINE or CELLS[cell].memory == "h":
         return 0.0
-    return TAR_OF_LINES if documents == LINE else TAR
+    return round(TAR * min(1.0, steps / STEPS_FOR_FULL_TAR), 1)
 
 
 def _choose_dropout(characters: int, epochs: float, hidden: int) -> dict[str, float]:
