@@ -272,6 +272,12 @@ def test_bits_a_line_are_those_of_the_lines_that_are_held_out(folder: Path) -> N
     assert float(found[2]) == pytest.approx(float(found[1]) * (16 + 1 + 22 + 1) / 2, abs=0.06)
 
 
+def test_a_run_without_a_step_does_not_tell_of_a_run_file(folder: Path) -> None:
+    done = train("corpus.txt", *SMALL, "--steps", 0)
+    assert done.exit_code == 0 and "wrote     charlstm.npz" in done.output and ".resume" not in done.output
+    assert not (folder / "charlstm.npz.resume").exists()
+
+
 def test_the_log_and_the_outcome_have_the_numbers_of_the_run(folder: Path) -> None:
     options = (*SMALL, "--steps", 90, "--validate-every", 10, "--lr", 0.3, "--warmup", 50)
     options = (*options, "--no-decay", "--tar", 0, "--averaging", 0, "--log", "log")

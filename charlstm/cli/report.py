@@ -138,7 +138,7 @@ def describe_outcome(outcome: Outcome) -> Iterator[str]:
     if history.step.size:
         yield from _describe_losses(model, plan)
     yield f"wrote     {options.model}"
-    if options.model is not None:
+    if options.model is not None and run_file.path_beside(options.model).exists():  # no step, no run file
         yield f"{INDENT}{_name_run_file(options.model)} holds the run for --resume; delete it once the run is finished"
 
 
