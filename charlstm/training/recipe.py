@@ -123,7 +123,7 @@ def choose_settings(
     batches = epochs * characters / (ROWS * window) if steps is None else steps / 2  # of all rows
     rows = chosen.get("batch_size", _choose_rows(characters, window, chosen["documents"], batches))
     if steps is not None:
-        epochs = steps * rows * (1 / len(lengths) if chosen["documents"] == LINE else window / characters)
+        epochs = steps / math.ceil((len(lengths) if chosen["documents"] == LINE else characters / window) / rows)
     automatic: dict[str, Any] = {
         "hidden": hidden,
         "layers": 1,
