@@ -1,5 +1,6 @@
 """Every benchmark runs, for a moment."""
 
+import ast
 import json
 import os
 import shutil
@@ -72,7 +73,7 @@ def without_avx512(row: str, *, rivals: list[str], cwd: Path, cores: int = 2) ->
 
 def test_each_script_is_tried_here() -> None:
     scripts = "bench chance compressors contestants documents growth inspecting machines ngrams novelty page pairs"
-    more = "parts plain reading rows scaling sets startup"
+    more = "parts plain reading rows scaling sets startup sweep"
     modules = "comparisons costs environments measure problem processors serving shapes tables"
     assert {path.stem for path in BENCHMARKS.glob("*.py")} == {*scripts.split(), *more.split(), *modules.split()}
 
@@ -280,6 +281,19 @@ def test_sets(tmp_path: Path) -> None:
     options = ("--lines", "--steps", "20", "--hidden", "4", "--workers", "1", "-m", "m.npz", "--quiet")
     run("-m", "charlstm", "train", "names.txt", *options, cwd=tmp_path)
     assert "distinct, max_copied 8" in script("sets", "m.npz", "names.txt", "5", "1", cwd=tmp_path)
+
+
+def test_the_sweeps_name_settings_that_there_are_and_each_has_a_result() -> None:
+    """The script itself needs PyTorch: `python benchmarks/sweep.py --check` compares its gradient."""
+    tree = ast.parse((BENCHMARKS / "sweep.py").read_text())
+    (known,) = (node.value for node in tree.body if isinstance(node, ast.AnnAssign) and node.target.id == "DEFAULTS")
+    names, sweeps = set(ast.literal_eval(known)), json.loads((BENCHMARKS / "sweeps.json").read_text())
+    lines = (BENCHMARKS / "sweeps-results.jsonl").read_text().splitlines()
+    results = [(line["sweep"], line["settings"]) for line in map(json.loads, lines)]
+    assert results and all(settings.keys() <= names for _, settings in results)
+    assert all(sweep["base"].keys() <= names for sweep in sweeps)
+    for sweep in sweeps:
+        assert [settings for name, settings in results if name == sweep["name"]] == sweep["settings"]
 
 
 def test_chance(tmp_path: Path) -> None:

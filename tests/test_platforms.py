@@ -24,7 +24,10 @@ SOURCES = sorted((ROOT / "charlstm").rglob("*.py"))
 TEXT = "the cat sat on a mat “quoted”\n" * 100
 # Names and modules that Windows lacks, and how the code does without.
 GUARDED = {
-    "base/files.py": {"fcntl", "SIGHUP", "fchmod", "fchown", "O_NOFOLLOW", "O_CLOEXEC", "O_NONBLOCK"},
+    "base/files.py": {
+        *("fcntl", "SIGHUP", "fchmod", "fchown", "O_NOFOLLOW", "O_CLOEXEC", "O_NONBLOCK"),
+        *("pthread_sigmask", "SIG_BLOCK", "SIG_SETMASK"),
+    },
     "cli/keyboard.py": {"termios", "readline"},
     "training/log.py": {"O_NONBLOCK", "O_NOCTTY"},
     "training/processes.py": {"fork", "sched_getaffinity", "sysconf"},

@@ -434,27 +434,20 @@ def lock(path: Path, warn: Callable[[str], object] = lambda message: None) -> It
         return
     target = Path(os.path.realpath(path))
     lock_file = target.with_name(f".{target.name}.lock")
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    free, handle, failure = False, -1, None
     try:
-        with suppress(FileNotFoundError):
-            kind = kind_of(lock_file.lstat().st_mode)
-            if kind != "a regular file":
-                raise CharlstmError(f"{shorten(lock_file)} is {kind} and cannot be a lock; remove it")
-        handle = os.open(lock_file, flags, 0o666)
-    except OSError as error:
-        raise CharlstmError(f"cannot create the lock {shorten(lock_file)}: {error.strerror or error}") from error
-    free = False
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            free = os.path.samestat(os.fstat(handle), lock_file.lstat())  # else its last owner has removed it
-        except OSError as error:
-            free = error.errno not in LOCKED
-            if free:
-                warn(
-                    f"{shorten(path)} cannot be locked ({error.strerror or error}), so make sure that no other run"
-                    " writes this file"
-                )
+        with _block_signals():  # so that none leaves a lock that nobody removes
+            handle = _open_lock(lock_file)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                free = os.path.samestat(os.fstat(handle), lock_file.lstat())  # else its last owner has removed it
+            except OSError as error:
+                free, failure = error.errno not in LOCKED, error
+        if free and failure is not None:
+            warn(
+                f"{shorten(path)} cannot be locked ({failure.strerror or failure}), so make sure that no other run"
+                " writes this file"
+            )
         if not free:
             raise CharlstmError(
                 f"another training run is writing {shorten(path)}; wait until it ends, or give another path"
@@ -463,4 +456,28 @@ def lock(path: Path, warn: Callable[[str], object] = lambda message: None) -> It
     finally:
         if free:
             lock_file.unlink(missing_ok=True)
-        os.close(handle)
+        if handle >= 0:
+            os.close(handle)
+
+
+def _open_lock(path: Path) -> int:
+    """Open a lock file, which is created if it is missing; raise CharlstmError if that fails."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    try:
+        with suppress(FileNotFoundError):
+            kind = kind_of(path.lstat().st_mode)
+            if kind != "a regular file":
+                raise CharlstmError(f"{shorten(path)} is {kind} and cannot be a lock; remove it")
+        return os.open(path, flags, 0o666)
+    except OSError as error:
+        raise CharlstmError(f"cannot create the lock {shorten(path)}: {error.strerror or error}") from error
+
+
+@contextmanager
+def _block_signals() -> Iterator[None]:
+    """Let the signals that end a process wait; only where there are locks, which is where there are signal masks."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGHUP, signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
