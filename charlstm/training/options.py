@@ -43,7 +43,8 @@ OF_THE_NETWORK = frozenset(to_mapping(NetworkConfig()))
 AUTOMATIC = frozenset(
     {
         *("hidden", "layers", "dropout", "weight_dropout", "forget_bias", "chrono_init"),
-        *("steps", "batch_size", "seq_len", "learning_rate", "weight_decay", "tar", "averaging", "hold", "workers"),
+        *("steps", "batch_size", "seq_len", "learning_rate", "hold", "workers"),
+        *("weight_decay", "tar", "averaging", "clip"),
     }
 )
 ENCODING = "utf-8"

@@ -55,6 +55,10 @@ WEIGHT_DECAY = 0.02
 # their memory, so theirs must change.
 TAR, STEPS_FOR_FULL_TAR = 5.0, 1_000
 
+# With that penalty, gradients explode now and then, to norms of 1,000 and more where 0.1 is usual. Clipping at the
+# usual norm makes such steps harmless.
+CLIP_WITH_TAR = 0.1
+
 # The average of the weights over about the last quarter of the run predicts new text better than the newest weights in
 # runs of 15 epochs and more. Shorter runs do not overfit yet, and the average is over a shorter part.
 AVERAGING, EPOCHS_OF_AVERAGING = 6.0, 15
@@ -124,6 +128,8 @@ def choose_settings(
     rows = chosen.get("batch_size", _choose_rows(characters, window, chosen["documents"], batches))
     if steps is not None:
         epochs = steps / math.ceil((len(lengths) if chosen["documents"] == LINE else characters / window) / rows)
+    taken = epochs * characters / (rows * window)  # steps, about
+    tar = chosen.get("tar", _choose_tar(chosen.get("cell", "lstm"), chosen["documents"], taken))
     automatic: dict[str, Any] = {
         "hidden": hidden,
         "layers": 1,
@@ -133,7 +139,8 @@ def choose_settings(
         ),
         "hold": 0.5,
         "weight_decay": WEIGHT_DECAY,
-        "tar": _choose_tar(chosen.get("cell", "lstm"), chosen["documents"], epochs * characters / (rows * window)),
+        "tar": tar,
+        "clip": CLIP_WITH_TAR if tar else TrainingConfig.clip,
         "averaging": round(AVERAGING * max(1.0, EPOCHS_OF_AVERAGING / max(epochs, 0.1)), 1),
         **_choose_dropout(characters, epochs, hidden),
     }
