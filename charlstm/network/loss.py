@@ -66,7 +66,7 @@ def cross_entropy(logits: Array, targets: Array, loss_mask: Array) -> float:
     return -float(np.dot(log_p.astype(np.float64), loss_mask))
 
 
-def change_gradient(h: Array, loss_mask: Array, weight: float) -> Array:
+def tar_gradient(h: Array, loss_mask: Array, weight: float) -> Array:
     """Return the gradient of temporal activation regularisation: weight · Σ loss_mask · mean over units of (h − h')².
 
     h' is h before the character. Source: Merity, McCann & Socher 2017, "Revisiting activation regularization for
@@ -88,7 +88,7 @@ def change_gradient(h: Array, loss_mask: Array, weight: float) -> Array:
 
     Examples
     --------
-    >>> change_gradient(np.array([[[0.0]], [[1.0]], [[4.0]]]), np.ones((2, 1)), 1.0).ravel()  # of 1² + 3²
+    >>> tar_gradient(np.array([[[0.0]], [[1.0]], [[4.0]]]), np.ones((2, 1)), 1.0).ravel()  # of 1² + 3²
     array([-4.,  6.])
     """
     d_change: Array = np.diff(h, axis=0)  # (T, B, H)

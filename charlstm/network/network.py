@@ -24,7 +24,7 @@ from charlstm.network.cell import Cell, Tape
 from charlstm.network.cells import build_cell
 from charlstm.network.config import NetworkConfig
 from charlstm.network.initialise import initialise_weights
-from charlstm.network.loss import change_gradient, cross_entropy, cross_entropy_gradient
+from charlstm.network.loss import cross_entropy, cross_entropy_gradient, tar_gradient
 from charlstm.network.matmul import PackedMatrix, sum_by_id
 from charlstm.network.weights import PackedWeights, pack_weights, split_gates, weight_shapes
 
@@ -294,12 +294,12 @@ class Network:
         """Return what `loss` returns, with dropout masks, and write ∂loss/∂(every weight) into `gradient`.
 
         For the gradient of a mean loss, divide `loss_mask` by its sum. With `tar`, the gradient is that of the loss and
-        of temporal activation regularisation of the last layer with this weight; see `change_gradient`.
+        of temporal activation regularisation of the last layer with this weight; see `tar_gradient`.
         """
         done = self.forward(ids, state, masks, buffers)
         logits = done.logits.reshape(ids.size, self.vocabulary_size)  # (T·B, V)
         loss = cross_entropy_gradient(logits, targets.reshape(-1), loss_mask.reshape(-1))  # logits become ∂loss/∂logits
-        d_last = change_gradient(done.tapes[-1].states[0], loss_mask, tar) if tar else None  # (T, B, H)
+        d_last = tar_gradient(done.tapes[-1].states[0], loss_mask, tar) if tar else None  # (T, B, H)
         self.backward(done, ids, done.logits, masks, buffers, gradient, d_last=d_last)
         return loss, done.state
 

@@ -282,7 +282,7 @@ def _carry_out(
             if is_first:
                 progress = _describe(result, split.training.per_epoch)
                 if options.preview and progress.validation_loss is not None:
-                    progress = progress._replace(sample=sample(_average(model, result), options.preview))
+                    progress = progress._replace(sample=sample(_with_average(model, result), options.preview))
                 watcher.advance(progress)
                 if result.report is not None:
                     log.write(_to_entry(progress))
@@ -385,7 +385,7 @@ def with_weights(model: Model, weights: Any) -> Model:
     return replace(model, network=model.network.with_weights(weights))
 
 
-def _average(model: Model, result: TrainingStep) -> Model:
+def _with_average(model: Model, result: TrainingStep) -> Model:
     """Return the model with the average of its weights, as a validation reads it."""
     average = None if result.state is None else result.state.average
     return model if average is None else with_weights(model, average)
