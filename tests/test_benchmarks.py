@@ -72,7 +72,9 @@ def without_avx512(row: str, *, rivals: list[str], cwd: Path, cores: int = 2) ->
 
 
 def test_each_script_is_tried_here() -> None:
-    scripts = "bench chance compressors contestants documents growth inspecting machines ngrams novelty page pairs"
+    scripts = (
+        "bench cache chance compressors contestants documents growth inspecting machines ngrams novelty page pairs"
+    )
     more = "parts plain reading rows scaling sets startup sweep"
     modules = "comparisons costs environments measure problem processors serving shapes tables"
     assert {path.stem for path in BENCHMARKS.glob("*.py")} == {*scripts.split(), *more.split(), *modules.split()}
@@ -318,5 +320,8 @@ def test_compressors(tmp_path: Path) -> None:
     assert "before 300 held-out ones" in lines[0]
     assert [line.split("  ")[0] for line in lines[1:4]] == ["zpaq -m5", "7zz PPMd, order 6", "none"]
     assert "absent: not installed" in lines[3]
-    static, adaptive = (float(line.split()[2]) for line in lines[4:])
-    assert static > 0.0 and adaptive > 0.0 and static != adaptive
+    assert len({float(line[24:33]) for line in lines[4:]}) == 3 and all(float(line[24:33]) > 0.0 for line in lines[4:])
+    lines = script("cache", "text.txt", "m.npz", "--held-out", "300", cwd=tmp_path).splitlines()
+    losses = [[float(word) for word in line.split()[2:]] for line in lines[2:]]
+    assert len(losses) == 6 and all(len(row) == 6 for row in losses)
+    assert losses[0][0] == losses[2][0] != losses[3][0] and losses[2][1] != losses[2][0]

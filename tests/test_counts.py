@@ -184,7 +184,7 @@ def test_a_file_gives_the_counts_that_were_saved(kind):
         np.testing.assert_array_equal(getattr(found.counts.ngrams, name), getattr(made.counts.ngrams, name))
     np.testing.assert_array_equal(found.counts.words.hashes, made.counts.words.hashes)
     assert [found.counts.weight, found.counts.ngram_loss, found.counts.mixture_loss] == [0.25, 1.5, 1.25]
-    assert found.digest == it.digest != found.digest_for(mixes=True)
+    assert found.digest == it.digest != found.digest_for(mixes_counts=True)
     LanguageModel(found).save("again.npz")
     assert Path("it.npz").read_bytes() == Path("again.npz").read_bytes()
     with pytest.raises(ConfigError, match="exists"):

@@ -94,8 +94,8 @@ def test_a_mix_that_is_none_is_refused():
     plain = LanguageModel(model(network("lstm", np.float32), CHARACTERS))
     for mix, said in [
         ({"counts": 1.5}, "mix is 1.5; it must be a number from 0 to 1"),
-        ({"count": 0.5}, "mix is 'count'; it must be one of counts; did you mean counts"),
-        ("counts", "mix is 'counts'; it must map 'counts' to a weight"),
+        ({"count": 0.5}, "mix is 'count'; it must be one of counts, cache; did you mean counts"),
+        ("counts", "mix is 'counts'; it must map 'counts' or 'cache' to a weight"),
         ({"counts": 0.5}, r"the model holds no counts.*with_counts"),
     ]:
         for call in (plain.sample, plain.samples, plain.session, plain.stream):

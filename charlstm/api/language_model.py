@@ -20,7 +20,7 @@ from charlstm.base.randomness import fresh_seed
 from charlstm.base.symbols import END
 from charlstm.model import bundled, checkpoint
 from charlstm.model.model import Model
-from charlstm.sampling.filters import SamplingConfig
+from charlstm.sampling.filters import SamplingConfig, check_mix
 from charlstm.sampling.sampler import Sample, Sampler
 from charlstm.sampling.sets import Samples, SetRules, SetSampler
 from charlstm.sampling.stopping import StoppingRules
@@ -785,7 +785,13 @@ class LanguageModel:
             result.save(path, force)
         return result
 
-    def score(self, text: str, adapt: bool = False, adapt_rate: float | None = None) -> ScoreResult:
+    def score(
+        self,
+        text: str,
+        adapt: bool = False,
+        adapt_rate: float | None = None,
+        mix: Mapping[str, float] | Sequence[tuple[str, float]] = (),
+    ) -> ScoreResult:
         """Return how well the network predicts a text.
 
         Parameters
@@ -798,6 +804,10 @@ class LanguageModel:
             unchanged. Do not compare a score with dynamic evaluation to one without.
         adapt_rate
             Learning rate of dynamic evaluation; None: the default, see `charlstm.model.adaptation`.
+        mix
+            Score a mixture, such as `{"cache": 0.1}` or `{"counts": 0.2, "cache": 0.1}`: the weights of the n-grams of
+            the text that was read before each character, and of the counts that the model holds; see
+            `charlstm.sampling.mixture`.
 
         Returns
         -------
@@ -813,7 +823,7 @@ class LanguageModel:
         CorpusError
             If the text is empty.
         ConfigError
-            If `adapt` is not True or False, or the rate is not a number above 0.
+            If `adapt` is not True or False, the rate is not a number above 0, or `mix` is not possible.
         TrainingError
             If dynamic evaluation diverges.
 
@@ -822,6 +832,9 @@ class LanguageModel:
         >>> score = model.score("abcad")
         >>> score.predicted, round(score.bits / score.bits_per_character)
         (4, 4)
+        >>> score = model.score("abcadabcad", mix={"cache": 0.2})
+        >>> score.predicted
+        9
         """
         from charlstm.inspection.score import Scorer, score_text
         from charlstm.inspection.view import TextSource
@@ -829,7 +842,7 @@ class LanguageModel:
 
         source = TextSource("the text", [check_text("text", text)])
         config = _adapt_config(adapt, adapt_rate)
-        scorer = Scorer("the model", self.model, config.adapt_rate if config.adapt else 0.0)
+        scorer = Scorer("the model", self.model, config.adapt_rate if config.adapt else 0.0, check_mix(mix))
         return ScoreResult(*score_text(source, [scorer])[0])
 
     def cloze(self, pairs: Iterable[Sequence[str]]) -> ClozeResult:

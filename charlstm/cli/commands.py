@@ -180,21 +180,23 @@ class Bias(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 has n
 
 
 class Mix(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 has no argument for it
-    """The word counts and a weight with an equals sign between them: counts=0.2."""
+    """A name of counts and a weight with an equals sign between them: counts=0.2."""
 
     name = "mix"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
-        """Return a name and a weight, as a tuple of one pair."""
-        if isinstance(value, tuple):  # the default
-            return value
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
+        """Return the name and the weight."""
         word, _, number = value.partition("=")
         try:
-            if word != "counts" or not 0.0 <= float(number) <= 1.0:
+            if word not in {"counts", "cache"} or not 0.0 <= float(number) <= 1.0:
                 raise ValueError
-            return ((word, float(number)),)
+            return word, float(number)
         except ValueError:
-            self.fail(f"{show_value(value)} is not counts= and a weight from 0 to 1, such as counts=0.2.", param, ctx)
+            self.fail(
+                f"{show_value(value)} is not counts= or cache= and a weight from 0 to 1, such as counts=0.2.",
+                param,
+                ctx,
+            )
 
 
 class FilePath(click.Path):

@@ -20,6 +20,7 @@ from charlstm.cli.commands import (
     Decorated,
     FilePath,
     GroupedCommand,
+    Mix,
     adapt_rate_option,
     check_encoding,
     check_files,
@@ -182,6 +183,14 @@ OPTIONS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
         help="Show the score with dynamic evaluation as well: the model learns from what it has read.",
     ),
     "adapt_rate": adapt_rate_option("Options of the view score"),
+    "mix": option_of("Options of the view score")(
+        "--mix",
+        type=Mix(),
+        metavar="NAME=W",
+        multiple=True,
+        help="Show the score of a mixture as well, with counts at weight W, 0 to 1: counts=W are those that the model"
+        " holds, cache=W those of the text that it has read. Can be repeated.",
+    ),
     "against": option_of("Options of the view counts")(
         "--against",
         type=FilePath(),

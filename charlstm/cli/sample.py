@@ -216,11 +216,10 @@ output_option = option_of("Output")
 @sampling_option(
     "--mix",
     type=Mix(),
-    metavar="counts=W",
-    default=(),
-    show_default=False,
-    help="Sample from a mixture: the n-gram counts that the model holds with weight W, 0 to 1, and the network with the"
-    " rest. All other rules apply to the mixture.",
+    metavar="NAME=W",
+    multiple=True,
+    help="Sample from a mixture of the network with counts, at weight W, 0 to 1: counts=W are those that the model"
+    " holds, cache=W those of the text to continue. All other rules apply to the mixture. Can be given several times.",
 )
 @sampling_option(
     "--random-seed",
@@ -386,6 +385,8 @@ def command(
             raise WrongUsage("--adapt learns from the text to continue, and there is none; give one with --seed.")
         with show_elapsed("learning from the seed"):
             language_model = learn(language_model, seeds[0], learning)
+    if "cache" in dict(sampling["mix"]) and not any(seeds):
+        raise WrongUsage("--mix cache counts the text to continue, and there is none; give one with --seed.")
 
     def write(file: TextIO) -> Sequence[Sample]:
         if again is not None:

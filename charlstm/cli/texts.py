@@ -174,9 +174,9 @@ class SampleOutput:
         from charlstm.render.data import dump_json, to_objects
         from charlstm.sampling.record import describe
 
-        kinds = {sample.origin.sampling.mixes for sample in samples}
+        kinds = {sample.origin.sampling.mixes_counts for sample in samples}
         digests = {mixes: self.model.digest_for(mixes) for mixes in kinds}
-        values = [describe(sample, digests[sample.origin.sampling.mixes], self.surprisals) for sample in samples]
+        values = [describe(sample, digests[sample.origin.sampling.mixes_counts], self.surprisals) for sample in samples]
         if novelty is not None:
             for number, value in enumerate(values):
                 value["novelty"] = to_objects(novelty.of(number).view())

@@ -33,8 +33,9 @@ from charlstm.inspection.view import (
 from charlstm.model.counts import Counts
 from charlstm.model.model import Model
 from charlstm.network.loss import NATS_PER_BIT, perplexity
+from charlstm.sampling.mixture import mix
 from charlstm.text.ngrams import NOTHING
-from charlstm.training.counting import ORDER, Counted, check_order, count_corpus, mix
+from charlstm.training.counting import ORDER, Counted, check_order, count_corpus
 from charlstm.training.options import check_paths
 
 PIECE = 1 << 18

@@ -85,7 +85,7 @@ VIEWS: Mapping[str, Entry] = {
         "score",
         Reads.TEXTS,
         "how well the model predicts texts: bits per character, perplexity, calibration, surprising passages",
-        ("compare", "adapt", "adapt_rate"),
+        ("compare", "adapt", "adapt_rate", "mix"),
     ),
     "counts": Entry(
         "counts",

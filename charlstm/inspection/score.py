@@ -33,6 +33,8 @@ from charlstm.inspection.view import (
 from charlstm.model.adaptation import SEGMENT
 from charlstm.model.model import Model
 from charlstm.network.loss import perplexity
+from charlstm.sampling.filters import CACHE, check_mix
+from charlstm.text.cache import LONGEST, SHORTEST
 from charlstm.text.documents import Documents
 from charlstm.text.vocabulary import code_points_of, text_of
 
@@ -110,15 +112,25 @@ class Scorer(NamedTuple):
         The model.
     rate
         Learning rate of dynamic evaluation; 0 keeps the weights fixed.
+    mix
+        Weights of the counts that are mixed in, by name, as `SamplingConfig.mix` has them.
     """
 
     name: str
     model: Model
     rate: float = 0.0
+    mix: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def is_static(self) -> bool:
+        """Whether the weights are fixed, and nothing is mixed in."""
+        return not self.rate and not self.mix
 
     def start(self) -> Evaluation:
         """Return an evaluation on a new text, with the weights of the model file."""
-        return DynamicEvaluation(self.model, self.rate) if self.rate else StaticEvaluation(self.model)
+        if self.is_static:
+            return StaticEvaluation(self.model)
+        return DynamicEvaluation(self.model, self.rate, self.mix)
 
 
 def score_text(text: TextSource, scorers: Sequence[Scorer], skip: bool = False, kept: int | None = None) -> list[Score]:
@@ -129,8 +141,7 @@ def score_text(text: TextSource, scorers: Sequence[Scorer], skip: bool = False, 
     text
         The text.
     scorers
-        The models. The passages are those of the first, or of the difference between the first two if both have fixed
-        weights.
+        The models. The passages are those of the first, or of the difference between the first two if both are static.
     skip
         True: each model skips the characters that it does not know.
     kept
@@ -146,7 +157,7 @@ def score_text(text: TextSource, scorers: Sequence[Scorer], skip: bool = False, 
         If dynamic evaluation diverges.
     """
     evaluations = [scorer.start() for scorer in scorers]
-    compared = 2 if [scorer.rate for scorer in scorers[:2]] == [0.0, 0.0] else 1
+    compared = 2 if sum(scorer.is_static for scorer in scorers[:2]) == 2 else 1
     documents = choose_documents(scorers)
     finder = PassageFinder(documents.separator.count("\n"))
     totals, whole, characters, predicted, ended = np.zeros(len(scorers)), np.zeros(len(scorers)), 0, 0, 0
@@ -241,8 +252,9 @@ def view_score(
     compare: Mapping[str, Model] | None = None,
     adapt: bool = False,
     adapt_rate: float = ADAPT_RATE,
+    mix: Sequence[tuple[str, float]] = (),
 ) -> View:
-    """Return the scores of texts for a model, or for two beside each other, and those of dynamic evaluation.
+    """Return the scores of texts for a model, or two: with fixed weights, with dynamic evaluation, mixed with counts.
 
     Parameters
     ----------
@@ -256,22 +268,29 @@ def view_score(
         True: also score with dynamic evaluation, which starts each text from the weights of the model file.
     adapt_rate
         Its learning rate.
+    mix
+        Also score with a mixture, of dynamic evaluation if that is asked for: weights by name, as `SamplingConfig.mix`.
 
     Raises
     ------
     CorpusError, UnknownCharacterError, TrainingError
         As for `score_text`.
     ConfigError
-        If `adapt` is not True or False, or the rate is not a number above 0.
+        If `adapt` is not True or False, the rate is not a number above 0, or `mix` is not possible.
     """
-    config = AdaptConfig(adapt, adapt_rate)
+    config, mixed = AdaptConfig(adapt, adapt_rate), check_mix(mix)
     static = [Scorer(given.model_name, model), *(Scorer(name, other) for name, other in (compare or {}).items())]
-    dynamic = [scorer._replace(rate=config.adapt_rate) for scorer in static] if config.adapt else []
-    found = [score_text(text, [*static, *dynamic], given.skip_unknown, KEPT) for text in given.texts]
+    kinds = {"": static}
+    learning = f" with dynamic evaluation at a learning rate of {config.adapt_rate:g}" if config.adapt else ""
+    if learning:
+        kinds[learning] = [scorer._replace(rate=config.adapt_rate) for scorer in static]
+    if mixed:
+        weights = " and ".join(f"{name} at weight {weight:g}" for name, weight in mixed)
+        kinds[f"{learning}, mixed with {weights}"] = [scorer._replace(mix=mixed) for scorer in kinds[learning]]
+    scorers = [scorer for kind in kinds.values() for scorer in kind]
+    found = [score_text(text, scorers, given.skip_unknown, KEPT) for text in given.texts]
     names, count = [text.name for text in given.texts], len(static)
-    groups = {"": [row[:count] for row in found]}
-    if dynamic:
-        groups[f" with dynamic evaluation at a learning rate of {config.adapt_rate:g}"] = [row[count:] for row in found]
+    groups = {kind: [row[count * k : count * (k + 1)] for row in found] for k, kind in enumerate(kinds)}
     parts: dict[str, Part] = {
         f"score{which}": _build_score_table(names, static, scores) for which, scores in groups.items()
     }
@@ -285,7 +304,7 @@ def view_score(
         titles = [scorer.name for scorer in static] if count > 1 else ["bits"]
         rows = [Column(name, one.surprise, Kind.BITS) for name, one in zip(titles, found[0], strict=False)]
         parts["surprisal in bits"] = Strip(found[0][0].text, tuple(rows), head=HEAD)
-    return View(parts, tuple(_list_remarks(static, [row[0] for row in found], bool(dynamic))))
+    return View(parts, tuple(_list_remarks(static, [row[0] for row in found], config.adapt, dict(mixed))))
 
 
 def _merge(scores: Sequence[Score]) -> Calibration:
@@ -369,7 +388,9 @@ def _build_passage_table(names: Sequence[str], scorers: Sequence[Scorer], found:
     return Table((*several, place, *bits, Column("passage", [passage.text for _, passage in rows], Kind.TEXT)))
 
 
-def _list_remarks(scorers: Sequence[Scorer], found: Sequence[Score], adapts: bool) -> Iterator[str]:
+def _list_remarks(
+    scorers: Sequence[Scorer], found: Sequence[Score], adapts: bool, mix: Mapping[str, float]
+) -> Iterator[str]:
     predicts_first = all(scorer.model.opening for scorer in scorers)
     if not predicts_first:
         yield "The first character of a text does not count, because there is no prediction of it."
@@ -391,6 +412,11 @@ def _list_remarks(scorers: Sequence[Scorer], found: Sequence[Score], adapts: boo
         yield (
             f"Dynamic evaluation takes a gradient step after every {SEGMENT} characters and at the end of a document."
             " Each text starts from the weights of the model file, which stays unchanged."
+        )
+    if CACHE in mix:
+        yield (
+            f"The cache is an n-gram model of the text that was read before each character, with contexts of"
+            f" {SHORTEST} to {LONGEST} characters. It starts each text empty."
         )
     yield (
         "Calibration counts the probability that the model gives to each character of its vocabulary at each place. The"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +13,8 @@ from charlstm.inspection.trace import MAX_BATCH, start_reader
 from charlstm.model.adaptation import Learner
 from charlstm.model.model import Model, Reader
 from charlstm.network.loss import NATS_PER_BIT, log_softmax
+from charlstm.sampling.filters import SamplingConfig
+from charlstm.sampling.mixture import TextMixture
 from charlstm.text import batches
 
 ROWS = 64
@@ -81,18 +84,30 @@ class StaticEvaluation:
 
 
 class DynamicEvaluation:
-    """An evaluation in which a copy of the model learns from what it has read; see `charlstm.model.adaptation`.
+    """An evaluation whose predictions depend on all that was read before.
+
+    A copy of the model learns from it (see `charlstm.model.adaptation`), or counts are mixed in (see
+    `charlstm.sampling.mixture`), or both. The characters are read in their order.
 
     Parameters
     ----------
     model
         The model; its weights stay unchanged.
     rate
-        The learning rate.
+        The learning rate; 0: the copy does not learn.
+    mix
+        Weights of the counts that are mixed in, by name.
+
+    Raises
+    ------
+    ConfigError
+        If the counts have a weight, and the model holds none.
     """
 
-    def __init__(self, model: Model, rate: float) -> None:
-        self._learner = Learner(model, rate)
+    def __init__(self, model: Model, rate: float, mix: Sequence[tuple[str, float]] = ()) -> None:
+        self._learner, self._learns = Learner(model, rate), rate > 0
+        self._mixture = TextMixture(model, SamplingConfig(mix=mix))
+        self._predicts = bool(model.opening)
         self.calibration = Calibration()
 
     def read(self, ids: Array) -> Array:
@@ -106,10 +121,14 @@ class DynamicEvaluation:
         parts = [np.empty(0)]
 
         def receive(logits: Array, targets: Array) -> None:
-            parts.append(surprisal(logits, targets))
-            self.calibration.add(logits, targets)
+            mixed = self._mixture.mix(logits, targets)
+            parts.append(surprisal(mixed, targets))
+            self.calibration.add(mixed, targets)
 
-        self._learner.read(ids, receive)
+        if not self._predicts:
+            self._mixture.read(ids[:1])
+            self._predicts = len(ids) > 0
+        self._learner.read(ids, receive, self._learns)
         bits = np.concatenate(parts)
         return np.concatenate([np.full(len(ids) - len(bits), np.nan), bits])
 

@@ -1,7 +1,4 @@
-"""Counts that a model holds beside its network: an n-gram model and word counts of the same training set.
-
-A mixture predicts p(c) = (1 − weight) · p_network(c) + weight · p_counts(c).
-"""
+"""Counts that a model holds beside its network: an n-gram model and word counts of the same training set."""
 
 from __future__ import annotations
 

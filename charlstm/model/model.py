@@ -120,9 +120,9 @@ class Model:
         """SHA-256, in hex, of all that determines the predictions of the network: settings, characters, weights."""
         return self.digest_with(to_mapping(self.network.config))
 
-    def digest_for(self, mixes: bool) -> str:
-        """Return the digest of what writes a text: the network, or if it mixes, the network and the counts."""
-        if not mixes or self.counts is None:
+    def digest_for(self, mixes_counts: bool) -> str:
+        """Return the digest of what writes a text: the network, or if they are mixed, the network and the counts."""
+        if not mixes_counts or self.counts is None:
             return self.digest
         return sha256(bytes.fromhex(self.digest) + self.counts.digest).hexdigest()
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from charlstm.network.loss import NATS_PER_BIT, log_softmax
 from charlstm.sampling.filters import SamplingConfig, add_bias, probabilities
 from charlstm.sampling.mixture import Mixture
 from charlstm.sampling.words import ForbiddenWords
+
+if TYPE_CHECKING:
+    from charlstm.text.cache import Cache
 
 MAX_ROWS = 100_000
 UNIFORMS_AHEAD = 256
@@ -73,6 +77,7 @@ def sample_steps(
     reader: Reader | None = None,
     streams: Sequence[int] | None = None,
     report: Callable[[int], object] | None = None,
+    cache: Cache | None = None,
 ) -> Iterator[DecodingStep]:
     """Continue a text several times side by side, without end.
 
@@ -92,6 +97,8 @@ def sample_steps(
         The numbers of the B random streams; None: text number k uses stream number k.
     report
         Called with the number of characters of the seed that are read, again and again; see `Reader.read`.
+    cache
+        A cache that has read the one seed, for a mixture with it; without one, the seed is counted here.
 
     Returns
     -------
@@ -128,7 +135,7 @@ def sample_steps(
         reader = reader.copies(count)
     generators = [generator(sampling.random_seed, Purpose.SAMPLE, number) for number in numbers]
     recent = _RecentCharacters(model, sampling, [ids[each] for each in seeds])
-    mixture = Mixture(model, sampling, [ids[each] for each in seeds], openings)
+    mixture = Mixture(model, sampling, [ids[each] for each in seeds], openings, cache)
     if sampling.forbid_word:
         before = [parsed[each] for each in seeds]
         words = ForbiddenWords(sampling.forbid_word, points, allowed, before)

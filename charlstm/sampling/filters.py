@@ -1,6 +1,6 @@
 """The filters that turn logits into sampling probabilities: small functions, applied in the order below.
 
-    mix                 mix the network with the counts of the model              (`mixture`)
+    mix                 mix the network with counts                               (`mixture`)
     add_bias            add a number to the logits of some characters
     allow               keep only the allowed characters, and those that complete no forbidden word (`words`)
     penalize_repeats    p ← p^penalty for recent characters                       Keskar et al. 2019
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 MIN_TEMPERATURE = 1e-200  # keeps only the most likely character, and no division by it overflows
 MAX_BIAS = 10_000
-COUNTS = "counts"  # what the network can be mixed with
+COUNTS, CACHE = "counts", "cache"  # what the network can be mixed with
 MAX_WORDS = 5_000  # characters of all forbidden words
 MAX_PENALTY = 1e100  # forbids recent characters, and no product with it overflows
 
@@ -67,9 +67,9 @@ class SamplingConfig:
         Character → number, −10,000 to 10,000, that is added to its logit, or pairs of both: b multiplies the odds of a
         character by exp(b) at a temperature of 1. The attribute is a tuple of pairs.
     mix
-        "counts" → weight in [0, 1] of the counts that the model holds, or a pair of both: characters are sampled from
-        the mixture of the network and the counts, to which all other rules apply; empty, or 0: from the network alone.
-        The attribute is a tuple of pairs.
+        "counts" → weight in [0, 1] of the counts that the model holds, and "cache" → that of the n-grams of the text to
+        continue, or pairs of both: characters are sampled from the mixture, to which all other rules apply; empty, or
+        0: from the network alone. See `charlstm.sampling.mixture`. The attribute is a tuple of pairs.
     random_seed
         Seed of the random numbers, 0 or more.
 
@@ -105,7 +105,7 @@ class SamplingConfig:
             only=None if self.only is None else check_text("only", self.only),
             forbid_word=_check_words(self.forbid_word),
             bias=_check_bias(self.bias),
-            mix=_check_mix(self.mix),
+            mix=check_mix(self.mix),
             random_seed=check_whole("random_seed", self.random_seed, 0),
         )
 
@@ -142,7 +142,7 @@ class SamplingConfig:
 
     def check_counts(self, model: Model) -> None:
         """Raise ConfigError if `mix` needs counts and a model holds none."""
-        if self.mixes and model.counts is None:
+        if self.mixes_counts and model.counts is None:
             raise ConfigError(
                 "the model holds no counts to mix with its network",
                 python="add them with model.with_counts(corpus), or train a model with counts=6",
@@ -150,9 +150,14 @@ class SamplingConfig:
             )
 
     @property
-    def mixes(self) -> bool:
-        """Whether characters are sampled from a mixture."""
-        return bool(self.mix)
+    def mixes_counts(self) -> bool:
+        """Whether the counts that a model holds have a weight."""
+        return COUNTS in dict(self.mix)
+
+    @property
+    def mixes_cache(self) -> bool:
+        """Whether the n-grams of the text to continue have a weight."""
+        return CACHE in dict(self.mix)
 
     def biases(self, code_points: Array) -> Array | None:
         """Return what is added to the logits of a vocabulary: (V,) float64, or None if nothing is."""
@@ -216,14 +221,22 @@ def _check_bias(bias: Any) -> tuple[tuple[str, float], ...]:
     return tuple(checked.items())
 
 
-def _check_mix(mix: Any) -> tuple[tuple[str, float], ...]:
-    """Return a mix as pairs; raise ConfigError if it is something else."""
+def mixes_counts(rules: Any) -> bool:
+    """Return whether sampling rules as a file has them, name → value, give the counts of the model a weight."""
+    mix = rules.get("mix") if isinstance(rules, Mapping) else None
+    return isinstance(mix, (list, tuple)) and any(isinstance(pair, list) and pair[:1] == [COUNTS] for pair in mix)
+
+
+def check_mix(mix: Any) -> tuple[tuple[str, float], ...]:
+    """Return the weights of a mixture as pairs, without those of 0; raise ConfigError if they are something else."""
     pairs = list(mix.items()) if isinstance(mix, Mapping) else mix
     if not isinstance(pairs, (tuple, list)) or not all(
         isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in pairs
     ):
-        raise ConfigError(f"mix is {show_value(mix)}; it must map {COUNTS!r} to a weight")
-    checked = {check_choice("mix", name, (COUNTS,)): check_number("mix", weight, 0.0, 1.0) for name, weight in pairs}
+        raise ConfigError(f"mix is {show_value(mix)}; it must map {COUNTS!r} or {CACHE!r} to a weight")
+    checked = {
+        check_choice("mix", name, (COUNTS, CACHE)): check_number("mix", weight, 0.0, 1.0) for name, weight in pairs
+    }
     return tuple((name, weight) for name, weight in checked.items() if weight)
 
 

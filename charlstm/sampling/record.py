@@ -31,7 +31,7 @@ from charlstm.base.symbols import END
 from charlstm.model.adaptation import adapt_to
 from charlstm.model.model import Model
 from charlstm.sampling.decoder import MAX_ROWS
-from charlstm.sampling.filters import SamplingConfig
+from charlstm.sampling.filters import SamplingConfig, mixes_counts
 from charlstm.sampling.sampler import Origin, Sample, SampledCharacter, Sampler
 from charlstm.sampling.sets import ROWS, SetRules
 from charlstm.sampling.stopping import StoppingRules
@@ -93,7 +93,7 @@ def read_records(file: Input, model: Model) -> list[Sample]:
     CharlstmError
         If the file cannot be read, a line is not a record, or another model wrote its text.
     """
-    records, digests = [], (model.digest_for(mixes=False), model.digest_for(mixes=True))
+    records, digests = [], (model.digest_for(mixes_counts=False), model.digest_for(mixes_counts=True))
     try:
         with file.open() as lines:
             for number, line in enumerate(iter(lambda: lines.readline(LONGEST_LINE + 1), b""), 1):
@@ -108,7 +108,7 @@ def read_records(file: Input, model: Model) -> list[Sample]:
 def _read_record(line: bytes, model: Model, digests: tuple[str, str], place: str) -> Sample:
     """Return the sample that a line describes, once it is checked.
 
-    The digests are those of the model for texts of its network alone, and for those of a mixture.
+    The digests are those of the model for texts without its counts, and for those with them.
     """
     if len(line) > LONGEST_LINE:
         raise CharlstmError(f"{place} is too long for a record; {ADVICE}")
@@ -117,8 +117,7 @@ def _read_record(line: bytes, model: Model, digests: tuple[str, str], place: str
         missing = sorted(NAMES.difference(values)) if isinstance(values, dict) else sorted(NAMES)
         if missing:
             raise ConfigError(f"it has no {missing[0]}")
-        mixes = isinstance(values["sampling"], dict) and bool(values["sampling"].get("mix"))
-        if values["model"] != digests[mixes]:
+        if values["model"] != digests[mixes_counts(values["sampling"])]:
             raise CheckpointError(
                 f"{place} was written by another model",
                 python="load the model that wrote it",

@@ -24,6 +24,7 @@ from charlstm.sampling.stopping import Stopper, StoppingRules
 
 if TYPE_CHECKING:
     from charlstm.sampling.sets import SetRules
+    from charlstm.text.cache import Cache
 
 SCORED_AT_ONCE = 256
 
@@ -134,7 +135,7 @@ class Sampler:
         Where each sample stops.
     count
         Number of samples (B), 1 to 100,000.
-    reader, streams, report
+    reader, streams, report, cache
         See `sample_steps`.
 
     Attributes
@@ -160,6 +161,7 @@ class Sampler:
         reader: Reader | None = None,
         streams: Sequence[int] | None = None,
         report: Callable[[int], object] | None = None,
+        cache: Cache | None = None,
     ) -> None:
         code_points = model.vocabulary.code_points
         stopping.check_allowed(code_points, sampling.allowed(code_points))
@@ -173,7 +175,7 @@ class Sampler:
         if model.labels:
             drawn = model.draw_labels(sampling.random_seed, self._streams) - len(model.vocabulary)  # (B,)
             self._labels = [model.labels[label] for label in drawn]
-        self._steps = sample_steps(model, seed, sampling, count, reader, streams, report)
+        self._steps = sample_steps(model, seed, sampling, count, reader, streams, report, cache)
         self._stoppers = [Stopper(stopping) for _ in range(count)]
         self._characters: list[list[str]] = [[] for _ in range(count)]
         self._blocks: list[Any] = [[]]  # rows and surprisals, (N,) each; the last one: characters without them

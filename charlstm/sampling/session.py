@@ -11,6 +11,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,6 +28,9 @@ from charlstm.sampling.sampler import SampledCharacter, Sampler
 from charlstm.sampling.session_state import NO_LEARNING, SavedSession, SessionState, Span
 from charlstm.sampling.stopping import StoppingRules
 
+if TYPE_CHECKING:
+    from charlstm.text.cache import Cache
+
 MAX_UNDO = 100
 SUGGESTION_LENGTH = 60
 MAX_SUGGESTIONS = 1000
@@ -36,7 +40,8 @@ class Session:
     """A text that a user and a model extend in turns.
 
     With `learning`, the model also learns from what the user adds, not from what it writes itself. The weights follow
-    from the text alone, so `undo`, `reset` and switching it off undo the learning too. No file changes.
+    from the text alone, so `undo`, `reset` and switching it off undo the learning too. No file changes. A mixture with
+    the cache counts the same: what the user adds.
 
     The last 100 changes of the text can be undone. Each needs memory for the text, the state and the prediction before
     it: L·S·H + V numbers.
@@ -95,6 +100,8 @@ class Session:
         self._before: deque[SessionState] = deque(maxlen=MAX_UNDO)
         self._sampler: Sampler | None = None
         self._unread: list[str] = []
+        self._cache: Cache | None = None  # of the text up to `_cached`, with its added spans
+        self._cached: tuple[str, tuple[Span, ...]] = ("", ())
         self._text, self._continuation_start = "", 0
         self._added: tuple[Span, ...] = ()
         self._read_from_start()
@@ -411,9 +418,30 @@ class Session:
         streams = range(self._streams_used, self._streams_used + count)
         reader = self._reader if self._text else None  # an empty text begins as a sample without a seed does
         model = self.model if self._learner is None else self._learner.model
-        sampler = Sampler(model, self._text, self.sampling, stopping, count, reader=reader, streams=streams)
+        cache = self._count_added() if self.sampling.mixes_cache else None
+        sampler = Sampler(
+            model, self._text, self.sampling, stopping, count, reader=reader, streams=streams, cache=cache
+        )
         self._streams_used += count
         return sampler
+
+    def _count_added(self) -> Cache:
+        """Return the cache that has read the text, and counted what the user added."""
+        from charlstm.text.cache import Cache
+
+        text, spans = self._cached
+        new = self._added[len(spans) :]
+        goes_on = self._text.startswith(text) and self._added[: len(spans)] == spans
+        if self._cache is None or not goes_on or any(start < len(text) for start, _ in new):
+            self._cache, text, new = Cache(), "", self._added
+            self._cache.read(self.model.vocabulary.encode(self.model.opening), counted=False)
+        ids, place = self.model.vocabulary.encode(self._text[len(text) :]), len(text)  # (N,)
+        for start, stop in [*new, (len(self._text), len(self._text))]:
+            self._cache.read(ids[place - len(text) : start - len(text)], counted=False)
+            self._cache.read(ids[start - len(text) : stop - len(text)])
+            place = stop
+        self._cached = (self._text, self._added)
+        return self._cache
 
     def _take(self, sampler: Sampler) -> Iterator[SampledCharacter]:
         """Yield characters and note them as unread, until the text changes."""

@@ -8,8 +8,8 @@ The file is an archive of `charlstm.model.archive`, so `numpy.load` alone can re
     logits      (V,), its prediction of the next character
     sha256      32 bytes: the digest of all members above
 
-A session that learns has two more entries in its metadata: learning, its settings, and added, the spans of the text
-that the user added. The weights are not stored; they follow from these.
+The metadata of a session that learns also have learning, its settings; and of one that learns or mixes in the cache,
+added, the spans of the text that the user added. Neither weights nor cache are stored; they follow from these.
 
 A setting that `sampling` or `stopping` lacks has its default value: a later charlstm added it.
 """
@@ -31,14 +31,14 @@ from charlstm.base.parameters import Array
 from charlstm.base.symbols import END
 from charlstm.model import archive, format2
 from charlstm.model.model import Model
-from charlstm.sampling.filters import SamplingConfig
+from charlstm.sampling.filters import SamplingConfig, mixes_counts
 from charlstm.sampling.stopping import StoppingRules
 from charlstm.text.documents import LINE
 
 FORMAT = "charlstm session"
 VERSION = 2
 LABEL = "label"  # only of a session with a label
-LEARNING, ADDED = "learning", "added"  # only of a session that learns
+LEARNING, ADDED = "learning", "added"  # only of a session that learns or mixes in the cache
 NO_LEARNING = AdaptConfig()
 Span = tuple[int, int]
 NAMES = {"model", "text", "continuation_start", "streams_used", "sampling", "stopping"}
@@ -112,7 +112,7 @@ def save(saved: SavedSession, model: Model, path: Path) -> None:
     metadata = {
         "format": FORMAT,
         "version": VERSION,
-        "model": model.digest_for(saved.sampling.mixes),
+        "model": model.digest_for(saved.sampling.mixes_counts),
         "text": state.text,
         "continuation_start": state.continuation_start,
         "streams_used": saved.streams_used,
@@ -122,7 +122,9 @@ def save(saved: SavedSession, model: Model, path: Path) -> None:
     if model.label is not None:
         metadata[LABEL] = model.label
     if state.learning.adapt:
-        metadata |= {LEARNING: to_mapping(state.learning), ADDED: [list(span) for span in state.added]}
+        metadata[LEARNING] = to_mapping(state.learning)
+    if state.learning.adapt or saved.sampling.mixes_cache:
+        metadata[ADDED] = [list(span) for span in state.added]
     arrays = {
         "metadata": archive.from_json(metadata),
         "state": state.network_state[:, :, 0],
@@ -157,7 +159,7 @@ def load(model: Model, path: str | PathLike[str]) -> SavedSession:
             metadata, digest = _from_version_1(old), format2.digest(model)
         else:
             metadata = archive.to_json(member, FORMAT, {VERSION: NAMES | ({LABEL, LEARNING, ADDED} & set(found))})
-            digest = model.digest_for(mixes=bool(metadata["sampling"].get("mix")))
+            digest = model.digest_for(mixes_counts(metadata["sampling"]))
         if metadata["model"] != digest:
             raise CheckpointError("it was saved with another model; start the session with that model")
         label = metadata.get(LABEL)

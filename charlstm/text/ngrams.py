@@ -354,17 +354,26 @@ class NgramModel:
         symbols, targets = symbols.astype(np.int64), targets.astype(np.int64)
         chain: Array = self.unigrams[targets]  # (N,)
         result = [self._unadjusted[0][targets] if every and self.order > 1 else chain]
-        nodes = symbols  # (N,)  of the context of one symbol
-        for order in range(2, self.order + 1):
+        for order, nodes in enumerate(self._walk(symbols), 2):
             child = self.find(nodes, targets)  # (N,)
             if every and order < self.order:
                 result.append(_interpolate(self._unadjusted[1], nodes, child - self._S, chain))
             chain = _interpolate(self._smoothed, nodes, child - self._S, chain)
-            if order < self.order:
-                nodes = self.find(np.concatenate([[NOTHING], nodes[:-1]]), symbols)
         if self.order > 1:
             result.append(chain)
         return np.stack(result if every else result[-1:])
+
+    def _walk(self, symbols: Array) -> Iterator[Array]:
+        """Yield the contexts after each symbol of a text, of one symbol first: (N,) → (N,) each."""
+        nodes = symbols.astype(np.int64)  # (N,)
+        for length in range(1, self.order):
+            yield nodes
+            if length < self.order - 1:
+                nodes = self.find(np.concatenate([[NOTHING], nodes[:-1]]), symbols)
+
+    def contexts(self, symbols: Array) -> Array:
+        """Return the contexts after each symbol of one text: (N,) → (order − 1, N) nodes; see `extend`."""
+        return np.array(list(self._walk(symbols)), np.int64).reshape(self.order - 1, len(symbols))
 
     def extend(self, nodes: Array, symbols: Array) -> Array:
         """Return the contexts after one more symbol in each of B texts.

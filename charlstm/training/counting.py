@@ -16,6 +16,7 @@ from charlstm.base.parameters import Array, Buffers
 from charlstm.model.counts import Counts
 from charlstm.model.model import Model
 from charlstm.network.loss import log_softmax
+from charlstm.sampling.mixture import mix
 from charlstm.text import corpus
 from charlstm.text.batches import Batch
 from charlstm.text.corpus import Corpus
@@ -148,11 +149,6 @@ def fit_weight(model: Model, split: Split) -> Model:
             mixture_loss=-float(np.log(mix(network, counts, weight)).mean()),
         ),
     )
-
-
-def mix(network: Array, counts: Array, weight: float) -> Array:
-    """Return the probabilities of a mixture: (…) and (…) → (…)."""
-    return np.asarray((1.0 - weight) * network + weight * counts)
 
 
 def find_weight(network: Array, counts: Array) -> float:
