@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 import charlstm
 from charlstm.model import checkpoint
 from charlstm.network.config import NetworkConfig
-from charlstm.training import plan, processes
+from charlstm.training import processes, trial
 from charlstm.training.options import Options
 
 TEXT = "".join(random.Random(0).choices(("the cat ", "sat on ", "a mat.\n", "the dog "), k=300))
@@ -192,10 +192,10 @@ def test_the_trial_of_a_timed_run_takes_at_most_three_seconds(
     class TrialError(charlstm.CharlstmError):
         pass
 
-    def fail(plan: Any, world: Any, limit: float, prepare: Any) -> float:
+    def fail(model: Any, split: Any, workers: int, world: Any, limit: float, prepare: Any) -> float:
         raise TrialError(str(limit))
 
-    monkeypatch.setattr(plan, "_measure_pace", fail)
+    monkeypatch.setattr(trial, "measure_pace", fail)
     done = train("corpus.txt", "--time", time)
     assert done.exit_code == 1 and float(done.output.splitlines()[-1][len("Error: ") : -1]) == pytest.approx(seconds)
     assert done.output.startswith("measure   the speed of this machine, for about ")

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from charlstm.base.config import AUTO, TrainingConfig, to_mapping
 from charlstm.base.errors import ConfigError, CorpusError, named
@@ -33,21 +31,15 @@ from charlstm.text.remarks import describe_names
 from charlstm.text.sources import FIELD_LABEL, count_files, is_folder
 from charlstm.text.split import Split, split_corpus
 from charlstm.text.tables import find_table_kind
-from charlstm.training import recipe, run_file, trainer
+from charlstm.training import recipe, run_file, trainer, trial
 from charlstm.training.counting import count_training_set
 from charlstm.training.durations import format_duration
-from charlstm.training.exchange import Requests
 from charlstm.training.options import AUTOMATIC, DEFAULTS, ENCODING, OF_THE_NETWORK, OptionError, Options, literal
-from charlstm.training.processes import count_cores, memory_of_the_machine, start_team
+from charlstm.training.processes import count_cores, memory_of_the_machine
 from charlstm.training.team import Team
-from charlstm.training.trainer import TrainingStep
 
 NOT_OPTIONS = frozenset({"workers", "changed_on_resume", "origin", "labels"})
 CHANGED_BY_RESUMING = frozenset({"steps", "patience", "workers"})
-TRIAL_SHARE = 0.02
-SHORTEST_TRIAL, LONGEST_TRIAL = 1.0, 3.0
-WARM_STEPS = 3
-LEAST_SHARE = 0.2  # of the time, in which a process is assumed to compute
 RESERVED_FOR_THE_END = 0.01
 
 
@@ -247,9 +239,9 @@ def _plan_new(
     counts = _count(plan, text, world, announce)
     if options.time is not None:
         deadline = started + options.time * (1.0 - RESERVED_FOR_THE_END)
-        seconds = min(max(SHORTEST_TRIAL, TRIAL_SHARE * options.time), LONGEST_TRIAL)
+        seconds = trial.choose_seconds(options.time)
         announce(f"measure   the speed of this machine, for about {format_duration(seconds)}")
-        pace = _measure_pace(plan, world, seconds, prepare)
+        pace = trial.measure_pace(plan.model, plan.split, plan.workers, world, seconds, prepare)
         plan = _choose(text, pace * max(deadline - time.monotonic(), 0.0), chosen, options)
         every = plan.model.training.validate_every or -(-plan.model.training.steps // trainer.VALIDATIONS)
         config = replace(plan.model.training, validate_every=every)
@@ -358,41 +350,6 @@ def _initialise(plan: Plan, origin: Model | None) -> Plan:
     if origin is not None:
         model.copy_weights(origin)
     return plan._replace(model=model, origin=origin)
-
-
-def _measure_pace(plan: Plan, world: Team, seconds: float, prepare: Prepare) -> float:
-    """Train on trial for some seconds; return the multiplications per second that can be expected.
-
-    Other programs that use the cores during the trial may soon end, or stay. So this is the geometric mean of what was
-    done per second, and of what was done per second in which this process computed.
-    """
-    network, started = plan.model.network, time.monotonic()
-    network.initialise(0)
-    config = replace(plan.model.training, steps=trainer.MOST_STEPS, validate_every=trainer.MOST_STEPS, patience=0)
-
-    def job(team: Team) -> Iterator[TrainingStep]:
-        def ask(done: int) -> Requests:
-            is_late = time.monotonic() - started > seconds
-            return Requests(stop=team.rank == 0 and done >= warm and is_late)
-
-        return trainer.train(network, plan.split.training, None, config, team, ask)
-
-    characters, since, computed, warm = 0, started, time.process_time(), WARM_STEPS
-    largest = trainer.largest_sum(network, plan.split.training.rows)
-    with start_team(job, largest, world, plan.workers) as team:
-        for result in job(team):
-            elapsed = min(time.monotonic() - started, seconds)
-            prepare("measuring the speed", round(1000 * elapsed), round(1000 * seconds))
-            if result.step <= warm:
-                since, computed = time.monotonic(), time.process_time()
-                warm = result.step if since - started > seconds / 2 else warm  # steps of seconds need no warm-up
-            else:
-                characters += result.characters
-        elapsed, computed = time.monotonic() - since, time.process_time() - computed
-    elapsed *= math.sqrt(min(1.0, max(LEAST_SHARE, computed / elapsed)))
-    pace = np.array([recipe.TRAINING_COST * network.multiplications * characters / elapsed * (world.rank == 0)])
-    world.all_reduce(pace)
-    return float(pace[0])
 
 
 def _plan_resumed(
