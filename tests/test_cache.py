@@ -143,7 +143,7 @@ def test_a_mixture_of_a_network_that_learns_is_scored():
 
 
 @pytest.mark.parametrize("lines", [False, True])
-def test_a_session_counts_what_the_user_adds(lines, tmp_path):
+def test_a_session_counts_what_the_user_adds(lines, tmp_path, monkeypatch):
     it = constant(lines)
     rules = {"length": 30, "mix": {"cache": 0.9}, "random_seed": 3, "temperature": 1.0}
     mixed = LanguageModel(it)
@@ -164,6 +164,10 @@ def test_a_session_counts_what_the_user_adds(lines, tmp_path):
         np.testing.assert_allclose(found, define(pairs, P), rtol=1e-12)
         return found.tolist()
 
+    def interrupt(cache, ids, counted=True, read=Cache.read):
+        read(cache, ids[:2], counted)
+        raise KeyboardInterrupt
+
     before = check(session)
     session.save(tmp_path / "s.npz")
     other = mixed.session(length=5)
@@ -183,6 +187,12 @@ def test_a_session_counts_what_the_user_adds(lines, tmp_path):
     session.add("abcabcabc")
     session.add(written)  # the same text, but now of the user
     assert check(session) != P.tolist()
+    session.add("dcdcdc")
+    with monkeypatch.context() as patch:
+        patch.setattr(Cache, "read", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            session.generate()
+    check(session)
     session.reset()
     assert check(session) == P.tolist()
 

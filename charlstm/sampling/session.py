@@ -429,19 +429,20 @@ class Session:
         """Return the cache that has read the text, and counted what the user added."""
         from charlstm.text.cache import Cache
 
+        cache, self._cache = self._cache, None  # an interrupt leaves none
         text, spans = self._cached
         new = self._added[len(spans) :]
         goes_on = self._text.startswith(text) and self._added[: len(spans)] == spans
-        if self._cache is None or not goes_on or any(start < len(text) for start, _ in new):
-            self._cache, text, new = Cache(), "", self._added
-            self._cache.read(self.model.vocabulary.encode(self.model.opening), counted=False)
+        if cache is None or not goes_on or any(start < len(text) for start, _ in new):
+            cache, text, new = Cache(), "", self._added
+            cache.read(self.model.vocabulary.encode(self.model.opening), counted=False)
         ids, place = self.model.vocabulary.encode(self._text[len(text) :]), len(text)  # (N,)
         for start, stop in [*new, (len(self._text), len(self._text))]:
-            self._cache.read(ids[place - len(text) : start - len(text)], counted=False)
-            self._cache.read(ids[start - len(text) : stop - len(text)])
+            cache.read(ids[place - len(text) : start - len(text)], counted=False)
+            cache.read(ids[start - len(text) : stop - len(text)])
             place = stop
-        self._cached = (self._text, self._added)
-        return self._cache
+        self._cache, self._cached = cache, (self._text, self._added)
+        return cache
 
     def _take(self, sampler: Sampler) -> Iterator[SampledCharacter]:
         """Yield characters and note them as unread, until the text changes."""
