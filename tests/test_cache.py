@@ -33,7 +33,8 @@ def define(read, p):
             break
         times = [0] * len(p)
         for place in range(length, len(symbols)):
-            if symbols[place - length : place] == context and read[place][1]:
+            counts = all(counted for _, counted in read[place - length : place + 1])
+            if symbols[place - length : place] == context and counts:
                 times[symbols[place]] += 1
         kinds = sum(count > 0 for count in times)
         if kinds:
@@ -158,7 +159,7 @@ def test_a_session_counts_what_the_user_adds(lines, tmp_path, monkeypatch):
         """Return the chances of the next character, once they are compared with those by definition."""
         state, cache = each.state, each._count_added()
         text = it.opening + state.text
-        counts = {place + len(it.opening) for span in state.added for place in range(*span)}
+        counts = {place + len(it.opening) for span in state.added for place in range(*span)} | {*range(len(it.opening))}
         pairs = [(it.vocabulary.id(one), place in counts) for place, one in enumerate(text)]
         found = cache.predict(cache.context, P)
         np.testing.assert_allclose(found, define(pairs, P), rtol=1e-12)

@@ -435,7 +435,7 @@ class Session:
         goes_on = self._text.startswith(text) and self._added[: len(spans)] == spans
         if cache is None or not goes_on or any(start < len(text) for start, _ in new):
             cache, text, new = Cache(), "", self._added
-            cache.read(self.model.vocabulary.encode(self.model.opening), counted=False)
+            cache.read(self.model.vocabulary.encode(self.model.opening))
         ids, place = self.model.vocabulary.encode(self._text[len(text) :]), len(text)  # (N,)
         for start, stop in [*new, (len(self._text), len(self._text))]:
             cache.read(ids[place - len(text) : start - len(text)], counted=False)

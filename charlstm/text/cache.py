@@ -68,6 +68,7 @@ class Cache:
         self._symbol, self._count = array("i", [0]), array("i", [0])
         self._first_child, self._next_sibling = array("i", [NONE]), array("i", [NONE])
         self._roots: dict[tuple[int, ...], int] = {}  # the three characters of a shortest context → its node
+        self._since = 0  # the characters that count, since the last one that does not
         self.context = Context()
 
     def read(self, ids: Array, counted: bool = True) -> None:
@@ -78,7 +79,7 @@ class Cache:
         ids : (N,) array of ids
             The characters.
         counted
-            False: they are only context of what follows.
+            False: neither they nor what follows them count, as far as their contexts reach into these characters.
         """
         for symbol in ids.tolist():
             self._read_one(symbol, counted)
@@ -140,15 +141,16 @@ class Cache:
     def _advance(self, symbol: int, counted: bool) -> None:
         """Move the context behind a character, and count it in all contexts before it."""
         children = []
-        for node in self.context.nodes:
+        for length, node in enumerate(self.context.nodes, SHORTEST):
             child = self._find_child(node, symbol)
             if node != NONE and child == NONE:
                 child = self._add_child(node, symbol)
-            self._count[child] += counted
+            self._count[child] += counted and self._since >= length
             children.append(child)
         last = (*self.context.last, symbol)[-SHORTEST:]
         if len(last) == SHORTEST and last not in self._roots:
             self._roots[last] = self._add_node(symbol)
+        self._since = self._since + 1 if counted else 0
         self.context = Context((self._roots.get(last, NONE), *children[:-1]), last)
 
     def _find_child(self, node: int, symbol: int) -> int:
