@@ -1,10 +1,10 @@
-"""The mixture of a network with counts: what characters are sampled from before any other rule, and texts scored with.
+"""The mixture of a network with counts, from which characters are sampled before any other rule, and texts are scored.
 
-The counts are those of the training set that the model holds, and the cache, those of the text that was read. Each has
-a weight w; without it the step is left out:
+There are two kinds of counts: those of the training set, which a model file can hold, and the cache, those of the text
+that was read. Each has a weight w. One step follows the other:
 
     p(c) ← (1 − w) · p(c) + w · p_counts(c)
-    p(c) ← (1 − w) · p(c) + w · p_cache(c)        p_cache interpolates the p(c) before it
+    p(c) ← (1 − w) · p(c) + w · p_cache(c)        where the cache interpolates its own counts with p
 """
 
 from __future__ import annotations
