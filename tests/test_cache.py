@@ -1,5 +1,7 @@
 """The cache predicts by the n-grams of the text that was read, as their definition says."""
 
+import json
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -54,8 +56,8 @@ def test_predictions_are_those_of_the_definition(before, after):
     read_pairs(cache, before)
     context = cache.context
     for symbol, _ in after[:12]:
-        context = cache.follow(context, symbol)
-    found = cache.predict(context, P)
+        context = context.follow(symbol)
+    found = context.predict(P)
     assert found.sum() == pytest.approx(1.0, abs=1e-12)
     np.testing.assert_allclose(found, define([*before, *((symbol, False) for symbol, _ in after[:12])], P), rtol=1e-12)
 
@@ -75,14 +77,19 @@ def test_a_full_cache_forgets_the_older_half(monkeypatch):
     monkeypatch.setattr(module, "MOST_NODES", 900)
     ids = np.random.default_rng(2).integers(0, 5, 2000)
     cache, lengths = Cache(), [0]
+    cache.read(ids[:100])
+    old = cache.context
+    before = old.follow(2).follow(3).predict(P)
+    cache = Cache()
     for one in ids:
         cache.read(np.array([one]))
-        assert len(cache._symbol) <= 900 + 8
+        assert len(cache.context.tree) <= 900 + 8
         lengths.append(len(cache._read))
     assert {after - before for before, after in pairwise(lengths)} > {1}
     assert all(after > before // 2 for before, after in pairwise(lengths))
+    np.testing.assert_array_equal(old.follow(2).follow(3).predict(P), before)
     newest = [(one, True) for one in ids[-lengths[-1] :].tolist()]
-    np.testing.assert_allclose(cache.predict(cache.context, P), define(newest, P), rtol=1e-12)
+    np.testing.assert_allclose(cache.context.predict(P), define(newest, P), rtol=1e-12)
     reading = Cache()
     reading.read(np.tile(np.arange(5), 100), counted=False)
     assert len(reading._read) == 500
@@ -161,7 +168,7 @@ def test_a_session_counts_what_the_user_adds(lines, tmp_path, monkeypatch):
         text = it.opening + state.text
         counts = {place + len(it.opening) for span in state.added for place in range(*span)} | {*range(len(it.opening))}
         pairs = [(it.vocabulary.id(one), place in counts) for place, one in enumerate(text)]
-        found = cache.predict(cache.context, P)
+        found = cache.context.predict(P)
         np.testing.assert_allclose(found, define(pairs, P), rtol=1e-12)
         return found.tolist()
 
@@ -208,15 +215,46 @@ def test_each_text_has_a_cache_of_its_own():
         assert sample.text == alone[0].text
 
 
-def test_the_command_refuses_a_cache_of_nothing(tmp_path):
-    path = tmp_path / "m.npz"
-    checkpoint.save(constant(False), path)
+def test_a_session_that_was_saved_without_the_cache_knows_what_the_user_added(tmp_path):
+    mixed = LanguageModel(constant(False))
+    session = mixed.session(length=10)
+    session.add("abcdabcdab")
+    session.save(tmp_path / "s.npz")
+    other = mixed.session()
+    other.load(tmp_path / "s.npz")
+    assert other.state.added == ((0, 10),)
 
-    def call(*words):
-        return CliRunner().invoke(main, [*map(str, words)])
 
+def test_probabilities_of_zero_have_a_finite_score():
+    it = constant(False)
+    it.network.parameters["output/b"][:] *= 5000.0
+    assert 0.0 < LanguageModel(it).score("abcdabcd", mix={"cache": 0.5}).bits < 10_000.0
+
+
+def call(*words):
+    return CliRunner().invoke(main, [*map(str, words)])
+
+
+def test_the_command_refuses_what_has_no_effect(tmp_path):
+    path, without = tmp_path / "m.npz", tmp_path / "without.npz"
+    it = constant(False)
+    checkpoint.save(it, path)
+    checkpoint.save(replace(it, counts=None), without)
     refused = call("sample", "-m", path, "--mix", "cache=0.2")
     assert refused.exit_code == 2 and "--seed" in refused.output
+    assert call("sample", "-m", path, "--mix", "cache=0", "-n", 3).exit_code == 0
+    wrong = call("inspect", "-m", path, "--score", "abcabcabcabc", "--mix", "cash=0.2")
+    assert wrong.exit_code == 2 and "cache=" in wrong.output
+    for models in ((path, without), (without, path)):
+        missing = call(
+            "inspect", "-m", models[0], "--compare", models[1], "--score", "abcabcabc", "--mix", "counts=0.2"
+        )
+        assert missing.exit_code == 2 and "without.npz holds no counts" in missing.output.replace("\n", " ")
+
+
+def test_commands_mix_in_the_cache(tmp_path):
+    path = tmp_path / "m.npz"
+    checkpoint.save(constant(False), path)
     made = call(
         "sample",
         "-m",
@@ -239,5 +277,8 @@ def test_the_command_refuses_a_cache_of_nothing(tmp_path):
     assert again.stdout == made.stdout
     shown = call("inspect", "-m", path, "--score", "abcabcabcabc", "--mix", "cache=0.2", "--adapt")
     assert shown.exit_code == 0 and "mixed with cache at weight 0.2" in shown.output.replace("\n", " ")
-    wrong = call("inspect", "-m", path, "--score", "abcabcabcabc", "--mix", "cash=0.2")
-    assert wrong.exit_code == 2 and "cache=" in wrong.output
+    value = json.loads(made.stdout)
+    value["sampling"]["mix"], value["model"] = {"counts": 0.5}, constant(False).digest
+    records.write_text(json.dumps(value))
+    odd = call("sample", "-m", path, "--again", records)
+    assert odd.exit_code == 1 and "another model" in odd.output

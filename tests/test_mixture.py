@@ -130,7 +130,7 @@ def test_a_record_of_a_mixture_is_repeated_with_the_same_counts_only(tmp_path: P
         assert refused.exit_code == 1 and "another model" in refused.output
         assert call("-m", name, "--again", "plain.jsonl").exit_code == 0  # the network is the same
     wrong = call("-m", "m.npz", "--mix", "counts=2")
-    assert wrong.exit_code == 2 and "counts=0.2" in wrong.output
+    assert wrong.exit_code == 2 and "cache=0.2" in wrong.output
     missing = call("-m", "without.npz", "--mix", "counts=0.2")
     assert missing.exit_code == 2 and "--counts" in missing.output
 

@@ -17,7 +17,7 @@ from charlstm.api.language_model import LanguageModel
 from charlstm.base.errors import ConfigError, CorpusError, TrainingError, UnknownCharacterError
 from charlstm.inspection.passages import COUNT, WINDOW, PassageFinder
 from charlstm.inspection.score import Scorer, score_text, view_score
-from charlstm.inspection.surprisal import DynamicEvaluation, StaticEvaluation
+from charlstm.inspection.surprisal import SequentialEvaluation, StaticEvaluation
 from charlstm.inspection.trace import trace
 from charlstm.inspection.view import TextInput, TextSource, columns_of
 from charlstm.model.adaptation import SEGMENT
@@ -233,7 +233,7 @@ def test_a_text_without_characters_is_refused(lines):
 def test_dynamic_evaluation_does_not_depend_on_where_blocks_end(lines, cuts):
     it = small(lines=lines)
     ids = it.vocabulary.encode("abca\nbd\n\ncadcabba\nab\ncc" * 4)
-    whole, parts = DynamicEvaluation(it, 0.5), DynamicEvaluation(it, 0.5)
+    whole, parts = SequentialEvaluation(it, 0.5), SequentialEvaluation(it, 0.5)
     bits = np.concatenate([parts.read(piece) for piece in np.split(ids, sorted(cuts))])
     np.testing.assert_array_equal(bits, whole.read(ids))
 
@@ -273,4 +273,4 @@ def test_invalid_and_diverging_rates_are_refused():
     with pytest.raises(ConfigError, match=r"adapt is 0\.1; it must be True or False, and adapt_rate sets"):
         it.score("abc", adapt=0.1)
     with pytest.raises(TrainingError, match="lower adapt_rate"):
-        DynamicEvaluation(it.model, 1e200).read(it.model.vocabulary.encode("abcd" * 100))
+        SequentialEvaluation(it.model, 1e200).read(it.model.vocabulary.encode("abcd" * 100))

@@ -275,7 +275,9 @@ def forged(path, change):
     """Write a file with changed content and a valid digest, as only an attacker would."""
     with path.open("rb") as file:
         arrays = archive.read(file)
-    value = archive.to_json(arrays.pop("metadata"), "charlstm session", {session_state.VERSION: session_state.NAMES})
+    value = archive.to_json(
+        arrays.pop("metadata"), "charlstm session", {session_state.VERSION: session_state.NAMES | {session_state.ADDED}}
+    )
     change(value, arrays)
     with path.open("wb") as file:
         archive.write({"metadata": archive.from_json(value), **arrays}, file)

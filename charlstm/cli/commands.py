@@ -186,14 +186,16 @@ class Mix(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 has no
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
         """Return the name and the weight."""
+        from charlstm.sampling.filters import CACHE, COUNTS
+
         word, _, number = value.partition("=")
         try:
-            if word not in {"counts", "cache"} or not 0.0 <= float(number) <= 1.0:
+            if word not in {COUNTS, CACHE} or not 0.0 <= float(number) <= 1.0:
                 raise ValueError
             return word, float(number)
         except ValueError:
             self.fail(
-                f"{show_value(value)} is not counts= or cache= and a weight from 0 to 1, such as counts=0.2.",
+                f"{show_value(value)} is not counts= or cache= and a weight from 0 to 1, such as cache=0.2.",
                 param,
                 ctx,
             )

@@ -344,7 +344,7 @@ def command(
     is_fresh = sampling["random_seed"] is None
     if is_fresh:
         sampling["random_seed"] = fresh_seed()
-    SamplingConfig(**sampling)  # a wrong value is an error before the model is read
+    sampling_config = SamplingConfig(**sampling)  # a wrong value is an error before the model is read
 
     def announce() -> None:
         """Print the random seed if it is a fresh one."""
@@ -385,7 +385,7 @@ def command(
             raise WrongUsage("--adapt learns from the text to continue, and there is none; give one with --seed.")
         with show_elapsed("learning from the seed"):
             language_model = learn(language_model, seeds[0], learning)
-    if "cache" in dict(sampling["mix"]) and not any(seeds):
+    if sampling_config.mixes_cache and not any(seeds):
         raise WrongUsage("--mix cache counts the text to continue, and there is none; give one with --seed.")
 
     def write(file: TextIO) -> Sequence[Sample]:

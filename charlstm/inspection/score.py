@@ -18,7 +18,7 @@ from charlstm.base.parameters import Array
 from charlstm.base.symbols import END
 from charlstm.inspection.calibration import BINS, Calibration
 from charlstm.inspection.passages import Passage, PassageFinder
-from charlstm.inspection.surprisal import DynamicEvaluation, Evaluation, StaticEvaluation
+from charlstm.inspection.surprisal import Evaluation, SequentialEvaluation, StaticEvaluation
 from charlstm.inspection.view import (
     Column,
     Kind,
@@ -33,7 +33,7 @@ from charlstm.inspection.view import (
 from charlstm.model.adaptation import SEGMENT
 from charlstm.model.model import Model
 from charlstm.network.loss import perplexity
-from charlstm.sampling.filters import CACHE, check_mix
+from charlstm.sampling.filters import CACHE, SamplingConfig, check_mix
 from charlstm.text.cache import LONGEST, SHORTEST
 from charlstm.text.documents import Documents
 from charlstm.text.vocabulary import code_points_of, text_of
@@ -130,7 +130,7 @@ class Scorer(NamedTuple):
         """Return an evaluation on a new text, with the weights of the model file."""
         if self.is_static:
             return StaticEvaluation(self.model)
-        return DynamicEvaluation(self.model, self.rate, self.mix)
+        return SequentialEvaluation(self.model, self.rate, self.mix)
 
 
 def score_text(text: TextSource, scorers: Sequence[Scorer], skip: bool = False, kept: int | None = None) -> list[Score]:
@@ -285,6 +285,8 @@ def view_score(
     if learning:
         kinds[learning] = [scorer._replace(rate=config.adapt_rate) for scorer in static]
     if mixed:
+        for scorer in static:
+            SamplingConfig(mix=mixed).check_counts(scorer.model, scorer.name)
         weights = " and ".join(f"{name} at weight {weight:g}" for name, weight in mixed)
         kinds[f"{learning}, mixed with {weights}"] = [scorer._replace(mix=mixed) for scorer in kinds[learning]]
     scorers = [scorer for kind in kinds.values() for scorer in kind]
@@ -416,7 +418,7 @@ def _list_remarks(
     if CACHE in mix:
         yield (
             f"The cache is an n-gram model of the text that was read before each character, with contexts of"
-            f" {SHORTEST} to {LONGEST} characters. It starts each text empty."
+            f" {SHORTEST} to {LONGEST} characters. Each text starts with an empty cache."
         )
     yield (
         "Calibration counts the probability that the model gives to each character of its vocabulary at each place. The"

@@ -83,7 +83,7 @@ class StaticEvaluation:
         return bits
 
 
-class DynamicEvaluation:
+class SequentialEvaluation:
     """An evaluation whose predictions depend on all that was read before.
 
     A copy of the model learns from it (see `charlstm.model.adaptation`), or counts are mixed in (see

@@ -140,11 +140,11 @@ class SamplingConfig:
         vocabulary.check_possible("only", self.only or "")
         vocabulary.check_possible("bias", "".join(character for character, _ in self.bias))
 
-    def check_counts(self, model: Model) -> None:
-        """Raise ConfigError if `mix` needs counts and a model holds none."""
+    def check_counts(self, model: Model, name: str = "the model") -> None:
+        """Raise ConfigError if `mix` needs counts and a model, which the error names, holds none."""
         if self.mixes_counts and model.counts is None:
             raise ConfigError(
-                "the model holds no counts to mix with its network",
+                f"{name} holds no counts to mix with its network",
                 python="add them with model.with_counts(corpus), or train a model with counts=6",
                 command="train a model with --counts; with --resume, --counts adds them to a model that exists",
             )
@@ -224,7 +224,7 @@ def _check_bias(bias: Any) -> tuple[tuple[str, float], ...]:
 def mixes_counts(rules: Any) -> bool:
     """Return whether sampling rules as a file has them, name → value, give the counts of the model a weight."""
     mix = rules.get("mix") if isinstance(rules, Mapping) else None
-    return isinstance(mix, (list, tuple)) and any(isinstance(pair, list) and pair[:1] == [COUNTS] for pair in mix)
+    return isinstance(mix, (list, dict)) and (COUNTS in mix or any(pair[:1] == [COUNTS] for pair in mix))
 
 
 def check_mix(mix: Any) -> tuple[tuple[str, float], ...]:

@@ -11,6 +11,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -431,16 +432,19 @@ class Session:
 
         cache, self._cache = self._cache, None  # an interrupt leaves none
         text, spans = self._cached
-        new = self._added[len(spans) :]
-        goes_on = self._text.startswith(text) and self._added[: len(spans)] == spans
-        if cache is None or not goes_on or any(start < len(text) for start, _ in new):
-            cache, text, new = Cache(), "", self._added
+        read, done = len(text), len(spans)
+        goes_on = self._text.startswith(text) and self._added[:done] == spans
+        if cache is None or not goes_on or any(start < read for start, _ in self._added[done:]):
+            cache, read, done = Cache(), 0, 0
             cache.read(self.model.vocabulary.encode(self.model.opening))
-        ids, place = self.model.vocabulary.encode(self._text[len(text) :]), len(text)  # (N,)
-        for start, stop in [*new, (len(self._text), len(self._text))]:
-            cache.read(ids[place - len(text) : start - len(text)], counted=False)
-            cache.read(ids[start - len(text) : stop - len(text)])
-            place = stop
+        ids = self.model.vocabulary.encode(self._text)  # (N,)
+        cuts = [read, *(place for span in self._added[done:] for place in span), len(ids)]
+        for number, part in enumerate(pairwise(cuts)):  # in turns the model's and the user's
+            for start in range(*part, BLOCK):
+                stop = min(start + BLOCK, part[1])
+                cache.read(ids[start:stop], counted=number % 2 == 1)
+                if self.report is not None:
+                    self.report(stop)
         self._cache, self._cached = cache, (self._text, self._added)
         return cache
 

@@ -8,8 +8,8 @@ The file is an archive of `charlstm.model.archive`, so `numpy.load` alone can re
     logits      (V,), its prediction of the next character
     sha256      32 bytes: the digest of all members above
 
-The metadata of a session that learns also have learning, its settings; and of one that learns or mixes in the cache,
-added, the spans of the text that the user added. Neither weights nor cache are stored; they follow from these.
+The metadata of a session that learns also have learning, its settings; and of one with a text of the user, added, the
+spans of the text that the user added. Neither weights nor cache are stored; they follow from these.
 
 A setting that `sampling` or `stopping` lacks has its default value: a later charlstm added it.
 """
@@ -38,7 +38,7 @@ from charlstm.text.documents import LINE
 FORMAT = "charlstm session"
 VERSION = 2
 LABEL = "label"  # only of a session with a label
-LEARNING, ADDED = "learning", "added"  # only of a session that learns or mixes in the cache
+LEARNING, ADDED = "learning", "added"  # only of a session that learns, or to whose text the user added
 NO_LEARNING = AdaptConfig()
 Span = tuple[int, int]
 NAMES = {"model", "text", "continuation_start", "streams_used", "sampling", "stopping"}
@@ -123,7 +123,7 @@ def save(saved: SavedSession, model: Model, path: Path) -> None:
         metadata[LABEL] = model.label
     if state.learning.adapt:
         metadata[LEARNING] = to_mapping(state.learning)
-    if state.learning.adapt or saved.sampling.mixes_cache:
+    if state.added:
         metadata[ADDED] = [list(span) for span in state.added]
     arrays = {
         "metadata": archive.from_json(metadata),

@@ -22,8 +22,67 @@ import numpy as np
 from charlstm.base.parameters import Array
 
 SHORTEST, LONGEST = 3, 8  # characters of a context
-MOST_NODES = 1 << 22  # 64 MB
+MOST_NODES = 1 << 20  # about 40 MB
 NONE = 0  # the node that stands for no node
+
+
+class Tree:
+    """The n-grams of a text. A node is a string of characters, and its children are that string with one more.
+
+    Attributes
+    ----------
+    symbol, count : array
+        The last character of each node, and how often it counts there.
+    first_child, next_sibling : array
+        The children of a node form a list; 0 ends it.
+    roots : dict
+        The three characters of a shortest context → its node.
+    """
+
+    def __init__(self) -> None:
+        self.symbol, self.count = array("i", [0]), array("i", [0])
+        self.first_child, self.next_sibling = array("i", [NONE]), array("i", [NONE])
+        self.roots: dict[tuple[int, ...], int] = {}
+
+    def __len__(self) -> int:
+        return len(self.symbol)
+
+    def find_child(self, node: int, symbol: int) -> int:
+        """Return the child of a node for a character; 0 if there is none."""
+        symbols, siblings = self.symbol, self.next_sibling
+        child = self.first_child[node]
+        while child != NONE and symbols[child] != symbol:
+            child = siblings[child]
+        return child
+
+    def add_child(self, node: int, symbol: int) -> int:
+        """Return a new child of a node."""
+        child = self._add_node(symbol)
+        self.next_sibling[child] = self.first_child[node]
+        self.first_child[node] = child
+        return child
+
+    def add_root(self, last: tuple[int, ...]) -> None:
+        """Add the node of a shortest context, unless it exists."""
+        if len(last) == SHORTEST and last not in self.roots:
+            self.roots[last] = self._add_node(last[-1])
+
+    def followers(self, node: int) -> tuple[list[int], list[int]]:
+        """Return the characters that follow a context, and how often each does."""
+        symbols, times = [], []
+        child = self.first_child[node]
+        while child != NONE:
+            if count := self.count[child]:
+                symbols.append(self.symbol[child])
+                times.append(count)
+            child = self.next_sibling[child]
+        return symbols, times
+
+    def _add_node(self, symbol: int) -> int:
+        self.symbol.append(symbol)
+        for numbers in (self.count, self.first_child, self.next_sibling):
+            numbers.append(0)
+        return len(self.symbol) - 1
 
 
 class Context(NamedTuple):
@@ -31,18 +90,40 @@ class Context(NamedTuple):
 
     Attributes
     ----------
+    tree
+        The counts.
     nodes
         The nodes of the last 3, 4, …, 8 characters; 0 where these were not read before.
     last
         The last characters, at most three.
     """
 
+    tree: Tree
     nodes: tuple[int, ...] = (NONE,) * (LONGEST - SHORTEST + 1)
     last: tuple[int, ...] = ()
 
+    def predict(self, p: Array) -> Array:
+        """Return the probabilities of the next character: (V,), those below the shortest context → (V,)."""
+        result = p.copy()  # (V,)
+        for node in self.nodes:
+            symbols, times = self.tree.followers(node)
+            if not times:
+                break
+            total = sum(times) + len(times)  # n(h) + T(h)
+            result *= len(times) / total
+            for symbol, count in zip(symbols, times, strict=True):
+                result[symbol] += count / total
+        return np.asarray(result)
+
+    def follow(self, symbol: int) -> Context:
+        """Return the context after one more character, which is not counted."""
+        children = [self.tree.find_child(node, symbol) for node in self.nodes[:-1]]
+        last = (*self.last, symbol)[-SHORTEST:]
+        return Context(self.tree, (self.tree.roots.get(last, NONE), *children), last)
+
 
 class Cache:
-    """The counts of a text that grows. After about a million characters they are full: the older half is forgotten.
+    """The counts of a text that grows. When they are full, the older half of the text is forgotten.
 
     Attributes
     ----------
@@ -54,22 +135,18 @@ class Cache:
     >>> cache = Cache()
     >>> even = np.full(5, 0.2)
     >>> cache.read(np.array([0, 1, 2, 3, 0, 1, 2]))
-    >>> [round(float(p), 2) for p in cache.predict(cache.context, even)]
+    >>> [round(float(p), 2) for p in cache.context.predict(even)]
     [0.1, 0.1, 0.1, 0.6, 0.1]
     """
 
     def __init__(self) -> None:
         self._read, self._counted = array("i"), bytearray()  # every character, and whether it counts
-        self._forget()
+        self._start()
 
-    def _forget(self) -> None:
-        """Begin a tree without counts."""
-        # A node is a string of characters, and its children are that string with one more. Siblings form a list.
-        self._symbol, self._count = array("i", [0]), array("i", [0])
-        self._first_child, self._next_sibling = array("i", [NONE]), array("i", [NONE])
-        self._roots: dict[tuple[int, ...], int] = {}  # the three characters of a shortest context → its node
+    def _start(self) -> None:
+        """Begin without counts. Contexts that others hold keep the counts that they have."""
+        self.context = Context(Tree())
         self._since = 0  # the characters that count, since the last one that does not
-        self.context = Context()
 
     def read(self, ids: Array, counted: bool = True) -> None:
         """Read the next characters of the text.
@@ -101,38 +178,12 @@ class Cache:
         """
         result = np.empty_like(p)  # (N, V)
         for row, symbol in enumerate(ids.tolist()):
-            result[row] = self.predict(self.context, p[row])
+            result[row] = self.context.predict(p[row])
             self._read_one(symbol, True)
         return result
 
-    def predict(self, context: Context, p: Array) -> Array:
-        """Return the probabilities of the next character in a context: (V,), those below the shortest one → (V,)."""
-        symbols, counts, siblings = self._symbol, self._count, self._next_sibling
-        result = p.copy()  # (V,)
-        for node in context.nodes:
-            child = self._first_child[node]
-            followers, times = [], []
-            while child != NONE:
-                if count := counts[child]:
-                    followers.append(symbols[child])
-                    times.append(count)
-                child = siblings[child]
-            if not times:
-                break
-            total = sum(times) + len(times)  # n(h) + T(h)
-            result *= len(times) / total
-            for symbol, count in zip(followers, times, strict=True):
-                result[symbol] += count / total
-        return np.asarray(result)
-
-    def follow(self, context: Context, symbol: int) -> Context:
-        """Return the context after one more character, which is not counted."""
-        last = (*context.last, symbol)[-SHORTEST:]
-        children = [self._find_child(node, symbol) for node in context.nodes[:-1]]
-        return Context((self._roots.get(last, NONE), *children), last)
-
     def _read_one(self, symbol: int, counted: bool) -> None:
-        if max(len(self._symbol), len(self._read)) > MOST_NODES:
+        if max(len(self.context.tree), len(self._read)) > MOST_NODES:
             self._forget_older_half()
         self._read.append(symbol)
         self._counted.append(counted)
@@ -140,43 +191,19 @@ class Cache:
 
     def _advance(self, symbol: int, counted: bool) -> None:
         """Move the context behind a character, and count it in all contexts before it."""
-        children = []
-        for length, node in enumerate(self.context.nodes, SHORTEST):
-            child = self._find_child(node, symbol)
-            if node != NONE and child == NONE:
-                child = self._add_child(node, symbol)
-            self._count[child] += counted and self._since >= length
-            children.append(child)
-        last = (*self.context.last, symbol)[-SHORTEST:]
-        if len(last) == SHORTEST and last not in self._roots:
-            self._roots[last] = self._add_node(symbol)
+        tree, nodes, last = self.context
+        for length, node in enumerate(nodes, SHORTEST):
+            if node != NONE:
+                child = tree.find_child(node, symbol) or tree.add_child(node, symbol)
+                tree.count[child] += counted and self._since >= length
+        tree.add_root((*last, symbol)[-SHORTEST:])
         self._since = self._since + 1 if counted else 0
-        self.context = Context((self._roots.get(last, NONE), *children[:-1]), last)
-
-    def _find_child(self, node: int, symbol: int) -> int:
-        """Return the child of a node for a character; 0 if there is none."""
-        symbols, siblings = self._symbol, self._next_sibling
-        child = self._first_child[node]
-        while child != NONE and symbols[child] != symbol:
-            child = siblings[child]
-        return child
-
-    def _add_child(self, node: int, symbol: int) -> int:
-        child = self._add_node(symbol)
-        self._next_sibling[child] = self._first_child[node]
-        self._first_child[node] = child
-        return child
-
-    def _add_node(self, symbol: int) -> int:
-        self._symbol.append(symbol)
-        for numbers in (self._count, self._first_child, self._next_sibling):
-            numbers.append(0)
-        return len(self._symbol) - 1
+        self.context = self.context.follow(symbol)
 
     def _forget_older_half(self) -> None:
         """Count the later half of the text anew."""
         half = len(self._read) // 2
         self._read, self._counted = self._read[half:], self._counted[half:]
-        self._forget()
+        self._start()
         for symbol, counted in zip(self._read, self._counted, strict=True):
             self._advance(symbol, bool(counted))
