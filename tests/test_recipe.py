@@ -42,6 +42,10 @@ def test_the_work_grows_with_the_square_root_of_the_text_up_to_a_limit() -> None
         (99_999, 0, {}, ("batch_size", 16)),
         (100_000, 10_000, {"documents": "line"}, ("tar", 0.0, "averaging", 6.0)),
         (100_000, 10_000, {"documents": "line"}, ("clip", 1.0)),
+        (400_000, 800, {"documents": "blank-line", "epochs": 18.0}, ("tar", 1.0, "clip", 0.1)),
+        # 0.05·(log₂ 19 − 2) + 18/35·0.16·log₂(1 + 4·256²/400,000), and no such part for lines
+        (400_000, 800, {"documents": "blank-line", "epochs": 18.0, "hidden": 256}, ("dropout", 0.17)),
+        (400_000, 8_000, {"documents": "line", "epochs": 18.0, "hidden": 256}, ("dropout", 0.06)),
         (1_000_000, 0, {"steps": 300}, ("tar", 1.5, "clip", 0.1)),
         (1_000_000, 0, {"tar": 0.0}, ("tar", 0.0, "clip", 1.0)),
         (1_000_000, 0, {"cell": "gru"}, ("tar", 0.0)),

@@ -15,7 +15,7 @@ from typing import Any
 from charlstm.base.config import TrainingConfig
 from charlstm.base.parameters import Array
 from charlstm.network.cells import CELLS
-from charlstm.text.documents import LINE
+from charlstm.text.documents import LINE, STREAM
 
 # The work for a text: five minutes on two cores of a laptop for a million characters. It grows with the square root of
 # the number of characters, up to three times that. A poem takes seconds: more than 50 epochs do not help, nor more than
@@ -42,18 +42,19 @@ RATE_FACTORS = {"lstm": 1.0, "gru": 0.25, "rnn": 0.1}  # by cell
 
 # Many epochs overfit without dropout, and the more so the more weights there are. In runs of 35 epochs and more, the
 # dropout rates grow with every doubling of 1 + the recurrent weights per character; in shorter ones, by a part of that.
-# The rate on the weights also grows with every doubling of 1 + the epochs, from three on. Small networks have no
-# capacity to spare, and get a fraction of the rates.
+# The rate on the weights also grows with every doubling of 1 + the epochs, from three on, and in documents that are not
+# lines the rate on the outputs. Small networks have no capacity to spare, and get a fraction of the rates.
 WEIGHT_DROPOUT_PER_DOUBLING, MOST_WEIGHT_DROPOUT_BY_EPOCHS = 0.05, 0.2
+DROPOUT_PER_DOUBLING_OF_DOCUMENTS = 0.05
 DROPOUT_BY_WEIGHTS, WEIGHT_DROPOUT_BY_WEIGHTS = 0.16, 0.08
 MOST_DROPOUT = 0.6
 UNITS_FOR_FULL_DROPOUT = 128
 WEIGHT_DECAY = 0.02
 
-# Outputs that change little from one character to the next predict new text better, once the network has learnt them:
-# in runs of fewer than 1,000 steps they count less. Lines begin with the zero state, and the outputs of GRU and RNN are
-# their memory, so theirs must change.
-TAR, STEPS_FOR_FULL_TAR = 5.0, 1_000
+# Outputs that change little from one character to the next predict the new text of a stream better, once the network
+# has learnt them: in runs of fewer than 1,000 steps they count less. Documents have a form to keep, and get a part of
+# it. Lines begin with the zero state, and the outputs of GRU and RNN are their memory, so theirs must change.
+TAR, TAR_OF_DOCUMENTS, STEPS_FOR_FULL_TAR = 5.0, 1.0, 1_000
 
 # With that penalty, gradients explode now and then, to norms of 1,000 and more where 0.1 is usual. Clipping at the
 # usual norm makes such steps harmless.
@@ -142,7 +143,7 @@ def choose_settings(
         "tar": tar,
         "clip": CLIP_WITH_TAR if tar else TrainingConfig.clip,
         "averaging": round(AVERAGING * max(1.0, EPOCHS_OF_AVERAGING / max(epochs, 0.1)), 1),
-        **_choose_dropout(characters, epochs, hidden),
+        **_choose_dropout(characters, chosen["documents"], epochs, hidden),
     }
     if chosen["documents"] != LINE:
         automatic["seq_len"] = seq_len
@@ -163,10 +164,10 @@ def _choose_tar(cell: str, documents: str, steps: float) -> float:
     """Return the weight of temporal activation regularisation, in a run of about this many steps."""
     if documents == LINE or CELLS[cell].memory == "h":
         return 0.0
-    return round(TAR * min(1.0, steps / STEPS_FOR_FULL_TAR), 1)
+    return round((TAR_OF_DOCUMENTS if documents else TAR) * min(1.0, steps / STEPS_FOR_FULL_TAR), 1)
 
 
-def _choose_dropout(characters: int, epochs: float, hidden: int) -> dict[str, float]:
+def _choose_dropout(characters: int, documents: str, epochs: float, hidden: int) -> dict[str, float]:
     """Return the dropout rates, by name."""
     share = min(1.0, hidden / UNITS_FOR_FULL_DROPOUT)
     if characters < SHORTEST_WITH_VALIDATION:
@@ -174,8 +175,9 @@ def _choose_dropout(characters: int, epochs: float, hidden: int) -> dict[str, fl
     of_epochs = share * max(0.0, math.log2(1.0 + epochs) - 2.0)
     of_weights = share * min(1.0, epochs / ENOUGH_EPOCHS) * math.log2(1.0 + GATES * hidden**2 / characters)
     of_W = min(MOST_WEIGHT_DROPOUT_BY_EPOCHS, WEIGHT_DROPOUT_PER_DOUBLING * of_epochs)
+    of_outputs = DROPOUT_PER_DOUBLING_OF_DOCUMENTS * of_epochs if documents not in (STREAM, LINE) else 0.0
     return {
-        "dropout": round(min(MOST_DROPOUT, DROPOUT_BY_WEIGHTS * of_weights), 2),
+        "dropout": round(min(MOST_DROPOUT, of_outputs + DROPOUT_BY_WEIGHTS * of_weights), 2),
         "weight_dropout": round(min(MOST_DROPOUT, of_W + WEIGHT_DROPOUT_BY_WEIGHTS * of_weights), 2),
     }
 
