@@ -279,6 +279,10 @@ def test_commands_mix_in_the_cache(tmp_path):
     assert shown.exit_code == 0 and "mixed with cache at weight 0.2" in shown.output.replace("\n", " ")
     value = json.loads(made.stdout)
     value["sampling"]["mix"], value["model"] = {"counts": 0.5}, constant(False).digest
+    for mix in (5, [5], [[]], ["counts"], {"counts": None}, None, [{}]):
+        records.write_text(json.dumps(value | {"sampling": value["sampling"] | {"mix": mix}}))
+        refused = call("sample", "-m", path, "--again", records)
+        assert refused.exit_code == 1 and refused.output.startswith("Error: ")
     records.write_text(json.dumps(value))
     odd = call("sample", "-m", path, "--again", records)
     assert odd.exit_code == 1 and "another model" in odd.output

@@ -224,7 +224,8 @@ def _check_bias(bias: Any) -> tuple[tuple[str, float], ...]:
 def mixes_counts(rules: Any) -> bool:
     """Return whether sampling rules as a file has them, name → value, give the counts of the model a weight."""
     mix = rules.get("mix") if isinstance(rules, Mapping) else None
-    return isinstance(mix, (list, dict)) and (COUNTS in mix or any(pair[:1] == [COUNTS] for pair in mix))
+    pairs = mix.items() if isinstance(mix, dict) else mix if isinstance(mix, list) else ()
+    return any(isinstance(pair, (list, tuple)) and pair and pair[0] == COUNTS for pair in pairs)
 
 
 def check_mix(mix: Any) -> tuple[tuple[str, float], ...]:
