@@ -75,7 +75,7 @@ def test_each_script_is_tried_here() -> None:
     scripts = (
         "bench cache chance compressors contestants documents growth inspecting machines ngrams novelty page pairs"
     )
-    more = "parts plain reading rows scaling sets startup sweep"
+    more = "parts plain reading rows scaling sets startup sweep variants"
     modules = "comparisons costs environments measure problem processors serving shapes tables"
     assert {path.stem for path in BENCHMARKS.glob("*.py")} == {*scripts.split(), *more.split(), *modules.split()}
 
