@@ -24,9 +24,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from charlstm.base.config import TrainingConfig
 from charlstm.training.recipe import choose_settings, choose_warmup
+from charlstm.training.schedule import learning_rate
 
 BETAS, EPSILON = (0.9, 0.99), 1e-8
+BATCH, WINDOW = 16, 64
 CONTEXT, ROWS = 256, 64  # of the validation
 TEMPERATURES = np.linspace(0.8, 1.25, 46)
 NORMS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -34,8 +37,7 @@ NORMS: dict[str, Callable[[Tensor], Tensor]] = {
     "RMS norm": lambda z: z * (z.square().mean(-1, keepdim=True) + 1e-5).rsqrt(),
 }
 
-# What differs from the base: of the network (`hidden`, `layers`, `norm`, `coupled`, `zoneout`, `skip`, `tied`, `rank`),
-# and of its training (`stages`: the fraction of the characters, the rows and the length of the windows).
+# What differs from the base.
 VARIANTS: dict[str, dict[str, Any]] = {
     "base": {},
     "layer norm": {"norm": "layer norm"},
@@ -46,13 +48,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "skip": {"hidden": 176, "layers": 2, "skip": True},
     "tied": {"tied": True},
     "factored": {"rank": 32},
-    "longer windows late": {"stages": [(0.6, 16, 64), (0.4, 8, 128)]},
-    "longest windows late": {"stages": [(0.6, 16, 64), (0.4, 16, 256)]},
 }
 # Several networks that share the characters: how many are averaged, and whether one more learns from their average.
 GROUPS: dict[str, tuple[int, bool]] = {
     "average of two": (2, False),
-    "average of four": (4, False),
     "two teach a third": (2, True),
 }
 
@@ -184,56 +183,49 @@ def train(
         Networks from which this one learns: half of its loss is the cross entropy with the mean of their predictions.
     """
     torch.manual_seed(seed)
-    stages = variant.get("stages", [(1.0, 16, 64)])
-    counts = [round(fraction * characters / (rows * window)) for fraction, rows, window in stages]
-    steps, hidden = sum(counts), variant.get("hidden", 256)
-    chosen = {"documents": "", "hidden": hidden, "layers": variant.get("layers", 1), "batch_size": 16}
-    settings = choose_settings(len(ids), np.zeros(0, int), 0.0, None, round(characters / (16 * 64)), chosen)
+    steps, hidden = round(characters / (BATCH * WINDOW)), variant.get("hidden", 256)
+    chosen = {"documents": "", "hidden": hidden, "layers": variant.get("layers", 1), "batch_size": BATCH}
+    settings = choose_settings(len(ids), np.zeros(0, int), 0.0, None, steps, chosen)
+    config = TrainingConfig(
+        steps=steps,
+        warmup=choose_warmup(steps),
+        learning_rate=settings["learning_rate"],
+        hold=settings["hold"],
+    )
     network = Network(vocabulary_size, variant, seed)
     flat = network.flat
     m, v, average = torch.zeros_like(flat), torch.zeros_like(flat), torch.zeros_like(flat)
     losses: list[float] = []
-    step = 0
-    for count, (_, rows, window) in zip(counts, stages, strict=True):
-        length = (len(ids) - 1) // rows
-        x_rows, y_rows = (torch.tensor(ids[k : k + rows * length].reshape(rows, length).T) for k in (0, 1))  # (N/B, B)
-        for of_stage in range(count):
-            place = of_stage % (length // window)
-            if place == 0:
-                state = network.zero_state(rows)
-                states = [teacher.zero_state(rows) for teacher in teachers]
-            x, y = (each[place * window : (place + 1) * window] for each in (x_rows, y_rows))
-            used = flat.detach().requires_grad_()
-            logits, changes, state = network.read(used, x, state, settings["dropout"], settings["weight_dropout"])
-            cross_entropy = functional.cross_entropy(logits.flatten(0, 1), y.flatten())
-            loss = cross_entropy
-            if teachers:
-                targets = torch.zeros(())
-                for k, teacher in enumerate(teachers):
-                    with torch.no_grad():
-                        predicted, _, states[k] = teacher.read(teacher.flat, x, states[k])
-                    targets = targets + predicted.softmax(-1) / len(teachers)
-                loss = 0.5 * loss - 0.5 * (targets * logits.log_softmax(-1)).sum(-1).mean()
-            (gradient,) = torch.autograd.grad(loss + settings["tar"] * changes.square().mean(), used)
-            losses.append(float(cross_entropy.detach()))
-            step += 1
-            gradient *= min(1.0, settings["clip"] / float(gradient.norm()))
-            m.lerp_(gradient, 1.0 - BETAS[0])
-            v.lerp_(gradient.square(), 1.0 - BETAS[1])
-            rate = settings["learning_rate"] * _schedule(step - 1, steps, settings["hold"])
-            flat -= rate * (m / (1.0 - BETAS[0] ** step)) / ((v / (1.0 - BETAS[1] ** step)).sqrt() + EPSILON)
-            flat *= 1.0 - rate * settings["weight_decay"] * network.decayed
-            average.lerp_(flat, (settings["averaging"] + 1.0) / (step + settings["averaging"]))
+    length = (len(ids) - 1) // BATCH
+    x_rows, y_rows = (torch.tensor(ids[k : k + BATCH * length].reshape(BATCH, length).T) for k in (0, 1))  # (N/B, B)
+    for step in range(steps):
+        place = step % (length // WINDOW)
+        if place == 0:
+            state = network.zero_state(BATCH)
+            states = [teacher.zero_state(BATCH) for teacher in teachers]
+        x, y = (each[place * WINDOW : (place + 1) * WINDOW] for each in (x_rows, y_rows))
+        used = flat.detach().requires_grad_()
+        logits, changes, state = network.read(used, x, state, settings["dropout"], settings["weight_dropout"])
+        cross_entropy = functional.cross_entropy(logits.flatten(0, 1), y.flatten())
+        loss = cross_entropy
+        if teachers:
+            targets = torch.zeros(())
+            for k, teacher in enumerate(teachers):
+                with torch.no_grad():
+                    predicted, _, states[k] = teacher.read(teacher.flat, x, states[k])
+                targets = targets + predicted.softmax(-1) / len(teachers)
+            loss = 0.5 * loss - 0.5 * (targets * logits.log_softmax(-1)).sum(-1).mean()
+        (gradient,) = torch.autograd.grad(loss + settings["tar"] * changes.square().mean(), used)
+        losses.append(float(cross_entropy.detach()))
+        gradient *= min(1.0, settings["clip"] / float(gradient.norm()))
+        m.lerp_(gradient, 1.0 - BETAS[0])
+        v.lerp_(gradient.square(), 1.0 - BETAS[1])
+        rate = learning_rate(config, step)
+        flat -= rate * (m / (1.0 - BETAS[0] ** (step + 1))) / ((v / (1.0 - BETAS[1] ** (step + 1))).sqrt() + EPSILON)
+        flat *= 1.0 - rate * settings["weight_decay"] * network.decayed
+        average.lerp_(flat, (settings["averaging"] + 1.0) / (step + 1 + settings["averaging"]))
     network.flat = average
     return network, float(np.mean(losses[-max(1, steps // 20) :]))
-
-
-def _schedule(step: int, steps: int, hold: float) -> float:
-    warmup = choose_warmup(steps)
-    if step < warmup:
-        return (step + 1.0) / warmup
-    after = max(0.0, ((step - warmup) / max(1, steps - warmup) - hold) / (1.0 - hold))
-    return 0.5 * (1.0 + math.cos(math.pi * after))
 
 
 @torch.no_grad()
