@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 import charlstm
 from charlstm.model import checkpoint
 from charlstm.network.config import NetworkConfig
-from charlstm.training import processes, trial
+from charlstm.training import processes, recipe, trial
+from charlstm.training.durations import format_duration
 from charlstm.training.options import Options
 
 TEXT = "".join(random.Random(0).choices(("the cat ", "sat on ", "a mat.\n", "the dog "), k=300))
@@ -185,20 +186,31 @@ def test_more_workers_than_rows_are_as_many_as_rows(lines: bool, monkeypatch: py
     assert done.exit_code == 0 and started == [3] * 4
 
 
-@pytest.mark.parametrize(("time", "seconds"), [("20s", 1.0), ("2m", 2.4), ("10h", 3.0), ("400d", 3.0)])
-def test_the_trial_of_a_timed_run_takes_at_most_three_seconds(
-    time: str, seconds: float, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("time", "trials"), [("20s", [1.0]), ("2m", [2.4]), ("9m", [3.0]), ("10m", [3.0, 3.0]), ("400d", [3.0, 3.0])]
+)
+def test_a_timed_run_is_fitted_to_trials_of_seconds_and_a_long_one_to_the_network_of_the_first(
+    time: str, trials: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class TrialError(charlstm.CharlstmError):
+    class LastTrialError(charlstm.CharlstmError):
         pass
 
-    def fail(model: Any, split: Any, workers: int, world: Any, limit: float, prepare: Any) -> float:
-        raise TrialError(str(limit))
+    seen: list[tuple[float, int]] = []
 
-    monkeypatch.setattr(trial, "measure_pace", fail)
-    done = train("corpus.txt", "--time", time)
-    assert done.exit_code == 1 and float(done.output.splitlines()[-1][len("Error: ") : -1]) == pytest.approx(seconds)
-    assert done.output.startswith("measure   the speed of this machine, for about ")
+    def measure(model: Any, split: Any, workers: int, world: Any, limit: float, prepare: Any) -> float:
+        seen.append((limit, model.network.config.hidden))
+        if len(seen) == len(trials):
+            raise LastTrialError("the last trial")
+        return 1.0  # multiplication per second, so the smallest network follows
+
+    monkeypatch.setattr(trial, "measure_pace", measure)
+    Path("long.txt").write_text("to be or not to be\n" * 1000)
+    done = train("long.txt", "--time", time)
+    assert done.exit_code == 1 and done.output.endswith("Error: the last trial.\n"), done.output
+    assert [limit for limit, _ in seen] == pytest.approx(trials)
+    assert done.output.startswith(f"measure   the speed of this machine, for about {format_duration(sum(trials))}\n")
+    by_default, *others = [hidden for _, hidden in seen]
+    assert by_default > recipe.FEWEST_UNITS and others == [recipe.FEWEST_UNITS] * len(others)
 
 
 def test_ctrl_c_during_the_trial_leaves_at_once() -> None:

@@ -239,10 +239,11 @@ def _plan_new(
     counts = _count(plan, text, world, announce)
     if options.time is not None:
         deadline = started + options.time * (1.0 - RESERVED_FOR_THE_END)
-        seconds = trial.choose_seconds(options.time)
-        announce(f"measure   the speed of this machine, for about {format_duration(seconds)}")
-        pace = trial.measure_pace(plan.model, plan.split, plan.workers, world, seconds, prepare)
-        plan = _choose(text, pace * max(deadline - time.monotonic(), 0.0), chosen, options)
+        trials = trial.choose_trials(options.time)
+        announce(f"measure   the speed of this machine, for about {format_duration(sum(trials))}")
+        for seconds in trials:
+            pace = trial.measure_pace(plan.model, plan.split, plan.workers, world, seconds, prepare)
+            plan = _choose(text, pace * max(deadline - time.monotonic(), 0.0), chosen, options)
         every = plan.model.training.validate_every or -(-plan.model.training.steps // trainer.VALIDATIONS)
         config = replace(plan.model.training, validate_every=every)
         plan = plan._replace(model=replace(plan.model, training=config), deadline=deadline)

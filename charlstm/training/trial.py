@@ -1,4 +1,4 @@
-"""A trial of training, which tells how fast this machine is, before a run is fitted to a given time."""
+"""Trials of training, which tell how fast this machine is, before a run is fitted to a given time."""
 
 from __future__ import annotations
 
@@ -20,19 +20,24 @@ from charlstm.training.trainer import TrainingStep
 
 SHARE = 0.02  # of the run
 SHORTEST, LONGEST = 1.0, 3.0  # seconds
+LONG_RUN = 600.0  # seconds
 WARM_STEPS = 3
 LEAST_SHARE = 0.2  # of the time, in which a process is assumed to compute
 
 
-def choose_seconds(run: float) -> float:
-    """Return how long the trial for a run of that many seconds takes.
+def choose_trials(run: float) -> tuple[float, ...]:
+    """Return how many seconds each trial for a run of that many seconds takes.
+
+    A network that fits into the processor's cache does more multiplications per second than a larger one. So a long run
+    has a second trial, with the network that follows from the first one.
 
     Examples
     --------
-    >>> choose_seconds(60.0), choose_seconds(180.0)
-    (1.2, 3.0)
+    >>> choose_trials(60.0), choose_trials(180.0), choose_trials(3600.0)
+    ((1.2,), (3.0,), (3.0, 3.0))
     """
-    return min(max(SHORTEST, SHARE * run), LONGEST)
+    seconds = min(max(SHORTEST, SHARE * run), LONGEST)
+    return (seconds, seconds) if run >= LONG_RUN else (seconds,)
 
 
 def measure_pace(model: Model, split: Split, workers: int, world: Team, seconds: float, prepare: Prepare) -> float:
