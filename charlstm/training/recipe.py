@@ -31,7 +31,7 @@ GATES = 4  # of the default cell: matrices of H·H weights
 # would be more than 35 epochs, more units with more dropout are better. Small networks train best at a higher learning
 # rate; whole lines, through which the gradient flows far, at a quarter of it; GRU and RNN, in which it flows through
 # products with W, at less.
-UNITS_FOR_A_TERA = 142
+UNITS_FOR_A_TERA = 180
 UNITS_EXPONENT = 0.25
 UNITS_STEP = 32
 ENOUGH_EPOCHS = 35
