@@ -7,6 +7,9 @@ from golden import FOLDER, draw_all
 from wcwidth import wcswidth
 
 from charlstm.inspection.registry import VIEWS
+from charlstm.inspection.view import Kind
+from charlstm.render import colour
+from charlstm.render.html import shade_class
 
 LEGEND = re.compile(r"(0|−1) +(1|\+1|8 bits and more)")
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
@@ -41,3 +44,16 @@ def test_nothing_is_wider_than_the_terminal_and_colour_changes_no_word(files):
         if colours and not view.startswith(differ):
             shown = [line for line in ESCAPE.sub("", content).splitlines() if not LEGEND.fullmatch(line)]
             assert "\n".join(shown).split() == files[f"{view}-{width}.txt"].split(), name
+
+
+@pytest.mark.parametrize("colours", [colour.EIGHT, colour.MANY])
+@pytest.mark.parametrize("kind", [Kind.SHARE, Kind.SIGNED, Kind.BITS])
+def test_rounding_errors_change_no_shade(colours, kind):
+    top = colour.MOST_BITS if kind is Kind.BITS else 1.0
+    for k in range(-16, 17):
+        value = top * k / 16
+        drawn = [
+            (colour.shade("x", v, kind, colours), colour.level(v, kind), shade_class(v, kind))
+            for v in (value, value * (1 - 2e-8), value * (1 + 2e-8), value - 1e-8, value + 1e-8)
+        ]
+        assert len(set(drawn)) == 1, (k, drawn)

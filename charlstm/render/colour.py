@@ -22,14 +22,19 @@ GREY, BRIGHT_BLUE, BRIGHT_ORANGE = (135, 135, 140), (0, 60, 255), (255, 95, 0)
 WEAKEST = 1 / (len(BLUES) + 1)  # strength below which there is no shade
 LEVELS = "▁▂▃▄▅▆▇█"
 MOST_BITS = 8.0
+DIGITS = 6  # of a strength
 
 
 def strength(value: float, kind: Kind) -> float:
-    """Return how dark a value is drawn: from −1, dark orange, to 1, dark blue; 0 for NaN."""
+    """Return how dark a value is drawn: from −1, dark orange, to 1, dark blue; 0 for NaN.
+
+    It is rounded: scores of units are often fractions such as ¾, the edge between two shades, and their rounding errors
+    depend on the processor.
+    """
     if math.isnan(value):
         return 0.0
     scaled = value / MOST_BITS if kind is Kind.BITS else value
-    return max(-1.0, min(1.0, scaled))
+    return round(max(-1.0, min(1.0, scaled)), DIGITS)
 
 
 def shade(text: str, value: float, kind: Kind, colours: int) -> str:
